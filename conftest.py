@@ -1,0 +1,203 @@
+"""What every test run shares: kinds, needs, profiles, seeds, the claims table, the counts.
+
+A test's kind is its folder under tests/. One place (``needs``) decides about skipping, always
+with a reason; ``--require-tools`` turns the same skips into failures, and ``--require-kind``
+makes a run fail in which no test of that kind really ran.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+from rich.console import Console
+
+from ohmbench.needs import NEEDS, skip_reason
+from ohmbench.paper import FANN_OPTION, FANN_VARIABLE
+from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
+
+ROOT = Path(__file__).parent
+LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
+KINDS = ("unit", "repro")
+MARKERS = (
+    "unit: library and harness tests (tests/unit)",
+    "repro: one test per claim of the ledger (tests/repro)",
+    "slow: deep tier, up to an hour; run with --slow",
+    "needs(name, ...): skips with a reason where a tool or file of that name is missing",
+)
+
+hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
+# The same examples on every CI run: a red CI is reproduced by the same command anywhere.
+hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("ohmbench")
+    group.addoption("--slow", action="store_true", help="also run the tests marked slow")
+    group.addoption(
+        "--require-tools",
+        action="store_true",
+        help="a missing tool or file fails the tests that need it instead of skipping them",
+    )
+    group.addoption(
+        "--require-kind",
+        action="append",
+        default=[],
+        choices=KINDS,
+        help="fail unless at least one test of this kind passed or failed (may be repeated)",
+    )
+    group.addoption(
+        FANN_OPTION,
+        metavar="FOLDER",
+        help=f"checkout of the FANN paper's artifacts (default: ${FANN_VARIABLE})",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for marker in MARKERS:
+        config.addinivalue_line("markers", marker)
+    folder = config.getoption(FANN_OPTION)
+    if folder:
+        os.environ[FANN_VARIABLE] = str(Path(folder).absolute())
+    config.pluginmanager.register(Tally(config), "ohmbench-tally")
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    names = ("ohmbench", "torch", "numpy", "scikit-learn")
+    lines = [
+        f"ohmbench: Python {platform.python_version()}, "
+        + ", ".join(f"{name} {version(name)}" for name in names)
+        + f", hypothesis profile {hypothesis.settings.get_current_profile_name()}"
+    ]
+    lines += [reason for name in NEEDS if (reason := skip_reason(name))]
+    return lines
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        kind = item.path.relative_to(ROOT).parts[1]
+        if kind in KINDS:
+            item.add_marker(kind)
+    if not config.getoption("--slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
+        config.hook.pytest_deselected(items=slow)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        for name in marker.args:
+            reason = skip_reason(name)
+            if reason is None:
+                continue
+            if item.config.getoption("--require-tools"):
+                pytest.fail(f"--require-tools: {reason}", pytrace=False)
+            pytest.skip(reason)
+
+
+@pytest.fixture(autouse=True)
+def _floating_errors_raise():
+    # Underflow is left alone: subthreshold exponentials underflow by right.
+    with np.errstate(divide="raise", over="raise", invalid="raise"):
+        yield
+
+
+class ClaimRecorder:
+    """Hands a test's measurement to the ledger and asserts that it says what the row expects."""
+
+    def __init__(self, ledger: dict[str, Claim], request: pytest.FixtureRequest) -> None:
+        self._ledger = ledger
+        self._request = request
+
+    def __call__(self, claim_id: str, value: float, detail: str = "") -> None:
+        claim = self._ledger[claim_id]
+        node = self._request.node
+        assert claim.test == node.nodeid, f"{claim_id} names test {claim.test}, not {node.nodeid}"
+        measurement = Measurement(id=claim_id, value=float(value), detail=detail)
+        node.user_properties.append(("claim", measurement.model_dump_json()))
+        status = claim.judge(measurement.value)
+        bound = "" if claim.tolerance is None else f" within {claim.tolerance:g}"
+        assert status is not Status.FAILED, (
+            f"{claim_id} is {value:.9g} {claim.unit}, but should be "
+            f"{claim.expect} ({claim.expected_text}{bound})"
+        )
+
+
+@pytest.fixture
+def claim(request: pytest.FixtureRequest) -> ClaimRecorder:
+    """``claim(id, value, detail)``: record and judge what the test measured for one claim."""
+    return ClaimRecorder(read_ledger(LEDGER), request)
+
+
+class Tally:
+    """Counts what really ran per kind and collects the claims, also from parallel workers."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.ran: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()
+        self.not_selected = 0
+        self.measured: dict[str, Measurement] = {}
+        self.reasons: dict[str, str] = {}
+
+    def pytest_deselected(self, items: list[pytest.Item]) -> None:
+        self.not_selected += sum(1 for item in items if item.get_closest_marker("slow"))
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        kind = report.nodeid.split("/")[1] if report.nodeid.count("/") else "other"
+        if report.skipped:
+            self.skipped[kind] += 1
+            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
+            self.reasons[report.nodeid] = str(reason).removeprefix("Skipped: ")
+        elif report.when == "call":
+            self.ran[kind] += 1
+            for name, value in report.user_properties:
+                if name == "claim":
+                    found = Measurement.model_validate_json(str(value))
+                    self.measured[found.id] = found
+
+    def idle_kinds(self) -> list[str]:
+        return [k for k in self.config.getoption("--require-kind") if not self.ran[k]]
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(self.config, "workerinput") or self.config.option.collectonly:
+            return
+        if self.idle_kinds() and session.exitstatus in (
+            pytest.ExitCode.OK,
+            pytest.ExitCode.NO_TESTS_COLLECTED,
+        ):
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter) -> None:
+        if self.ran["repro"] or self.skipped["repro"]:
+            self._print_claims(terminalreporter)
+        counts = [
+            f"{kind} {self.ran[kind]} run"
+            + (f", {self.skipped[kind]} skipped" if self.skipped[kind] else "")
+            for kind in sorted({*KINDS, *self.ran, *self.skipped})
+        ]
+        slow = f"; slow {self.not_selected} not selected (--slow)" if self.not_selected else ""
+        terminalreporter.write_line("checks: " + "; ".join(counts) + slow)
+        for kind in self.idle_kinds():
+            terminalreporter.write_line(f"FAILED: no {kind} test ran", red=True)
+
+    def _print_claims(self, terminalreporter) -> None:
+        ledger = read_ledger(LEDGER)
+        reasons = {}
+        for row in ledger.values():
+            if row.test in self.reasons:
+                reasons[row.id] = self.reasons[row.test]
+            elif not self.config.getoption("--require-kind"):
+                reasons[row.id] = "not selected in this run"
+        terminalreporter.section("claims ledger", sep="=")
+        width = max(100, terminalreporter._tw.fullwidth)
+        console = Console(file=terminalreporter._tw._file, width=width)
+        console.print(claims_table(ledger, self.measured, reasons))

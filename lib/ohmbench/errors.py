@@ -1,0 +1,84 @@
+"""Errors that the person at the keyboard can mend.
+
+Every one of them is a single line: the ``ohmbench`` command prints ``str(error)`` and exits with
+status 2. Anything else that escapes is a defect of ohmbench itself and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import os
+
+_LONGEST_PART = 300
+
+
+def one_line(text: str) -> str:
+    """``text`` without line breaks or control characters, cut where it would fill the screen."""
+    printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if len(printable) > _LONGEST_PART:
+        half = _LONGEST_PART // 2
+        return f"{printable[:half]}...{printable[-half:]}"
+    return printable
+
+
+class OhmbenchError(Exception):
+    """Base of all errors a user can mend; the message is one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.splitlines()))
+
+
+class FileError(OhmbenchError):
+    """A file that cannot be read or written as asked.
+
+    Attributes: ``path``, ``field`` (the array or key at fault, or None), ``reason``, ``remedy``.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        reason: str,
+        *,
+        field: str | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.path = os.fspath(path)
+        self.field = field
+        self.reason = reason
+        self.remedy = remedy
+        where = [one_line(self.path)] + ([one_line(field)] if field is not None else [])
+        message = ": ".join([*where, one_line(reason)])
+        super().__init__(f"{message}; {one_line(remedy)}" if remedy is not None else message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default rebuilds from the finished message alone, which breaks in worker processes.
+        return _rebuild_file_error, (type(self), self.path, self.reason, self.field, self.remedy)
+
+
+def _rebuild_file_error(
+    kind: type[FileError], path: str, reason: str, field: str | None, remedy: str | None
+) -> FileError:
+    return kind(path, reason, field=field, remedy=remedy)
+
+
+class OperandError(OhmbenchError, ValueError):
+    """An array that a model cannot take."""
+
+
+class ZeroWeightError(OperandError):
+    """A weight of exactly 0 A where the cell's formula is singular (ln 0)."""
+
+
+class NonFiniteError(OperandError):
+    """NaN or infinity where a physical quantity is expected."""
+
+
+class ShapeError(OperandError):
+    """Array dimensions that do not fit together."""
+
+
+class DtypeError(OperandError):
+    """An element type other than the ones a model computes in."""
+
+
+class RangeError(OperandError):
+    """A value outside what the device or the formula admits."""

@@ -1,0 +1,61 @@
+"""Floating-gate networks on an FPAA: cells, circuits, networks, programming, power.
+
+Reading order: ``synapse`` (one cell and its row), ``transistor``, ``sigmoid``, ``relu``, ``wta``
+(what follows a row), ``layers``, ``networks``, then ``programming`` (what an array can hold),
+``evaluation``, ``power``, ``store`` (files) and ``training``. ``piecewise`` and ``ranges`` carry the
+fitted curves, ``operands`` the checks.
+"""
+
+from ohmbench.floatgate.evaluation import Evaluation, evaluate
+from ohmbench.floatgate.layers import Activation, FGLayer
+from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec, network_spec
+from ohmbench.floatgate.power import (
+    energy_per_inference,
+    max_power,
+    mean_power_per_class,
+    power_of_first_image_per_class,
+    power_per_image,
+)
+from ohmbench.floatgate.programming import FG_ARRAY, FG_ARRAY_POSITIVE, ProgrammableSet
+from ohmbench.floatgate.ranges import count_out_of_range
+from ohmbench.floatgate.relu import relu, relu_smooth
+from ohmbench.floatgate.sigmoid import sigmoid
+from ohmbench.floatgate.store import StoredNetwork, load_network, save_network
+from ohmbench.floatgate.synapse import EKV, SUBTHRESHOLD, WTA_CELL, LineCurrents, line_currents
+from ohmbench.floatgate.transistor import Line, current_to_voltage
+from ohmbench.floatgate.wta import wta, wta_transistor
+
+__all__ = [
+    "EKV",
+    "FG_ARRAY",
+    "FG_ARRAY_POSITIVE",
+    "SPECS",
+    "SUBTHRESHOLD",
+    "WTA_CELL",
+    "Activation",
+    "Evaluation",
+    "FGLayer",
+    "FGNetwork",
+    "Line",
+    "LineCurrents",
+    "NetworkSpec",
+    "ProgrammableSet",
+    "StoredNetwork",
+    "count_out_of_range",
+    "current_to_voltage",
+    "energy_per_inference",
+    "evaluate",
+    "line_currents",
+    "load_network",
+    "max_power",
+    "mean_power_per_class",
+    "network_spec",
+    "power_of_first_image_per_class",
+    "power_per_image",
+    "relu",
+    "relu_smooth",
+    "save_network",
+    "sigmoid",
+    "wta",
+    "wta_transistor",
+]

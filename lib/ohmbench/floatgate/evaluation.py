@@ -1,0 +1,76 @@
+"""Accuracy of a floating-gate network, and how far its evaluation strayed from the fits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from ohmbench.errors import RangeError, ShapeError
+from ohmbench.floatgate.networks import FGNetwork
+from ohmbench.floatgate.programming import Violations
+from ohmbench.floatgate.ranges import RangeCounts, count_out_of_range
+from ohmbench.stats import Interval, proportion_interval
+
+# Elements of the (image, out, in) broadcast held at once: 64 MB in float32 per temporary.
+_CHUNK_ELEMENTS = 2**24
+
+
+def in_chunks(
+    network: FGNetwork, v: torch.Tensor, f: Callable[[torch.Tensor], torch.Tensor]
+) -> torch.Tensor:
+    """``f`` over batches of ``v`` (images, inputs) small enough to broadcast, concatenated."""
+    cells = max(layer.weight.numel() for layer in network.fg_layers)
+    return torch.cat([f(chunk) for chunk in torch.split(v, max(1, _CHUNK_ELEMENTS // cells))])
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What ``evaluate`` found; ``confusion[t, p]`` counts images of class t answered with p."""
+
+    outputs: torch.Tensor
+    predictions: torch.Tensor
+    confusion: torch.Tensor
+    ranges: RangeCounts
+    violations: dict[str, Violations]
+
+    @property
+    def total(self) -> int:
+        return len(self.predictions)
+
+    @property
+    def correct(self) -> int:
+        return int(self.confusion.trace())
+
+    @property
+    def accuracy(self) -> Interval:
+        """Fraction correct with its 95 % Wilson interval."""
+        return proportion_interval(self.correct, self.total)
+
+
+def evaluate(network: FGNetwork, v: torch.Tensor, labels: torch.Tensor) -> Evaluation:
+    """Run gate voltages ``v`` (images, inputs) in volt against ``labels`` (images,).
+
+    The class is the first index of the largest output. Raises ShapeError, RangeError (no images,
+    a label that is no class) and whatever the network refuses.
+    """
+    if v.ndim != 2 or labels.ndim != 1 or len(v) != len(labels):
+        raise ShapeError(
+            f"images {tuple(v.shape)} and labels {tuple(labels.shape)} should be (n, inputs), (n,)"
+        )
+    classes = network.spec.sizes[-1]
+    if len(v) == 0:
+        raise RangeError("no images to evaluate")
+    if int(labels.min()) < 0 or int(labels.max()) >= classes:
+        raise RangeError(
+            f"labels run from {int(labels.min())} to {int(labels.max())}, "
+            f"but should be from 0 to {classes - 1}"
+        )
+    with torch.no_grad(), count_out_of_range() as ranges:
+        outputs = in_chunks(network, v, network)
+    # numpy's argmax is the first index by contract, torch's is not.
+    predictions = torch.from_numpy(outputs.numpy().argmax(-1))
+    confusion = torch.zeros(classes, classes, dtype=torch.int64)
+    confusion.index_put_((labels.long(), predictions), torch.tensor(1), accumulate=True)
+    return Evaluation(outputs, predictions, confusion, ranges, network.violations())

@@ -1,0 +1,146 @@
+"""The published floating-gate networks, as data, and the module that runs any of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ohmbench.errors import OperandError, ShapeError
+from ohmbench.floatgate.layers import Activation, FGLayer
+from ohmbench.floatgate.programming import (
+    FG_ARRAY,
+    FG_ARRAY_POSITIVE,
+    ProgrammableSet,
+    Violations,
+)
+from ohmbench.floatgate.synapse import LineCurrents
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """Shape, circuits and voltage encoding of one network.
+
+    ``sizes`` counts inputs and then the neurons of each layer. A feature in [0, 1] becomes the
+    gate voltage ``v_low_V + v_span_V * feature``. ``dataset`` names where the features come from.
+    """
+
+    name: str
+    sizes: tuple[int, ...]
+    activations: tuple[Activation, ...]
+    v_low_V: float
+    v_span_V: float
+    dataset: str
+
+    def __post_init__(self) -> None:
+        if len(self.activations) != len(self.sizes) - 1:
+            raise ValueError(f"{self.name}: one activation a layer")
+
+    @property
+    def neurons(self) -> int:
+        """Rows with an activation circuit, over all layers: what the power model counts."""
+        return sum(self.sizes[1:])
+
+    def encode(self, features: torch.Tensor) -> torch.Tensor:
+        """Gate voltages in volt of features in [0, 1], any shape."""
+        return self.v_low_V + self.v_span_V * features
+
+    def programmable(self, layer: int) -> ProgrammableSet:
+        """What the array of ``layer`` can be programmed to."""
+        positive = self.activations[layer].cell.positive_only
+        return FG_ARRAY_POSITIVE if positive else FG_ARRAY
+
+
+_S, _W = Activation.SIGMOID, Activation.WTA
+
+SPECS = {
+    spec.name: spec
+    for spec in (
+        NetworkSpec("floatgate-digits", (64, 100, 10), (_S, _S), 1.8, 0.7, "digits"),
+        # The paper's second snapshot (its 8x8 file) spans 0.6 V instead of 0.7 V.
+        NetworkSpec("floatgate-digits-2V4", (64, 100, 10), (_S, _S), 1.8, 0.6, "digits"),
+        NetworkSpec("floatgate-mnist28", (784, 64, 10), (_S, _S), 1.8, 0.6, "mnist"),
+        # The artifacts do not say how circle coordinates become volts: the digits' range is used.
+        NetworkSpec("floatgate-circles", (2, 5, 2), (_S, _W), 1.8, 0.7, "circles"),
+        NetworkSpec("floatgate-circles-sigmoid", (2, 4, 2), (_S, _S), 1.8, 0.7, "circles"),
+        NetworkSpec("floatgate-circles-single", (2, 1, 2), (_S, _W), 1.8, 0.7, "circles"),
+    )
+}
+"""Name -> network (FANN, networks and training)."""
+
+
+def network_spec(name: str) -> NetworkSpec:
+    """The spec called ``name``; raises OperandError listing the known names."""
+    try:
+        return SPECS[name]
+    except KeyError:
+        raise OperandError(f"no network {name!r}; there are: {', '.join(SPECS)}") from None
+
+
+class LayerTrace(NamedTuple):
+    """One layer of a forward pass: gate voltages in, line currents, outputs."""
+
+    v: torch.Tensor
+    currents: LineCurrents
+    out: torch.Tensor
+
+
+class FGNetwork(torch.nn.Module):
+    """A network with its programmed currents.
+
+    ``weights[k]`` (sizes[k+1], sizes[k]) and ``biases[k]`` (sizes[k+1],) in ampere, float32 or
+    float64. Raises ShapeError when they do not fit ``spec``.
+    """
+
+    def __init__(
+        self, spec: NetworkSpec, weights: list[torch.Tensor], biases: list[torch.Tensor]
+    ) -> None:
+        super().__init__()
+        self.spec = spec
+        layers = []
+        for k, activation in enumerate(spec.activations):
+            shape = (spec.sizes[k + 1], spec.sizes[k])
+            if tuple(weights[k].shape) != shape or tuple(biases[k].shape) != shape[:1]:
+                raise ShapeError(
+                    f"{spec.name}: layer {k} has weight {tuple(weights[k].shape)} and bias "
+                    f"{tuple(biases[k].shape)}, but should have {shape} and {shape[:1]}"
+                )
+            layers.append(FGLayer(weights[k], biases[k], activation))
+        self.layers = torch.nn.ModuleList(layers)
+
+    @property
+    def fg_layers(self) -> list[FGLayer]:
+        """The layers with their own type, which ModuleList forgets."""
+        return [layer for layer in self.layers if isinstance(layer, FGLayer)]
+
+    def trace(self, v: torch.Tensor) -> list[LayerTrace]:
+        """Every layer's voltages and currents for gate voltages ``v`` (..., inputs) in volt."""
+        steps = []
+        for layer in self.fg_layers:
+            currents = layer.currents(v)
+            out = layer.activation.output(currents)
+            steps.append(LayerTrace(v, currents, out))
+            v = out
+        return steps
+
+    def forward(self, v: torch.Tensor) -> torch.Tensor:
+        """Outputs (..., classes) for gate voltages ``v`` (..., inputs) in volt."""
+        for layer in self.layers:
+            v = layer(v)
+        return v
+
+    def logits(self, out: torch.Tensor) -> torch.Tensor:
+        """Dimensionless logits of the outputs: ``4 (v - 2.25)/0.25``; WTA outputs as they are."""
+        if self.spec.activations[-1] is Activation.WTA:
+            return out
+        return 4.0 * (out - 2.25) / 0.25
+
+    def violations(self) -> dict[str, Violations]:
+        """Per array ("layer 0 weight", ...): how many currents no array could hold, and why."""
+        found = {}
+        for k, layer in enumerate(self.fg_layers):
+            programmable = self.spec.programmable(k)
+            for kind, currents in (("weight", layer.weight), ("bias", layer.bias)):
+                found[f"layer {k} {kind}"] = programmable.violations(currents)
+        return found

@@ -1,0 +1,51 @@
+"""What a floating-gate model refuses to compute with, and the named error for each."""
+
+from __future__ import annotations
+
+import torch
+
+from ohmbench.errors import DtypeError, NonFiniteError, RangeError, ShapeError, ZeroWeightError
+
+
+def check_floating(name: str, x: torch.Tensor) -> None:
+    """Raise DtypeError unless ``x`` is float32 or float64, NonFiniteError on NaN or infinity."""
+    if not isinstance(x, torch.Tensor):
+        raise DtypeError(f"{name} is a {type(x).__name__}, but should be a torch tensor")
+    if x.dtype not in (torch.float32, torch.float64):
+        raise DtypeError(f"{name} is {x.dtype}, but should be torch.float32 or torch.float64")
+    if not bool(torch.isfinite(x).all()):
+        first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
+        index = f"[{', '.join(map(str, first))}]" if first else ""
+        raise NonFiniteError(f"{name}{index} is {float(x[first]):g}, but should be finite")
+
+
+def check_weight(name: str, w: torch.Tensor, *, largest_A: float, zero_allowed: bool) -> None:
+    """Admit FG currents ``w`` in ampere: finite, ``|w| < largest_A``, non-zero unless allowed.
+
+    Raises ZeroWeightError, RangeError, NonFiniteError or DtypeError, naming the first offender.
+    """
+    check_floating(name, w)
+    magnitude = w.abs()
+    if not zero_allowed and bool((magnitude == 0).any()):
+        first = [int(i) for i in (magnitude == 0).nonzero()[0]]
+        raise ZeroWeightError(
+            f"{name}{first} is 0 A, where ln|w| is singular; project onto a ProgrammableSet first"
+        )
+    if bool((magnitude >= largest_A).any()):
+        first = [int(i) for i in (magnitude >= largest_A).nonzero()[0]]
+        value = float(w[tuple(first)])
+        raise RangeError(
+            f"{name}{first} is {value:.4g} A, but the cell's formula needs |w| < {largest_A:.4g} A"
+        )
+
+
+def check_layer(v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
+    """Raise ShapeError unless v (..., in), w (out, in), bias (out,); DtypeError on a mix."""
+    if w.ndim != 2:
+        raise ShapeError(f"weight has shape {tuple(w.shape)}, but should be (out, in)")
+    if v.ndim < 1 or v.shape[-1] != w.shape[1]:
+        raise ShapeError(f"input has shape {tuple(v.shape)}, but should be (..., {w.shape[1]})")
+    if tuple(bias.shape) != (w.shape[0],):
+        raise ShapeError(f"bias has shape {tuple(bias.shape)}, but should be ({w.shape[0]},)")
+    if not v.dtype == w.dtype == bias.dtype:
+        raise DtypeError(f"input {v.dtype}, weight {w.dtype} and bias {bias.dtype} should agree")

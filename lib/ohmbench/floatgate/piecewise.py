@@ -1,0 +1,80 @@
+"""Curves of one current that are fitted region by region, with their jumps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+
+from ohmbench.floatgate.ranges import FittedRange, observe
+
+Branch = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Jump:
+    """The step ``right - left`` that a fitted curve makes at the region boundary ``at``."""
+
+    at: float
+    left: float
+    right: float
+
+    @property
+    def size(self) -> float:
+        return self.right - self.left
+
+
+def constant(value: float) -> Branch:
+    """A branch that is flat: ``value`` everywhere, with gradient zero."""
+    return lambda x: torch.full_like(x, value)
+
+
+@dataclass(frozen=True)
+class PiecewiseCurve:
+    """``len(edges) + 1`` branches over the real line, split at ``edges`` (ascending, SI units).
+
+    ``closed`` says which side a boundary belongs to: "left" gives it to the branch on its left
+    (``x <= edge``), "right" to the branch on its right (``x >= edge``).
+
+    Calling it maps a tensor of any shape, float32 or float64, elementwise and differentiably; the
+    derivative is that of the branch in force, and 0 where that branch is flat.
+    """
+
+    name: str
+    edges: tuple[float, ...]
+    branches: tuple[Branch, ...]
+    closed: Literal["left", "right"]
+    fitted: FittedRange
+    unit_out: str
+
+    def __post_init__(self) -> None:
+        if len(self.branches) != len(self.edges) + 1 or list(self.edges) != sorted(set(self.edges)):
+            raise ValueError(f"{self.name}: n ascending edges take n + 1 branches")
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        observe(self.fitted, x)
+        lows = (-math.inf, *self.edges)
+        highs = (*self.edges, math.inf)
+        y: torch.Tensor | None = None
+        for low, high, branch in zip(lows, highs, self.branches, strict=True):
+            # Each branch only ever sees its own region: outside, its formula may be singular, and
+            # the gradient of an unselected NaN would still be NaN.
+            y_branch = branch(x.clamp(low, high))
+            if y is None:
+                y = y_branch
+            else:
+                entered = x > low if self.closed == "left" else x >= low
+                y = torch.where(entered, y_branch, y)
+        assert y is not None  # there is always one branch
+        return y
+
+    def jumps(self) -> tuple[Jump, ...]:
+        """The step at every region boundary, evaluated in float64 (exactly 0 where continuous)."""
+        found = []
+        for edge, left, right in zip(self.edges, self.branches, self.branches[1:], strict=False):
+            at = torch.tensor([edge], dtype=torch.float64)
+            found.append(Jump(edge, float(left(at)), float(right(at))))
+        return tuple(found)

@@ -1,0 +1,89 @@
+"""Static power of a floating-gate network and, given a settling time, energy per inference.
+
+``P = V_dd (N (2 * 570 nA + 400 nA) + 100 nA + sum of |line currents| of all layers)`` (FANN,
+power script), where N counts the neurons of the network at hand. The published script keeps
+N = 110 for every network, which is right for 64-100-10 only: 784-64-10 has 74.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from ohmbench.errors import RangeError
+from ohmbench.floatgate.evaluation import in_chunks
+from ohmbench.floatgate.networks import FGNetwork
+from ohmbench.floatgate.synapse import V_DD_V
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Bias currents of the circuits around the arrays, ampere (FANN, power script)."""
+
+    per_neuron_A: float = 2 * 570e-9 + 400e-9
+    shared_A: float = 100e-9
+
+    def power_W(self, neurons: int) -> float:
+        return V_DD_V * (neurons * self.per_neuron_A + self.shared_A)
+
+
+OVERHEAD = Overhead()
+
+
+def power_per_image(
+    network: FGNetwork, v: torch.Tensor, *, overhead: Overhead = OVERHEAD
+) -> torch.Tensor:
+    """Static power in watt, float64 (images,), for gate voltages ``v`` (images, inputs) in volt."""
+
+    def array_current(chunk: torch.Tensor) -> torch.Tensor:
+        total = torch.zeros(len(chunk), dtype=torch.float64)
+        for step in network.trace(chunk):
+            total += (step.currents.pos.double() - step.currents.neg.double()).sum(-1)
+        return total
+
+    with torch.no_grad():
+        i = in_chunks(network, v, array_current)
+    return overhead.power_W(network.spec.neurons) + V_DD_V * i
+
+
+def power_of_first_image_per_class(
+    power_W: torch.Tensor, labels: torch.Tensor, classes: int
+) -> torch.Tensor:
+    """Power (classes,) of each class's first image, as the published figures take it.
+
+    Raises RangeError when a class has no image.
+    """
+    first = []
+    for c in range(classes):
+        of_class = (labels == c).nonzero()
+        if len(of_class) == 0:
+            raise RangeError(f"no image of class {c}, so its power is undefined")
+        first.append(int(of_class[0]))
+    return power_W[first]
+
+
+def mean_power_per_class(power_W: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """Mean power (classes,) over all images of each class; NaN for a class without images."""
+    of_class = torch.nn.functional.one_hot(labels.long(), classes).double()
+    return (power_W.double() @ of_class) / of_class.sum(0)
+
+
+def max_power(network: FGNetwork, *, overhead: Overhead = OVERHEAD) -> float:
+    """Power in watt with every cell carrying its programmed current: sum of |w| and |bias|."""
+    with torch.no_grad():
+        programmed = sum(
+            float(layer.weight.double().abs().sum() + layer.bias.double().abs().sum())
+            for layer in network.fg_layers
+        )
+    return overhead.power_W(network.spec.neurons) + V_DD_V * programmed
+
+
+def energy_per_inference(power_W: torch.Tensor, settling_time_s: float) -> torch.Tensor:
+    """Static energy in joule: power held for ``settling_time_s``, which the user must know.
+
+    The artifacts give no settling time. Raises RangeError unless it is positive and finite.
+    """
+    if not 0 < settling_time_s < float("inf"):
+        raise RangeError(f"settling time {settling_time_s:g} s should be positive and finite")
+    return power_W * settling_time_s

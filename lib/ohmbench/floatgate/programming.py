@@ -1,0 +1,150 @@
+"""What a floating-gate array can be programmed to, and training under it.
+
+Published device facts (FANN, device section): programmable currents from pA to uA, precision
+quoted as more than 12 bit, 13 bit, and 14 bit in newer 65/130 nm cells; retention 10 years. The
+levels are equidistant in log current: programming precision is a ratio, not an absolute error.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ohmbench.errors import RangeError
+from ohmbench.floatgate.operands import check_floating
+
+
+class _StraightThrough(torch.autograd.Function):
+    # w + (p - w) would not return p to the last bit where p and w differ by more than a factor 2.
+    @staticmethod
+    def forward(ctx: Any, w: torch.Tensor, projected: torch.Tensor) -> torch.Tensor:
+        return projected
+
+    @staticmethod
+    def backward(ctx: Any, *grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        return grad[0], None
+
+
+@dataclass(frozen=True)
+class Violations:
+    """How many of ``total`` currents an array could not hold, and why."""
+
+    total: int
+    too_small: int
+    too_large: int
+    negative: int
+    off_level: int
+
+    @property
+    def unholdable(self) -> int:
+        """Currents outside the range or of a forbidden sign: no array holds these at all."""
+        return self.too_small + self.too_large + self.negative
+
+    def __add__(self, other: Violations) -> Violations:
+        return Violations(
+            self.total + other.total,
+            self.too_small + other.too_small,
+            self.too_large + other.too_large,
+            self.negative + other.negative,
+            self.off_level + other.off_level,
+        )
+
+
+@dataclass(frozen=True)
+class ProgrammableSet:
+    """The currents ``+-w_k``, ``w_k`` from ``w_min_A`` to ``w_max_A`` in ``2^bits`` log steps.
+
+    ``positive_only`` leaves out the negative ones (WTA cells). Zero is not in the set: an
+    unprogrammed cell still is a cell, and the smallest current stands for "off".
+
+    Raises RangeError for a range that is empty or not positive, or bits outside 1..20 (beyond 20
+    neighbouring levels are no longer distinct in float32).
+    """
+
+    w_min_A: float = 1e-12
+    w_max_A: float = 1e-5
+    bits: int = 13
+    positive_only: bool = False
+
+    def __post_init__(self) -> None:
+        if not (0 < self.w_min_A < self.w_max_A < math.inf):
+            raise RangeError(
+                f"programmable range [{self.w_min_A:g}, {self.w_max_A:g}] A is not 0 < min < max"
+            )
+        if not 1 <= self.bits <= 20:
+            raise RangeError(f"bits = {self.bits}, but should be from 1 to 20")
+
+    @cached_property
+    def step(self) -> float:
+        """Distance of neighbouring levels in ln current."""
+        return math.log(self.w_max_A / self.w_min_A) / float(2**self.bits - 1)
+
+    @property
+    def relative_error_bound(self) -> float:
+        """Largest ``|project(w) - w| / |w|`` for ``|w|`` in range: half a step, exactly
+        ``exp(step/2) - 1``; rounding to the tensor's dtype adds its epsilon."""
+        return float(np.expm1(self.step / 2))
+
+    @cached_property
+    def levels(self) -> NDArray[np.float64]:
+        """All positive levels in ampere, shape (2^bits,), ascending; the ends are exact."""
+        k = np.arange(2**self.bits)
+        levels = np.exp(math.log(self.w_min_A) + self.step * k)
+        levels[0], levels[-1] = self.w_min_A, self.w_max_A
+        levels.setflags(write=False)
+        return levels
+
+    def level_index(self, w: torch.Tensor) -> torch.Tensor:
+        """Index (int64) of the level nearest to ``|w|`` in log current; ends beyond the range."""
+        check_floating("weight", w)
+        magnitude = w.detach().abs().double().clamp(self.w_min_A, self.w_max_A)
+        return ((magnitude / self.w_min_A).log() / self.step).round().long()
+
+    def project(self, w: torch.Tensor) -> torch.Tensor:
+        """The programmable current nearest to each ``w`` in log current, same shape and dtype.
+
+        Idempotent. The sign is kept (+ for 0); under ``positive_only`` negative currents become
+        the smallest level. Raises NonFiniteError, DtypeError.
+        """
+        level = torch.from_numpy(self.levels[self.level_index(w).numpy()]).to(w.dtype)
+        if self.positive_only:
+            return torch.where(w < 0, torch.full_like(w, self.w_min_A), level)
+        return torch.where(w < 0, -level, level)
+
+    def straight_through(self, w: torch.Tensor) -> torch.Tensor:
+        """``project(w)`` in value, the identity in gradient: training under the constraint."""
+        projected: torch.Tensor = _StraightThrough.apply(w, self.project(w))  # type: ignore[no-untyped-call]
+        return projected
+
+    def violations(self, w: torch.Tensor) -> Violations:
+        """Count the currents of ``w`` that are not in the set. Raises NonFiniteError, DtypeError.
+
+        The range's ends are compared as ``w``'s dtype rounds them.
+        """
+        check_floating("weight", w)
+        w = w.detach()
+        magnitude = w.abs()
+        small = magnitude < torch.tensor(self.w_min_A, dtype=w.dtype)
+        large = magnitude > torch.tensor(self.w_max_A, dtype=w.dtype)
+        negative = (w < 0) if self.positive_only else torch.zeros_like(small)
+        held = ~(small | large | negative)
+        return Violations(
+            total=w.numel(),
+            too_small=int((small & ~negative).sum()),
+            too_large=int((large & ~negative).sum()),
+            negative=int(negative.sum()),
+            off_level=int((held & (self.project(w) != w)).sum()),
+        )
+
+
+FG_ARRAY = ProgrammableSet()
+"""1 pA to 10 uA, 13 bit: "pA to uA" read generously, so that what lies outside surely does."""
+
+FG_ARRAY_POSITIVE = ProgrammableSet(positive_only=True)
+"""The same for WTA cells."""

@@ -1,0 +1,107 @@
+"""Where a fitted curve may be believed, and how often it was asked beyond.
+
+A fit is a statement about an interval. Curves keep answering outside it (training and hostile
+weights go there), so each evaluation is compared with the interval while somebody is counting::
+
+    with count_out_of_range() as counts:
+        network(volts)
+    print(counts)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+import torch
+
+
+@dataclass(frozen=True)
+class FittedRange:
+    """The closed interval ``[low, high]`` of one operand of one curve, in ``unit`` (SI).
+
+    ``basis`` says where the interval comes from: published, or declared here and why.
+    """
+
+    curve: str
+    operand: str
+    unit: str
+    low: float
+    high: float
+    basis: str
+
+    def __post_init__(self) -> None:
+        if not self.low < self.high:
+            raise ValueError(f"{self.curve}: empty range [{self.low}, {self.high}]")
+
+    @property
+    def label(self) -> str:
+        return f"{self.curve}({self.operand})"
+
+
+@dataclass
+class RangeCount:
+    """How many evaluations of one curve were seen, and how many lay outside its fitted range."""
+
+    fitted: FittedRange
+    seen: int = 0
+    below: int = 0
+    above: int = 0
+
+    @property
+    def outside(self) -> int:
+        return self.below + self.above
+
+
+@dataclass
+class RangeCounts:
+    """Counts per curve operand, in the order of first use."""
+
+    by_label: dict[str, RangeCount] = field(default_factory=dict)
+
+    def add(self, fitted: FittedRange, x: torch.Tensor, times: int) -> None:
+        count = self.by_label.setdefault(fitted.label, RangeCount(fitted))
+        count.seen += times * x.numel()
+        # A bound such as 2.5 V is not representable in every dtype: compare with the bound as
+        # that dtype rounds it, so that a clipped value is never counted as outside.
+        low = torch.tensor(fitted.low, dtype=x.dtype)
+        high = torch.tensor(fitted.high, dtype=x.dtype)
+        count.below += times * int((x < low).sum())
+        count.above += times * int((x > high).sum())
+
+    @property
+    def outside(self) -> int:
+        return sum(c.outside for c in self.by_label.values())
+
+    def __iter__(self) -> Iterator[RangeCount]:
+        return iter(self.by_label.values())
+
+    def __getitem__(self, label: str) -> RangeCount:
+        return self.by_label[label]
+
+
+_active: ContextVar[RangeCounts | None] = ContextVar("range_counts", default=None)
+
+
+@contextmanager
+def count_out_of_range() -> Iterator[RangeCounts]:
+    """Collect the range counts of every curve evaluated inside the block (nesting: innermost)."""
+    counts = RangeCounts()
+    token = _active.set(counts)
+    try:
+        yield counts
+    finally:
+        _active.reset(token)
+
+
+def observe(fitted: FittedRange, x: torch.Tensor, *, times: int = 1) -> None:
+    """Called by each curve with its operand; costs nothing unless somebody is counting.
+
+    ``times`` is how often each element is evaluated when the curve broadcasts it, so that the
+    counts do not depend on how a batch is cut into chunks.
+    """
+    counts = _active.get()
+    if counts is not None:
+        counts.add(fitted, x.detach(), times)

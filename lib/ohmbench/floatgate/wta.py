@@ -1,0 +1,69 @@
+"""Winner-take-all: row currents of a WTA layer to its outputs (FANN)."""
+
+from __future__ import annotations
+
+import torch
+
+from ohmbench.floatgate.piecewise import PiecewiseCurve, constant
+from ohmbench.floatgate.ranges import FittedRange
+
+I_TRANSISTOR_EDGES_A = (1.74e-9, 4.9e-7, 1.77e-6)
+
+_I_TINY_A = 1.2e-38  # smallest normal float32 in place of 0, whose logarithm is singular
+
+
+def _log_scaled(i: torch.Tensor) -> torch.Tensor:
+    return 10.0 * torch.sigmoid(23.0 + 4.0 * i.abs().clamp(min=_I_TINY_A).log10())
+
+
+WTA = PiecewiseCurve(
+    name="wta",
+    edges=(),
+    branches=(_log_scaled,),
+    closed="left",
+    fitted=FittedRange(
+        "wta",
+        "|I|",
+        "A",
+        1e-9,
+        1e-5,
+        "declared: the artifacts state none; 1 nA gives 2.3e-5 and 10 uA reaches 9.5 of 10",
+    ),
+    unit_out="1",
+)
+"""Log-scaled row current, dimensionless in (0, 10): rows compare by it, the largest wins."""
+
+
+def _first(i: torch.Tensor) -> torch.Tensor:
+    return (1.3703e12 * i + 4.9357e5) * i - 6.2089e-4
+
+
+def _second(i: torch.Tensor) -> torch.Tensor:
+    return (-1.0314e11 * i + 4.2304e5) * i + 0.3746
+
+
+WTA_TRANSISTOR = PiecewiseCurve(
+    name="wta_transistor",
+    edges=I_TRANSISTOR_EDGES_A,
+    branches=(constant(0.003), _first, _second, constant(0.9)),
+    closed="right",
+    fitted=FittedRange(
+        "wta_transistor",
+        "|I|",
+        "A",
+        *I_TRANSISTOR_EDGES_A[::2],
+        "published: region limits of the fit",
+    ),
+    unit_out="V",
+)
+"""The WTA row's transistor, volt from ampere."""
+
+
+def wta(i: torch.Tensor) -> torch.Tensor:
+    """WTA output (dimensionless, 0 to 10) of the row current ``i`` (A), any shape."""
+    return WTA(i)
+
+
+def wta_transistor(i: torch.Tensor) -> torch.Tensor:
+    """Voltage (V) of a WTA row's transistor carrying the current magnitude ``i`` (A)."""
+    return WTA_TRANSISTOR(i)

@@ -1,0 +1,74 @@
+"""Everything outside the package that some check needs: one table, four readers.
+
+The ``needs`` marker of the tests, the header of a test run, ``ohmbench doctor`` and the README
+speak from this table, so that a thing is found, named and missed in one way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ohmbench.data.mnist import DATA_VARIABLE, mnist_folder
+from ohmbench.errors import FileError
+from ohmbench.paper import FANN_V3, FANN_VARIABLE, fann_folder
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where a need was met, or ``reason`` why not (then ``where`` is None)."""
+
+    where: str | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Need:
+    """One thing: its name in ``needs(name)``, what it is, what for, how to get it, how to look."""
+
+    name: str
+    what: str
+    used_by: str
+    hint: str
+    look: Callable[[], Found]
+
+
+def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[[], Found]:
+    def look() -> Found:
+        try:
+            path = os.path.join(folder(), relative)
+        except FileError as error:
+            return Found(None, error.reason)
+        return Found(path) if os.path.isfile(path) else Found(None, f"{path} not found")
+
+    return look
+
+
+NEEDS = {
+    need.name: need
+    for need in (
+        Need(
+            "paper-fann",
+            "the FANN paper's trained files",
+            "claims about the paper's own floating-gate networks",
+            f"set {FANN_VARIABLE} or pass --paper-fann FOLDER (holds {FANN_V3.as_posix()})",
+            _file_in(fann_folder, os.fspath(FANN_V3)),
+        ),
+        Need(
+            "mnist",
+            "the official MNIST files (IDX)",
+            "floatgate-mnist28",
+            f"set {DATA_VARIABLE} to a folder that holds them (or has them in mnist/)",
+            _file_in(mnist_folder, "t10k-images-idx3-ubyte.gz"),
+        ),
+    )
+}
+"""Name -> need."""
+
+
+def skip_reason(name: str) -> str | None:
+    """None when the need is met, else one line: what is missing and how to get it."""
+    need = NEEDS[name]
+    found = need.look()
+    return None if found.where else f"needs {name}: {found.reason} ({need.hint})"

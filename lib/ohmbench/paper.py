@@ -1,0 +1,40 @@
+"""The papers' own artifacts, read from a checkout the user names; nothing of them is kept here."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ohmbench.errors import FileError
+from ohmbench.floatgate.store import StoredNetwork, load_network
+
+FANN_VARIABLE = "OHMBENCH_PAPER_FANN"
+FANN_OPTION = "--paper-fann"
+FANN_V3 = Path("Analog") / "fg_mnist_weights_v3.npz"
+
+
+def fann_folder(named: str | os.PathLike[str] | None = None) -> Path:
+    """The user's checkout of the FANN artifacts: ``named``, else ``$OHMBENCH_PAPER_FANN``.
+
+    Raises FileError when neither is given or it is no folder.
+    """
+    given = os.fspath(named) if named else os.environ.get(FANN_VARIABLE, "")
+    how = f"give {FANN_OPTION} FOLDER or set {FANN_VARIABLE}"
+    if not given:
+        raise FileError("FANN artifacts", "no folder named", remedy=how)
+    if not Path(given).is_dir():
+        raise FileError(given, "is not a folder", remedy=how)
+    return Path(given)
+
+
+def read_fann_v3(named: str | os.PathLike[str] | None = None) -> StoredNetwork:
+    """The paper's first 64-100-10 snapshot with its 450 test images, weights float32 as stored.
+
+    Raises FileError when the folder or file is missing or the file is not what the paper ships.
+    """
+    stored = load_network(fann_folder(named) / FANN_V3)
+    if stored.network.spec.name != "floatgate-digits":
+        raise FileError(
+            fann_folder(named) / FANN_V3, f"holds a {stored.network.spec.name}, not a 64-100-10 net"
+        )
+    return stored

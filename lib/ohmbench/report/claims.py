@@ -1,0 +1,184 @@
+"""The claims ledger: every published number and every target of ours is one row, one test.
+
+A row says what is claimed, by whom, which value, how far a check may be off and why, and which
+status its test must establish. A status is never assumed: the test measures, ``judge`` compares,
+and a row whose measurement does not fit what the ledger expects is a failure.
+"""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from rich import box
+from rich.table import Table
+from rich.text import Text as RichText
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from ohmbench.errors import FileError
+
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Status(str, Enum):
+    """What is known of a claim after a run."""
+
+    REPRODUCED = "reproduced"
+    DIFFERS = "differs"
+    MET = "met"
+    NOT_CHECKABLE = "not checkable"
+    NOT_RUN = "not run"
+    FAILED = "FAILED"
+
+
+class Claim(BaseModel):
+    """One row.
+
+    ``expect`` is "reproduced" (our value is within ``tolerance`` of ``published``), "differs" (it
+    is not, and equals ``ours`` within ``tolerance``), "met" (our value lies in [``at_least``,
+    ``at_most``]) or "not checkable" (no test can; ``why`` says the reason). ``why`` otherwise
+    argues the tolerance or bound, and for "differs" the difference. Values share ``unit``.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z0-9-]+)+$")]
+    statement: Text
+    source: Text
+    expect: Literal["reproduced", "differs", "met", "not checkable"]
+    why: Text
+    unit: str = ""
+    published: float | str | None = None
+    ours: float | None = None
+    tolerance: float | None = None
+    at_least: float | None = None
+    at_most: float | None = None
+    test: str | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Claim:
+        needed = {
+            "reproduced": ("published", "tolerance", "test"),
+            "differs": ("published", "ours", "tolerance", "test"),
+            "met": ("test",),
+            "not checkable": (),
+        }[self.expect]
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"{self.id}: {self.expect!r} needs {', '.join(missing)}")
+        if self.expect in ("reproduced", "differs") and isinstance(self.published, str):
+            raise ValueError(f"{self.id}: {self.expect!r} needs a number as published")
+        if self.expect == "met" and self.at_least is None and self.at_most is None:
+            raise ValueError(f"{self.id}: 'met' needs at_least or at_most")
+        if self.expect == "not checkable" and self.test is not None:
+            raise ValueError(f"{self.id}: a claim that no test can check names no test")
+        return self
+
+    def judge(self, value: float) -> Status:
+        """The status that the measured ``value`` establishes; FAILED unless it is the expected."""
+        if self.expect == "met":
+            above = self.at_least is None or value >= self.at_least
+            below = self.at_most is None or value <= self.at_most
+            return Status.MET if above and below else Status.FAILED
+        tolerance, published = self.tolerance, self.published
+        if tolerance is None or not isinstance(published, float | int):
+            return Status.FAILED
+        reproduced = abs(value - published) <= tolerance
+        if self.expect == "reproduced":
+            return Status.REPRODUCED if reproduced else Status.FAILED
+        ours = self.ours is not None and abs(value - self.ours) <= tolerance
+        return Status.DIFFERS if ours and not reproduced else Status.FAILED
+
+    @property
+    def expected_text(self) -> str:
+        """The value a reader compares with: the published one, or our own bound."""
+        if self.expect == "met":
+            parts = [f">= {self.at_least:g}"] if self.at_least is not None else []
+            parts += [f"<= {self.at_most:g}"] if self.at_most is not None else []
+            return " and ".join(parts)
+        return "-" if self.published is None else _number(self.published)
+
+
+def _number(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+class Measurement(BaseModel):
+    """What a test found for one claim; ``detail`` holds interval, counts, seeds."""
+
+    id: str
+    value: float
+    detail: str = ""
+
+
+def read_ledger(path: str | os.PathLike[str]) -> dict[str, Claim]:
+    """Rows of a YAML ledger by id, in file order.
+
+    Raises FileError for a file that cannot be read, bad YAML, an unknown, missing or ill-typed
+    key, or an id that stands twice.
+    """
+    try:
+        with open(path, encoding="utf-8") as file:
+            rows = YAML(typ="safe", pure=True).load(file)
+    except (OSError, UnicodeDecodeError, YAMLError) as error:
+        raise FileError(path, f"cannot be read: {error}") from None
+    if not isinstance(rows, list):
+        raise FileError(path, "is not a list of claims")
+    ledger: dict[str, Claim] = {}
+    for number, row in enumerate(rows):
+        try:
+            claim = Claim.model_validate(row)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"])) or "row"
+            name = row.get("id", number) if isinstance(row, dict) else number
+            raise FileError(path, first["msg"], field=f"claim {name}, {where}") from None
+        if claim.id in ledger:
+            raise FileError(path, "stands twice", field=f"claim {claim.id}")
+        ledger[claim.id] = claim
+    return ledger
+
+
+def claims_table(
+    ledger: dict[str, Claim],
+    measured: dict[str, Measurement],
+    not_run: dict[str, str],
+) -> Table:
+    """The table at the end of a repro run.
+
+    ``not_run`` gives the reason by id for claims whose test did not run; a claim with neither
+    measurement nor reason had its test fail before it could measure.
+    """
+    table = Table(title="Claims", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("claim", "published / target", "here", "status"):
+        table.add_column(column, overflow="fold")
+    for claim in ledger.values():
+        status, here, remark = _outcome(claim, measured.get(claim.id), not_run.get(claim.id))
+        statement = f"{claim.statement} [{claim.source}]"
+        expected = f"{claim.expected_text} {claim.unit}".strip()
+        table.add_row(_plain(statement), _plain(expected), _plain(here),
+                      _plain(f"{status.value}{remark}"))  # fmt: skip
+    return table
+
+
+def _outcome(
+    claim: Claim, measurement: Measurement | None, reason: str | None
+) -> tuple[Status, str, str]:
+    if claim.expect == "not checkable":
+        return Status.NOT_CHECKABLE, "-", f": {claim.why}"
+    if measurement is None:
+        if reason is None:
+            return Status.FAILED, "-", ": its test failed before it measured"
+        return Status.NOT_RUN, "-", f": {reason}"
+    status = claim.judge(measurement.value)
+    here = f"{_number(measurement.value)} {claim.unit}".strip()
+    here += f" ({measurement.detail})" if measurement.detail else ""
+    return status, here, f": {claim.why}" if status is Status.DIFFERS else ""
+
+
+def _plain(text: str) -> RichText:
+
+    return RichText(text)  # square brackets of a source are no markup

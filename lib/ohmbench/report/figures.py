@@ -1,0 +1,150 @@
+"""Figures of floating-gate networks, written to files; nothing opens a window."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ohmbench.files import atomic_write
+from ohmbench.floatgate.evaluation import Evaluation
+from ohmbench.floatgate.networks import FGNetwork, LayerTrace
+from ohmbench.floatgate.relu import relu
+from ohmbench.floatgate.sigmoid import sigmoid
+from ohmbench.floatgate.synapse import EKV
+from ohmbench.floatgate.transistor import Line, current_to_voltage
+from ohmbench.floatgate.wta import wta
+
+
+def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+    """Write ``figure`` in the format of the file's ending (png, pdf, svg), whole or not at all.
+
+    Raises FileError when it cannot be written; ValueError for an ending matplotlib does not know.
+    """
+    ending = os.path.splitext(os.fspath(path))[1].lstrip(".").lower()
+    # Without its creation date a figure of the same data is the same file.
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(ending)
+    atomic_write(
+        path,
+        lambda file: figure.savefig(file, format=ending, dpi=120, metadata=metadata),
+        overwrite=overwrite,
+    )
+
+
+def confusion_figure(evaluation: Evaluation, title: str) -> Figure:
+    """Confusion matrix, rows the true class; the diagonal in counts, errors in red."""
+    confusion = evaluation.confusion.numpy()
+    errors = confusion.astype(float)
+    np.fill_diagonal(errors, np.nan)
+    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
+    axes = figure.add_subplot()
+    axes.imshow(errors, cmap="Reds", vmin=0, vmax=max(1.0, np.nanmax(errors, initial=0.0)))
+    for (t, p), count in np.ndenumerate(confusion):
+        if count:
+            axes.text(p, t, str(count), ha="center", va="center")
+    axes.set(
+        title=f"{title}\n{evaluation.correct} of {evaluation.total} correct, "
+        f"{100 * evaluation.accuracy.value:.2f} % "
+        f"[{100 * evaluation.accuracy.low:.2f}, {100 * evaluation.accuracy.high:.2f}]",
+        xlabel="answered",
+        ylabel="true class",
+        xticks=range(len(confusion)),
+        yticks=range(len(confusion)),
+    )
+    return figure
+
+
+def currents_figure(network: FGNetwork, title: str) -> Figure:
+    """Histogram of the programmed currents per layer with the programmable range shaded."""
+    figure = Figure(figsize=(7.0, 2.6 * len(network.fg_layers)), layout="constrained")
+    figure.suptitle(title)
+    panels = figure.subplots(len(network.fg_layers), squeeze=False)[:, 0]
+    magnitudes = [layer.weight.detach().abs().double().numpy() for layer in network.fg_layers]
+    positive = np.concatenate([m[m > 0] for m in magnitudes])
+    low, high = np.log10(positive.min()), np.log10(positive.max())
+    for k, (axes, layer) in enumerate(zip(panels, network.fg_layers, strict=True)):
+        array = network.spec.programmable(k)
+        # The full span of both range and data, so that what no array could hold is seen to be.
+        bins = np.logspace(min(low, -12) - 0.2, max(high, -5) + 0.2, 90)
+        w = layer.weight.detach().double().numpy()
+        axes.hist([w[w >= 0], -w[w < 0]], bins, stacked=True, label=["positive", "negative line"])
+        axes.axvspan(array.w_min_A, array.w_max_A, alpha=0.15, color="green",
+                     label="programmable")  # fmt: skip
+        outside = network.violations()[f"layer {k} weight"].unholdable
+        axes.set(xscale="log", ylabel="cells", xlabel="|w| in A",
+                 title=f"layer {k}: {outside} of {w.size} cells not programmable")  # fmt: skip
+        axes.legend(fontsize="small")
+    return figure
+
+
+def curves_figure() -> Figure:
+    """The fitted device curves with their region boundaries."""
+    figure = Figure(figsize=(10.0, 7.0), layout="constrained")
+    cell, line, differential, rest = figure.subplots(2, 2).ravel()
+    v = torch.linspace(1.0, 2.6, 400, dtype=torch.float64)
+    for exponent in range(-12, -4):
+        w = torch.tensor(10.0**exponent, dtype=torch.float64)
+        cell.semilogy(v, EKV.current(v, w), label=f"1e{exponent} A")
+    cell.set(title="EKV cell", xlabel="gate voltage in V", ylabel="current in A")
+    cell.legend(title="w", fontsize="x-small")
+    i = torch.logspace(-12, -5, 2000, dtype=torch.float64)
+    for which in Line:
+        line.semilogx(i, current_to_voltage(i, which), label=which.label)
+    line.set(title="line transistor", xlabel="|current| in A", ylabel="voltage in V")
+    line.legend()
+    n = torch.linspace(0.0, 2.4, 400, dtype=torch.float64)
+    for p in (0.2, 0.38, 0.8, 1.2, 1.78, 1.95):
+        differential.plot(n, sigmoid(torch.full_like(n, p), n), label=f"{p:g} V")
+    differential.set(title="differential sigmoid", xlabel="n in V", ylabel="output in V")
+    differential.legend(title="p", fontsize="x-small")
+    signed = torch.cat([-i.flip(0), i])
+    rest.plot(signed, relu(signed), label="ReLU (V)")
+    rest.plot(i, wta(i), label="WTA (of 10)")
+    rest.set(xscale="symlog", title="ReLU and WTA", xlabel="current in A")
+    rest.set_xscale("symlog", linthresh=1e-9)
+    rest.legend()
+    return figure
+
+
+def history_figure(history: NDArray[np.float64], title: str) -> Figure:
+    """Training loss and learning rate over the steps (columns of ``train.HISTORY_COLUMNS``)."""
+    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    axes = figure.add_subplot()
+    step, loss, rate = history.T
+    axes.semilogy(step, loss, label="loss")
+    axes.set(title=title, xlabel="step", ylabel="loss (cross entropy)")
+    twin = axes.twinx()
+    twin.plot(step, rate, color="tab:orange", label="learning rate")
+    twin.set_ylabel("learning rate")
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+def prediction_figure(v: torch.Tensor, trace: list[LayerTrace], label: int, title: str) -> Figure:
+    """One image on its way through: gate voltages, hidden outputs, class outputs."""
+    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
+    figure.suptitle(title)
+    image, hidden, out = figure.subplots(1, 3)
+    side = round(len(v) ** 0.5)
+    if side * side == len(v):
+        shown = image.imshow(v.reshape(side, side), cmap="gray")
+        figure.colorbar(shown, ax=image, label="gate voltage in V")
+        image.set(xticks=[], yticks=[])
+    else:
+        image.bar(range(len(v)), v)
+        image.set(xlabel="input", ylabel="gate voltage in V")
+    hidden.stem(trace[0].out.numpy(), markerfmt=".", basefmt=" ")
+    hidden.set(title="hidden neurons", xlabel="neuron", ylabel="output in V")
+    hidden.set_ylim(2.1, 2.5)
+    answer = trace[-1].out.numpy()
+    winner = int(answer.argmax())
+    colours = ["tab:blue"] * len(answer)
+    colours[winner] = "tab:green" if winner == label else "tab:red"
+    out.bar(range(len(answer)), answer, color=colours)
+    span = float(np.ptp(answer)) or 1.0
+    out.set_ylim(float(answer.min()) - 0.1 * span, float(answer.max()) + 0.1 * span)
+    out.set(title=f"answers {winner}, true {label}", xlabel="class", ylabel="output")
+    return figure

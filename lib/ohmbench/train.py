@@ -1,0 +1,229 @@
+"""One training loop for all families: progress, history, checkpoints, resume to the same bits.
+
+A family supplies a ``Task``: a module, its optimiser and one update. All randomness of an update
+comes from a generator that is a function of (seed, step), so the state of a run is its tensors and
+a step number, and a run that is killed and resumed ends in the same bits as one that was not.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from ohmbench.errors import FileError
+from ohmbench.files import ArraySpec, check_writable, read_npz, write_npz
+
+HISTORY_COLUMNS = ("step", "loss", "learning_rate")
+"""Columns of the history array, one row each ``Task.history_every`` steps (loss: mean of them)."""
+
+_CHECKPOINT_EVERY_S = 5.0
+_ADAM_MOMENTS = ("exp_avg", "exp_avg_sq")
+
+
+class Task(ABC):
+    """What a family hands to ``fit``.
+
+    ``module`` holds everything that is trained or averaged (parameters and buffers);
+    ``optimizer`` is torch's AdamW over its parameters; ``settings`` names what must agree between
+    a checkpoint and the run that resumes it.
+    """
+
+    name: str
+    seed: int
+    steps: int
+    history_every: int
+    module: torch.nn.Module
+    optimizer: torch.optim.AdamW
+
+    @property
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Everything but the code that decides the result, as JSON values."""
+
+    @abstractmethod
+    def update(self, step: int, generator: torch.Generator) -> float:
+        """Make update number ``step`` (from 0), random only through ``generator``; return loss."""
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """The generator of one update: independent streams for every (seed, step)."""
+    words = np.random.SeedSequence((seed, step)).generate_state(2, np.uint32)
+    return torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
+
+
+def checkpoint_path(out: str | os.PathLike[str]) -> Path:
+    """Where the unfinished training of ``out`` lives."""
+    return Path(f"{os.fspath(out)}.checkpoint.npz")
+
+
+class _State:
+    """A task's run as named arrays: into a checkpoint and back."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self.step = 0
+        # Sums of the losses; ``means`` divides. Full size from the start, so that a checkpoint's
+        # schema knows every shape.
+        self.history = np.zeros((-(-task.steps // task.history_every), len(HISTORY_COLUMNS)))
+
+    def update(self) -> None:
+        """Make the next update and note it in the history."""
+        loss = self.task.update(self.step, step_generator(self.task.seed, self.step))
+        row = self.history[self.step // self.task.history_every]
+        self.step += 1
+        row[:] = self.step, row[1] + loss, self.task.optimizer.param_groups[0]["lr"]
+
+    def means(self) -> NDArray[np.float64]:
+        """The history with mean losses, rows reached so far."""
+        reached = self.history[: -(-self.step // self.task.history_every)].copy()
+        reached[:, 1] /= np.diff(reached[:, 0], prepend=0.0)
+        return reached
+
+    def _tensors(self) -> dict[str, torch.Tensor]:
+        return {f"module.{k}": v for k, v in self.task.module.state_dict().items()}
+
+    def _parameters(self) -> list[torch.nn.Parameter]:
+        return [p for group in self.task.optimizer.param_groups for p in group["params"]]
+
+    def arrays(self) -> dict[str, NDArray[np.generic]]:
+        arrays: dict[str, NDArray[np.generic]] = {
+            "settings": np.array(json.dumps(self.task.settings, sort_keys=True)),
+            "step": np.array(self.step, dtype=np.int64),
+            "history": self.history,
+        }
+        for name, tensor in self._tensors().items():
+            arrays[name] = tensor.detach().numpy()
+        for i, parameter in enumerate(self._parameters()):
+            for moment in _ADAM_MOMENTS:
+                arrays[f"optimizer.{i}.{moment}"] = (
+                    self.task.optimizer.state[parameter][moment].detach().numpy()
+                )
+        return arrays
+
+    def _schema(self) -> list[ArraySpec]:
+        schema = [
+            ArraySpec("settings", (), ("U",)),
+            ArraySpec("step", (), ("int64",), low=1, high=self.task.steps),
+            ArraySpec("history", self.history.shape, ("float64",)),
+        ]
+        for name, tensor in self._tensors().items():
+            dtype = str(tensor.dtype).removeprefix("torch.")
+            schema.append(ArraySpec(name, tuple(tensor.shape), (dtype,)))
+        for i, parameter in enumerate(self._parameters()):
+            dtype = str(parameter.dtype).removeprefix("torch.")
+            for moment in _ADAM_MOMENTS:
+                name = f"optimizer.{i}.{moment}"
+                schema.append(ArraySpec(name, tuple(parameter.shape), (dtype,)))
+        return schema
+
+    def load(self, path: Path) -> None:
+        arrays = read_npz(path, self._schema())
+        mine = json.dumps(self.task.settings, sort_keys=True)
+        if str(arrays["settings"]) != mine:
+            raise FileError(
+                path,
+                "was written by a training with other settings",
+                field="settings",
+                remedy="resume with the same options, or start over with --force",
+            )
+        self.step = int(arrays["step"])
+        self.history = arrays["history"]
+        with torch.no_grad():
+            for name, tensor in self._tensors().items():
+                tensor.copy_(torch.from_numpy(arrays[name]))
+            for i, parameter in enumerate(self._parameters()):
+                self.task.optimizer.state[parameter] = {
+                    "step": torch.tensor(float(self.step)),
+                    **{
+                        moment: torch.from_numpy(arrays[f"optimizer.{i}.{moment}"])
+                        for moment in _ADAM_MOMENTS
+                    },
+                }
+
+
+def prepare(out: str | os.PathLike[str], *, resume: bool, force: bool) -> None:
+    """Find out before minutes of work whether ``out`` can be written and what lies in the way.
+
+    Raises FileError for an unwritable or existing ``out`` and for a checkpoint that neither
+    ``resume`` nor ``force`` speaks for.
+    """
+    check_writable(out, overwrite=force)
+    checkpoint = checkpoint_path(out)
+    if os.path.lexists(checkpoint) and not (resume or force):
+        raise FileError(
+            checkpoint,
+            "an unfinished training is there",
+            remedy="--resume continues it, --force starts over",
+        )
+    check_writable(checkpoint, overwrite=True)
+
+
+def fit(
+    task: Task,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    force: bool = False,
+    console: Console | None = None,
+    checkpoint_every_s: float = _CHECKPOINT_EVERY_S,
+) -> NDArray[np.float64]:
+    """Train ``task`` to its last step; return the history, float64 (rows, HISTORY_COLUMNS).
+
+    The state goes to ``checkpoint_path(out)`` every ``checkpoint_every_s`` seconds, at an
+    interrupt and at the end; the caller writes ``out`` and then calls ``discard_checkpoint``.
+    With ``resume`` a checkpoint, if there is one, is continued. Raises FileError (see
+    ``prepare``; a damaged or foreign checkpoint) and KeyboardInterrupt after saving.
+    """
+    prepare(out, resume=resume, force=force)
+    checkpoint = checkpoint_path(out)
+    state = _State(task)
+    if resume and os.path.lexists(checkpoint):
+        state.load(checkpoint)
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        console=console if console is not None else Console(stderr=True),
+    )
+    saved_at = time.monotonic()
+    with progress:
+        bar = progress.add_task(task.name, total=task.steps, completed=state.step, loss=np.nan)
+        try:
+            while state.step < task.steps:
+                state.update()
+                if state.step % task.history_every == 0 or state.step == task.steps:
+                    progress.update(bar, completed=state.step, loss=state.means()[-1, 1])
+                if time.monotonic() - saved_at >= checkpoint_every_s:
+                    write_npz(checkpoint, state.arrays(), overwrite=True)
+                    saved_at = time.monotonic()
+        finally:
+            # Also after the last step: a kill between here and the caller's save costs nothing.
+            if state.step > 0:
+                write_npz(checkpoint, state.arrays(), overwrite=True)
+    return state.means()
+
+
+def discard_checkpoint(out: str | os.PathLike[str]) -> None:
+    """Remove the checkpoint of ``out`` once ``out`` itself is safely written."""
+    checkpoint_path(out).unlink(missing_ok=True)

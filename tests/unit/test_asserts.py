@@ -1,0 +1,38 @@
+"""The judges go red on what they must not let pass."""
+
+import pytest
+import torch
+
+from tests.unit.asserts import assert_gradient, assert_monotone, assert_odd
+
+
+def test_monotone_rejects_a_dip():
+    y = torch.tensor([0.0, 1.0, 0.999, 2.0])
+    with pytest.raises(AssertionError, match="falls at index 1"):
+        assert_monotone(y, "planted")
+
+
+def test_odd_rejects_an_even_part():
+    with pytest.raises(AssertionError, match="but should be"):
+        assert_odd(lambda x: x + 1e-12, torch.tensor([1.0], dtype=torch.float64))
+
+
+class _WrongBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, grad):
+        (x,) = ctx.saved_tensors
+        return grad * 3.0001 * x**2
+
+
+def test_gradient_rejects_a_wrong_backward():
+    with pytest.raises(AssertionError, match="central differences"):
+        assert_gradient(_WrongBackward.apply, torch.tensor([1.3], dtype=torch.float64))
+
+
+def test_gradient_accepts_the_right_one():
+    assert_gradient(lambda x: x**3, torch.tensor([1.3], dtype=torch.float64))

@@ -1,0 +1,467 @@
+"""Strangers' files: every hostile one is refused in one line, at no cost, and nothing is run.
+
+`hostile.py` builds the inputs; the judges below are plain functions, so that the tests at the end
+can hand each of them a reader with a planted fault and see it go red.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ohmbench.errors import FileError
+from ohmbench.files import read_idx, read_json, read_npz, sha256_file
+from tests.unit import hostile
+from tests.unit.hostile import SCHEMA, Kind
+
+Reader = Callable[[Path], Any]
+
+READERS: dict[str, Reader] = {
+    "npz": lambda path: read_npz(path, SCHEMA),
+    "json": read_json,
+    "idx": lambda path: read_idx(path, ndim=3),
+}
+KINDS = {
+    "npz": hostile.npz_kinds(),
+    "json": hostile.json_kinds(),
+    "idx": hostile.idx_kinds(),
+}
+CASES = [(loader, kind) for loader, kinds in KINDS.items() for kind in kinds]
+ROOT = Path(__file__).parents[2]
+HANG_S = 20.0  # only ends a test that hangs
+CPU_S = 1.0
+MEMORY_MiB = 256.0
+
+
+# ------------------------------------------------------------------------------------------------
+# Judges
+
+
+class TooSlow(BaseException):
+    """Not an Exception: a reader that turns all of them into refusals must not hide it."""
+
+
+@contextmanager
+def no_hang(seconds: float = HANG_S) -> Iterator[None]:
+    def stop(signum: int, frame: object) -> None:
+        raise TooSlow(f"still running after {seconds} s")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+def fingerprint(path: Path) -> object:
+    """Content for a regular file, identity for anything else; never opens a pipe or a device."""
+    if not path.is_file() or path.stat().st_size > 1 << 26:
+        return os.lstat(path)[:7] if os.path.lexists(path) else None
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def judge_message(error: FileError, path: Path, field: str | None) -> None:
+    text = str(error)
+    assert text.isprintable(), f"not one printable line: {text!r}"
+    assert text.startswith(f"{path}: "), f"does not begin with the file: {text!r}"
+    assert len(text) < 1500, f"a message of {len(text)} characters"
+    assert error.reason, f"gives no reason: {text!r}"
+    if field is not None:
+        assert error.field == field, (
+            f"names field {error.field!r}, but should name {field!r}: {text}"
+        )
+        assert f": {field}: " in text, f"does not show the field {field!r}: {text!r}"
+
+
+def judge_refusal(read: Reader, path: Path, field: str | None = None) -> FileError:
+    """The whole contract for one hostile file; return the refusal."""
+    before, start = fingerprint(path), time.process_time()
+    try:
+        with no_hang():
+            value = read(path)
+    except FileError as error:
+        refusal = error
+    else:
+        raise AssertionError(f"accepted, and returned {str(value)[:80]}")
+    finally:
+        spent = time.process_time() - start
+        assert not hostile.canary(path).exists(), "code from the file was run"
+    assert fingerprint(path) == before, "the file was changed"
+    assert spent <= CPU_S, f"took {spent:.2f} s of processor time, but should take {CPU_S} at most"
+    judge_message(refusal, path, field)
+    return refusal
+
+
+def judge_arrays(value: Mapping[str, np.ndarray]) -> None:
+    """What `SCHEMA` promises, checked without the code under test."""
+    assert set(value) - {"mask"} == {"W", "bias", "names", "steps"}
+    hidden = value["W"].shape[0]
+    shapes = {
+        "W": (hidden, 3),
+        "bias": (hidden,),
+        "names": (hidden,),
+        "steps": (),
+        "mask": (hidden,),
+    }
+    types = {"W": "float64 float32", "bias": "float64", "steps": "int64", "mask": "bool"}
+    for name, array in value.items():
+        assert array.shape == shapes[name], f"{name}: shape {array.shape}"
+        assert array.dtype.isnative, f"{name}: not native"
+        found = array.dtype.name
+        right_type = array.dtype.kind == "U" if name == "names" else found in types[name].split()
+        assert right_type, f"{name}: type {array.dtype}"
+    assert hidden >= 1
+    assert np.isfinite(value["W"]).all(), "W: not finite"
+    assert ((value["bias"] >= -1) & (value["bias"] <= 1)).all(), "bias: outside [-1, 1]"
+    assert value["steps"] >= 0, "steps: negative"
+    "".join(value["names"].tolist()).encode("utf-8")
+    if "mask" in value:
+        assert set(value["mask"].view(np.uint8).tolist()) <= {0, 1}, "mask: a bool of neither kind"
+    for name, array in value.items():
+        assert array.flags.c_contiguous, f"{name}: not C-contiguous"
+        assert array.flags.owndata, f"{name}: borrows memory"
+
+
+def judge_json(value: Any) -> None:
+    json.dumps(value, allow_nan=False, ensure_ascii=False).encode("utf-8")
+
+
+def judge_image(value: np.ndarray) -> None:
+    assert value.dtype == np.uint8
+    assert value.ndim == 3
+    assert value.size > 0
+    assert value.flags.owndata
+
+
+JUDGES: dict[str, Callable[[Any], None]] = {
+    "npz": judge_arrays,
+    "json": judge_json,
+    "idx": judge_image,
+}
+
+
+def judge_outcome(read: Reader, judge: Callable[[Any], None], path: Path) -> str:
+    """For a file that may be good or bad: a proper refusal or a proper value, nothing else."""
+    data = path.read_bytes()
+    try:
+        with no_hang():
+            value = read(path)
+    except FileError as error:
+        judge_message(error, path, None)
+        outcome = re.split(r"[0-9'(]", error.reason)[0]
+    else:
+        judge(value)
+        outcome = "accepted"
+    assert path.read_bytes() == data, "the file was changed"
+    return outcome
+
+
+# The child reports the growth of its own peak after each file; VmHWM, because ru_maxrss also
+# counts the parent before exec.
+_CHILD = """
+import json, sys
+from tests.unit.test_files_hostile import PLANTED, READERS
+
+def peak_KiB():
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) for line in status if line.startswith("VmHWM"))
+
+growth = {}
+for name, reader, path in json.load(sys.stdin):
+    before = peak_KiB()
+    try:
+        {**READERS, **PLANTED}[reader](path)
+    except Exception:
+        pass
+    growth[name] = (peak_KiB() - before) / 1024
+json.dump(growth, sys.stdout)
+"""
+
+
+def judge_memory(cases: list[tuple[str, str, Path]]) -> dict[str, float]:
+    """Read all files in one fresh process; no prefix of them may raise its peak too far."""
+    if not Path("/proc/self/status").exists():
+        pytest.skip("peak memory is measured through /proc, which this system lacks")
+    result = subprocess.run(  # noqa: S603 - this interpreter, this file
+        [sys.executable, "-c", _CHILD],
+        input=json.dumps([(name, reader, str(path)) for name, reader, path in cases]),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr
+    growth: dict[str, float] = json.loads(result.stdout)
+    assert len(growth) == len(cases)
+    worst = max(growth, key=lambda name: growth[name])
+    total = sum(growth.values())
+    assert total <= MEMORY_MiB, (
+        f"peak memory grew by {total:.0f} MiB, but should by {MEMORY_MiB:.0f} at most; "
+        f"{growth[worst]:.0f} of it for {worst}"
+    )
+    return growth
+
+
+# ------------------------------------------------------------------------------------------------
+# Every kind
+
+
+@pytest.mark.parametrize(("loader", "kind"), [pytest.param(*c, id=c[1].name) for c in CASES])
+def test_hostile_file_is_refused(loader: str, kind: Kind, tmp_path: Path) -> None:
+    path = tmp_path / f"stranger.{loader}"
+    kind.build(path)
+    judge_refusal(READERS[loader], path, kind.field)
+
+
+def test_hostile_files_cost_no_memory(tmp_path: Path) -> None:
+    cases = []
+    for number, (loader, kind) in enumerate(CASES):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        kind.build(folder / "f")
+        cases.append((kind.name, loader, folder / "f"))
+    judge_memory(cases)
+
+
+def test_there_are_enough_kinds_and_each_name_is_one_kind() -> None:
+    names = [kind.name for _, kind in CASES]
+    assert len(set(names)) == len(names)
+    assert len(KINDS["npz"]) >= 60
+    assert len(KINDS["json"]) >= 40
+    assert len(KINDS["idx"]) >= 40
+
+
+@pytest.mark.parametrize("loader", list(READERS))
+def test_templates_are_accepted(loader: str, tmp_path: Path) -> None:
+    # Otherwise the hostile files could be refused for a reason that all of them share.
+    path = tmp_path / "good"
+    for data in hostile.templates(loader):
+        path.write_bytes(data)
+        if loader == "idx" and data[:2] == b"\0\0":
+            assert read_idx(path, ndim=3).tobytes() == data[16:]
+        assert judge_outcome(READERS[loader], JUDGES[loader], path) == "accepted"
+
+
+@pytest.mark.parametrize("name", ["pipe", "folder", "missing", "endless-device"])
+def test_hashing_refuses_what_is_no_file(name: str, tmp_path: Path) -> None:
+    kind = next(kind for kind in hostile.not_files("npz") if kind.name == f"npz-{name}")
+    kind.build(tmp_path / "f")
+    judge_refusal(sha256_file, tmp_path / "f")
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "half\udc00\ud800", "x" * 5000, "line\nbreak"])
+@pytest.mark.parametrize("loader", list(READERS))
+def test_impossible_names_are_refused_in_one_line(loader: str, name: str) -> None:
+    with pytest.raises(FileError) as caught:
+        READERS[loader](name)  # type: ignore[arg-type]
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1500
+
+
+# ------------------------------------------------------------------------------------------------
+# Fuzzing
+
+
+@pytest.mark.parametrize("loader", list(READERS))
+@pytest.mark.parametrize(
+    ("seed", "count"),
+    [
+        pytest.param(20, 2_000, id="seed=20-2000"),
+        pytest.param(21, 100_000, id="seed=21-100000", marks=pytest.mark.slow),
+    ],
+)
+def test_damaged_files_are_refused_or_right(
+    seed: int, count: int, loader: str, tmp_path: Path
+) -> None:
+    rng = random.Random(f"{loader}-{seed}")  # noqa: S311 - not cryptography
+    originals = hostile.templates(loader)
+    path = tmp_path / "f"
+    outcomes: Counter[str] = Counter()
+    # One file rewritten in place: opening with truncation makes some file systems flush each time.
+    with path.open("wb", buffering=0) as file:
+        for number in range(count):
+            data = hostile.mutate(rng, loader, originals)
+            os.pwrite(file.fileno(), data, 0)
+            file.truncate(len(data))
+            try:
+                outcomes[judge_outcome(READERS[loader], JUDGES[loader], path)] += 1
+            except Exception as error:
+                pytest.fail(f"file {number} of {loader}-{seed}: {error!r}; {data[:4000].hex()}")
+    print(f"{loader} seed={seed}: {outcomes.most_common(12)}")
+    # Neither a reader that refuses everything nor mutations that never pass the front door.
+    assert count * 0.01 < outcomes["accepted"] < count * 0.9
+    assert len(outcomes) >= 5
+
+
+# ------------------------------------------------------------------------------------------------
+# The judges go red
+
+
+def _unpickling(path: Path) -> Any:
+    with np.load(path, allow_pickle=True) as file:
+        return {name: file[name] for name in file.files}
+
+
+def _evaluating(path: Path) -> Any:
+    text = Path(path).read_bytes().decode("latin-1")
+    call = text[text.index("__import__") :].split(", }")[0]
+    return eval(call)  # noqa: S307 - the planted fault
+
+
+def _inflate_first_npz(path: Path) -> Any:
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    raise FileError(path, f"{len(arrays)} arrays, none of them right")
+
+
+def _inflate_first_idx(path: Path) -> Any:
+    data = gzip.decompress(Path(path).read_bytes())
+    raise FileError(path, f"{len(data)} bytes, too many")
+
+
+def _writing(path: Path) -> Any:
+    with Path(path).open("ab") as file:
+        file.write(b"seen")
+    raise FileError(path, "bad", field="W")
+
+
+def _refusing(*, of: str | None = None, field: str | None = None) -> Reader:
+    def read(path: Path) -> Any:
+        raise FileError(of or path, "bad", field=field)
+
+    return read
+
+
+def _unescaped(path: Path) -> Any:
+    error = FileError(path, "bad", field="W")
+    error.args = (f"{path}: W: bad\nTraceback",)
+    raise error
+
+
+def _busy(path: Path) -> Any:
+    end = time.process_time() + CPU_S + 0.05
+    while time.process_time() < end:
+        pass
+    raise FileError(path, "bad", field="W")
+
+
+PLANTED: dict[str, Reader] = {
+    "inflate-first-npz": _inflate_first_npz,
+    "inflate-first-idx": _inflate_first_idx,
+}
+
+
+def _build(name: str, path: Path) -> Path:
+    next(kind for _, kind in CASES if kind.name == name).build(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("read", "kind", "complaint"),
+    [
+        pytest.param(
+            _unpickling, "npz-object-pickle", "code from the file was run", id="unpickles"
+        ),
+        pytest.param(_evaluating, "npz-header-calls-mkdir", "code from the file", id="evaluates"),
+        pytest.param(_unpickling, "npz-inf", "accepted", id="accepts-anything"),
+        pytest.param(_writing, "npz-inf", "the file was changed", id="writes"),
+        pytest.param(_refusing(field="bias"), "npz-inf", "names field 'bias'", id="wrong-field"),
+        pytest.param(_refusing(), "npz-inf", "names field None", id="no-field"),
+        pytest.param(_refusing(of="f"), "npz-inf", "does not begin", id="no-file"),
+        pytest.param(_unescaped, "npz-inf", "not one printable line", id="two-lines"),
+        pytest.param(_busy, "npz-inf", "of processor time", id="slow"),
+    ],
+)
+def test_planted_reader_faults_are_caught(
+    read: Reader, kind: str, complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        judge_refusal(read, _build(kind, tmp_path / "f"), "W")
+
+
+def test_a_hanging_reader_is_caught() -> None:
+    with pytest.raises(TooSlow), no_hang(0.05):
+        time.sleep(60)
+
+
+def test_a_reader_that_lets_library_errors_through_is_caught(tmp_path: Path) -> None:
+    path = _build("npz-crc", tmp_path / "f")
+    with pytest.raises(Exception, match="CRC") as caught:
+        judge_refusal(_unpickling, path)
+    assert not isinstance(caught.value, FileError)
+
+
+@pytest.mark.parametrize(
+    ("reader", "kind"),
+    [
+        pytest.param("inflate-first-npz", "npz-bomb-honest", id="npz"),
+        pytest.param("inflate-first-idx", "idx-gz-bomb", id="idx"),
+    ],
+)
+def test_inflating_before_checking_is_caught(reader: str, kind: str, tmp_path: Path) -> None:
+    path = _build(kind, tmp_path / "f")
+    assert path.stat().st_size < 400_000
+    with pytest.raises(AssertionError, match="peak memory grew by"):
+        judge_memory([(kind, reader, path)])
+
+
+def owned_arrays() -> dict[str, np.ndarray]:
+    return {name: array.copy() for name, array in hostile.valid_arrays().items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "complaint"),
+    [
+        pytest.param("W", np.full((4, 3), np.nan), "not finite", id="nan"),
+        pytest.param("W", np.zeros((4, 2)), "shape", id="shape"),
+        pytest.param("W", np.zeros((4, 3), ">f8"), "not native", id="big-endian"),
+        pytest.param("W", np.zeros((5, 3))[1:], "borrows memory", id="view"),
+        pytest.param("W", np.zeros((4, 3), order="F"), "not C-contiguous", id="fortran"),
+        pytest.param("W", np.zeros((4, 3), "i8"), "type", id="type"),
+        pytest.param("bias", np.full(4, 1.5), "outside", id="range"),
+        pytest.param("bias", np.zeros(5), "shape", id="symbol"),
+        pytest.param("steps", np.array(-1), "negative", id="negative"),
+        pytest.param("mask", np.full(4, 2, np.uint8).view(bool), "neither", id="bool"),
+    ],
+)
+def test_planted_values_are_caught(name: str, wrong: np.ndarray, complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        judge_arrays({**owned_arrays(), name: wrong})
+    judge_arrays(owned_arrays())
+
+
+@pytest.mark.parametrize("value", [float("nan"), "\ud800"], ids=["nan", "half-character"])
+def test_planted_json_values_are_caught(value: Any) -> None:
+    with pytest.raises(ValueError, match=r"compliant|surrogates"):
+        judge_json([value])
+
+
+def test_an_outcome_other_than_refusal_or_value_is_caught(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"{")
+    with pytest.raises(json.JSONDecodeError):
+        judge_outcome(lambda p: json.loads(p.read_bytes()), judge_json, path)
+    with pytest.raises(AssertionError, match="the file was changed"):
+        judge_outcome(_writing, judge_json, path)
+    wrong = {**hostile.valid_arrays(), "W": np.full((4, 3), np.inf)}
+    with pytest.raises(AssertionError, match="W: not finite"):
+        judge_outcome(lambda p: wrong, judge_arrays, path)
