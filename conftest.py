@@ -22,9 +22,12 @@ from ohmbench.needs import NEEDS, skip_reason
 from ohmbench.paper import FANN_OPTION, FANN_VARIABLE
 from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
 
+pytest_plugins = ["pytester"]
+
 ROOT = Path(__file__).parent
 LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
 KINDS = ("unit", "repro")
+SLOW = "ohmbench_slow_not_selected"
 MARKERS = (
     "unit: library and harness tests (tests/unit)",
     "repro: one test per claim of the ledger (tests/repro)",
@@ -143,6 +146,7 @@ class Tally:
         self.config = config
         self.ran: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
+        self.failed: dict[str, str] = {}  # kind by test, whichever phase failed
         self.not_selected = 0
         self.measured: dict[str, Measurement] = {}
         self.reasons: dict[str, str] = {}
@@ -152,7 +156,9 @@ class Tally:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         kind = report.nodeid.split("/")[1] if report.nodeid.count("/") else "other"
-        if report.skipped:
+        if report.failed:
+            self.failed[report.nodeid] = kind
+        if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped[kind] += 1
             reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
             self.reasons[report.nodeid] = str(reason).removeprefix("Skipped: ")
@@ -166,9 +172,17 @@ class Tally:
     def idle_kinds(self) -> list[str]:
         return [k for k in self.config.getoption("--require-kind") if not self.ran[k]]
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node) -> None:
+        # Every worker collects, and deselects, the same.
+        self.not_selected = max(self.not_selected, getattr(node, "workeroutput", {}).get(SLOW, 0))
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        if hasattr(self.config, "workerinput") or self.config.option.collectonly:
+        if hasattr(self.config, "workerinput"):
+            self.config.workeroutput[SLOW] = self.not_selected
+            return
+        if self.config.option.collectonly:
             return
         if self.idle_kinds() and session.exitstatus in (
             pytest.ExitCode.OK,
@@ -177,7 +191,7 @@ class Tally:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter) -> None:
-        if self.ran["repro"] or self.skipped["repro"]:
+        if self.ran["repro"] or self.skipped["repro"] or "repro" in self.failed.values():
             self._print_claims(terminalreporter)
         counts = [
             f"{kind} {self.ran[kind]} run"
@@ -191,13 +205,18 @@ class Tally:
 
     def _print_claims(self, terminalreporter) -> None:
         ledger = read_ledger(LEDGER)
-        reasons = {}
+        measured, reasons = dict(self.measured), {}
         for row in ledger.values():
-            if row.test in self.reasons:
+            if row.test in self.failed:
+                # Whatever was measured before: the test did not establish it.
+                found = measured.get(row.id)
+                if found is not None and row.judge(found.value) is not Status.FAILED:
+                    del measured[row.id]
+            elif row.test in self.reasons:
                 reasons[row.id] = self.reasons[row.test]
             elif not self.config.getoption("--require-kind"):
                 reasons[row.id] = "not selected in this run"
         terminalreporter.section("claims ledger", sep="=")
         width = max(100, terminalreporter._tw.fullwidth)
         console = Console(file=terminalreporter._tw._file, width=width)
-        console.print(claims_table(ledger, self.measured, reasons))
+        console.print(claims_table(ledger, measured, reasons))

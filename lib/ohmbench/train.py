@@ -58,6 +58,10 @@ class Task(ABC):
         """Everything but the code that decides the result, as JSON values."""
 
     @abstractmethod
+    def learning_rate(self, step: int) -> float:
+        """The optimiser's rate for update number ``step``; set by the loop before the update."""
+
+    @abstractmethod
     def update(self, step: int, generator: torch.Generator) -> float:
         """Make update number ``step`` (from 0), random only through ``generator``; return loss."""
 
@@ -85,10 +89,13 @@ class _State:
 
     def update(self) -> None:
         """Make the next update and note it in the history."""
+        rate = self.task.learning_rate(self.step)
+        for group in self.task.optimizer.param_groups:
+            group["lr"] = rate
         loss = self.task.update(self.step, step_generator(self.task.seed, self.step))
         row = self.history[self.step // self.task.history_every]
         self.step += 1
-        row[:] = self.step, row[1] + loss, self.task.optimizer.param_groups[0]["lr"]
+        row[:] = self.step, row[1] + loss, rate
 
     def means(self) -> NDArray[np.float64]:
         """The history with mean losses, rows reached so far."""
@@ -103,17 +110,18 @@ class _State:
         return [p for group in self.task.optimizer.param_groups for p in group["params"]]
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
+        """A copy of all that the next update depends on."""
         arrays: dict[str, NDArray[np.generic]] = {
             "settings": np.array(json.dumps(self.task.settings, sort_keys=True)),
             "step": np.array(self.step, dtype=np.int64),
-            "history": self.history,
+            "history": self.history.copy(),
         }
         for name, tensor in self._tensors().items():
-            arrays[name] = tensor.detach().numpy()
+            arrays[name] = tensor.detach().numpy().copy()
         for i, parameter in enumerate(self._parameters()):
             for moment in _ADAM_MOMENTS:
                 arrays[f"optimizer.{i}.{moment}"] = (
-                    self.task.optimizer.state[parameter][moment].detach().numpy()
+                    self.task.optimizer.state[parameter][moment].detach().numpy().copy()
                 )
         return arrays
 
@@ -162,11 +170,13 @@ def prepare(out: str | os.PathLike[str], *, resume: bool, force: bool) -> None:
     """Find out before minutes of work whether ``out`` can be written and what lies in the way.
 
     Raises FileError for an unwritable or existing ``out`` and for a checkpoint that neither
-    ``resume`` nor ``force`` speaks for.
+    ``resume`` nor ``force`` speaks for. An ``out`` beside a checkpoint that is resumed is no
+    obstacle: a training that began has leave to write it, and was perhaps killed just after.
     """
-    check_writable(out, overwrite=force)
     checkpoint = checkpoint_path(out)
-    if os.path.lexists(checkpoint) and not (resume or force):
+    unfinished = os.path.lexists(checkpoint)
+    check_writable(out, overwrite=force or (resume and unfinished))
+    if unfinished and not (resume or force):
         raise FileError(
             checkpoint,
             "an unfinished training is there",
@@ -194,8 +204,11 @@ def fit(
     prepare(out, resume=resume, force=force)
     checkpoint = checkpoint_path(out)
     state = _State(task)
+    # The last complete step: an interrupt in the midst of an update leaves half of it in the task.
+    complete: dict[str, NDArray[np.generic]] | None = None
     if resume and os.path.lexists(checkpoint):
         state.load(checkpoint)
+        complete = state.arrays()
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -212,15 +225,16 @@ def fit(
         try:
             while state.step < task.steps:
                 state.update()
+                complete = state.arrays()
                 if state.step % task.history_every == 0 or state.step == task.steps:
                     progress.update(bar, completed=state.step, loss=state.means()[-1, 1])
                 if time.monotonic() - saved_at >= checkpoint_every_s:
-                    write_npz(checkpoint, state.arrays(), overwrite=True)
+                    write_npz(checkpoint, complete, overwrite=True)
                     saved_at = time.monotonic()
         finally:
             # Also after the last step: a kill between here and the caller's save costs nothing.
-            if state.step > 0:
-                write_npz(checkpoint, state.arrays(), overwrite=True)
+            if complete is not None:
+                write_npz(checkpoint, complete, overwrite=True)
     return state.means()
 
 

@@ -24,7 +24,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmbench import files
 from ohmbench.errors import DtypeError, FileError, OhmbenchError, RangeError, ShapeError, one_line
 from ohmbench.files import (
     ArraySpec,
@@ -33,7 +32,9 @@ from ohmbench.files import (
     read_idx,
     read_json,
     read_npz,
+    schema,
     sha256_file,
+    temporary,
     write_json,
     write_npz,
 )
@@ -53,7 +54,7 @@ def leftovers(folder: Path) -> list[str]:
 # ------------------------------------------------------------------------------------------------
 # Round trips
 
-NUMBERS = st.sampled_from([name for name in sorted(files._PLAIN_DTYPES) if name not in "US"])
+NUMBERS = st.sampled_from([name for name in sorted(schema.PLAIN_DTYPES) if name not in "US"])
 FIELDS = st.text(string.ascii_letters + string.digits + "_", min_size=1, max_size=20)
 SHAPES = hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=4)
 CHARACTERS = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
@@ -222,7 +223,7 @@ def test_symbols_bind_once(tmp_path: Path) -> None:
 
 
 def test_symbols_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "_MAX_SYMBOL", 3)
+    monkeypatch.setattr(schema, "_MAX_SYMBOL", 3)
     write_npz(tmp_path / "a.npz", ARRAYS)
     assert "with hidden from 1 to 3" in str(refusal(tmp_path / "a.npz", W))
 
@@ -507,7 +508,7 @@ except FileError as error:
 def test_of_several_racing_writers_one_wins(tmp_path: Path) -> None:
     path = tmp_path / "result"
     racers = [
-        subprocess.Popen(  # noqa: S603 - this interpreter, the code above
+        subprocess.Popen(
             [sys.executable, "-c", _RACER, str(path), name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -538,8 +539,8 @@ def dead_process() -> int:
 
 def leave(target: Path, pid: int, *, node: str | None = None, age_s: float = 0.0) -> Path:
     """What a writer of ``target`` with this process number leaves when it is killed."""
-    node = files._node() if node is None else node
-    key = files._temporary_key(str(target))
+    node = temporary._node() if node is None else node
+    key = temporary._temporary_key(str(target))
     left = target.parent / f".ohmbench-{key}-{node}-{pid}-0123abcd.part"
     left.write_bytes(b"half")
     os.utime(left, (time.time() - age_s,) * 2)
@@ -547,10 +548,10 @@ def leave(target: Path, pid: int, *, node: str | None = None, age_s: float = 0.0
 
 
 def test_leftovers_are_named_as_the_sweep_expects(tmp_path: Path) -> None:
-    name = files._temporary_name(str(tmp_path / "result"))
-    match = files._TEMPORARY.match(Path(name).name)
+    name = temporary.temporary_name(str(tmp_path / "result"))
+    match = temporary._TEMPORARY.match(Path(name).name)
     assert match is not None
-    assert match["key"] == files._temporary_key("result")
+    assert match["key"] == temporary._temporary_key("result")
     assert int(match["pid"]) == os.getpid()
 
 
@@ -574,7 +575,7 @@ def test_sweep(pid: str, node: str | None, age_s: float, swept: bool, tmp_path: 
 
 def test_sweep_leaves_other_targets_and_strangers_alone(tmp_path: Path) -> None:
     others = [leave(tmp_path / "other", dead_process()), tmp_path / ".ohmbench-notes"]
-    others += [tmp_path / f".ohmbench-{files._temporary_key('result')}-x.part"]
+    others += [tmp_path / f".ohmbench-{temporary._temporary_key('result')}-x.part"]
     for other in others[1:]:
         other.write_bytes(b"mine")
     atomic_write(tmp_path / "result", writing(b"new"))

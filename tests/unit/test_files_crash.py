@@ -1,24 +1,21 @@
 """Saving survives a kill at any instant, a crash at every step, a failing and a full disk.
 
-Run as a script this file is the server that the tests drive: it imports once, forks one child per
-job, and reports each child's end after everything that child acknowledged. Forking happens there
-and not in the test process, whose threads a fork would tear apart.
+The writers that get killed are jobs of a fork server (``forkserver``), which is this module run
+with ``-m``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import importlib
 import io
-import json
 import os
+import pkgutil
 import random
 import resource
-import select
 import signal
 import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,12 +27,17 @@ import pytest
 
 from ohmbench import files
 from ohmbench.errors import FileError
-from ohmbench.files import ArraySpec, atomic_write, read_npz, write_npz
+from ohmbench.files import ArraySpec, atomic_write, npz_writing, read_npz, saving, write_npz
+from tests.unit.forkserver import Server, say, serve
 
 SCHEMA = (ArraySpec("version", (), ("int64",)), ArraySpec("data", ("n",), ("float64",)))
 SIZE = 40_000  # 320 kB: several writes, so that a kill can fall between them
-REPLY_S = 60.0
 STEP_EXIT = 77
+# All of them, so that no step escapes the injector by moving from one module to another.
+FILES_MODULES = [
+    importlib.import_module(f"{files.__name__}.{found.name}")
+    for found in pkgutil.iter_modules(files.__path__)
+]
 
 
 def arrays_of(version: int) -> dict[str, np.ndarray]:
@@ -47,7 +49,7 @@ def arrays_of(version: int) -> dict[str, np.ndarray]:
 
 
 class Injector:
-    """Stands in for the modules through which files.py reaches the system; counts and fails.
+    """Stands in for the modules through which ohmbench.files reaches the system; counts and fails.
 
     ``fail`` is called with the name of the step at which number ``at`` is reached.
     """
@@ -95,11 +97,12 @@ class Injector:
 @contextlib.contextmanager
 def injected(at: int, fail: Callable[[str], None]) -> Iterator[Injector]:
     injector = Injector(at, fail)
-    files.os, files.io = injector.os(), injector.io()
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        for module in FILES_MODULES:
+            for name, stand_in in (("os", injector.os()), ("io", injector.io())):
+                if hasattr(module, name):
+                    patch.setattr(module, name, stand_in)
         yield injector
-    finally:
-        files.os, files.io = os, io
 
 
 def failing_with(code: int) -> Callable[[str], None]:
@@ -114,8 +117,11 @@ def failing_with(code: int) -> Callable[[str], None]:
 
 
 def naive_writer(path: str, version: int, overwrite: bool) -> None:
-    with open(path, "wb") as file:
-        np.savez(file, **arrays_of(version))
+    """Straight to the target; the same bits as the good one, so only the kill can tell."""
+    data = bytes_of(version)
+    with open(path, "wb", buffering=0) as file:
+        for start in range(0, len(data), 1 << 13):
+            file.write(data[start : start + (1 << 13)])
 
 
 def lazy_writer(path: str, version: int, overwrite: bool) -> None:
@@ -132,11 +138,7 @@ WRITERS = {"good": good_writer, "naive": naive_writer, "lazy": lazy_writer}
 
 
 # ------------------------------------------------------------------------------------------------
-# The server
-
-
-def say(**message: Any) -> None:
-    os.write(1, (json.dumps(message) + "\n").encode())  # one write: never interleaved, never late
+# The jobs
 
 
 def do_loop(path: str, first: int, writer: str) -> None:
@@ -165,81 +167,10 @@ def do_limit(path: str, version: int, limit: int) -> None:
 JOBS: dict[str, Callable[..., None]] = {"loop": do_loop, "step": do_step, "limit": do_limit}
 
 
-def serve() -> None:
-    for line in sys.stdin:
-        job = json.loads(line)
-        pid = os.fork()
-        if pid == 0:
-            status = 1
-            try:
-                JOBS[job.pop("do")](**job)
-                status = 0
-            finally:
-                os._exit(status)
-        say(pid=pid)
-        _, status = os.waitpid(pid, 0)
-        say(ended=os.waitstatus_to_exitcode(status))
-
-
-class Server:
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(  # noqa: S603 - this interpreter, this file
-            [sys.executable, __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(sys.path),
-                "OPENBLAS_NUM_THREADS": "1",
-            },
-        )
-        self._rest = b""
-
-    def send(self, do: str, **job: Any) -> int:
-        assert self._process.stdin is not None
-        self._process.stdin.write((json.dumps({"do": do, **job}) + "\n").encode())
-        self._process.stdin.flush()
-        return int(self.hear()["pid"])
-
-    def hear(self) -> dict[str, Any]:
-        assert self._process.stdout is not None
-        handle = self._process.stdout.fileno()
-        end = time.monotonic() + REPLY_S
-        while b"\n" not in self._rest:
-            ready, _, _ = select.select([handle], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"no answer from the server in {REPLY_S} s"
-            more = os.read(handle, 1 << 16)
-            assert more, "the server ended"
-            self._rest += more
-        line, self._rest = self._rest.split(b"\n", 1)
-        message: dict[str, Any] = json.loads(line)
-        return message
-
-    def until_end(self) -> tuple[int, list[dict[str, Any]]]:
-        said: list[dict[str, Any]] = []
-        while True:
-            message = self.hear()
-            if "ended" in message:
-                return int(message["ended"]), said
-            said.append(message)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(timeout=REPLY_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._process.stdout.close()
-
-
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    running = Server()
-    yield running
-    running.close()
+    with Server(__name__) as running:
+        yield running
 
 
 # ------------------------------------------------------------------------------------------------
@@ -248,6 +179,16 @@ def server() -> Iterator[Server]:
 
 def leftovers(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.name.startswith(".ohmbench-"))
+
+
+def bytes_of(version: int) -> bytes:
+    """What an undisturbed save of this version holds (that it does: test_the_reference_bytes)."""
+    stream = io.BytesIO()
+    portable = {
+        name: npz_writing._portable(name, array) for name, array in arrays_of(version).items()
+    }
+    npz_writing._write_members(stream, portable)
+    return stream.getvalue()
 
 
 def judge_saved(target: Path, lowest: int, highest: int) -> int:
@@ -259,11 +200,7 @@ def judge_saved(target: Path, lowest: int, highest: int) -> int:
     assert lowest <= version <= highest, (
         f"holds version {version}, but should hold one of {lowest} to {highest}"
     )
-    with tempfile.TemporaryDirectory() as folder:
-        expected = Path(folder) / "expected.npz"
-        good_writer(str(expected), version, False)
-        same = target.read_bytes() == expected.read_bytes()
-    assert same, f"version {version}: other bits"
+    assert target.read_bytes() == bytes_of(version), f"version {version}: other bits"
     return version
 
 
@@ -323,6 +260,11 @@ def test_planted_writer_faults_are_caught(
         judge_kills(server, tmp_path / "result.npz", writer, 200, seed=32)
 
 
+def test_the_reference_bytes(tmp_path: Path) -> None:
+    good_writer(str(tmp_path / "result.npz"), 7, False)
+    assert (tmp_path / "result.npz").read_bytes() == bytes_of(7)
+
+
 def test_other_bits_are_caught(tmp_path: Path) -> None:
     target = tmp_path / "result.npz"
     np.savez(target, version=np.array(3), data=np.zeros(SIZE))
@@ -343,7 +285,7 @@ def steps_of_a_save(target: Path, overwrite: bool) -> list[str]:
 def expect_steps(steps: list[str], overwrite: bool) -> None:
     # The injector must sit where the saving happens, or nothing would be tested.
     publish = "replace" if overwrite else "link"
-    order = ["open", "write", "fsync", publish, "fsync"]
+    order = ["lstat", "open", "scandir", "open", "write", "fsync", publish, "fsync", "close"]
     place = -1
     for name in order:
         assert name in steps[place + 1 :], f"no step {name!r} after {steps[: place + 1]} in {steps}"
@@ -407,7 +349,7 @@ def test_an_exception_of_the_callback_leaves_nothing(tmp_path: Path) -> None:
     assert leftovers(tmp_path) == []
 
 
-@pytest.mark.parametrize("code", sorted(files._NO_LINKS), ids=lambda code: errno.errorcode[code])
+@pytest.mark.parametrize("code", sorted(saving._NO_LINKS), ids=lambda code: errno.errorcode[code])
 def test_without_hard_links(tmp_path: Path, code: int) -> None:
     target = tmp_path / "result.npz"
 
@@ -460,15 +402,13 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(disk)]
     try:
-        result = subprocess.run(  # noqa: S603 - a fixed command
-            command, capture_output=True, text=True, timeout=30, check=False
-        )
+        result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
     except FileNotFoundError:
         pytest.skip("no mount program to make a disk of 512 kB")
     if result.returncode:
         pytest.skip(f"no disk of 512 kB can be mounted here: {result.stderr.strip()}")
     yield disk
-    subprocess.run(["umount", str(disk)], check=True, timeout=30)  # noqa: S603, S607 - as above
+    subprocess.run(["umount", str(disk)], check=True, timeout=30)  # noqa: S607 - mount worked
 
 
 def test_full_disk(tiny_disk: Path) -> None:
@@ -482,4 +422,4 @@ def test_full_disk(tiny_disk: Path) -> None:
 
 
 if __name__ == "__main__":
-    serve()
+    serve(JOBS)

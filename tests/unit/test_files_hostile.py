@@ -200,7 +200,7 @@ def judge_memory(cases: list[tuple[str, str, Path]]) -> dict[str, float]:
     """Read all files in one fresh process; no prefix of them may raise its peak too far."""
     if not Path("/proc/self/status").exists():
         pytest.skip("peak memory is measured through /proc, which this system lacks")
-    result = subprocess.run(  # noqa: S603 - this interpreter, this file
+    result = subprocess.run(
         [sys.executable, "-c", _CHILD],
         input=json.dumps([(name, reader, str(path)) for name, reader, path in cases]),
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},

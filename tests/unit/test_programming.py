@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ohmbench.errors import DtypeError, NonFiniteError, RangeError
-from ohmbench.floatgate import FG_ARRAY, FG_ARRAY_POSITIVE, ProgrammableSet
+from ohmbench.floatgate import FG_ARRAY, FG_ARRAY_WTA, ProgrammableSet
 
 dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 
@@ -72,8 +72,8 @@ class TestProjection:
 
     def test_positive_only_sends_negative_currents_to_the_smallest(self):
         w = torch.tensor([-1e-7, 1e-7], dtype=torch.float64)
-        assert FG_ARRAY_POSITIVE.project(w)[0] == 1e-12
-        assert FG_ARRAY_POSITIVE.project(w)[1] > 0.99e-7
+        assert FG_ARRAY_WTA.project(w)[0] == 1e-12
+        assert FG_ARRAY_WTA.project(w)[1] > 0.99e-7
 
     def test_thirteen_bits_over_seven_decades(self):
         assert len(FG_ARRAY.levels) == 8192
@@ -120,7 +120,7 @@ class TestViolations:
         found = FG_ARRAY.violations(w)
         assert (found.total, found.too_small, found.too_large) == (9, 3, 1)
         assert (found.negative, found.off_level, found.unholdable) == (0, 1, 4)
-        positive = FG_ARRAY_POSITIVE.violations(w)
+        positive = FG_ARRAY_WTA.violations(w)
         assert (positive.negative, positive.too_small, positive.unholdable) == (2, 2, 5)
 
     def test_sums(self):

@@ -2,7 +2,7 @@
 
 Reading order: ``synapse`` (one cell and its row), ``transistor``, ``sigmoid``, ``relu``, ``wta``
 (what follows a row), ``layers``, ``networks``, then ``programming`` (what an array can hold),
-``evaluation``, ``power``, ``store`` (files) and ``training``. ``piecewise`` and ``ranges`` carry the
+``evaluation``, ``power``, ``store`` (files), ``training``. ``piecewise`` and ``ranges`` carry the
 fitted curves, ``operands`` the checks.
 """
 
@@ -16,7 +16,7 @@ from ohmbench.floatgate.power import (
     power_of_first_image_per_class,
     power_per_image,
 )
-from ohmbench.floatgate.programming import FG_ARRAY, FG_ARRAY_POSITIVE, ProgrammableSet
+from ohmbench.floatgate.programming import FG_ARRAY, FG_ARRAY_WTA, ProgrammableSet
 from ohmbench.floatgate.ranges import count_out_of_range
 from ohmbench.floatgate.relu import relu, relu_smooth
 from ohmbench.floatgate.sigmoid import sigmoid
@@ -28,7 +28,7 @@ from ohmbench.floatgate.wta import wta, wta_transistor
 __all__ = [
     "EKV",
     "FG_ARRAY",
-    "FG_ARRAY_POSITIVE",
+    "FG_ARRAY_WTA",
     "SPECS",
     "SUBTHRESHOLD",
     "WTA_CELL",

@@ -11,7 +11,7 @@ from ohmbench.errors import OperandError, ShapeError
 from ohmbench.floatgate.layers import Activation, FGLayer
 from ohmbench.floatgate.programming import (
     FG_ARRAY,
-    FG_ARRAY_POSITIVE,
+    FG_ARRAY_WTA,
     ProgrammableSet,
     Violations,
 )
@@ -49,7 +49,7 @@ class NetworkSpec:
     def programmable(self, layer: int) -> ProgrammableSet:
         """What the array of ``layer`` can be programmed to."""
         positive = self.activations[layer].cell.positive_only
-        return FG_ARRAY_POSITIVE if positive else FG_ARRAY
+        return FG_ARRAY_WTA if positive else FG_ARRAY
 
 
 _S, _W = Activation.SIGMOID, Activation.WTA

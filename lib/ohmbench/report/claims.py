@@ -150,11 +150,11 @@ def claims_table(
     """The table at the end of a repro run.
 
     ``not_run`` gives the reason by id for claims whose test did not run; a claim with neither
-    measurement nor reason had its test fail before it could measure.
+    measurement nor reason had its test fail.
     """
-    table = Table(title="Claims", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("claim", "published / target", "here", "status"):
-        table.add_column(column, overflow="fold")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1, expand=True)
+    for column, ratio in (("claim", 5), ("published / target", 2), ("here", 4), ("status", 5)):
+        table.add_column(column, overflow="fold", ratio=ratio)
     for claim in ledger.values():
         status, here, remark = _outcome(claim, measured.get(claim.id), not_run.get(claim.id))
         statement = f"{claim.statement} [{claim.source}]"
@@ -171,7 +171,7 @@ def _outcome(
         return Status.NOT_CHECKABLE, "-", f": {claim.why}"
     if measurement is None:
         if reason is None:
-            return Status.FAILED, "-", ": its test failed before it measured"
+            return Status.FAILED, "-", ": its test failed"
         return Status.NOT_RUN, "-", f": {reason}"
     status = claim.judge(measurement.value)
     here = f"{_number(measurement.value)} {claim.unit}".strip()

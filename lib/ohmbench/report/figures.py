@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
@@ -25,13 +26,14 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
     Raises FileError when it cannot be written; ValueError for an ending matplotlib does not know.
     """
     ending = os.path.splitext(os.fspath(path))[1].lstrip(".").lower()
-    # Without its creation date a figure of the same data is the same file.
+    # Without its creation date and random names a figure of the same data is the same file.
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(ending)
-    atomic_write(
-        path,
-        lambda file: figure.savefig(file, format=ending, dpi=120, metadata=metadata),
-        overwrite=overwrite,
-    )
+    with matplotlib.rc_context({"svg.hashsalt": "ohmbench"}):
+        atomic_write(
+            path,
+            lambda file: figure.savefig(file, format=ending, dpi=120, metadata=metadata),
+            overwrite=overwrite,
+        )
 
 
 def confusion_figure(evaluation: Evaluation, title: str) -> Figure:
@@ -130,11 +132,11 @@ def prediction_figure(v: torch.Tensor, trace: list[LayerTrace], label: int, titl
     image, hidden, out = figure.subplots(1, 3)
     side = round(len(v) ** 0.5)
     if side * side == len(v):
-        shown = image.imshow(v.reshape(side, side), cmap="gray")
+        shown = image.imshow(v.reshape(side, side).numpy(), cmap="gray")
         figure.colorbar(shown, ax=image, label="gate voltage in V")
         image.set(xticks=[], yticks=[])
     else:
-        image.bar(range(len(v)), v)
+        image.bar(range(len(v)), v.numpy())
         image.set(xlabel="input", ylabel="gate voltage in V")
     hidden.stem(trace[0].out.numpy(), markerfmt=".", basefmt=" ")
     hidden.set(title="hidden neurons", xlabel="neuron", ylabel="output in V")

@@ -1,0 +1,33 @@
+"""The one place through which ohmbench reads strangers' files and saves results.
+
+Reading: everything that can be checked is checked before the data are touched (kind of file, size,
+archive directory, array headers against a schema), inflation never goes past what a checked header
+promises, nothing in a file is ever executed, and every failure is a `FileError` of one line.
+
+Writing: a hidden temporary file in the target's folder, flushed to the disk, then published in one
+step. A reader sees the old file or the new one, never a part, wherever the writer is killed.
+
+Reading order: ``opening`` and ``schema`` first; then ``archive``, ``array_header`` and
+``npz_reading`` follow an npz file from its end to its data. ``temporary`` and ``saving`` are the
+way out, which ``npz_writing`` and ``json_files`` take. ``idx`` stands by itself.
+"""
+
+from ohmbench.files.idx import read_idx
+from ohmbench.files.json_files import read_json, write_json
+from ohmbench.files.npz_reading import read_npz
+from ohmbench.files.npz_writing import write_npz
+from ohmbench.files.opening import sha256_file
+from ohmbench.files.saving import atomic_write, check_writable
+from ohmbench.files.schema import ArraySpec
+
+__all__ = [
+    "ArraySpec",
+    "atomic_write",
+    "check_writable",
+    "read_idx",
+    "read_json",
+    "read_npz",
+    "sha256_file",
+    "write_json",
+    "write_npz",
+]

@@ -1,0 +1,120 @@
+"""Reading npz files against a schema: directory, then all headers, then the data."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import zipfile
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import numpy as np
+
+from ohmbench.errors import FileError
+from ohmbench.files.archive import check_end_record, checked_members
+from ohmbench.files.array_header import Header, read_header
+from ohmbench.files.opening import Array, PathLike, damaged, fill, only_file_errors, open_bounded
+from ohmbench.files.schema import ArraySpec, check_fields, check_shape, check_values, dtype_name
+
+
+def _check_header(
+    name: str,
+    spec: ArraySpec,
+    header: Header,
+    info: zipfile.ZipInfo,
+    bound: dict[str, tuple[int, str]],
+) -> None:
+    found = dtype_name(header.dtype)
+    if found not in spec.dtypes:
+        raise FileError(
+            name,
+            f"element type {found}, expected {' or '.join(spec.dtypes)}",
+            field=spec.name,
+            remedy="convert the array",
+        )
+    check_shape(name, spec, header.shape, bound)
+    expected = header.length + header.nbytes
+    if info.file_size != expected:
+        raise damaged(
+            name, f"holds {info.file_size} bytes, its array header promises {expected}", spec.name
+        )
+
+
+def _native(array: Array, fortran_order: bool) -> Array:
+    """Own memory, C order and native byte order, without touching the bits of a NaN."""
+    if fortran_order and array.ndim > 1:
+        array = np.array(array.T, order="C", copy=True)
+    if not array.dtype.isnative:
+        swapped: Array = array.byteswap().view(array.dtype.newbyteorder("="))
+        array = swapped.copy()
+    return array
+
+
+def _read_array(name: str, spec: ArraySpec, header: Header, stream: io.BufferedIOBase) -> Array:
+    shape = header.shape[::-1] if header.fortran_order else header.shape
+    array: Array = np.empty(shape, header.dtype)
+    if array.dtype.kind == "b":
+        raw = np.empty(shape, np.uint8)
+        fill(stream, raw)
+        if (raw > 1).any():  # numpy computes nonsense with a bool that is neither 0 nor 1
+            raise damaged(name, "holds booleans other than 0 and 1", spec.name)
+        array[...] = raw
+    else:
+        fill(stream, array)
+    if stream.read(1):
+        raise damaged(name, "followed by other data", spec.name)
+    array = _native(array, header.fortran_order)
+    check_values(name, spec, array)
+    return array
+
+
+def _read_members(
+    name: str,
+    archive: zipfile.ZipFile,
+    members: Mapping[str, zipfile.ZipInfo],
+    schema: Sequence[ArraySpec],
+) -> dict[str, Array]:
+    present = [spec for spec in schema if spec.name in members]
+    bound: dict[str, tuple[int, str]] = {}
+    with contextlib.ExitStack() as stack:
+        opened = []
+        # All headers before any data: a wrong file costs a few kilobytes.
+        for spec in present:
+            with only_file_errors(name, spec.name):
+                stream = cast(io.BufferedIOBase, archive.open(members[spec.name]))
+                stack.enter_context(stream)
+                header = read_header(name, spec.name, stream)
+            _check_header(name, spec, header, members[spec.name], bound)
+            opened.append((spec, header, stream))
+        arrays = {}
+        for spec, header, stream in opened:
+            with only_file_errors(name, spec.name):
+                arrays[spec.name] = _read_array(name, spec, header, stream)
+        return arrays
+
+
+def read_npz(
+    path: PathLike,
+    schema: Sequence[ArraySpec],
+    *,
+    allow_extra: bool = False,
+    max_bytes: int = 64 * 2**20,
+) -> dict[str, Array]:
+    """Read the arrays that ``schema`` describes from an npz file, executing nothing.
+
+    Archive directory and array headers are checked against the schema before any data are read;
+    ``max_bytes`` bounds the file and also what it unpacks to. Fields that the schema does not name
+    are refused, or with ``allow_extra`` left unread. The arrays own their memory, C-contiguous and
+    in native byte order, in the order of the schema.
+
+    Raises `FileError` naming file, field, what was expected and what was found.
+    """
+    if len({spec.name for spec in schema}) != len(schema):
+        raise ValueError("the schema names a field twice")
+    name, file, size = open_bounded(path, max_bytes)
+    with file, only_file_errors(name):
+        count = check_end_record(name, file, size)
+        with zipfile.ZipFile(file) as archive:
+            members = checked_members(name, archive, file, count, max_bytes)
+            check_fields(name, schema, list(members), allow_extra)
+            return _read_members(name, archive, members, schema)

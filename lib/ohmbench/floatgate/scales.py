@@ -1,0 +1,116 @@
+"""The scales on which programmed currents are trained.
+
+Currents span seven decades, and steps in raw ampere crawl. Both scales map a real ``theta`` to a
+programmable current whose sign is that of theta: the forward value is exactly programmable, the
+gradient passes straight through the rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from functools import cached_property
+from typing import Any
+
+import torch
+
+from ohmbench.floatgate.programming import ProgrammableSet
+from ohmbench.floatgate.synapse import Cell
+
+
+class Scale(torch.nn.Module):
+    """``forward``: theta -> w; ``right_inverse``: w -> theta; ``largest_theta``: where w ends."""
+
+    largest_theta: float
+
+    @abstractmethod
+    def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+        """A theta that gives ``w`` (ampere), up to rounding."""
+
+
+class AsinhScale(Scale):
+    """``w = w0 sinh(theta)``: even in log current, and through zero where a cell changes lines."""
+
+    def __init__(self, programmable: ProgrammableSet, w0_A: float) -> None:
+        super().__init__()
+        self.programmable = programmable
+        self.w0_A = w0_A
+        self.largest_theta = math.asinh(programmable.w_max_A / w0_A)
+
+    def forward(self, theta: torch.Tensor) -> torch.Tensor:
+        return self.programmable.straight_through(self.w0_A * theta.sinh())
+
+    def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+        return (w / self.w0_A).asinh()
+
+
+class _FromOnCurrent(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, theta: torch.Tensor, scale: OnCurrentScale) -> torch.Tensor:
+        magnitude = (theta.detach().abs().double() * scale.i0_A).contiguous()
+        index = torch.bucketize(magnitude, scale.midpoints)
+        ctx.save_for_backward(scale.slope[index].to(theta.dtype))
+        w = scale.levels[index].to(theta.dtype)
+        if scale.programmable.positive_only:
+            return torch.where(theta < 0, scale.programmable.w_min_A, w)
+        return torch.where(theta < 0, -w, w)
+
+    @staticmethod
+    def backward(ctx: Any, *grad: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (slope,) = ctx.saved_tensors
+        return grad[0] * slope, None
+
+
+class OnCurrentScale(Scale):
+    """``theta = I(v_on, w) / i0``: linear in the current that the cell passes when it is on.
+
+    Only levels on which that current rises steadily are used: the EKV fit passes less, not more,
+    when programmed beyond a few uA. Signs change at zero current, where the cell's leak stays.
+    """
+
+    def __init__(
+        self, programmable: ProgrammableSet, cell: Cell, *, v_on_V: float, i0_A: float
+    ) -> None:
+        super().__init__()
+        self.programmable = programmable
+        self.cell = cell
+        self.v_on_V = v_on_V
+        self.i0_A = i0_A
+        self.largest_theta = float(self._current(self.levels[-1:])[0]) / i0_A
+
+    def _current(self, w: torch.Tensor) -> torch.Tensor:
+        """Current above leakage that a cell passes when on."""
+        v = torch.tensor(self.v_on_V, dtype=torch.float64)
+        leak = self.cell.current(torch.tensor(-10.0, dtype=torch.float64), w)
+        return self.cell.current(v, w) - leak
+
+    def _derivative(self, w: torch.Tensor) -> torch.Tensor:
+        leaf = w.clone().requires_grad_()
+        with torch.enable_grad():
+            (slope,) = torch.autograd.grad(self._current(leaf).sum(), leaf)
+        return slope
+
+    @cached_property
+    def levels(self) -> torch.Tensor:
+        """Programmable levels up to where d ln I / d ln w falls under 0.15, float64 ampere."""
+        w = torch.tensor(self.programmable.levels)
+        steepness = self._derivative(w) * w / self._current(w)
+        flat = (steepness < 0.15).nonzero()
+        return w[: int(flat[0])] if len(flat) else w
+
+    @cached_property
+    def midpoints(self) -> torch.Tensor:
+        """On-currents halfway (in log current) between neighbouring levels."""
+        return self._current((self.levels[:-1] * self.levels[1:]).sqrt())
+
+    @cached_property
+    def slope(self) -> torch.Tensor:
+        """dw / dtheta at each level."""
+        return self.i0_A / self._derivative(self.levels)
+
+    def forward(self, theta: torch.Tensor) -> torch.Tensor:
+        w: torch.Tensor = _FromOnCurrent.apply(theta, self)  # type: ignore[no-untyped-call]
+        return w
+
+    def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+        return w.sign() * (self._current(w.abs().double()) / self.i0_A).to(w.dtype)

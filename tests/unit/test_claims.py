@@ -1,0 +1,225 @@
+"""The claims ledger: what each status takes, what is refused, and that rows and tests agree."""
+
+from __future__ import annotations
+
+import ast
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from ohmbench.errors import FileError
+from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
+
+REPRO = Path(__file__).parents[1] / "repro"
+ROOT = REPRO.parents[1]
+LEDGER = REPRO / "claims.yaml"
+
+ROW: dict[str, Any] = {
+    "id": "a.b",
+    "statement": "s",
+    "source": "here",
+    "why": "w",
+    "test": "tests/t.py::t",
+}
+
+
+def reproduced(**changes: Any) -> Claim:
+    return Claim(**{**ROW, "expect": "reproduced", "published": 10.0, "tolerance": 0.5, **changes})
+
+
+def differs(**changes: Any) -> Claim:
+    return Claim(
+        **{**ROW, "expect": "differs", "published": 10.0, "ours": 12.0, "tolerance": 0.5, **changes}
+    )
+
+
+def met(**changes: Any) -> Claim:
+    return Claim(**{**ROW, "expect": "met", **changes})
+
+
+# ------------------------------------------------------------------------------------------------
+# Judging
+
+
+@pytest.mark.parametrize(
+    ("claim", "value", "status"),
+    [
+        pytest.param(reproduced(), 10.0, Status.REPRODUCED, id="equal"),
+        pytest.param(reproduced(), 10.5, Status.REPRODUCED, id="at-upper-bound"),
+        pytest.param(reproduced(), 9.5, Status.REPRODUCED, id="at-lower-bound"),
+        pytest.param(reproduced(), math.nextafter(10.5, 11), Status.FAILED, id="above"),
+        pytest.param(reproduced(), math.nextafter(9.5, 9), Status.FAILED, id="below"),
+        pytest.param(reproduced(tolerance=0.0), 10.0, Status.REPRODUCED, id="exact"),
+        pytest.param(reproduced(tolerance=0.0), 10.0 + 1e-12, Status.FAILED, id="not-exact"),
+        pytest.param(reproduced(), math.nan, Status.FAILED, id="nan"),
+        pytest.param(reproduced(), math.inf, Status.FAILED, id="infinite"),
+        pytest.param(differs(), 12.0, Status.DIFFERS, id="differs"),
+        pytest.param(differs(), 11.5, Status.DIFFERS, id="differs-at-bound"),
+        pytest.param(differs(), math.nextafter(11.5, 11), Status.FAILED, id="neither"),
+        pytest.param(differs(), 10.0, Status.FAILED, id="reproduced-against-expectation"),
+        pytest.param(differs(ours=10.8), 10.4, Status.FAILED, id="both-near"),
+        pytest.param(differs(), math.nan, Status.FAILED, id="differs-nan"),
+        pytest.param(met(at_least=3.0), 3.0, Status.MET, id="at-least"),
+        pytest.param(met(at_least=3.0), math.nextafter(3, 2), Status.FAILED, id="too-little"),
+        pytest.param(met(at_most=3.0), 3.0, Status.MET, id="at-most"),
+        pytest.param(met(at_most=3.0), math.nextafter(3, 4), Status.FAILED, id="too-much"),
+        pytest.param(met(at_least=1.0, at_most=3.0), 2.0, Status.MET, id="between"),
+        pytest.param(met(at_least=1.0, at_most=3.0), 0.0, Status.FAILED, id="under-both"),
+        pytest.param(met(at_least=1.0), math.nan, Status.FAILED, id="met-nan"),
+    ],
+)
+def test_judge(claim: Claim, value: float, status: Status) -> None:
+    assert claim.judge(value) is status
+
+
+def test_nothing_measures_what_no_test_can_check() -> None:
+    claim = Claim(**{**ROW, "expect": "not checkable", "test": None})
+    assert claim.judge(1.0) is Status.FAILED
+
+
+# ------------------------------------------------------------------------------------------------
+# Reading
+
+GOOD = """
+- id: a.b
+  statement: s
+  source: here
+  expect: reproduced
+  published: 1e-4
+  tolerance: 0.5
+  why: w
+  test: tests/t.py::t
+"""
+
+
+def written(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "claims.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_a_good_row_reads(tmp_path: Path) -> None:
+    ledger = read_ledger(written(tmp_path, GOOD))
+    assert list(ledger) == ["a.b"]
+    assert ledger["a.b"].published == 1e-4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        pytest.param("  why: w\n", "", "claim a.b, why: Field required", id="missing-key"),
+        pytest.param("  why: w\n", "  why: ''\n", "claim a.b, why: String should", id="empty"),
+        pytest.param("  why: w\n", "  why: w\n  wy: x\n", "claim a.b, wy: Extra", id="unknown-key"),
+        pytest.param("0.5", "half", "claim a.b, tolerance: Input should", id="text-for-number"),
+        pytest.param("source: here", "source: 3", "claim a.b, source: ", id="number-for-text"),
+        pytest.param("reproduced", "hoped", "claim a.b, expect: Input should be", id="status"),
+        pytest.param("a.b", "A b", "claim A b, id: String should match", id="id"),
+        pytest.param("  id: a.b\n", "", "claim 0, id: Field required", id="no-id"),
+        pytest.param("  tolerance: 0.5\n", "", "needs tolerance", id="no-tolerance"),
+        pytest.param("  test: tests/t.py::t\n", "", "needs test", id="no-test"),
+        pytest.param("1e-4", "about one", "needs a number as published", id="no-number"),
+        pytest.param("reproduced", "differs", "needs ours", id="differs-without-ours"),
+        pytest.param("reproduced", "met", "needs at_least or at_most", id="met-without-bound"),
+        pytest.param("reproduced", "not checkable", "names no test", id="not-checkable-with-test"),
+    ],
+)  # fmt: skip
+def test_malformed_rows_are_named(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    text = GOOD.replace("- id", "-\n  id")
+    assert old in text
+    path = written(tmp_path, text.replace(old, new))
+    with pytest.raises(FileError) as caught:
+        read_ledger(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: claim ")
+    assert complaint in message
+    assert message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        pytest.param(GOOD + GOOD, "claim a.b: stands twice", id="twice"),
+        pytest.param("a: 1\n", "is not a list of claims", id="mapping"),
+        pytest.param("", "is not a list of claims", id="empty"),
+        pytest.param("- 3\n", "claim 0, row: ", id="number-for-row"),
+        pytest.param("- [\n", "cannot be read", id="no-yaml"),
+        pytest.param("- {a: 1, a: 2}\n", "cannot be read", id="key-twice"),
+        pytest.param("- !!python/object:os.system {}\n", "cannot be read", id="object"),
+    ],
+)
+def test_malformed_ledgers_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
+    with pytest.raises(FileError) as caught:
+        read_ledger(written(tmp_path, text))
+    assert complaint in str(caught.value)
+    assert str(caught.value).isprintable()
+
+
+def test_unreadable_ledgers_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="cannot be read"):
+        read_ledger(tmp_path / "none.yaml")
+    (tmp_path / "binary.yaml").write_bytes(b"- \xff\xfe")
+    with pytest.raises(FileError, match="cannot be read"):
+        read_ledger(tmp_path / "binary.yaml")
+
+
+# ------------------------------------------------------------------------------------------------
+# The table
+
+
+def printed(claim: Claim, measured: float | None = None, reason: str | None = None) -> str:
+    found = {} if measured is None else {claim.id: Measurement(id=claim.id, value=measured)}
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(claims_table({claim.id: claim}, found, {claim.id: reason} if reason else {}))
+    return capture.get().splitlines()[-2].strip()
+
+
+@pytest.mark.parametrize(
+    ("claim", "measured", "reason", "ending"),
+    [
+        pytest.param(reproduced(unit="mV"), 10.1, None, "10.1 mV .* reproduced", id="reproduced"),
+        pytest.param(reproduced(unit="mV"), 11.0, None, "11 mV .* FAILED", id="failed"),
+        pytest.param(differs(), 12.0, None, "12 .* differs: w", id="differs"),
+        pytest.param(met(at_least=1.0, at_most=2.0), 1.5, None, ">= 1 and <= 2 .* met", id="met"),
+        pytest.param(reproduced(), None, "no tool", "- .* not run: no tool", id="not-run"),
+        pytest.param(reproduced(), None, None, "- .* FAILED: its test failed", id="test-failed"),
+    ],
+)
+def test_table(claim: Claim, measured: float | None, reason: str | None, ending: str) -> None:
+    row = printed(claim, measured, reason)
+    assert row.startswith("s [here]")  # the brackets are not markup
+    assert re.search(f"{ending}$", row), row
+
+
+# ------------------------------------------------------------------------------------------------
+# This project's ledger
+
+
+def repro_tests() -> set[str]:
+    """Every test function under tests/repro, by node id, from the source alone."""
+    found = set()
+    for path in sorted(REPRO.glob("test_*.py")):
+        name = path.relative_to(ROOT).as_posix()
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            inner = node.body if isinstance(node, ast.ClassDef) else [node]
+            prefix = f"{name}::{node.name}" if isinstance(node, ast.ClassDef) else name
+            found |= {
+                f"{prefix}::{function.name}"
+                for function in inner
+                if isinstance(function, ast.FunctionDef) and function.name.startswith("test_")
+            }
+    return found
+
+
+def test_every_row_names_a_test_and_every_test_has_a_row() -> None:
+    named = {claim.test for claim in read_ledger(LEDGER).values() if claim.test is not None}
+    there = repro_tests()
+    assert there, "no tests were found at all"
+    # A row may name one case of a parametrised test.
+    functions = {test.partition("[")[0] for test in named}
+    assert functions - there == set(), "rows name tests that do not exist"
+    assert there - functions == set(), "tests of claims that no row names"

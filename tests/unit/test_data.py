@@ -1,0 +1,266 @@
+"""Splits, distortions and MNIST files: deterministic by seed, in range, and refused when wrong."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ohmbench.data import DATASETS, held_out, split
+from ohmbench.data.augmentation import Augmentation
+from ohmbench.data.mnist import DATA_VARIABLE, mnist_folder, read_mnist
+from ohmbench.data.splits import HELD_OUT_FRACTION, Split
+from ohmbench.errors import FileError
+
+# ------------------------------------------------------------------------------------------------
+# Splits
+
+SEEDED = {"digits": (1797, 64, 10), "circles": (2000, 2, 2)}
+every_dataset = pytest.mark.parametrize("name", SEEDED)
+
+
+def rows(x: np.ndarray) -> set[bytes]:
+    return {row.tobytes() for row in x}
+
+
+@every_dataset
+@pytest.mark.parametrize("seed", [0, 1, 7])
+def test_splits_are_whole_disjoint_and_stratified(name: str, seed: int) -> None:
+    samples, features, classes = SEEDED[name]
+    parts = split(name, seed)
+    assert parts.train_x.shape[1] == parts.test_x.shape[1] == features
+    assert len(parts.train_x) + len(parts.test_x) == samples
+    assert (len(parts.train_x), len(parts.test_x)) == (len(parts.train_y), len(parts.test_y))
+    assert len(parts.test_x) == pytest.approx(HELD_OUT_FRACTION * samples, abs=1)
+    assert rows(parts.train_x).isdisjoint(rows(parts.test_x))
+    assert len(rows(parts.train_x)) + len(rows(parts.test_x)) == samples, "a sample stands twice"
+    train, test = (np.bincount(y, minlength=classes) for y in (parts.train_y, parts.test_y))
+    assert len(train) == len(test) == classes
+    assert np.abs(test - HELD_OUT_FRACTION * (train + test)).max() <= 1
+
+
+@every_dataset
+def test_features_and_labels_have_the_promised_types(name: str) -> None:
+    parts = split(name, 0)
+    for x in (parts.train_x, parts.test_x):
+        assert x.dtype == np.float64
+        assert x.min() >= 0.0
+        assert x.max() <= 1.0
+        assert x.max() - x.min() > 0.8, "features do not use their range"
+    assert parts.train_y.dtype == parts.test_y.dtype == np.int64
+
+
+def arrays(parts: Split) -> list[bytes]:
+    return [array.tobytes() for array in vars(parts).values()]
+
+
+@every_dataset
+def test_the_seed_decides_the_split(name: str) -> None:
+    assert arrays(split(name, 5)) == arrays(split(name, 5))
+    seen = {split(name, seed).test_x.tobytes() for seed in range(6)}
+    assert len(seen) == 6
+    x, y = held_out(name, 5)
+    assert (x.tobytes(), y.tobytes()) == tuple(arrays(split(name, 5))[2:])
+
+
+def test_circles_are_where_they_should_be() -> None:
+    parts = split("circles", 0)
+    radius = np.linalg.norm((parts.train_x * 2 - 1) * 1.3, axis=1)
+    for label, expected in ((0, 1.0), (1, 0.5)):
+        mean = radius[parts.train_y == label].mean()
+        # 750 radii with noise 0.06; the noise across the circle adds 0.06^2 / (2 radius).
+        assert mean == pytest.approx(expected, abs=0.012)
+
+
+def test_unknown_data_sets_are_errors() -> None:
+    with pytest.raises(KeyError, match="digts"):
+        split("digts", 0)
+
+
+# ------------------------------------------------------------------------------------------------
+# Distortions
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def images(n: int, side: int, seed: int = 0) -> torch.Tensor:
+    return torch.rand(n, side * side, generator=generator(seed), dtype=torch.float64)
+
+
+@given(side=st.integers(1, 12), seed=st.integers(0, 2**31))
+def test_no_distortion_is_the_identity(side: int, seed: int) -> None:
+    x = images(3, side, seed)
+    found = Augmentation(0.0, 0.0, 0.0, 0.0)(x, generator(seed))
+    assert torch.allclose(found, x, rtol=0, atol=1e-12)
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, *directions: float) -> None:
+    """Make the next draw (n, 5) the given one in [-1, 1] for every image."""
+    values = (torch.tensor(directions, dtype=torch.float64) + 1) / 2
+
+    def rand(n: int, count: int, **options: Any) -> torch.Tensor:
+        assert count == len(values)
+        return values.expand(n, count)
+
+    monkeypatch.setattr(torch, "rand", rand)
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(1, 0), (-1, 0), (0, 1), (0, -1), (1, -1)])
+def test_a_shift_by_whole_pixels_moves_pixels(
+    monkeypatch: pytest.MonkeyPatch, dx: int, dy: int
+) -> None:
+    x = images(2, 8)
+    drawn(monkeypatch, 0, 0, 0, dx, dy)
+    found = Augmentation(0.0, 2.0, 0.0, 0.0)(x, generator()).view(2, 8, 8)
+    padded = torch.nn.functional.pad(x.view(2, 8, 8), (2, 2, 2, 2))
+    rows, columns = slice(2 + 2 * dy, 10 + 2 * dy), slice(2 + 2 * dx, 10 + 2 * dx)
+    # Sampling two pixels further on is the image moved by two pixels, zeros following.
+    assert torch.allclose(found, padded[:, rows, columns], rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("turn", "quarters"), [(1, 1), (-1, -1)])
+def test_a_quarter_turn_is_a_rotation(
+    monkeypatch: pytest.MonkeyPatch, turn: int, quarters: int
+) -> None:
+    x = images(2, 6)
+    drawn(monkeypatch, turn, 0, 0, 0, 0)
+    found = Augmentation(90.0, 0.0, 0.0, 0.0)(x, generator()).view(2, 6, 6)
+    assert torch.allclose(found, torch.rot90(x.view(2, 6, 6), quarters, (1, 2)), atol=1e-12)
+
+
+def test_scale_and_shear_move_the_corner_where_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
+    ramp = torch.linspace(-7, 7, 8, dtype=torch.float64).expand(1, 8, 8)  # value: 8 x in [-1, 1]
+    drawn(monkeypatch, 0, -1, 0, 0, 0)
+    found = Augmentation(0.0, 0.0, 0.5, 0.0)(ramp.reshape(1, 64), generator()).view(8, 8)
+    assert torch.allclose(found, 0.5 * ramp[0], atol=1e-12)
+    drawn(monkeypatch, 0, -1, 1, 0, 0)
+    found = Augmentation(0.0, 0.0, 0.5, 0.25)(ramp.reshape(1, 64), generator()).view(8, 8)
+    assert torch.allclose(found, 0.5 * ramp[0] + 0.25 * ramp[0].T, atol=1e-12)
+
+
+def test_the_generator_decides_the_distortion() -> None:
+    x, distort = images(5, 8), Augmentation(10.0, 1.0, 0.1, 0.1)
+    found = distort(x, generator(3))
+    assert torch.equal(found, distort(x, generator(3)))
+    assert not torch.equal(found, distort(x, generator(4)))
+    each = distort(x[:1].expand(5, -1), generator(3))
+    assert len({image.numpy().tobytes() for image in each}) == 5, "images share one distortion"
+    assert found.shape == x.shape
+    assert 0.0 <= float(found.min()) <= float(found.max()) <= 1.0
+
+
+def test_only_squares_are_distorted() -> None:
+    with pytest.raises(ValueError, match="60 pixels are no square image"):
+        Augmentation(0.0, 0.0, 0.0, 0.0)(torch.zeros(1, 60), generator())
+
+
+# ------------------------------------------------------------------------------------------------
+# MNIST
+
+
+def idx(array: np.ndarray) -> bytes:
+    sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+    return bytes([0, 0, 8, array.ndim]) + sizes + array.astype(np.uint8).tobytes()
+
+
+def put(
+    folder: Path, part: str, pixels: np.ndarray, labels: np.ndarray, *, gz: bool = True
+) -> None:
+    folder.mkdir(exist_ok=True)
+    for kind, ndim, array in (("images", 3, pixels), ("labels", 1, labels)):
+        name = f"{part}-{kind}-idx{ndim}-ubyte"
+        data = idx(array)
+        (folder / (f"{name}.gz" if gz else name)).write_bytes(gzip.compress(data) if gz else data)
+
+
+def some(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, 256, (n, 28, 28)), np.arange(n) % 10
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with both parts, named by the variable."""
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    put(tmp_path, "train", *some(12, 0))
+    put(tmp_path, "t10k", *some(11, 1))
+    return tmp_path
+
+
+@pytest.mark.parametrize("gz", [True, False], ids=["gzip", "plain"])
+@pytest.mark.parametrize("below", ["", "mnist"], ids=["itself", "below"])
+def test_mnist_is_read_as_it_is(folder: Path, gz: bool, below: str) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+    pixels, labels = some(13, 2)
+    put(folder / below, "train", pixels, labels, gz=gz)
+    found = read_mnist("train")
+    assert found[0].tolist() == pixels.tolist()
+    assert found[1].tolist() == labels.tolist()
+
+
+def test_mnist_split_is_the_official_one(folder: Path) -> None:
+    parts = split("mnist", 0)
+    assert (parts.train_x.shape, parts.test_x.shape) == ((12, 784), (11, 784))
+    assert parts.train_x.tobytes() == (some(12, 0)[0].reshape(12, 784) / 255.0).tobytes()
+    assert parts.test_y.tolist() == some(11, 1)[1].tolist()
+    assert parts.train_x.dtype == np.float64
+    assert parts.train_y.dtype == np.int64
+    assert arrays(parts) == arrays(split("mnist", 1)), "the seed must not matter"
+    assert set(DATASETS) == {*SEEDED, "mnist"}
+
+
+def refusal() -> str:
+    with pytest.raises(FileError) as caught:
+        read_mnist("train")
+    return str(caught.value)
+
+
+def test_unset_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(DATA_VARIABLE, raising=False)
+    assert refusal().startswith(f"MNIST: {DATA_VARIABLE} is not set; point it at")
+    monkeypatch.setenv(DATA_VARIABLE, "")
+    with pytest.raises(FileError, match="is not set"):
+        mnist_folder()
+
+
+def test_no_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(DATA_VARIABLE, str(folder / "none"))
+    assert f"none: {DATA_VARIABLE}: is not a folder" in refusal()
+
+
+@pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
+def test_missing_files(folder: Path, kind: str) -> None:
+    (folder / f"train-{kind}-ubyte.gz").unlink()
+    assert f"train-{kind}-ubyte.gz: not found; {DATA_VARIABLE} should hold it" in refusal()
+
+
+@pytest.mark.parametrize(
+    ("pixels", "labels", "complaint"),
+    [
+        pytest.param(np.zeros((3, 8, 8)), np.zeros(3), "images (3, 8, 8), labels (3,)", id="size"),
+        pytest.param(np.zeros((3, 28, 28)), np.zeros(4), "labels (4,)", id="counts"),
+        pytest.param(np.zeros((2, 28, 28)), np.array([0, 10]), "holds label 10", id="label"),
+        pytest.param(np.zeros((3, 784)), np.zeros(3), "2 dimensions, expected 3", id="flat"),
+        pytest.param(np.zeros((0, 28, 28)), np.zeros(0), "elements are accepted", id="none"),
+    ],
+)
+def test_files_that_do_not_fit(
+    folder: Path, pixels: np.ndarray, labels: np.ndarray, complaint: str
+) -> None:
+    put(folder, "train", pixels, labels)
+    assert complaint in refusal()
+
+
+def test_damaged_files(folder: Path) -> None:
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-20])
+    assert "train-images-idx3-ubyte.gz: damaged" in refusal()

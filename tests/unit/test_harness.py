@@ -1,0 +1,303 @@
+"""The test harness itself goes red when it should: a small project under this one's conftest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ohmbench.data.mnist import DATA_VARIABLE
+from ohmbench.needs import NEEDS
+from ohmbench.paper import FANN_VARIABLE
+
+ROOT = Path(__file__).parents[2]
+
+LEDGER = """
+- {id: x.one, statement: one, source: here, published: 1, tolerance: 0.5, expect: reproduced,
+   why: rounding, unit: mV, test: tests/repro/test_it.py::test_one}
+- {id: x.two, statement: two, source: here, at_least: 10, expect: met,
+   why: target, test: tests/repro/test_it.py::test_two}
+- {id: x.three, statement: three, source: here, expect: not checkable, why: a chip}
+"""
+GOOD_CLAIMS = """
+def test_one(claim):
+    claim("x.one", 1.4, "seed 7")
+
+def test_two(claim):
+    claim("x.two", 11)
+"""
+UNIT = "def test_unit(): pass\n"
+
+
+class Project:
+    """A folder with this project's conftest and configuration, and tests and ledger of its own."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+        for name in ("conftest.py", "pyproject.toml"):
+            self.write(name, (ROOT / name).read_text(encoding="utf-8"))
+        self.write("tests/repro/claims.yaml", LEDGER)
+
+    def write(self, name: str, text: str) -> None:
+        path = self.pytester.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def run(self, *options: str, unit: str = "", repro: str = "") -> pytest.RunResult:
+        for name, text in (("unit/test_that.py", unit), ("repro/test_it.py", repro)):
+            if text:
+                self.write(f"tests/{name}", text)
+        # Workers need a process of their own; all else is faster in this one.
+        run = self.pytester.runpytest_subprocess if "-n" in options else self.pytester.runpytest
+        return run("-p", "no:cacheprovider", *options)
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
+    for variable in (DATA_VARIABLE, FANN_VARIABLE, "PYTEST_XDIST_WORKER", "CI"):
+        monkeypatch.delenv(variable, raising=False)
+    return Project(pytester)
+
+
+def rows(result: pytest.RunResult) -> dict[str, str]:
+    """The claims table as printed: a line each, by statement."""
+    lines = result.stdout.str().partition("claims ledger")[2].splitlines()
+    return {
+        statement: line
+        for statement in ("one", "two", "three")
+        for line in lines
+        if line.strip().startswith(f"{statement} [here]")
+    }
+
+
+def counts(result: pytest.RunResult) -> str:
+    (line,) = [line for line in result.outlines if line.startswith("checks: ")]
+    return line
+
+
+# ------------------------------------------------------------------------------------------------
+# Needs
+
+
+@pytest.mark.parametrize("name", NEEDS)
+def test_what_is_missing_is_skipped_with_a_reason(project: Project, name: str) -> None:
+    unit = f"import pytest\n@pytest.mark.needs({name!r})\ndef test_it(): raise SystemError\n"
+    result = project.run("-rs", unit=unit)
+    result.assert_outcomes(skipped=1)
+    assert result.ret == 0
+    (line,) = [line for line in result.outlines if line.startswith("SKIPPED")]
+    assert f"needs {name}: " in line
+    assert NEEDS[name].hint in line
+    assert counts(result) == "checks: repro 0 run; unit 0 run, 1 skipped"
+    header = result.stdout.str().partition("collected")[0]
+    assert f"needs {name}: " in header
+
+
+def test_what_is_missing_fails_where_tools_are_required(project: Project) -> None:
+    unit = "import pytest\n@pytest.mark.needs('mnist')\ndef test_it(): pass\n"
+    result = project.run("--require-tools", unit=unit)
+    result.assert_outcomes(errors=1)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines([f"*--require-tools: needs mnist: {DATA_VARIABLE} is not set*"])
+
+
+def test_what_is_there_is_not_skipped(
+    project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "t10k-images-idx3-ubyte.gz").touch()
+    monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
+    unit = "import pytest\n@pytest.mark.needs('mnist')\ndef test_it(): pass\n"
+    project.run("--require-tools", unit=unit).assert_outcomes(passed=1)
+
+
+def test_a_need_nobody_knows_is_an_error(project: Project) -> None:
+    unit = "import pytest\n@pytest.mark.needs('minst')\ndef test_it(): pass\n"
+    project.run(unit=unit).assert_outcomes(errors=1)
+
+
+# ------------------------------------------------------------------------------------------------
+# Kinds
+
+SKIPPED = "import pytest\ndef test_it(): pytest.skip('no')\n"
+
+
+@pytest.mark.parametrize(
+    ("unit", "options"),
+    [
+        pytest.param("", (), id="none-there"),
+        pytest.param(UNIT, ("-k", "nothing"), id="none-selected"),
+        pytest.param(SKIPPED, (), id="all-skipped"),
+        pytest.param(SKIPPED, ("-n", "2"), id="all-skipped-workers"),
+    ],
+)
+def test_a_required_kind_that_did_not_run_fails(
+    project: Project, unit: str, options: tuple[str, ...]
+) -> None:
+    result = project.run("--require-kind", "unit", *options, unit=unit, repro=GOOD_CLAIMS)
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["FAILED: no unit test ran"])
+
+
+def test_a_required_kind_fails_where_nothing_is_collected(project: Project) -> None:
+    assert project.run().ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    assert project.run("--require-kind", "repro").ret == 1
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        pytest.param(UNIT, id="passed"),
+        pytest.param(
+            "import pytest\n@pytest.mark.xfail\ndef test_it(): raise OSError\n", id="xfailed"
+        ),
+    ],
+)
+def test_a_required_kind_that_ran_passes(project: Project, unit: str) -> None:
+    result = project.run("--require-kind", "unit", unit=unit)
+    assert result.ret == 0
+    assert counts(result) == "checks: repro 0 run; unit 1 run"
+
+
+SLOW = UNIT + "import pytest\n@pytest.mark.slow\ndef test_slow(): pass\n"
+
+
+def test_slow_tests_run_on_request_only(project: Project) -> None:
+    result = project.run(unit=SLOW)
+    result.assert_outcomes(passed=1, deselected=1)
+    assert counts(result).endswith("unit 1 run; slow 1 not selected (--slow)")
+    result = project.run("--slow", unit=SLOW)
+    result.assert_outcomes(passed=2)
+    assert counts(result).endswith("unit 2 run")
+
+
+@pytest.mark.parametrize("kind", ["unit", "repro"])
+def test_the_folder_is_the_marker(project: Project, kind: str) -> None:
+    result = project.run("-m", kind, unit=UNIT, repro=GOOD_CLAIMS)
+    assert (
+        counts(result)
+        == f"checks: repro {2 * (kind == 'repro')} run; unit {int(kind == 'unit')} run"
+    )
+
+
+# ------------------------------------------------------------------------------------------------
+# Claims
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_claims_and_counts_are_printed(project: Project, options: tuple[str, ...]) -> None:
+    result = project.run(*options, unit=SLOW, repro=GOOD_CLAIMS)
+    assert result.ret == 0
+    table = rows(result)
+    assert "1 mV" in table["one"]
+    assert "1.4 mV (seed 7)" in table["one"]
+    assert table["one"].rstrip().endswith("reproduced")
+    assert ">= 10" in table["two"]
+    assert table["two"].rstrip().endswith("met")
+    assert table["three"].rstrip().endswith("not checkable: a chip")
+    assert counts(result) == "checks: repro 2 run; unit 1 run; slow 1 not selected (--slow)"
+
+
+def test_a_measurement_that_does_not_fit_fails(project: Project) -> None:
+    repro = GOOD_CLAIMS.replace("1.4", "1.6").replace("11", "9")
+    result = project.run(repro=repro)
+    result.assert_outcomes(failed=2)
+    result.stdout.fnmatch_lines(
+        ["*x.one is 1.6 mV, but should be reproduced (1 within 0.5)*"], consecutive=False
+    )
+    result.stdout.fnmatch_lines(["*x.two is 9 , but should be met (>= 10)*"])
+    assert "1.6 mV" in rows(result)["one"]
+    assert all("FAILED" in rows(result)[name] for name in ("one", "two"))
+
+
+BREAKS = {
+    "setup": """
+import pytest
+
+@pytest.fixture
+def v3(): raise OSError
+
+def test_one(claim, v3): claim("x.one", 1)
+""",
+    "before": """
+def test_one(claim): raise OSError
+""",
+    "after": """
+def test_one(claim):
+    claim("x.one", 1)
+    raise OSError
+""",
+    "teardown": """
+import pytest
+
+@pytest.fixture
+def v3():
+    yield
+    raise OSError
+
+def test_one(claim, v3): claim("x.one", 1)
+""",
+}
+
+
+@pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS.keys())
+def test_a_claim_whose_test_breaks_is_failed(project: Project, broken: str) -> None:
+    result = project.run(repro=broken)
+    assert result.ret == 1
+    assert "FAILED" in rows(result)["one"]
+    assert "not run: not selected" in rows(result)["two"]
+
+
+def test_a_skipped_claim_says_why(project: Project) -> None:
+    repro = "import pytest\n@pytest.mark.needs('mnist')\ndef test_one(claim): claim('x.one', 1)\n"
+    result = project.run(repro=repro)
+    assert result.ret == 0
+    assert "not run: needs mnist" in rows(result)["one"]
+
+
+def test_a_claim_belongs_to_the_test_its_row_names(project: Project) -> None:
+    result = project.run(repro=GOOD_CLAIMS.replace("test_two", "test_other"))
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(
+        ["*x.two names test tests/repro/test_it.py::test_two, not *::test_other*"]
+    )
+    assert "reproduced" in rows(result)["one"]
+    assert not rows(result)["two"].rstrip().endswith("met")
+
+
+def test_a_claim_without_a_row_is_an_error(project: Project) -> None:
+    project.run(repro="def test_one(claim): claim('x.none', 1)").assert_outcomes(failed=1)
+
+
+# ------------------------------------------------------------------------------------------------
+# Strictness
+
+
+def test_unknown_markers_are_errors(project: Project) -> None:
+    result = project.run(unit="import pytest\n@pytest.mark.solw\ndef test_it(): pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*'solw' not found in `markers` configuration option*"])
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        pytest.param("import warnings; warnings.warn('careful')", "UserWarning", id="warning"),
+        # Not the warning, which a library may silence, but numpy's own error.
+        pytest.param("np.divide(1.0, 0.0)", "FloatingPointError", id="division-by-zero"),
+        pytest.param("np.exp(1e4)", "FloatingPointError", id="overflow"),
+        pytest.param("np.subtract(np.inf, np.inf)", "FloatingPointError", id="invalid"),
+        pytest.param("assert np.exp(-1e4) == 0.0", None, id="underflow"),
+    ],
+)
+def test_strictness(project: Project, body: str, error: str | None) -> None:
+    result = project.run(unit=f"import numpy as np\ndef test_it():\n    {body}\n")
+    if error is None:
+        result.assert_outcomes(passed=1)
+    else:
+        result.assert_outcomes(failed=1)
+        result.stdout.fnmatch_lines([f"E *{error}: *"])
+
+
+def test_a_test_expected_to_fail_must_fail(project: Project) -> None:
+    result = project.run(unit="import pytest\n@pytest.mark.xfail\ndef test_it(): pass\n")
+    result.assert_outcomes(failed=1)
