@@ -6,7 +6,6 @@ import importlib.metadata
 import json
 import platform
 import re
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -19,7 +18,7 @@ from rich.table import Table
 
 from ohmbench import __version__
 from ohmbench.errors import FileError, OhmbenchError, OperandError, one_line
-from ohmbench.files import check_writable
+from ohmbench.files import check_writable, read_npz, write_npz
 from ohmbench.floatgate import (
     Evaluation,
     StoredNetwork,
@@ -31,6 +30,7 @@ from ohmbench.floatgate import (
     power_of_first_image_per_class,
     power_per_image,
 )
+from ohmbench.floatgate.store import FLOATGATE_SCHEMA
 from ohmbench.floatgate.training import RECIPES, train_network
 from ohmbench.needs import NEEDS
 from ohmbench.paper import FANN_OPTION, FANN_VARIABLE, read_fann_v3
@@ -375,6 +375,8 @@ def store(
 
     Example: ohmbench store floatgate-digits-seed0.npz --name floatgate-digits
     """
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise OperandError(f"--name {name}: use letters, digits, '.', '_' and '-' only")
     data = load_network(file)
     if data.seed is None:
         raise FileError(
@@ -384,7 +386,7 @@ def store(
     check_writable(target, overwrite=force)
     found = evaluate(data.network, data.v, data.labels)
     watts = power_per_image(data.network, data.v)
-    shutil.copyfile(file, target)
+    write_npz(target, read_npz(file, FLOATGATE_SCHEMA), overwrite=force)
     entry = describe(
         target,
         command=f"ohmbench train {data.network.spec.name} --seed {data.seed}",

@@ -120,7 +120,7 @@ class TestViolations:
         found = FG_ARRAY.violations(w)
         assert (found.total, found.too_small, found.too_large) == (9, 3, 1)
         assert (found.negative, found.off_level, found.unholdable) == (0, 1, 4)
-        positive = FG_ARRAY_WTA.violations(w)
+        positive = ProgrammableSet(positive_only=True).violations(w)
         assert (positive.negative, positive.too_small, positive.unholdable) == (2, 2, 5)
 
     def test_sums(self):

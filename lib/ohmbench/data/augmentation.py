@@ -12,12 +12,15 @@ from torch.nn.functional import affine_grid, grid_sample
 @dataclass(frozen=True)
 class Augmentation:
     """Half-widths of uniform distributions: rotation in degrees, shift in pixels, the rest
-    relative."""
+    relative. ``contrast`` multiplies the result (features are clipped at 1): bilinear resampling
+    darkens strokes a pixel wide, and undistorted images must not look too bright to the network.
+    """
 
     rotation_deg: float
     shift_px: float
     scale: float
     shear: float
+    contrast: float = 1.0
 
     def __call__(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Distort flattened square images (n, side * side), each by its own affine map."""
@@ -35,4 +38,5 @@ class Augmentation:
         rows = (torch.stack([cos, shear - sin, tx], 1), torch.stack([sin, cos, ty], 1))
         grid = affine_grid(torch.stack(rows, 1), [n, 1, side, side], align_corners=False)
         square = images.view(n, 1, side, side)
-        return grid_sample(square, grid, align_corners=False).view(n, pixels)
+        distorted = grid_sample(square, grid, align_corners=False).view(n, pixels)
+        return (self.contrast * distorted).clamp(max=1.0)

@@ -14,8 +14,13 @@ from ohmbench.floatgate.transistor import Line, current_to_voltage
 from ohmbench.floatgate.wta import wta
 
 
+def line_voltages(i: LineCurrents) -> tuple[torch.Tensor, torch.Tensor]:
+    """The voltages ``p``, ``n`` (V) of a row's two lines at the inputs of its sigmoid."""
+    return current_to_voltage(i.pos, Line.POS), current_to_voltage(-i.neg, Line.NEG)
+
+
 def _sigmoid(i: LineCurrents) -> torch.Tensor:
-    return sigmoid(current_to_voltage(i.pos, Line.POS), current_to_voltage(-i.neg, Line.NEG))
+    return sigmoid(*line_voltages(i))
 
 
 def _relu(i: LineCurrents) -> torch.Tensor:

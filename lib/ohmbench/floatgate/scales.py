@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
 
 from ohmbench.floatgate.programming import ProgrammableSet
-from ohmbench.floatgate.synapse import Cell
+from ohmbench.floatgate.synapse import EKV
 
 
 class Scale(torch.nn.Module):
@@ -62,27 +63,22 @@ class _FromOnCurrent(torch.autograd.Function):
 
 
 class OnCurrentScale(Scale):
-    """``theta = I(v_on, w) / i0``: linear in the current that the cell passes when it is on.
+    """``theta = I(v_on, w) / i0``: linear in the current that an EKV cell passes when on.
 
     Only levels on which that current rises steadily are used: the EKV fit passes less, not more,
     when programmed beyond a few uA. Signs change at zero current, where the cell's leak stays.
     """
 
-    def __init__(
-        self, programmable: ProgrammableSet, cell: Cell, *, v_on_V: float, i0_A: float
-    ) -> None:
+    def __init__(self, programmable: ProgrammableSet, *, v_on_V: float, i0_A: float) -> None:
         super().__init__()
         self.programmable = programmable
-        self.cell = cell
         self.v_on_V = v_on_V
         self.i0_A = i0_A
         self.largest_theta = float(self._current(self.levels[-1:])[0]) / i0_A
 
     def _current(self, w: torch.Tensor) -> torch.Tensor:
-        """Current above leakage that a cell passes when on."""
-        v = torch.tensor(self.v_on_V, dtype=torch.float64)
-        leak = self.cell.current(torch.tensor(-10.0, dtype=torch.float64), w)
-        return self.cell.current(v, w) - leak
+        """Current above leakage that an EKV cell programmed to ``w`` > 0 passes when on."""
+        return EKV.current(torch.tensor(self.v_on_V, dtype=torch.float64), w) - EKV.i_leak_A
 
     def _derivative(self, w: torch.Tensor) -> torch.Tensor:
         leaf = w.clone().requires_grad_()
@@ -114,3 +110,24 @@ class OnCurrentScale(Scale):
 
     def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
         return w.sign() * (self._current(w.abs().double()) / self.i0_A).to(w.dtype)
+
+
+@dataclass(frozen=True)
+class AsinhOptions:
+    """A recipe's choice of an ``AsinhScale``."""
+
+    w0_A: float
+
+    def scale(self, programmable: ProgrammableSet) -> Scale:
+        return AsinhScale(programmable, self.w0_A)
+
+
+@dataclass(frozen=True)
+class OnCurrentOptions:
+    """A recipe's choice of an ``OnCurrentScale``."""
+
+    v_on_V: float
+    i0_A: float
+
+    def scale(self, programmable: ProgrammableSet) -> Scale:
+        return OnCurrentScale(programmable, v_on_V=self.v_on_V, i0_A=self.i0_A)

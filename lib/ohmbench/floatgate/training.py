@@ -1,10 +1,8 @@
 """Training floating-gate networks from nothing, under their programming constraints.
 
-Currents are trained on an asinh scale, ``w = w0 sinh(theta)``: even in log current where cells
-differ by decades, and through zero where a cell changes lines; steps in raw ampere crawl. Each
-forward pass sees the programmed currents, gradients pass straight through the rounding. Noise on
-the gate voltages widens the cells' steep response (a factor e every 29 mV), so that every cell
-gets a gradient; Adam's epsilon has to be far below the gradients of a pA cell.
+Each forward pass sees the programmed currents (``scales``), gradients pass straight through the
+rounding. Noise on the gate voltages widens the cells' steep response (a factor e every 29 mV), so
+that every cell gets a gradient; Adam's epsilon has to be far below the gradients of a pA cell.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,54 +22,54 @@ from torch.nn.utils import parametrize
 from ohmbench.data import split
 from ohmbench.data.augmentation import Augmentation
 from ohmbench.errors import OperandError
+from ohmbench.floatgate.layers import line_voltages
 from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
-from ohmbench.floatgate.programming import ProgrammableSet
+from ohmbench.floatgate.programming import FG_ARRAY
+from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import save_network
 from ohmbench.train import Task, discard_checkpoint, fit, step_generator
 
 
-class SignedLogScale(torch.nn.Module):
-    """``theta -> programmed current``, value exactly programmable, gradient that of w0 sinh."""
+@dataclass(frozen=True)
+class LayerStart:
+    """How one layer's weights start: theta ~ N(mean, std) on ``scale``; biases N(0, bias_std)."""
 
-    def __init__(self, programmable: ProgrammableSet, w0_A: float) -> None:
-        super().__init__()
-        self.programmable = programmable
-        self.w0_A = w0_A
-
-    @property
-    def largest_theta(self) -> float:
-        return math.asinh(self.programmable.w_max_A / self.w0_A)
-
-    def forward(self, theta: torch.Tensor) -> torch.Tensor:
-        return self.programmable.straight_through(self.w0_A * theta.sinh())
-
-    def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
-        return (w / self.w0_A).asinh()
+    scale: AsinhOptions | OnCurrentOptions
+    theta_mean: float
+    theta_std: float
+    bias_std: float
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a training besides the seed.
 
-    Per layer: ``w0_A``, mean and spread of the weights' initial theta, spread of the biases'.
-    ``logit_gain`` scales the network's own logits in the loss, whose range is too narrow for a
-    confident softmax (the answer does not depend on it).
+    The loss is the cross entropy of ``logit_gain`` times the network's logits, whose own range
+    (-1.5 to 3) is too narrow for a confident softmax, plus ``margin_weight`` times that of
+    ``margin_gain (p - n)``, the line voltages of the output layer: they still tell classes apart
+    where the sigmoid has saturated and passes no gradient. Neither changes an answer.
+
+    ``population`` networks start differently and train side by side on the same batches; the one
+    that fits the training data best is kept. Small networks need it: five neurons that all start
+    on the same side of a circle never find the other side.
     """
 
     network: str
     steps: int
     batch: int
     learning_rate: float
-    w0_A: tuple[float, ...]
-    theta_mean: tuple[float, ...]
-    theta_std: tuple[float, ...]
-    bias_std: tuple[float, ...]
+    layers: tuple[LayerStart, ...]
     noise_V: float
     logit_gain: float
+    margin_weight: float = 0.0
+    margin_gain: float = 20.0
     augmentation: Augmentation | None = None
+    population: int = 1
     warm_up: int = 50
     history_every: int = 25
 
+
+_CIRCLES_HIDDEN = LayerStart(AsinhOptions(1e-8), theta_mean=0.0, theta_std=3.5, bias_std=4.0)
 
 RECIPES = {
     recipe.network: recipe
@@ -78,42 +77,62 @@ RECIPES = {
         Recipe(
             network="floatgate-digits",
             steps=3000,
-            batch=64,
+            batch=128,
             learning_rate=0.1,
-            w0_A=(1e-8, 1e-8),
-            theta_mean=(0.0, 0.0),
-            theta_std=(2.0, 1.0),
-            bias_std=(0.0, 0.0),
-            noise_V=0.11,
+            layers=(
+                LayerStart(AsinhOptions(1e-8), theta_mean=0.0, theta_std=2.0, bias_std=0.0),
+                # Hidden outputs end at 2.44 V.
+                LayerStart(
+                    OnCurrentOptions(2.44, 1e-8), theta_mean=0.0, theta_std=1.0, bias_std=0.0
+                ),
+            ),
+            noise_V=0.06,
             logit_gain=2.0,
-            augmentation=Augmentation(rotation_deg=6.0, shift_px=0.5, scale=0.07, shear=0.07),
+            margin_weight=1.0,
+            augmentation=Augmentation(
+                rotation_deg=6.0, shift_px=0.5, scale=0.07, shear=0.07, contrast=1.15
+            ),
+        ),
+        Recipe(
+            network="floatgate-circles",
+            steps=1200,
+            population=10,
+            batch=64,
+            learning_rate=0.3,
+            layers=(
+                _CIRCLES_HIDDEN,
+                LayerStart(AsinhOptions(1e-7), theta_mean=3.7, theta_std=0.5, bias_std=2.0),
+            ),
+            noise_V=0.02,
+            logit_gain=2.0,
         ),
     )
 }
 """What ``ohmbench train`` can train, by network."""
 
-_INIT_STEP = 2**31  # the stream of the initial currents, apart from every update's
+_BIAS_SCALE = AsinhOptions(1e-8)
+_INIT_STEP = 2**31  # streams of the initial currents, apart from every update's
 
 
 def initial_network(
-    spec: NetworkSpec, recipe: Recipe, seed: int
+    spec: NetworkSpec, recipe: Recipe, generator: torch.Generator
 ) -> tuple[FGNetwork, list[tuple[torch.nn.Parameter, float]]]:
     """The untrained network, float32, on the recipe's scale; each theta with its largest value."""
-    generator = step_generator(seed, _INIT_STEP)
-    weights, biases = [], []
-    for k in range(len(spec.activations)):
-        shape = (spec.sizes[k + 1], spec.sizes[k])
-        theta = recipe.theta_mean[k] + recipe.theta_std[k] * torch.randn(shape, generator=generator)
-        bias_theta = recipe.bias_std[k] * torch.randn(shape[0], generator=generator)
-        weights.append(recipe.w0_A[k] * theta.sinh())
-        biases.append(recipe.w0_A[k] * bias_theta.sinh())
+    shapes = [(out, n_in) for n_in, out in pairwise(spec.sizes)]
+    weights = [torch.full(shape, FG_ARRAY.w_min_A) for shape in shapes]
+    biases = [torch.full(shape[:1], FG_ARRAY.w_min_A) for shape in shapes]
     network = FGNetwork(spec, weights, biases)
     thetas = []
-    for k, layer in enumerate(network.fg_layers):
-        for name in ("weight", "bias"):
-            scale = SignedLogScale(spec.programmable(k), recipe.w0_A[k])
+    for k, (layer, start) in enumerate(zip(network.fg_layers, recipe.layers, strict=True)):
+        for name, options, mean, std in (
+            ("weight", start.scale, start.theta_mean, start.theta_std),
+            ("bias", _BIAS_SCALE, 0.0, start.bias_std),
+        ):
+            scale = options.scale(spec.programmable(k))
             parametrize.register_parametrization(layer, name, scale)
             theta = layer.get_parameter(f"parametrizations.{name}.original")
+            with torch.no_grad():
+                theta.copy_(mean + std * torch.randn(theta.shape, generator=generator))
             thetas.append((theta, scale.largest_theta))
     return network, thetas
 
@@ -131,10 +150,17 @@ class FloatgateTask(Task):
         parts = split(spec.dataset, seed)
         self.features = torch.from_numpy(parts.train_x).float()
         self.labels = torch.from_numpy(parts.train_y)
-        self.network, self.thetas = initial_network(spec, recipe, seed)
-        self.module = self.network
+        self.spec = spec
+        self.networks = []
+        self.thetas: list[tuple[torch.nn.Parameter, float]] = []
+        for member in range(recipe.population):
+            generator = step_generator(seed, _INIT_STEP + member)
+            network, thetas = initial_network(spec, recipe, generator)
+            self.networks.append(network)
+            self.thetas += thetas
+        self.module = torch.nn.ModuleList(self.networks)
         self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), weight_decay=0.0, eps=1e-12, betas=(0.9, 0.999)
+            self.module.parameters(), weight_decay=0.0, eps=1e-12, betas=(0.9, 0.999)
         )
 
     @property
@@ -153,15 +179,25 @@ class FloatgateTask(Task):
         features = self.features[chosen]
         if r.augmentation is not None:
             features = r.augmentation(features, generator)
-        v = self.network.spec.encode(features)
+        v = self.spec.encode(features)
         v = v + r.noise_V * torch.randn(v.shape, generator=generator)
-        logits = r.logit_gain * self.network.logits(self.network(v))
-        loss = cross_entropy(logits, self.labels[chosen])
+        labels = self.labels[chosen]
+        # Members share no parameter: each gets the gradient of its own loss.
+        loss = torch.stack([self._loss(network, v, labels) for network in self.networks]).sum()
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
         self._clamp()
-        return loss.item()
+        return loss.item() / r.population
+
+    def _loss(self, network: FGNetwork, v: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        r = self.recipe
+        *_, last = network.trace(v)
+        loss = cross_entropy(r.logit_gain * network.logits(last.out), labels)
+        if r.margin_weight:
+            p, n = line_voltages(last.currents)
+            loss = loss + r.margin_weight * cross_entropy(r.margin_gain * (p - n), labels)
+        return loss
 
     def _clamp(self) -> None:
         # Straight through the rounding, theta would drift beyond what can be programmed and be
@@ -171,10 +207,13 @@ class FloatgateTask(Task):
                 theta.clamp_(-limit, limit)
 
     def programmed(self) -> FGNetwork:
-        """The network as it would be programmed now, without its training scale."""
-        layers = self.network.fg_layers
+        """The best member as it would be programmed now, without its training scale."""
+        v = self.spec.encode(self.features)
+        with torch.no_grad():
+            losses = [float(self._loss(network, v, self.labels)) for network in self.networks]
+        layers = self.networks[losses.index(min(losses))].fg_layers
         return FGNetwork(
-            self.network.spec,
+            self.spec,
             [layer.weight.detach().clone() for layer in layers],
             [layer.bias.detach().clone() for layer in layers],
         )
@@ -198,6 +237,6 @@ def train_network(
     task = FloatgateTask(RECIPES[name], seed)
     history = fit(task, out, resume=resume, force=force, console=console)
     network = task.programmed()
-    save_network(out, network, seed=seed, history=np.asarray(history), overwrite=force)
+    save_network(out, network, seed=seed, history=np.asarray(history), overwrite=force or resume)
     discard_checkpoint(out)
     return network

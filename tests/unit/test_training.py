@@ -1,0 +1,138 @@
+"""Training floating-gate networks: constraint, seed, resume, and the loss that it lowers."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from rich.console import Console
+
+from ohmbench.data import split
+from ohmbench.errors import FileError, OperandError
+from ohmbench.floatgate import load_network
+from ohmbench.floatgate.training import RECIPES, FloatgateTask, train_network
+from ohmbench.train import checkpoint_path, step_generator
+
+QUIET = Console(quiet=True)
+SHORT = 40
+recipes = pytest.mark.parametrize("name", RECIPES)
+
+
+@pytest.fixture(autouse=True)
+def short(monkeypatch):
+    for name, recipe in RECIPES.items():
+        monkeypatch.setitem(RECIPES, name, replace(recipe, steps=SHORT))
+
+
+def same_bits(one, two):
+    return all(
+        a.detach().numpy().tobytes() == b.detach().numpy().tobytes()
+        for a, b in zip(one.parameters(), two.parameters(), strict=True)
+    )
+
+
+@recipes
+def test_writes_only_programmable_currents(name, tmp_path):
+    network = train_network(name, 1, tmp_path / "net.npz", console=QUIET)
+    stored = load_network(tmp_path / "net.npz")
+    assert same_bits(stored.network, network)
+    assert stored.seed == 1
+    assert stored.history[-1, 0] == SHORT
+    for found in network.violations().values():
+        assert found.unholdable == found.off_level == 0
+
+
+@recipes
+def test_same_seed_same_bits_other_seed_other_bits(name, tmp_path):
+    nets = [
+        train_network(name, seed, tmp_path / f"{k}.npz", console=QUIET)
+        for k, seed in enumerate((1, 1, 2))
+    ]
+    assert same_bits(nets[0], nets[1])
+    assert not same_bits(nets[0], nets[2])
+    assert (tmp_path / "0.npz").read_bytes() == (tmp_path / "1.npz").read_bytes()
+
+
+class Killed(BaseException):
+    pass
+
+
+@recipes
+def test_resumed_training_ends_in_the_same_bits(name, tmp_path, monkeypatch):
+    whole = train_network(name, 1, tmp_path / "whole.npz", console=QUIET)
+    update = FloatgateTask.update
+
+    def killed(task, step, generator):
+        if step == SHORT // 2:
+            raise Killed
+        return update(task, step, generator)
+
+    monkeypatch.setattr(FloatgateTask, "update", killed)
+    with pytest.raises(Killed):
+        train_network(name, 1, tmp_path / "out.npz", console=QUIET)
+    monkeypatch.undo()
+    monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], steps=SHORT))
+    with pytest.raises(FileError, match="unfinished"):
+        train_network(name, 1, tmp_path / "out.npz", console=QUIET)
+    resumed = train_network(name, 1, tmp_path / "out.npz", resume=True, console=QUIET)
+    assert same_bits(whole, resumed)
+    assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+def test_killed_between_result_and_clean_up_resumes(tmp_path, monkeypatch):
+    monkeypatch.setattr("ohmbench.floatgate.training.discard_checkpoint", lambda out: None)
+    train_network("floatgate-circles", 1, tmp_path / "out.npz", console=QUIET)
+    before = (tmp_path / "out.npz").read_bytes()
+    monkeypatch.undo()
+    monkeypatch.setitem(
+        RECIPES, "floatgate-circles", replace(RECIPES["floatgate-circles"], steps=SHORT)
+    )
+    train_network("floatgate-circles", 1, tmp_path / "out.npz", resume=True, console=QUIET)
+    assert (tmp_path / "out.npz").read_bytes() == before
+    assert not checkpoint_path(tmp_path / "out.npz").exists()
+
+
+@recipes
+def test_training_never_sees_the_held_out_part(name):
+    task = FloatgateTask(RECIPES[name], 3)
+    parts = split(task.spec.dataset, 3)
+    assert np.array_equal(task.features.numpy(), parts.train_x.astype(np.float32))
+    assert np.array_equal(task.labels.numpy(), parts.train_y)
+
+
+@recipes
+def test_loss_falls(name):
+    task = FloatgateTask(RECIPES[name], 0)
+    losses = []
+    for step in range(SHORT):
+        for group in task.optimizer.param_groups:
+            group["lr"] = task.learning_rate(step)
+        losses.append(task.update(step, step_generator(0, step)))
+    assert np.mean(losses[-8:]) < 0.8 * np.mean(losses[:8])
+
+
+def test_theta_stays_where_it_can_be_programmed():
+    task = FloatgateTask(RECIPES["floatgate-digits"], 0)
+    for group in task.optimizer.param_groups:
+        group["lr"] = 50.0
+    for step in range(3):
+        task.update(step, step_generator(0, step))
+    for theta, limit in task.thetas:
+        assert float(theta.detach().abs().max()) <= limit * (1 + 1e-6)  # float32 beside a float
+        assert bool(torch.isfinite(theta).all())
+
+
+def test_learning_rate_warms_up_and_ends_near_zero():
+    task = FloatgateTask(replace(RECIPES["floatgate-digits"], steps=1000), 0)
+    rates = [task.learning_rate(k) for k in range(1000)]
+    assert rates[0] == pytest.approx(0.1 / 50)
+    assert max(rates) < 0.1
+    assert rates[-1] < 1e-4 * math.pi
+    assert all(b <= a for a, b in pairwise(rates[50:]))
+
+
+def test_unknown_network(tmp_path):
+    with pytest.raises(OperandError, match="no training for 'x'; there is one for: floatgate"):
+        train_network("x", 0, tmp_path / "x.npz", console=QUIET)
