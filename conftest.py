@@ -8,9 +8,7 @@ makes a run fail in which no test of that kind really ran.
 from __future__ import annotations
 
 import os
-import platform
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 
 import hypothesis
@@ -21,6 +19,7 @@ from rich.console import Console
 from ohmbench.needs import NEEDS, skip_reason
 from ohmbench.paper import FANN_OPTION, FANN_VARIABLE
 from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
+from ohmbench.weights import versions
 
 pytest_plugins = ["pytester"]
 
@@ -73,10 +72,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    names = ("ohmbench", "torch", "numpy", "scikit-learn")
     lines = [
-        f"ohmbench: Python {platform.python_version()}, "
-        + ", ".join(f"{name} {version(name)}" for name in names)
+        ", ".join(f"{name} {number}" for name, number in versions().items())
         + f", hypothesis profile {hypothesis.settings.get_current_profile_name()}"
     ]
     lines += [reason for name in NEEDS if (reason := skip_reason(name))]

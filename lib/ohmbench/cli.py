@@ -378,10 +378,15 @@ def store(
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise OperandError(f"--name {name}: use letters, digits, '.', '_' and '-' only")
     data = load_network(file)
-    if data.seed is None:
+    if data.seed is None or data.recipe is None:
+        lacking = "seed" if data.seed is None else "recipe"
         raise FileError(
-            file, "holds no seed", field="seed", remedy="store only what 'ohmbench train' wrote"
+            file, "missing", field=lacking, remedy="store only what 'ohmbench train' wrote"
         )
+    try:
+        recipe = json.loads(data.recipe)
+    except ValueError:
+        raise FileError(file, "is not JSON", field="recipe") from None
     target = WEIGHTS_FOLDER / f"{name}.npz"
     check_writable(target, overwrite=force)
     found = evaluate(data.network, data.v, data.labels)
@@ -391,6 +396,7 @@ def store(
         target,
         command=f"ohmbench train {data.network.spec.name} --seed {data.seed}",
         seed=data.seed,
+        recipe=recipe,
         metrics={
             "accuracy": found.accuracy.value,
             "correct": found.correct,

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ohmbench.errors import FileError
 from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
+from ohmbench.weights import versions
 
 REPRO = Path(__file__).parents[1] / "repro"
 ROOT = REPRO.parents[1]
@@ -175,7 +176,8 @@ def printed(claim: Claim, measured: float | None = None, reason: str | None = No
     console = Console(width=200)
     with console.capture() as capture:
         console.print(claims_table({claim.id: claim}, found, {claim.id: reason} if reason else {}))
-    return capture.get().splitlines()[-2].strip()
+    (row,) = (line for line in capture.get().splitlines() if claim.statement in line.split())
+    return row.strip()
 
 
 @pytest.mark.parametrize(
@@ -193,6 +195,14 @@ def test_table(claim: Claim, measured: float | None, reason: str | None, ending:
     row = printed(claim, measured, reason)
     assert row.startswith("s [here]")  # the brackets are not markup
     assert re.search(f"{ending}$", row), row
+
+
+def test_table_says_under_what_circumstances() -> None:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(claims_table({}, {}, {}))
+    for name, number in versions().items():
+        assert f"{name} {number}" in capture.get()
 
 
 # ------------------------------------------------------------------------------------------------

@@ -33,7 +33,8 @@ def saved(tmp_path):
     """A small network in a file, as training writes it."""
     path = tmp_path / "circles.npz"
     history = np.array([[25.0, 0.5, 0.1], [50.0, 0.4, 0.05]])
-    save_network(path, random_network(SPECS["floatgate-circles"], seed=0), seed=3, history=history)
+    network = random_network(SPECS["floatgate-circles"], seed=0)
+    save_network(path, network, seed=3, recipe="{}", history=history)
     return path
 
 

@@ -137,7 +137,7 @@ def test_a_quarter_turn_is_a_rotation(
 
 
 def test_scale_and_shear_move_the_corner_where_they_should(monkeypatch: pytest.MonkeyPatch) -> None:
-    ramp = torch.linspace(-7, 7, 8, dtype=torch.float64).expand(1, 8, 8)  # value: 8 x in [-1, 1]
+    ramp = torch.linspace(-0.7, 0.7, 8, dtype=torch.float64).expand(1, 8, 8)  # 0.8 x, |x| <= 7/8
     drawn(monkeypatch, 0, -1, 0, 0, 0)
     found = Augmentation(0.0, 0.0, 0.5, 0.0)(ramp.reshape(1, 64), generator()).view(8, 8)
     assert torch.allclose(found, 0.5 * ramp[0], atol=1e-12)
@@ -155,6 +155,12 @@ def test_the_generator_decides_the_distortion() -> None:
     assert len({image.numpy().tobytes() for image in each}) == 5, "images share one distortion"
     assert found.shape == x.shape
     assert 0.0 <= float(found.min()) <= float(found.max()) <= 1.0
+
+
+def test_contrast_multiplies_and_clips_at_one() -> None:
+    x = torch.tensor([[0.0, 0.5, 0.8, 1.0]])
+    found = Augmentation(0.0, 0.0, 0.0, 0.0, contrast=1.5)(x, generator())
+    assert torch.allclose(found, torch.tensor([[0.0, 0.75, 1.0, 1.0]]), atol=1e-6)
 
 
 def test_only_squares_are_distorted() -> None:

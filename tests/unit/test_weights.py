@@ -22,6 +22,7 @@ from ohmbench.weights import (
 )
 
 METRICS = {"accuracy": 0.9}
+RECIPE = {"steps": 3, "layers": [{"theta_std": 2.0}]}
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def weights(tmp_path: Path) -> Path:
 @pytest.fixture
 def manifest(weights: Path) -> Path:
     path = weights.parent / "manifest.json"
-    entry = describe(weights, command="ohmbench train net", seed=3, metrics=METRICS)
+    entry = describe(weights, command="ohmbench train net", seed=3, recipe=RECIPE, metrics=METRICS)
     register("net", entry, manifest=path)
     return path
 
@@ -44,12 +45,13 @@ def test_round_trip(weights: Path, manifest: Path) -> None:
     entry = read_manifest(manifest)["net"]
     assert (entry.file, entry.sha256) == ("net.npz", sha256_file(weights))
     assert (entry.command, entry.seed, entry.metrics) == ("ohmbench train net", 3, METRICS)
+    assert entry.recipe == RECIPE
     assert entry.versions == versions()
     assert {"python", "ohmbench", "torch", "numpy"} <= entry.versions.keys()
 
 
 def test_registering_adds_and_replaces(weights: Path, manifest: Path) -> None:
-    second = describe(weights, command="again", seed=4, metrics=METRICS)
+    second = describe(weights, command="again", seed=4, recipe=RECIPE, metrics=METRICS)
     register("second", second, manifest=manifest)
     assert list(read_manifest(manifest)) == ["net", "second"]
     register("net", second, manifest=manifest)
@@ -76,6 +78,7 @@ def changed(**changes: Any) -> Any:
         "sha256": "0" * 64,
         "command": "c",
         "seed": 1,
+        "recipe": {},
         "versions": {},
         "metrics": {},
     }
@@ -109,7 +112,7 @@ def test_malformed_manifests_are_refused(tmp_path: Path, value: Any, complaint: 
 
 def test_damaged_manifests_are_neither_read_nor_overwritten(weights: Path, manifest: Path) -> None:
     manifest.write_text("{", encoding="utf-8")
-    entry = describe(weights, command="c", seed=1, metrics=METRICS)
+    entry = describe(weights, command="c", seed=1, recipe=RECIPE, metrics=METRICS)
     with pytest.raises(FileError, match="not valid JSON"):
         register("net", entry, manifest=manifest)
     assert manifest.read_text(encoding="utf-8") == "{"

@@ -2,8 +2,8 @@
 
 ``mlp_0_weights (hidden, inputs)``, ``mlp_0_bias (hidden,)``, ``mlp_1_weights (classes, hidden)``,
 ``mlp_1_bias (classes,)`` in ampere, float32 or float64. The paper adds ``test_data`` (volt) and
-``labels``; ohmbench adds ``network`` (a name in ``SPECS``) and ``seed`` (of split and training),
-from which the held-out data follow.
+``labels``; ohmbench adds ``network`` (a name in ``SPECS``), ``seed`` (of split and training, from
+which the held-out data follow), ``recipe`` (JSON) and ``history`` of the training.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ FLOATGATE_SCHEMA = (
     ArraySpec("network", (), ("U",), optional=True),
     ArraySpec("seed", (), ("int64",), low=0, high=2**31 - 1, optional=True),
     ArraySpec("history", ("rows", 3), ("float64",), optional=True),
+    ArraySpec("recipe", (), ("U",), optional=True),
 )
 
 
@@ -43,8 +44,8 @@ class StoredNetwork:
     """A network from a file with the images it is to be judged on.
 
     ``v`` (images, inputs) in volt, dtype of the weights; ``labels`` (images,) int64; ``images``
-    says where they come from. ``seed`` and ``history`` (rows of step, loss, learning rate) are
-    there for networks trained by ohmbench.
+    says where they come from. ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step, loss,
+    learning rate) are there for networks trained by ohmbench.
     """
 
     network: FGNetwork
@@ -52,6 +53,7 @@ class StoredNetwork:
     labels: torch.Tensor
     images: str
     seed: int | None = None
+    recipe: str | None = None
     history: NDArray[np.float64] | None = None
 
 
@@ -152,7 +154,8 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
             remedy="add test_data and labels, or the seed of the split",
         )
     v = v.to(network.fg_layers[0].weight.dtype)
-    return StoredNetwork(network, v, labels, images, seed, arrays.get("history"))
+    recipe = str(arrays["recipe"]) if "recipe" in arrays else None
+    return StoredNetwork(network, v, labels, images, seed, recipe, arrays.get("history"))
 
 
 def save_network(
@@ -160,6 +163,7 @@ def save_network(
     network: FGNetwork,
     *,
     seed: int,
+    recipe: str,
     history: NDArray[np.float64],
     overwrite: bool = False,
 ) -> None:
@@ -167,6 +171,7 @@ def save_network(
     arrays: dict[str, NDArray[np.generic]] = {
         "network": np.array(network.spec.name),
         "seed": np.array(seed, dtype=np.int64),
+        "recipe": np.array(recipe),
         "history": history,
     }
     for k, layer in enumerate(network.fg_layers):

@@ -7,13 +7,13 @@ that every cell gets a gradient; Adam's epsilon has to be far below the gradient
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 from rich.console import Console
 from torch.nn.functional import cross_entropy
@@ -76,7 +76,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             network="floatgate-digits",
-            steps=3000,
+            steps=3500,
             batch=128,
             learning_rate=0.1,
             layers=(
@@ -86,7 +86,7 @@ RECIPES = {
                     OnCurrentOptions(2.44, 1e-8), theta_mean=0.0, theta_std=1.0, bias_std=0.0
                 ),
             ),
-            noise_V=0.06,
+            noise_V=0.08,
             logit_gain=2.0,
             margin_weight=1.0,
             augmentation=Augmentation(
@@ -95,8 +95,8 @@ RECIPES = {
         ),
         Recipe(
             network="floatgate-circles",
-            steps=1200,
-            population=10,
+            steps=500,
+            population=24,
             batch=64,
             learning_rate=0.3,
             layers=(
@@ -237,6 +237,13 @@ def train_network(
     task = FloatgateTask(RECIPES[name], seed)
     history = fit(task, out, resume=resume, force=force, console=console)
     network = task.programmed()
-    save_network(out, network, seed=seed, history=np.asarray(history), overwrite=force or resume)
+    save_network(
+        out,
+        network,
+        seed=seed,
+        recipe=json.dumps(asdict(task.recipe), sort_keys=True),
+        history=history,
+        overwrite=force or resume,
+    )
     discard_checkpoint(out)
     return network

@@ -19,6 +19,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ohmbench.errors import FileError
+from ohmbench.weights import versions
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -152,7 +153,10 @@ def claims_table(
     ``not_run`` gives the reason by id for claims whose test did not run; a claim with neither
     measurement nor reason had its test fail.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, leading=1, expand=True)
+    circumstances = ", ".join(f"{name} {number}" for name, number in versions().items())
+    table = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, leading=1, expand=True, caption=circumstances
+    )
     for column, ratio in (("claim", 5), ("published / target", 2), ("here", 4), ("status", 5)):
         table.add_column(column, overflow="fold", ratio=ratio)
     for claim in ledger.values():

@@ -1,7 +1,7 @@
 """This project's own trained weights: npz files and the manifest that vouches for them.
 
 ``manifest.json`` gives for each name the file, its SHA-256, the command that trained it, seed,
-versions and metrics. ``stored`` refuses a file that is not the one the manifest describes.
+recipe, versions and metrics. ``stored`` refuses a file that is not the one the manifest describes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import platform
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -23,7 +23,8 @@ _VERSIONED = ("ohmbench", "torch", "numpy", "scikit-learn")
 
 
 class StoredWeights(BaseModel):
-    """One manifest entry; ``metrics`` are what the named command measured on held-out data."""
+    """One manifest entry: ``recipe`` as the training wrote it into the file, ``metrics`` as
+    measured on held-out data when it was stored."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -31,6 +32,7 @@ class StoredWeights(BaseModel):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     command: str
     seed: int
+    recipe: dict[str, Any]
     versions: dict[str, str]
     metrics: dict[str, float]
 
@@ -71,13 +73,16 @@ def stored(name: str, *, manifest: Path = MANIFEST) -> Path | None:
     return path
 
 
-def describe(path: Path, *, command: str, seed: int, metrics: dict[str, float]) -> StoredWeights:
+def describe(
+    path: Path, *, command: str, seed: int, recipe: dict[str, Any], metrics: dict[str, float]
+) -> StoredWeights:
     """The manifest entry of the file at ``path``, versions those of this installation."""
     return StoredWeights(
         file=path.name,
         sha256=sha256_file(path),
         command=command,
         seed=seed,
+        recipe=recipe,
         versions=versions(),
         metrics=metrics,
     )
