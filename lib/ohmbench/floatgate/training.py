@@ -76,7 +76,7 @@ RECIPES = {
     for recipe in (
         Recipe(
             network="floatgate-digits",
-            steps=3500,
+            steps=3000,
             batch=128,
             learning_rate=0.1,
             layers=(
@@ -86,7 +86,7 @@ RECIPES = {
                     OnCurrentOptions(2.44, 1e-8), theta_mean=0.0, theta_std=1.0, bias_std=0.0
                 ),
             ),
-            noise_V=0.08,
+            noise_V=0.06,
             logit_gain=2.0,
             margin_weight=1.0,
             augmentation=Augmentation(

@@ -43,7 +43,7 @@ def confusion_figure(evaluation: Evaluation, title: str) -> Figure:
     np.fill_diagonal(errors, np.nan)
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
     axes = figure.add_subplot()
-    axes.imshow(errors, cmap="Reds", vmin=0, vmax=max(1.0, np.nanmax(errors, initial=0.0)))
+    axes.imshow(errors, cmap="Reds", vmin=0, vmax=max(5.0, np.nanmax(errors, initial=0.0)))
     for (t, p), count in np.ndenumerate(confusion):
         if count:
             axes.text(p, t, str(count), ha="center", va="center")
@@ -105,8 +105,9 @@ def curves_figure() -> Figure:
     signed = torch.cat([-i.flip(0), i])
     rest.plot(signed, relu(signed), label="ReLU (V)")
     rest.plot(i, wta(i), label="WTA (of 10)")
-    rest.set(xscale="symlog", title="ReLU and WTA", xlabel="current in A")
+    rest.set(title="ReLU and WTA", xlabel="current in A")
     rest.set_xscale("symlog", linthresh=1e-9)
+    rest.set_xticks([-1e-5, -1e-7, 0.0, 1e-7, 1e-5])
     rest.legend()
     return figure
 
