@@ -30,6 +30,10 @@ SLOW = "ohmbench_slow_not_selected"
 MARKERS = (
     "unit: library and harness tests (tests/unit)",
     "repro: one test per claim of the ledger (tests/repro)",
+    "rtl: hardware description against its golden model",
+    "synth: synthesis results against their tolerances",
+    "vtr: needs the VTR flow (VTR_ROOT)",
+    "bench: benchmarks; compares ratios, never wall time alone",
     "slow: deep tier, up to an hour; run with --slow",
     "needs(name, ...): skips with a reason where a tool or file of that name is missing",
 )

@@ -154,7 +154,7 @@ def short_recipe(monkeypatch):
     from ohmbench.floatgate.training import RECIPES
 
     name = "floatgate-circles"
-    monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], steps=30))
+    monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], steps=30, population=2))
     return name
 
 

@@ -1,7 +1,8 @@
 """Training floating-gate networks: constraint, seed, resume, and the loss that it lowers."""
 
+import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,19 +12,28 @@ from rich.console import Console
 
 from ohmbench.data import split
 from ohmbench.errors import FileError, OperandError
-from ohmbench.floatgate import load_network
+from ohmbench.files import sha256_file
+from ohmbench.floatgate import evaluate, load_network
 from ohmbench.floatgate.training import RECIPES, FloatgateTask, train_network
 from ohmbench.train import checkpoint_path, step_generator
+from ohmbench.weights import read_manifest
 
 QUIET = Console(quiet=True)
 SHORT = 40
 recipes = pytest.mark.parametrize("name", RECIPES)
 
 
+WHOLE = dict(RECIPES)
+
+
+def shortened(recipe):
+    return replace(recipe, steps=SHORT, population=min(recipe.population, 3))
+
+
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     for name, recipe in RECIPES.items():
-        monkeypatch.setitem(RECIPES, name, replace(recipe, steps=SHORT))
+        monkeypatch.setitem(RECIPES, name, shortened(recipe))
 
 
 def same_bits(one, two):
@@ -73,7 +83,7 @@ def test_resumed_training_ends_in_the_same_bits(name, tmp_path, monkeypatch):
     with pytest.raises(Killed):
         train_network(name, 1, tmp_path / "out.npz", console=QUIET)
     monkeypatch.undo()
-    monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], steps=SHORT))
+    monkeypatch.setitem(RECIPES, name, shortened(RECIPES[name]))
     with pytest.raises(FileError, match="unfinished"):
         train_network(name, 1, tmp_path / "out.npz", console=QUIET)
     resumed = train_network(name, 1, tmp_path / "out.npz", resume=True, console=QUIET)
@@ -86,9 +96,7 @@ def test_killed_between_result_and_clean_up_resumes(tmp_path, monkeypatch):
     train_network("floatgate-circles", 1, tmp_path / "out.npz", console=QUIET)
     before = (tmp_path / "out.npz").read_bytes()
     monkeypatch.undo()
-    monkeypatch.setitem(
-        RECIPES, "floatgate-circles", replace(RECIPES["floatgate-circles"], steps=SHORT)
-    )
+    monkeypatch.setitem(RECIPES, "floatgate-circles", shortened(RECIPES["floatgate-circles"]))
     train_network("floatgate-circles", 1, tmp_path / "out.npz", resume=True, console=QUIET)
     assert (tmp_path / "out.npz").read_bytes() == before
     assert not checkpoint_path(tmp_path / "out.npz").exists()
@@ -136,3 +144,23 @@ def test_learning_rate_warms_up_and_ends_near_zero():
 def test_unknown_network(tmp_path):
     with pytest.raises(OperandError, match="no training for 'x'; there is one for: floatgate"):
         train_network("x", 0, tmp_path / "x.npz", console=QUIET)
+
+
+@pytest.mark.slow
+@recipes
+def test_the_stored_network_is_what_its_command_writes(name, tmp_path, monkeypatch):
+    """Byte for byte on the machine that trained it; elsewhere, sums may round differently."""
+    monkeypatch.setitem(RECIPES, name, WHOLE[name])
+    entry = read_manifest()[name]
+    assert json.loads(json.dumps(asdict(WHOLE[name]))) == entry.recipe
+    out = tmp_path / "again.npz"
+    train_network(name, entry.seed, out, console=QUIET)
+    if sha256_file(out) != entry.sha256:
+        again = load_network(out)
+        found = evaluate(again.network, again.v, again.labels)
+        assert found.accuracy.low <= entry.metrics["accuracy"] <= found.accuracy.high
+
+
+@recipes
+def test_the_stored_recipe_is_the_current_one(name):
+    assert json.loads(json.dumps(asdict(WHOLE[name]))) == read_manifest()[name].recipe
