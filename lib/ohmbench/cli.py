@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import platform
 import re
 import sys
@@ -35,6 +36,7 @@ from ohmbench.floatgate.training import RECIPES, train_network
 from ohmbench.needs import NEEDS
 from ohmbench.paper import FANN_OPTION, FANN_VARIABLE, read_fann_v3
 from ohmbench.report import figures
+from ohmbench.train import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER, describe, read_manifest, register, stored
 
 PAPER_V3 = "paper-v3"
@@ -46,6 +48,23 @@ app = typer.Typer(
     help="Verify and benchmark neural networks that live in analog and digital hardware.",
     epilog="Start with 'ohmbench list' and 'ohmbench evaluate floatgate-digits'.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        sys.stdout.write(f"ohmbench {__version__}\n")
+        raise typer.Exit
+
+
+@app.callback()
+def common(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+    ] = False,
+) -> None:
+    """Verify and benchmark neural networks that live in analog and digital hardware."""
+
 
 Name = Annotated[
     str,
@@ -71,6 +90,11 @@ def _out() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=not sys.stdout.isatty())
 
 
+def _say(line: str) -> None:
+    """One line, whatever characters a file's name brings along."""
+    _out().print(one_line(line), markup=False, highlight=False)
+
+
 def _load(name: str, paper_fann: str | None) -> StoredNetwork:
     """The network called ``name``: the paper's, ours, or a file's."""
     if name == PAPER_V3:
@@ -78,11 +102,12 @@ def _load(name: str, paper_fann: str | None) -> StoredNetwork:
     path = stored(name)
     if path is not None:
         return load_network(path)
-    if Path(name).suffix == "" and not Path(name).exists():
+    if not os.path.splitext(name)[1] and not os.path.exists(name):
+        known = [n for n in read_manifest() if "-seed" not in n]
         raise FileError(
             name,
             "neither stored weights nor a file",
-            remedy=f"stored are {', '.join([*read_manifest(), PAPER_V3])}",
+            remedy=f"there are {', '.join([*known, PAPER_V3])}, and more in 'ohmbench list'",
         )
     return load_network(name)
 
@@ -124,7 +149,7 @@ def train(
     name: Annotated[str, typer.Argument(metavar="NAME", help="One of: " + ", ".join(RECIPES))],
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Split, start and noise.")] = 0,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Default: NAME-seedN.npz here.")
+        str | None, typer.Option(metavar="FILE", help="Default: NAME-seedN.npz here.")
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue an unfinished training of the same output.")
@@ -139,10 +164,16 @@ def train(
 
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
     """
-    path = out if out is not None else Path(f"{name}-seed{seed}.npz")
-    train_network(name, seed, path, resume=resume, force=force, console=Console(stderr=True))
-    found = _summary(load_network(path))
-    _out().print(f"wrote {path}: {found}", markup=False, highlight=False)
+    if resume and force:
+        raise OperandError("--resume continues and --force starts over: give one of them")
+    path = out if out is not None else f"{name}-seed{seed}.npz"
+    if resume and not os.path.lexists(checkpoint_path(path)):
+        sys.stderr.write(f"{one_line(path)}: nothing to resume, starting at the beginning\n")
+    try:
+        train_network(name, seed, path, resume=resume, force=force, console=Console(stderr=True))
+    except KeyboardInterrupt:
+        _fail(f"interrupted; continue with --resume ({one_line(str(checkpoint_path(path)))})", 130)
+    _say(f"wrote {path}: {_summary(load_network(path))}")
 
 
 def _summary(data: StoredNetwork) -> str:
@@ -166,7 +197,7 @@ def evaluate_command(name: Name, as_json: Json = False, paper_fann: PaperFann = 
         _print_json(_evaluation_json(name, data, found))
         return
     console = _out()
-    console.print(f"{name}: {_summary(data)}", markup=False, highlight=False)
+    _say(f"{name}: {_summary(data)}")
     ranges = Table("curve", "fitted range", "evaluations", "below", "above", title="Fitted ranges")
     for c in found.ranges:
         ranges.add_row(
@@ -215,8 +246,18 @@ def power(
 
     Example: ohmbench power floatgate-digits --per-class --settling-time 1e-6
     """
+    if settling_time is not None and not 0 < settling_time < float("inf"):
+        raise OperandError(f"--settling-time {settling_time:g}: should be positive, finite seconds")
     data = _load(name, paper_fann)
     classes = data.network.spec.sizes[-1]
+    missing = sorted(set(range(classes)) - set(data.labels.tolist()))
+    if missing:
+        raise FileError(
+            name,
+            f"holds no image of class {missing[0]}",
+            field="labels",
+            remedy="the paper's figure needs one image of each class",
+        )
     watts = power_per_image(data.network, data.v)
     first = power_of_first_image_per_class(watts, data.labels, classes)
     means = mean_power_per_class(watts, data.labels, classes)
@@ -249,7 +290,9 @@ def power(
         "first_of_class_mean_W": "mean of each class's first image (the paper's figure)",
         "all_cells_on_W": "maximum: every cell at its programmed current",
     }
-    table = Table("power", "mW", title=f"{name}: {report['neurons']} neurons, {data.images}")
+    table = Table(
+        "power", "mW", title=f"{one_line(name)}: {report['neurons']} neurons, {data.images}"
+    )
     for key, label in labels.items():
         if key in report:
             table.add_row(label, f"{1e3 * report[key]:.4f}")
@@ -277,7 +320,7 @@ def predict(
     name: Name,
     index: Annotated[int, typer.Option(metavar="I", help="Which held-out image, from 0.")],
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Also draw it: png, pdf or svg.")
+        str | None, typer.Option(metavar="FILE", help="Also draw it: png, pdf or svg.")
     ] = None,
     force: Force = False,
     as_json: Json = False,
@@ -311,7 +354,7 @@ def predict(
     else:
         console = _out()
         verdict = "right" if answer == label else "wrong"
-        console.print(f"{name}, image {index}: answers {answer}, true {label}: {verdict}")
+        _say(f"{name}, image {index}: answers {answer}, true {label}: {verdict}")
         table = Table("class", "output", "softmax")
         for c, (output, p) in enumerate(
             zip(trace[-1].out.tolist(), probabilities.tolist(), strict=True)
@@ -319,12 +362,14 @@ def predict(
             table.add_row(str(c), f"{output:.4f}", f"{p:.4f}")
         console.print(table)
     if plot is not None:
-        figure = figures.prediction_figure(data.v[index], trace, label, f"{name}, image {index}")
+        figure = figures.prediction_figure(
+            data.v[index], trace, label, f"{one_line(name)}, image {index}"
+        )
         figures.save_figure(figure, plot, overwrite=force)
 
 
-def _check_figure(path: Path, force: bool) -> None:
-    if path.suffix not in (".png", ".pdf", ".svg"):
+def _check_figure(path: str, force: bool) -> None:
+    if os.path.splitext(path)[1].lower() not in (".png", ".pdf", ".svg"):
         raise FileError(path, "not a figure format", remedy="end the name in .png, .pdf or .svg")
     check_writable(path, overwrite=force)
 
@@ -333,7 +378,7 @@ def _check_figure(path: Path, force: bool) -> None:
 def plot_command(
     name: Name,
     out: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Default: NAME-plots here.")
+        str | None, typer.Option(metavar="FOLDER", help="Default: NAME-plots here.")
     ] = None,
     force: Force = False,
     paper_fann: PaperFann = None,
@@ -342,25 +387,43 @@ def plot_command(
 
     Example: ohmbench plot floatgate-digits --out figures
     """
+    if out == "":
+        raise OperandError("--out is empty: name a folder, or leave it out")
     data = _load(name, paper_fann)
-    folder = out if out is not None else Path(f"{Path(name).stem}-plots")
+    folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     found = evaluate(data.network, data.v, data.labels)
     drawn = {
-        "confusion.png": figures.confusion_figure(found, name),
-        "currents.png": figures.currents_figure(data.network, name),
+        "confusion.png": figures.confusion_figure(found, one_line(name)),
+        "currents.png": figures.currents_figure(data.network, one_line(name)),
         "curves.png": figures.curves_figure(),
     }
     if data.history is not None:
-        drawn["history.png"] = figures.history_figure(data.history, name)
+        drawn["history.png"] = figures.history_figure(data.history, one_line(name))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(folder, f"cannot make the folder: {error.strerror}") from None
+        raise FileError(
+            folder, f"cannot make the folder: {error.strerror}", remedy="choose another --out"
+        ) from None
     for file in drawn:
         check_writable(folder / file, overwrite=force)
     for file, figure in drawn.items():
         figures.save_figure(figure, folder / file, overwrite=force)
-        _out().print(f"wrote {folder / file}", markup=False, highlight=False)
+        _say(f"wrote {folder / file}")
+
+
+def _json_object(file: Path, text: str) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+        # NaN is read but is no JSON: find out before anything is written.
+        json.dumps(value, allow_nan=False)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise FileError(
+            file, "is no JSON object", field="recipe", remedy="store what 'ohmbench train' wrote"
+        )
+    return value
 
 
 @app.command()
@@ -377,16 +440,15 @@ def store(
     """
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise OperandError(f"--name {name}: use letters, digits, '.', '_' and '-' only")
+    if name == PAPER_V3:
+        raise OperandError(f"--name {name}: stands for the paper's own file")
     data = load_network(file)
     if data.seed is None or data.recipe is None:
         lacking = "seed" if data.seed is None else "recipe"
         raise FileError(
             file, "missing", field=lacking, remedy="store only what 'ohmbench train' wrote"
         )
-    try:
-        recipe = json.loads(data.recipe)
-    except ValueError:
-        raise FileError(file, "is not JSON", field="recipe") from None
+    recipe = _json_object(file, data.recipe)
     target = WEIGHTS_FOLDER / f"{name}.npz"
     check_writable(target, overwrite=force)
     found = evaluate(data.network, data.v, data.labels)
@@ -405,7 +467,7 @@ def store(
         },
     )
     register(name, entry)
-    _out().print(f"stored {name}: {_summary(data)}", markup=False, highlight=False)
+    _say(f"stored {name}: {_summary(data)}")
 
 
 @app.command()
@@ -437,8 +499,11 @@ def doctor() -> None:
 
 def main() -> None:
     """Console entry point. Exit status: 0 done, 2 bad input (one line), 130 interrupted."""
+    if sys.stdout is None:
+        _fail("standard output is closed; redirect it somewhere", 2)
     try:
         result = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
     except OhmbenchError as error:
         _fail(str(error), 2)
     except typer.TyperException as error:
@@ -446,12 +511,20 @@ def main() -> None:
         command = context.command_path if context else "ohmbench"
         _fail(f"{one_line(error.format_message())} (see '{command} --help')", 2)
     except (KeyboardInterrupt, typer.Abort):
-        _fail("interrupted; a training continues with --resume", 130)
+        _fail("interrupted", 130)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep the interpreter from complaining at exit.
-        sys.stderr.close()
+        _drop_stdout()
         raise SystemExit(0) from None
+    except OSError as error:
+        _drop_stdout()
+        _fail(f"standard output: {error.strerror or error}; nothing was lost but what it prints", 2)
     raise SystemExit(result if isinstance(result, int) else 0)
+
+
+def _drop_stdout() -> None:
+    """Send what is still buffered nowhere: flushing it at exit would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(line: str, status: int) -> NoReturn:

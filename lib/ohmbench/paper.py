@@ -18,11 +18,11 @@ def fann_folder(named: str | os.PathLike[str] | None = None) -> Path:
 
     Raises FileError when neither is given or it is no folder.
     """
-    given = os.fspath(named) if named else os.environ.get(FANN_VARIABLE, "")
+    given = os.environ.get(FANN_VARIABLE, "") if named is None else os.fspath(named)
     how = f"give {FANN_OPTION} FOLDER or set {FANN_VARIABLE}"
     if not given:
         raise FileError("FANN artifacts", "no folder named", remedy=how)
-    if not Path(given).is_dir():
+    if not os.path.isdir(given):
         raise FileError(given, "is not a folder", remedy=how)
     return Path(given)
 
@@ -32,7 +32,12 @@ def read_fann_v3(named: str | os.PathLike[str] | None = None) -> StoredNetwork:
 
     Raises FileError when the folder or file is missing or the file is not what the paper ships.
     """
-    stored = load_network(fann_folder(named) / FANN_V3)
+    path = fann_folder(named) / FANN_V3
+    if not path.exists():
+        raise FileError(
+            path, "not found", remedy=f"name the folder that holds {FANN_V3.as_posix()}"
+        )
+    stored = load_network(path)
     if stored.network.spec.name != "floatgate-digits":
         raise FileError(
             fann_folder(named) / FANN_V3, f"holds a {stored.network.spec.name}, not a 64-100-10 net"

@@ -28,7 +28,7 @@ from rich.progress import (
 )
 
 from ohmbench.errors import FileError
-from ohmbench.files import ArraySpec, check_writable, read_npz, write_npz
+from ohmbench.files import ArraySpec, check_writable, only_writer, read_npz, write_npz
 
 HISTORY_COLUMNS = ("step", "loss", "learning_rate")
 """Columns of the history array, one row each ``Task.history_every`` steps (loss: mean of them)."""
@@ -142,7 +142,15 @@ class _State:
         return schema
 
     def load(self, path: Path) -> None:
-        arrays = read_npz(path, self._schema())
+        try:
+            arrays = read_npz(path, self._schema())
+        except FileError as error:
+            raise FileError(
+                path,
+                f"is damaged, or of another training ({error.reason})",
+                field=error.field,
+                remedy="start over with --force",
+            ) from None
         mine = json.dumps(self.task.settings, sort_keys=True)
         if str(arrays["settings"]) != mine:
             raise FileError(
@@ -199,8 +207,21 @@ def fit(
     The state goes to ``checkpoint_path(out)`` every ``checkpoint_every_s`` seconds, at an
     interrupt and at the end; the caller writes ``out`` and then calls ``discard_checkpoint``.
     With ``resume`` a checkpoint, if there is one, is continued. Raises FileError (see
-    ``prepare``; a damaged or foreign checkpoint) and KeyboardInterrupt after saving.
+    ``prepare``; a damaged or foreign checkpoint; another training of the same ``out`` at work) and
+    KeyboardInterrupt after saving.
     """
+    with only_writer(out):
+        return _fit(task, out, resume, force, console, checkpoint_every_s)
+
+
+def _fit(
+    task: Task,
+    out: str | os.PathLike[str],
+    resume: bool,
+    force: bool,
+    console: Console | None,
+    checkpoint_every_s: float,
+) -> NDArray[np.float64]:
     prepare(out, resume=resume, force=force)
     checkpoint = checkpoint_path(out)
     state = _State(task)
@@ -216,18 +237,18 @@ def fit(
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]:.4f}"),
+        TextColumn("loss {task.fields[loss]}"),
         console=console if console is not None else Console(stderr=True),
     )
     saved_at = time.monotonic()
     with progress:
-        bar = progress.add_task(task.name, total=task.steps, completed=state.step, loss=np.nan)
+        bar = progress.add_task(task.name, total=task.steps, completed=state.step, loss="-")
         try:
             while state.step < task.steps:
                 state.update()
                 complete = state.arrays()
                 if state.step % task.history_every == 0 or state.step == task.steps:
-                    progress.update(bar, completed=state.step, loss=state.means()[-1, 1])
+                    progress.update(bar, completed=state.step, loss=f"{state.means()[-1, 1]:.4f}")
                 if time.monotonic() - saved_at >= checkpoint_every_s:
                     write_npz(checkpoint, complete, overwrite=True)
                     saved_at = time.monotonic()

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from importlib.metadata import version
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ import torch
 
 from ohmbench import cli
 from ohmbench.floatgate import SPECS, evaluate, load_network, power_per_image, save_network
+from ohmbench.floatgate.training import RECIPES, FloatgateTask
 from ohmbench.train import checkpoint_path
+from ohmbench.weights import WEIGHTS_FOLDER
 from tests.unit.networks import random_network
 
 
@@ -149,10 +153,6 @@ class TestReports:
 
 @pytest.fixture
 def short_recipe(monkeypatch):
-    from dataclasses import replace
-
-    from ohmbench.floatgate.training import RECIPES
-
     name = "floatgate-circles"
     monkeypatch.setitem(RECIPES, name, replace(RECIPES[name], steps=30, population=2))
     return name
@@ -219,7 +219,7 @@ class TestBadInput:
 
     def test_settling_time(self, run, saved):
         for time in ("0", "-1", "nan", "inf"):
-            assert_refused(run("power", saved, "--settling-time", time), "settling time")
+            assert_refused(run("power", saved, "--settling-time", time), "--settling-time")
 
     @pytest.mark.parametrize("name", ["plot.txt", "plot", "plot.png/"])
     def test_figure_that_is_none(self, run, saved, tmp_path, name):
@@ -272,13 +272,96 @@ class TestBadInput:
         assert_refused(run("store", path, "--name", "../x"), "--name")
 
 
+class TestStrangeSurroundings:
+    def test_over_long_names(self, run, monkeypatch):
+        for name in ("a" * 300, "a/" * 3000):
+            assert_refused(run("evaluate", name))
+            assert_refused(run("evaluate", "paper-v3", "--paper-fann", name), "--paper-fann")
+
+    def test_trailing_slash_is_a_folder(self, run, saved, tmp_path):
+        assert_refused(
+            run("predict", saved, "--index", 0, "--plot", f"{tmp_path}/x.png/"), "x.png/"
+        )
+        assert_refused(run("train", "floatgate-circles", "--out", f"{tmp_path}/x.npz/"), "x.npz/")
+        assert [p.name for p in tmp_path.iterdir()] == [saved.name]
+
+    def test_empty_option_values(self, run, saved, monkeypatch, tmp_path):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("OHMBENCH_PAPER_FANN", str(tmp_path))
+        assert_refused(run("plot", saved, "--out", ""), "--out")
+        assert_refused(run("predict", saved, "--index", 0, "--plot", ""))
+        assert_refused(run("train", "floatgate-circles", "--out", ""))
+        assert_refused(run("evaluate", "paper-v3", "--paper-fann", ""), "--paper-fann")
+        assert [p.name for p in tmp_path.iterdir()] == [saved.name]
+
+    def test_control_characters_never_reach_the_terminal(self, run, saved, tmp_path):
+        odd = tmp_path / "e\x1b[31m\nx.npz"
+        saved.rename(odd)
+        for command in (("evaluate",), ("power",), ("predict", "--index", "0")):
+            status, out, _ = run(command[0], odd, *command[1:])
+            assert status == 0
+            assert "\x1b" not in out
+
+    def test_resume_and_force_exclude_each_other(self, run, tmp_path):
+        out = tmp_path / "x.npz"
+        result = run("train", "floatgate-circles", "--out", out, "--resume", "--force")
+        assert_refused(result, "--resume", "--force")
+
+    def test_resume_without_checkpoint_says_so(self, run, tmp_path, short_recipe):
+        status, _, err = run("train", short_recipe, "--out", tmp_path / "x.npz", "--resume")
+        assert status == 0
+        assert "nothing to resume" in err
+
+    def test_interrupt_names_the_way_on(self, run, tmp_path, short_recipe, monkeypatch):
+        def interrupted(task, step, generator):
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(FloatgateTask, "update", interrupted)
+        status, _, err = run("train", short_recipe, "--out", tmp_path / "x.npz")
+        assert status == 130
+        assert err.splitlines()[-1].startswith("ohmbench: interrupted; continue with --resume")
+
+    def test_store_keeps_nothing_of_what_it_refuses(self, run, tmp_path, monkeypatch):
+        path = tmp_path / "net.npz"
+        network = random_network(SPECS["floatgate-circles"], seed=0)
+        history = np.ones((1, 3))
+        before = sorted(WEIGHTS_FOLDER.iterdir())
+        for recipe in ("{", "[1]", '{"a": NaN}'):
+            save_network(path, network, seed=0, recipe=recipe, history=history, overwrite=True)
+            assert_refused(run("store", path, "--name", "new"), "recipe", "net.npz")
+        save_network(path, network, seed=0, recipe="{}", history=history, overwrite=True)
+        assert_refused(run("store", path, "--name", "paper-v3"), "paper-v3")
+        assert sorted(WEIGHTS_FOLDER.iterdir()) == before
+
+    def test_file_without_an_image_of_some_class(self, run, saved, tmp_path):
+        with np.load(saved) as stored:
+            arrays = {k: stored[k] for k in stored.files}
+        np.savez(saved, **arrays, test_data=np.full((1, 2), 2.0), labels=np.array([0]))
+        assert_refused(run("power", saved), "circles.npz", "class 1")
+        assert run("evaluate", saved)[0] == 0
+
+    def test_version(self, run):
+        assert run("--version")[:2] == (0, f"ohmbench {version('ohmbench')}\n")
+
+
+SCRIPT = (sys.executable, "-c", "from ohmbench.cli import main; main()")
+
+
+@pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
+def test_output_that_goes_nowhere(redirection):
+    shell = ["/bin/sh", "-c", f'"$@" {redirection}', "sh"]
+    done = subprocess.run([*shell, *SCRIPT, "list"], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("ohmbench: standard output")
+    assert done.stderr.count("\n") == 1
+
+
 def test_as_a_process(saved):
     """The installed console script: exit status and streams as a shell sees them."""
-    script = [sys.executable, "-c", "from ohmbench.cli import main; main()"]
-    good = subprocess.run([*script, "evaluate", str(saved)], capture_output=True, text=True)
+    good = subprocess.run([*SCRIPT, "evaluate", str(saved)], capture_output=True, text=True)
     assert good.returncode == 0
     assert good.stderr == ""
-    bad = subprocess.run([*script, "evaluate", "nonsense"], capture_output=True, text=True)
+    bad = subprocess.run([*SCRIPT, "evaluate", "nonsense"], capture_output=True, text=True)
     assert bad.returncode == 2
     assert bad.stdout == ""
     assert bad.stderr.count("\n") == 1

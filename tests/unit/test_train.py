@@ -15,7 +15,7 @@ from rich.console import Console
 
 import ohmbench.train
 from ohmbench.errors import FileError
-from ohmbench.files import ArraySpec, read_npz, write_npz
+from ohmbench.files import ArraySpec, only_writer, read_npz, write_npz
 from ohmbench.train import (
     HISTORY_COLUMNS,
     Task,
@@ -361,3 +361,12 @@ def test_killed_between_result_and_end_resumes(tmp_path):
 if __name__ == "__main__":
     Toy()  # an optimiser imports a second's worth of torch, which every child would pay again
     serve(JOBS)
+
+
+def test_a_second_training_of_the_same_output_is_refused(tmp_path):
+    out = tmp_path / "out.npz"
+    with only_writer(out):
+        with pytest.raises(FileError, match="another process is writing it"):
+            fit(Toy(), out, console=QUIET)
+        fit(Toy(), tmp_path / "other.npz", console=QUIET)
+    fit(Toy(), out, console=QUIET)

@@ -27,7 +27,7 @@ def mnist_folder() -> Path:
             remedy="point it at the folder that holds the IDX files",
         )
     folder = Path(named)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise FileError(
             folder,
             "is not a folder",

@@ -9,11 +9,13 @@ step. A reader sees the old file or the new one, never a part, wherever the writ
 
 Reading order: ``opening`` and ``schema`` first; then ``archive``, ``array_header`` and
 ``npz_reading`` follow an npz file from its end to its data. ``temporary`` and ``saving`` are the
-way out, which ``npz_writing`` and ``json_files`` take. ``idx`` stands by itself.
+way out, which ``npz_writing`` and ``json_files`` take. ``idx`` and ``locking`` stand by
+themselves.
 """
 
 from ohmbench.files.idx import read_idx
 from ohmbench.files.json_files import read_json, write_json
+from ohmbench.files.locking import only_writer
 from ohmbench.files.npz_reading import read_npz
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.files.opening import sha256_file
@@ -24,6 +26,7 @@ __all__ = [
     "ArraySpec",
     "atomic_write",
     "check_writable",
+    "only_writer",
     "read_idx",
     "read_json",
     "read_npz",
