@@ -370,3 +370,9 @@ def test_a_second_training_of_the_same_output_is_refused(tmp_path):
             fit(Toy(), out, console=QUIET)
         fit(Toy(), tmp_path / "other.npz", console=QUIET)
     fit(Toy(), out, console=QUIET)
+
+
+def test_a_lock_that_cannot_be_made_is_an_error(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "missing"))
+    with pytest.raises(FileError, match=r"cannot be locked: No such file.*; set TMPDIR"):
+        fit(Toy(), tmp_path / "out.npz", console=QUIET)

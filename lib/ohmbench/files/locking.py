@@ -27,14 +27,20 @@ def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
         return
     key = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()[:32]
-    name = os.path.join(tempfile.gettempdir(), f"ohmbench-{key}.lock")
-    # Each user has the right to a lock of their own; another's file cannot be opened.
     with contextlib.ExitStack() as stack:
         try:
-            file = stack.enter_context(open(f"{name}.{os.getuid()}", "a"))
+            # The user is in the name: another user's lock file could not be opened.
+            name = os.path.join(tempfile.gettempdir(), f"ohmbench-{os.getuid()}-{key}.lock")
+            file = stack.enter_context(open(name, "a"))
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise FileError(
                 path, "another process is writing it", remedy="wait for it, or choose another name"
+            ) from None
+        except OSError as error:
+            raise FileError(
+                path,
+                f"cannot be locked: {error.strerror or error}",
+                remedy="set TMPDIR to a folder that can be written",
             ) from None
         yield
