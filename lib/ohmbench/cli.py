@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ohmbench import __version__
-from ohmbench.errors import FileError, OhmbenchError, OperandError, one_line
+from ohmbench.errors import FileError, OhmbenchError, OperandError, RangeError, one_line
 from ohmbench.files import check_writable, read_npz, write_npz
 from ohmbench.floatgate import (
     Evaluation,
@@ -173,11 +173,12 @@ def train(
         train_network(name, seed, path, resume=resume, force=force, console=Console(stderr=True))
     except KeyboardInterrupt:
         _fail(f"interrupted; continue with --resume ({one_line(str(checkpoint_path(path)))})", 130)
-    _say(f"wrote {path}: {_summary(load_network(path))}")
-
-
-def _summary(data: StoredNetwork) -> str:
+    data = load_network(path)
     found = evaluate(data.network, data.v, data.labels)
+    _say(f"wrote {path}: {_summary(data, found)}")
+
+
+def _summary(data: StoredNetwork, found: Evaluation) -> str:
     ci = found.accuracy
     return (
         f"{found.correct} of {found.total} correct, {100 * ci.value:.2f} % "
@@ -197,7 +198,7 @@ def evaluate_command(name: Name, as_json: Json = False, paper_fann: PaperFann = 
         _print_json(_evaluation_json(name, data, found))
         return
     console = _out()
-    _say(f"{name}: {_summary(data)}")
+    _say(f"{name}: {_summary(data, found)}")
     ranges = Table("curve", "fitted range", "evaluations", "below", "above", title="Fitted ranges")
     for c in found.ranges:
         ranges.add_row(
@@ -250,16 +251,16 @@ def power(
         raise OperandError(f"--settling-time {settling_time:g}: should be positive, finite seconds")
     data = _load(name, paper_fann)
     classes = data.network.spec.sizes[-1]
-    missing = sorted(set(range(classes)) - set(data.labels.tolist()))
-    if missing:
+    watts = power_per_image(data.network, data.v)
+    try:
+        first = power_of_first_image_per_class(watts, data.labels, classes)
+    except RangeError as error:
         raise FileError(
             name,
-            f"holds no image of class {missing[0]}",
+            str(error),
             field="labels",
             remedy="the paper's figure needs one image of each class",
-        )
-    watts = power_per_image(data.network, data.v)
-    first = power_of_first_image_per_class(watts, data.labels, classes)
+        ) from None
     means = mean_power_per_class(watts, data.labels, classes)
     report: dict[str, Any] = {
         "name": name,
@@ -467,7 +468,7 @@ def store(
         },
     )
     register(name, entry)
-    _say(f"stored {name}: {_summary(data)}")
+    _say(f"stored {name}: {_summary(data, found)}")
 
 
 @app.command()
@@ -492,9 +493,10 @@ def doctor() -> None:
         where = found.where or f"no: {found.reason}; {need.hint}"
         table.add_row(need.name, need.what, where, "-" if found.where else need.used_by)
     console.print(table)
-    for name in read_manifest():
+    manifest = read_manifest()
+    for name in manifest:
         stored(name)
-    console.print(f"{len(read_manifest())} stored weights match their manifest", highlight=False)
+    console.print(f"{len(manifest)} stored weights match their manifest", highlight=False)
 
 
 def main() -> None:

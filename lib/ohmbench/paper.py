@@ -39,7 +39,5 @@ def read_fann_v3(named: str | os.PathLike[str] | None = None) -> StoredNetwork:
         )
     stored = load_network(path)
     if stored.network.spec.name != "floatgate-digits":
-        raise FileError(
-            fann_folder(named) / FANN_V3, f"holds a {stored.network.spec.name}, not a 64-100-10 net"
-        )
+        raise FileError(path, f"holds a {stored.network.spec.name}, not a 64-100-10 net")
     return stored
