@@ -1,0 +1,121 @@
+"""What an int8 network computes, to the bit: the specification of every hardware in ``hdl``.
+
+    acc1   = W1 x + b1                          exact
+    r      = max(acc1, 0)
+    h      = min((r * M) >> S, 255)             uint8; the shift truncates, nothing is rounded
+    logits = W2 h + b2                          exact
+    class  = the first index of the largest logit;  value = its logit
+
+The inputs ``x`` are uint8. Written twice, for each to check the other: ``infer`` in int64 arrays
+with every intermediate, ``infer_plain`` in Python's unbounded integers, one step at a time.
+
+Source: FANN (digital half). Its documentation says that the requantisation rounds; its RTL
+truncates, and so does this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmbench.digital.network import Int8Network
+from ohmbench.errors import DtypeError, RangeError, ShapeError
+
+ACTIVATION_MAX = 255
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Every number on the way from images to classes, a row an image.
+
+    ``acc1``, ``r``, ``product`` (``r * M``): int64 (n, hidden); ``hidden``: uint8 (n, hidden);
+    ``logits``: int64 (n, classes); ``classes``, ``values``: int64 (n,).
+    """
+
+    acc1: NDArray[np.int64]
+    r: NDArray[np.int64]
+    product: NDArray[np.int64]
+    hidden: NDArray[np.uint8]
+    logits: NDArray[np.int64]
+    classes: NDArray[np.int64]
+    values: NDArray[np.int64]
+
+
+def check_images(network: Int8Network, images: NDArray[np.uint8]) -> None:
+    """Raise DtypeError unless ``images`` is uint8, ShapeError unless (n, inputs) with n >= 1."""
+    if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
+        found = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
+        raise DtypeError(f"images are {found}, but should be uint8")
+    if images.ndim != 2 or images.shape[1] != network.inputs or len(images) == 0:
+        raise ShapeError(
+            f"images have shape {images.shape}, but should be (n, {network.inputs}), n >= 1"
+        )
+
+
+def infer(network: Int8Network, images: NDArray[np.uint8]) -> Inference:
+    """Run ``images``, uint8 (n, inputs). Raises DtypeError or ShapeError.
+
+    No int64 can wrap: the sizes that ``Int8Network`` admits keep every number under 2**48.
+    """
+    check_images(network, images)
+    (w1, w2), (b1, b2) = network.weight, network.bias
+    acc1 = images.astype(np.int64) @ w1.T.astype(np.int64) + b1
+    r = np.maximum(acc1, 0)
+    product = r * network.M
+    hidden = np.minimum(product >> network.S, ACTIVATION_MAX).astype(np.uint8)
+    logits = hidden.astype(np.int64) @ w2.T.astype(np.int64) + b2
+    classes = logits.argmax(axis=1)  # numpy's argmax is the first index by contract
+    values = np.take_along_axis(logits, classes[:, None], axis=1)[:, 0]
+    return Inference(acc1, r, product, hidden, logits, classes, values)
+
+
+@dataclass(frozen=True)
+class PlainInference:
+    """The numbers of one image, as Python integers; names as in ``Inference``."""
+
+    acc1: list[int]
+    r: list[int]
+    product: list[int]
+    hidden: list[int]
+    logits: list[int]
+    class_: int
+    value: int
+
+
+def infer_plain(network: Int8Network, image: Sequence[int] | NDArray[np.uint8]) -> PlainInference:
+    """Run one image of ``inputs`` integers from 0 to 255, without numpy and without a word width.
+
+    Raises ShapeError or RangeError.
+    """
+    pixels = [int(pixel) for pixel in image]
+    if len(pixels) != network.inputs:
+        raise ShapeError(f"image has {len(pixels)} pixels, but should have {network.inputs}")
+    for i, pixel in enumerate(pixels):
+        if pixel < 0 or pixel > 255:
+            raise RangeError(f"image[{i}] is {pixel}, but should be from 0 to 255")
+    acc1, r, product, hidden = [], [], [], []
+    for row, bias in zip(network.weight[0].tolist(), network.bias[0].tolist(), strict=True):
+        total = bias
+        for weight, pixel in zip(row, pixels, strict=True):
+            total += weight * pixel
+        rectified = total if total > 0 else 0
+        scaled = rectified * network.M
+        shifted = scaled // 2**network.S
+        acc1.append(total)
+        r.append(rectified)
+        product.append(scaled)
+        hidden.append(255 if shifted > 255 else shifted)
+    logits = []
+    for row, bias in zip(network.weight[1].tolist(), network.bias[1].tolist(), strict=True):
+        total = bias
+        for weight, activation in zip(row, hidden, strict=True):
+            total += weight * activation
+        logits.append(total)
+    winner = 0
+    for c in range(1, len(logits)):
+        if logits[c] > logits[winner]:
+            winner = c
+    return PlainInference(acc1, r, product, hidden, logits, winner, logits[winner])
