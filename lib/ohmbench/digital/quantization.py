@@ -31,3 +31,28 @@ def quantize_pixels(features: NDArray[np.float64]) -> NDArray[np.uint8]:
     if x.size and not (x.min() >= 0 and x.max() <= 1):
         raise RangeError(f"features run from {x.min():g} to {x.max():g}, but should be from 0 to 1")
     return np.rint(x / IN_SCALE).astype(np.uint8)
+
+
+def weight_scale(weight: NDArray[np.floating]) -> float:
+    """``max|w| / 127`` of a whole tensor, rounded to float32. Raises RangeError for all zeros."""
+    largest = float(np.abs(weight).max())
+    if largest == 0:
+        raise RangeError("weights are all 0, but a scale needs one that is not")
+    return float(np.float32(largest / WEIGHT_MAX))
+
+
+def quantize_weight(weight: NDArray[np.floating], scale: float) -> NDArray[np.int8]:
+    """``weight / scale`` as int8, from -127 to 127. Raises RangeError where it does not fit."""
+    q = np.rint(np.asarray(weight, dtype=np.float64) / scale)
+    if np.abs(q).max(initial=0) > WEIGHT_MAX:
+        raise RangeError(f"weight / scale reaches {np.abs(q).max():g}, but 127 is the most")
+    return q.astype(np.int8)
+
+
+def quantize_bias(bias: NDArray[np.floating], scale: float) -> NDArray[np.int32]:
+    """``bias / scale`` as int32. Raises RangeError where it does not fit."""
+    q = np.rint(np.asarray(bias, dtype=np.float64) / scale)
+    info = np.iinfo(np.int32)
+    if q.size and not (q.min() >= info.min and q.max() <= info.max):
+        raise RangeError(f"bias / scale runs from {q.min():g} to {q.max():g}: not int32")
+    return q.astype(np.int32)

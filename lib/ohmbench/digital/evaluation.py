@@ -1,0 +1,75 @@
+"""Accuracy of an int8 network, by its integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmbench.digital.golden import ACTIVATION_MAX, Inference, infer
+from ohmbench.digital.network import Int8Network
+from ohmbench.errors import RangeError, ShapeError
+from ohmbench.stats import Interval, proportion_interval
+
+# Images run at once: the int64 copies of their pixels and sums stay within some tens of MB.
+_CHUNK_IMAGES = 1000
+
+
+def infer_all(network: Int8Network, images: NDArray[np.uint8]) -> Inference:
+    """``golden.infer`` over any number of images, a part at a time. Raises as ``infer`` does."""
+    starts = range(0, max(1, len(images)), _CHUNK_IMAGES)
+    parts = [infer(network, images[start : start + _CHUNK_IMAGES]) for start in starts]
+    return Inference(*(np.concatenate(rows) for rows in zip(*map(_fields, parts), strict=True)))
+
+
+def _fields(found: Inference) -> tuple[NDArray[np.generic], ...]:
+    return tuple(vars(found).values())
+
+
+@dataclass(frozen=True)
+class Int8Evaluation:
+    """What ``evaluate_int8`` found; ``confusion[t, p]`` counts images of class t answered with p.
+
+    ``saturated`` counts hidden values that were clamped to 255; ``largest_product`` is the largest
+    ``r * M`` that an image really reached.
+    """
+
+    inference: Inference
+    confusion: NDArray[np.int64]
+    saturated: int
+    largest_product: int
+
+    @property
+    def total(self) -> int:
+        return len(self.inference.classes)
+
+    @property
+    def correct(self) -> int:
+        return int(self.confusion.trace())
+
+    @property
+    def accuracy(self) -> Interval:
+        """Fraction correct with its 95 % Wilson interval."""
+        return proportion_interval(self.correct, self.total)
+
+
+def evaluate_int8(
+    network: Int8Network, images: NDArray[np.uint8], labels: NDArray[np.int64]
+) -> Int8Evaluation:
+    """Run uint8 ``images`` (n, inputs) against ``labels`` (n,).
+
+    Raises DtypeError, ShapeError or RangeError (a label that is no class).
+    """
+    if labels.shape != (len(images),):
+        raise ShapeError(f"labels have shape {labels.shape}, but should be ({len(images)},)")
+    found = infer_all(network, images)
+    if int(labels.min()) < 0 or int(labels.max()) >= network.classes:
+        raise RangeError(
+            f"labels run from {int(labels.min())} to {int(labels.max())}, "
+            f"but should be from 0 to {network.classes - 1}"
+        )
+    confusion = np.zeros((network.classes, network.classes), np.int64)
+    np.add.at(confusion, (labels, found.classes), 1)
+    clamped = (found.product >> network.S) > ACTIVATION_MAX
+    return Int8Evaluation(found, confusion, int(clamped.sum()), int(found.product.max()))

@@ -1,0 +1,272 @@
+"""Can any image overflow a register? Worst cases over all inputs, decided without simulating.
+
+Every input is an integer from 0 to 255 on its own, so a row of weights is largest where each
+positive weight meets 255 and each negative one 0. That gives layer 1, and with it each hidden
+value, its exact range and the image that reaches it. Hidden values share their inputs, so ranges
+of layer 2 taken one hidden neuron at a time are bounds, which perhaps no image reaches: an
+overflow there is broken only when a search finds an image, and is otherwise "not proven".
+
+A sum may leave its register on the way and come back: in two's complement the end is right all
+the same, so it is the ends that are compared.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmbench.digital.golden import ACTIVATION_MAX, infer
+from ohmbench.digital.network import Int8Network
+from ohmbench.digital.widths import Hardware, Register, bits_needed
+from ohmbench.errors import RangeError, ShapeError
+
+Integers = NDArray[np.int64]
+
+
+class Verdict(str, Enum):
+    """What is known of a register: it holds all, an image breaks it, or neither is shown."""
+
+    HOLDS = "holds"
+    BROKEN = "BROKEN"
+    NOT_PROVEN = "not proven"
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """An image, uint8 (inputs,), that makes ``register`` of ``neuron`` lose its value.
+
+    ``value`` is the golden model's, ``kept`` what the register has left of it. ``image`` is None
+    where a stored parameter does not fit, which no image is needed to see.
+    """
+
+    register: Register
+    neuron: int
+    value: int
+    kept: int
+    image: NDArray[np.uint8] | None
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The numbers that one register meets: ``low`` (in ``low_neuron``) to ``high``.
+
+    ``exact`` says that images reach both ends; otherwise they are bounds. ``needs`` is the width
+    that would do.
+    """
+
+    register: Register
+    low: int
+    high: int
+    low_neuron: int
+    high_neuron: int
+    exact: bool
+    verdict: Verdict
+    counterexample: Counterexample | None = None
+
+    @property
+    def needs(self) -> int:
+        return bits_needed(self.low, self.high, signed=self.register.signed)
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """One bound a register, in the order of the data."""
+
+    hardware: Hardware
+    bounds: tuple[Bound, ...]
+
+    @property
+    def proven(self) -> bool:
+        """Whether no image can overflow any register."""
+        return all(bound.verdict is Verdict.HOLDS for bound in self.bounds)
+
+    @property
+    def first_failure(self) -> Bound | None:
+        return next((b for b in self.bounds if b.verdict is not Verdict.HOLDS), None)
+
+
+@dataclass(frozen=True)
+class _Span:
+    """Per neuron the least and the largest value of one quantity, int64 (neurons,)."""
+
+    low: Integers
+    high: Integers
+    exact: bool = True
+
+
+def _row_span(weight: Integers, low: Integers, high: Integers, *, exact: bool) -> _Span:
+    """Range of ``weight @ x`` (rows,) for x (columns,) anywhere from ``low`` to ``high``."""
+    positive: Integers = np.maximum(weight, 0)
+    negative: Integers = np.minimum(weight, 0)
+    return _Span(positive @ low + negative @ high, positive @ high + negative @ low, exact)
+
+
+def _term_span(weight: Integers, low: Integers, high: Integers) -> _Span:
+    """Range of the single products ``weight * x``, a row each."""
+    ends = np.stack([weight * low, weight * high])
+    return _Span(ends.min(axis=(0, 2)), ends.max(axis=(0, 2)))
+
+
+def spans(network: Int8Network) -> dict[str, _Span]:
+    """Range of every quantity over all images, by the names of ``Hardware.registers``."""
+    w1, w2 = (w.astype(np.int64) for w in network.weight)
+    b1, b2 = (b.astype(np.int64) for b in network.bias)
+    none: Integers = np.zeros(network.inputs, np.int64)
+    full: Integers = np.full(network.inputs, 255, np.int64)
+    M, S = (np.array([value], np.int64) for value in (network.M, network.S))
+    acc1 = _row_span(w1, none, full, exact=True)
+    sum1 = _Span(acc1.low + b1, acc1.high + b1)
+    r = _Span(np.maximum(sum1.low, 0), np.maximum(sum1.high, 0))
+    product = _Span(r.low * network.M, r.high * network.M)
+    hidden = _Span(
+        np.minimum(product.low >> network.S, ACTIVATION_MAX),
+        np.minimum(product.high >> network.S, ACTIVATION_MAX),
+    )
+    acc2 = _row_span(w2, hidden.low, hidden.high, exact=False)
+    return {
+        "weight1": _Span(w1.min(axis=1), w1.max(axis=1)),
+        "weight2": _Span(w2.min(axis=1), w2.max(axis=1)),
+        "bias1": _Span(b1, b1),
+        "bias2": _Span(b2, b2),
+        "M": _Span(M, M),
+        "S": _Span(S, S),
+        "mac1": _term_span(w1, none, full),
+        "acc1": acc1,
+        "sum1": sum1,
+        "r": r,
+        "product": product,
+        "hidden": hidden,
+        "mac2": _term_span(w2, hidden.low, hidden.high),
+        "acc2": acc2,
+        "logit": _Span(acc2.low + b2, acc2.high + b2, exact=False),
+    }
+
+
+_PARAMETERS = ("weight1", "weight2", "bias1", "bias2", "M", "S")
+
+
+def extreme_image(network: Int8Network, neuron: int, *, largest: bool) -> NDArray[np.uint8]:
+    """The image (inputs,) that drives the sum of a hidden ``neuron`` to its end."""
+    row = network.weight[0][neuron]
+    return np.where(row > 0 if largest else row < 0, 255, 0).astype(np.uint8)
+
+
+def _reached(network: Int8Network, name: str, images: NDArray[np.uint8]) -> _Span:
+    """What ``images`` do to the quantity called ``name``: (n, neurons) each end, by the golden
+    model."""
+    found = infer(network, images)
+    x, h = images.astype(np.int64), found.hidden.astype(np.int64)
+    w1, w2 = (w.astype(np.int64) for w in network.weight)
+    if name in ("mac1", "mac2"):
+        terms = w1[None] * x[:, None] if name == "mac1" else w2[None] * h[:, None]
+        return _Span(terms.min(axis=2), terms.max(axis=2))
+    value = {
+        "acc1": found.acc1 - network.bias[0],
+        "sum1": found.acc1,
+        "r": found.r,
+        "product": found.product,
+        "hidden": h,
+        "acc2": found.logits - network.bias[1],
+        "logit": found.logits,
+    }[name]
+    return _Span(value, value)
+
+
+def _climb(network: Int8Network, row: Integers, start: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """An image that makes ``row @ hidden`` large: each input in turn set to its better end."""
+    image = start.copy()
+    best = int(row @ infer(network, image[None]).hidden[0].astype(np.int64))
+    for _ in range(3):
+        before = best
+        for lo in range(0, network.inputs, 64):
+            columns = np.arange(lo, min(lo + 64, network.inputs))
+            tries = np.repeat(image[None], 2 * len(columns), axis=0)
+            tries[np.arange(len(columns)), columns] = 0
+            tries[len(columns) + np.arange(len(columns)), columns] = 255
+            scores = infer(network, tries).hidden.astype(np.int64) @ row
+            winner = int(scores.argmax())
+            if int(scores[winner]) > best:
+                best, image = int(scores[winner]), tries[winner]
+        if best == before:
+            break
+    return image
+
+
+def _candidates(
+    network: Int8Network, name: str, neuron: int, *, largest: bool
+) -> NDArray[np.uint8]:
+    """Images that may drive the quantity ``name`` of ``neuron`` to its end; exact in layer 1."""
+    if name == "mac1":
+        return np.full((1, network.inputs), 255, np.uint8)
+    if name in ("acc1", "sum1", "r", "product", "hidden"):
+        return extreme_image(network, neuron, largest=largest)[None]
+    row = network.weight[1][neuron].astype(np.int64) * (1 if largest else -1)
+    if name == "mac2":
+        ends = [extreme_image(network, j, largest=True) for j in range(network.hidden)]
+        return np.stack(ends)
+    # What the row would like of the inputs, were the layers linear.
+    wish = row @ network.weight[0].astype(np.int64)
+    starts = np.stack([np.where(wish > 0, 255, 0), np.zeros(network.inputs)]).astype(np.uint8)
+    return np.stack([_climb(network, row, start) for start in starts])
+
+
+def _counterexample(network: Int8Network, register: Register, span: _Span) -> Counterexample | None:
+    """The first neuron whose value leaves ``register``, with an image that shows it."""
+    above, below = span.high > register.high, span.low < register.low
+    for neuron in np.nonzero(above | below)[0].tolist():
+        largest = bool(above[neuron])
+        if register.name in _PARAMETERS:
+            value = int((span.high if largest else span.low)[neuron])
+            return Counterexample(register, neuron, value, register.kept(value), None)
+        images = _candidates(network, register.name, neuron, largest=largest)
+        reached = _reached(network, register.name, images)
+        values = (reached.high if largest else reached.low)[:, neuron]
+        best = int(values.argmax() if largest else values.argmin())
+        value = int(values[best])
+        if not register.low <= value <= register.high:
+            return Counterexample(register, neuron, value, register.kept(value), images[best])
+    return None
+
+
+def _bound(network: Int8Network, register: Register, span: _Span) -> Bound:
+    low_neuron, high_neuron = int(span.low.argmin()), int(span.high.argmax())
+    low, high = int(span.low[low_neuron]), int(span.high[high_neuron])
+    verdict, example = Verdict.HOLDS, None
+    if low < register.low or high > register.high:
+        example = _counterexample(network, register, span)
+        verdict = Verdict.NOT_PROVEN if example is None else Verdict.BROKEN
+    return Bound(register, low, high, low_neuron, high_neuron, span.exact, verdict, example)
+
+
+def check_sizes(network: Int8Network, hardware: Hardware) -> None:
+    """Raise ShapeError when ``network`` has more inputs, neurons or classes than ``hardware``."""
+    for name in ("inputs", "hidden", "classes"):
+        has, holds = getattr(network, name), getattr(hardware, name)
+        if has > holds:
+            raise ShapeError(f"the network has {has} {name}, but the hardware holds {holds}")
+
+
+def prove(network: Int8Network, hardware: Hardware) -> Certificate:
+    """Compare every register with what any image can put into it. Raises ShapeError when the
+    network is larger than the hardware."""
+    check_sizes(network, hardware)
+    found = spans(network)
+    registers = hardware.registers()
+    return Certificate(
+        hardware, tuple(_bound(network, registers[name], span) for name, span in found.items())
+    )
+
+
+def check_fits(network: Int8Network, hardware: Hardware) -> None:
+    """Raise ShapeError or RangeError unless ``hardware`` provably computes ``network`` exactly."""
+    bound = prove(network, hardware).first_failure
+    if bound is None:
+        return
+    register = bound.register
+    raise RangeError(
+        f"{register.name} runs from {bound.low} to {bound.high} and needs {bound.needs} bits, but "
+        f"the hardware has {register}"
+    )

@@ -1,0 +1,285 @@
+"""Where a network stops being what it was: float, fake-quantised, integers, hardware, in turn.
+
+Each stage is compared with the one before it and has a tolerance that follows from what it adds:
+
+- *float*: real weights and unquantised hidden values, ReLU clamped where the integers are clamped;
+- *fake-quantised* (FANN's word): the same reals, but hidden values truncated to whole LSBs, and
+  weights of a separate float file rounded to theirs;
+- *integers*: ``golden``. It differs from fake-quantised only because ``M / 2**S`` is a rounded
+  ``in_scale * weight_scale / out_scale`` and a float32 ``bias_scale`` a rounded product;
+- *hardware*: whatever ``simulate`` returns; every bit is to agree.
+
+The LSB of a hidden value is ``out_scale``, that of a logit the last layer's ``bias_scale``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmbench.digital.evaluation import infer_all
+from ohmbench.digital.golden import ACTIVATION_MAX, Inference
+from ohmbench.digital.network import Int8Network
+from ohmbench.errors import OperandError, RangeError, ShapeError
+
+Reals = NDArray[np.float64]
+
+_ROUNDING = 1e-9  # of float64 sums, relative to the largest of them
+
+
+class HardwareResult(Protocol):
+    """What a simulation gives back; shapes and dtypes as in ``golden.Inference``."""
+
+    @property
+    def hidden(self) -> NDArray[np.uint8]: ...
+    @property
+    def logits(self) -> NDArray[np.int64]: ...
+    @property
+    def classes(self) -> NDArray[np.int64]: ...
+    @property
+    def values(self) -> NDArray[np.int64]: ...
+
+
+Simulate = Callable[[Int8Network, NDArray[np.uint8]], HardwareResult]
+
+
+@dataclass(frozen=True)
+class FloatNetwork:
+    """Real weights (out, in) and biases (out,) of both layers, float64; inputs in [0, 1]."""
+
+    weight: tuple[Reals, Reals]
+    bias: tuple[Reals, Reals]
+
+
+@dataclass(frozen=True)
+class Departure:
+    """The first value beyond tolerance: of ``image``, ``layer`` and ``neuron``.
+
+    ``quantity`` is "hidden", "logits", "classes" or "values" (the last two have no neuron, -1).
+    """
+
+    image: int
+    layer: int
+    neuron: int
+    quantity: str
+    found: float
+    expected: float
+    allowed: float
+
+    def __str__(self) -> str:
+        place = f"[{self.neuron}]" if self.neuron >= 0 else ""
+        bound = f" within {self.allowed:.6g}" if self.allowed else ""
+        return (
+            f"image {self.image}, layer {self.layer}: {self.quantity}{place} = {self.found:.9g}, "
+            f"but should be {self.expected:.9g}{bound}"
+        )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One comparison: ``compared`` values, the largest difference and tolerance (LSB), and the
+    first value beyond its own tolerance, if any. ``note`` says why they may differ."""
+
+    name: str
+    compared: int
+    largest: float
+    tolerance: float
+    note: str
+    departure: Departure | None = None
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """One quantity of one stage: (n, neurons) or (n,) arrays; ``low``, ``high`` bound ``found``."""
+
+    layer: int
+    quantity: str
+    found: Reals
+    expected: Reals
+    low: Reals
+    high: Reals
+
+
+def _stage(name: str, note: str, quantities: list[_Compared]) -> Stage:
+    """Layers in order, images in order, neurons in order: the first is nearest to the cause."""
+    departure = None
+    for q in quantities:
+        bad = (q.found < q.low) | (q.found > q.high)
+        if departure is None and bad.any():
+            place = np.unravel_index(int(bad.argmax()), bad.shape)
+            allowed = max(q.high[place] - q.expected[place], q.expected[place] - q.low[place])
+            neuron = int(place[1]) if len(place) > 1 else -1
+            departure = Departure(
+                image=int(place[0]),
+                layer=q.layer,
+                neuron=neuron,
+                quantity=q.quantity,
+                found=float(q.found[place]),
+                expected=float(q.expected[place]),
+                allowed=float(allowed),
+            )
+    largest = max(float(np.abs(q.found - q.expected).max()) for q in quantities)
+    tolerance = max(
+        float(np.maximum(q.high - q.expected, q.expected - q.low).max()) for q in quantities
+    )
+    return Stage(name, sum(q.found.size for q in quantities), largest, tolerance, note, departure)
+
+
+def _within(layer: int, quantity: str, found: Reals, expected: Reals, tol: Reals) -> _Compared:
+    return _Compared(layer, quantity, found, expected, expected - tol, expected + tol)
+
+
+def dequantised(network: Int8Network) -> FloatNetwork:
+    """The real weights and biases that the integers stand for. Raises RangeError without scales."""
+    if network.scales is None:
+        raise RangeError("the network has no scales: its integers stand for no real numbers")
+    first, last = network.scales
+    w1, w2 = (w.astype(np.float64) for w in network.weight)
+    b1, b2 = (b.astype(np.float64) for b in network.bias)
+    return FloatNetwork(
+        (w1 * first.weight_scale, w2 * last.weight_scale),
+        (b1 * first.bias_scale, b2 * last.bias_scale),
+    )
+
+
+class _Reals:
+    """The real-valued stages of one network on one batch, everything in LSBs."""
+
+    def __init__(
+        self, network: Int8Network, images: NDArray[np.uint8], real: FloatNetwork | None
+    ) -> None:
+        own = dequantised(network)
+        assert network.scales is not None
+        first, last = network.scales
+        assert first.out_scale is not None
+        self.network = network
+        self.bias_scale = last.bias_scale
+        self.out_scale = first.out_scale
+        self.x = images * first.in_scale
+        self.real = own if real is None else real
+        for k in range(2):
+            for name in ("weight", "bias"):
+                has = getattr(self.real, name)[k].shape
+                wanted = getattr(network, name)[k].shape
+                if has != wanted:
+                    raise ShapeError(f"float {name}[{k}] has shape {has}, but should be {wanted}")
+        self.separate = real is not None
+        z = self.x @ own.weight[0].T + own.bias[0]
+        self.z = z / self.out_scale
+        self.fake_hidden = np.floor(np.clip(self.z, 0, ACTIVATION_MAX))
+        self.fake_logits = self._logits(own, self.fake_hidden)
+        zf = (self.x @ self.real.weight[0].T + self.real.bias[0]) / self.out_scale
+        self.saturated = int((zf > ACTIVATION_MAX).sum())
+        self.float_hidden = np.clip(zf, 0, ACTIVATION_MAX)
+        self.float_logits = self._logits(self.real, self.float_hidden)
+        self.eps = _ROUNDING * (1 + np.abs(self.z).max())
+        self.logit_eps = _ROUNDING * (1 + np.abs(self.float_logits).max())
+
+    def _logits(self, net: FloatNetwork, hidden: Reals) -> Reals:
+        logits: Reals = (hidden * self.out_scale @ net.weight[1].T + net.bias[1]) / self.bias_scale
+        return logits
+
+    def float_stage(self, factor: float) -> Stage:
+        """Fake-quantised against float; each tolerance times ``factor``."""
+        assert self.network.scales is not None
+        first = self.network.scales[0]
+        w2 = np.abs(self.real.weight[1]) * self.out_scale / self.bias_scale
+        # Truncation takes less than one LSB of a hidden value.
+        hidden_tol = np.ones_like(self.float_hidden) + self.eps
+        logit_extra: Reals = np.zeros_like(self.float_logits)
+        if self.separate:
+            # Half an LSB of each weight and of the bias.
+            sums = self.x.sum(axis=1, keepdims=True) * first.weight_scale + first.bias_scale
+            hidden_tol = hidden_tol + 0.5 * sums / self.out_scale
+            seen = self.fake_hidden.sum(axis=1, keepdims=True)
+            logit_extra = logit_extra + 0.5 * (seen + 1)
+        logit_tol = hidden_tol @ w2.T + logit_extra + self.logit_eps
+        note = "hidden values are truncated"
+        if self.separate:
+            note += ", weights and biases rounded"
+        if self.saturated:
+            note += f"; {self.saturated} of {self.z.size} hidden values are clamped at 255 in both"
+        return _stage(
+            "float -> fake-quantised",
+            note,
+            [
+                _within(0, "hidden", self.fake_hidden, self.float_hidden, factor * hidden_tol),
+                _within(1, "logits", self.fake_logits, self.float_logits, factor * logit_tol),
+            ],
+        )
+
+    def integer_stage(self, found: Inference) -> Stage:
+        """Integers against fake-quantised: rounded M, rounded bias scales, nothing else."""
+        assert self.network.scales is not None
+        first, last = self.network.scales
+        ratio = first.in_scale * first.weight_scale / self.out_scale
+        # Half a step of M, which is what rounding costs at most; how far M really is from the
+        # scales would excuse any M.
+        rounded_M = 0.5 / 2**self.network.S
+        off_bias = np.abs(self.network.bias[0].astype(np.float64)) * abs(
+            first.bias_scale / self.out_scale - ratio
+        )
+        error = found.r * rounded_M + off_bias + self.eps
+        low, high = (
+            np.floor(np.clip(self.z + sign * error, 0, ACTIVATION_MAX)) for sign in (-1, 1)
+        )
+        w2 = np.abs(self.network.weight[1].astype(np.float64))
+        # The LSB is bias_scale, the products' scale only nearly so.
+        ratio_2 = last.in_scale * last.weight_scale / self.bias_scale
+        off_product = abs(ratio_2 - 1) * ACTIVATION_MAX * w2.sum(axis=1)
+        logit_tol = (high - low) @ w2.T + off_product + self.logit_eps
+        hidden = found.hidden.astype(np.float64)
+        return _stage(
+            "fake-quantised -> integers",
+            f"M / 2^S is {self.network.M / 2**self.network.S / ratio - 1:+.2e} off the scales",
+            [
+                _Compared(0, "hidden", hidden, self.fake_hidden, low, high),
+                _within(1, "logits", found.logits.astype(np.float64), self.fake_logits, logit_tol),
+            ],
+        )
+
+
+def _hardware_stage(found: Inference, hardware: HardwareResult) -> Stage:
+    quantities = []
+    for layer, name in ((0, "hidden"), (1, "logits"), (1, "classes"), (1, "values")):
+        expected, given = getattr(found, name), np.asarray(getattr(hardware, name))
+        if given.shape != expected.shape:
+            raise ShapeError(
+                f"the hardware gave {name} of shape {given.shape}, but should {expected.shape}"
+            )
+        # Every integer here is under 2^53: float64 tells any two of them apart.
+        e, g = expected.astype(np.float64), given.astype(np.float64)
+        quantities.append(_Compared(layer, name, g, e, e, e))
+    return _stage("integers -> hardware", "every bit agrees or it is wrong", quantities)
+
+
+def trace(
+    network: Int8Network,
+    images: NDArray[np.uint8],
+    *,
+    real: FloatNetwork | None = None,
+    simulate: Simulate | None = None,
+    tolerance: float = 1.0,
+) -> list[Stage]:
+    """Follow ``images``, uint8 (n, inputs), through every stage there is.
+
+    A network without scales has no real-valued stages. ``real`` replaces the dequantised weights
+    in the float stage, whose tolerances ``tolerance`` multiplies. ``simulate`` adds the hardware.
+    Raises OperandError, and whatever ``simulate`` raises.
+    """
+    if not tolerance > 0:
+        raise RangeError(f"tolerance is {tolerance:g}, but should be positive")
+    found = infer_all(network, images)
+    stages = []
+    if network.scales is not None:
+        reals = _Reals(network, images, real)
+        stages += [reals.float_stage(tolerance), reals.integer_stage(found)]
+    elif real is not None:
+        raise OperandError("the network has no scales to compare float weights by")
+    if simulate is not None:
+        stages.append(_hardware_stage(found, simulate(network, images)))
+    return stages

@@ -1,0 +1,233 @@
+"""Training int8 networks from nothing, each forward pass through the integers they will have.
+
+Weights, biases and hidden values are what ``quantization`` makes of them, truncation of the hidden
+values included; gradients pass straight through the rounding and stop where a value is clamped.
+The largest hidden value, which fixes the scale of the hidden layer, is a running mean over batches.
+
+Source: FANN (digital half): formats, straight-through gradients, AdamW. The recipe is ours.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from rich.console import Console
+from torch.nn.functional import cross_entropy, linear
+
+from ohmbench.data import Split, split
+from ohmbench.data.augmentation import Augmentation
+from ohmbench.digital.network import FANN_S, M_MAX, Int8Network, LayerScales
+from ohmbench.digital.quantization import (
+    ACTIVATION_MAX,
+    IN_SCALE,
+    WEIGHT_MAX,
+    quantize_bias,
+    quantize_weight,
+)
+from ohmbench.digital.specs import INT8_SPECS, Int8Spec
+from ohmbench.digital.store import save_int8
+from ohmbench.errors import OperandError
+from ohmbench.train import Task, discard_checkpoint, fit, step_generator
+
+
+@dataclass(frozen=True)
+class Int8Recipe:
+    """Everything that decides a training besides the seed.
+
+    ``range_memory`` is how much of the running largest hidden value one update keeps;
+    ``label_smoothing`` keeps the logits, and with them the hidden values, from growing forever.
+    """
+
+    network: str
+    steps: int
+    batch: int
+    learning_rate: float
+    weight_decay: float = 0.01
+    label_smoothing: float = 0.0
+    augmentation: Augmentation | None = None
+    range_memory: float = 0.98
+    warm_up: int = 50
+    history_every: int = 25
+
+
+INT8_RECIPES = {
+    recipe.network: recipe
+    for recipe in (
+        Int8Recipe(
+            network="int8-digits",
+            steps=4000,
+            batch=128,
+            learning_rate=0.005,
+            augmentation=Augmentation(rotation_deg=6.0, shift_px=0.5, scale=0.07, shear=0.07),
+        ),
+        Int8Recipe(
+            network="int8-mnist28",
+            steps=12000,
+            batch=128,
+            learning_rate=0.003,
+        ),
+    )
+}
+"""What ``ohmbench train`` can train of this family, by network."""
+
+_INIT_STEP = 2**31  # the stream of the initial weights, apart from every update's
+
+
+def _straight_through(exact: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
+    """The value of ``rounded`` with the gradient of ``exact``."""
+    return exact + (rounded - exact).detach()
+
+
+class FakeQuantNetwork(torch.nn.Module):
+    """The network in training: real parameters, float32, seen through their integers.
+
+    ``weight_k`` (out, in), ``bias_k`` (out,), and ``hidden_max`` (), the running mean of the
+    batches' largest hidden value before clamping.
+    """
+
+    hidden_max: torch.Tensor
+
+    def __init__(self, sizes: tuple[int, int, int], generator: torch.Generator) -> None:
+        super().__init__()
+        for k in range(2):
+            # Kaiming: a variance of 2 / inputs keeps what passes a ReLU from fading.
+            std = math.sqrt(2 / sizes[k])
+            weight = std * torch.randn(sizes[k + 1], sizes[k], generator=generator)
+            self.register_parameter(f"weight_{k}", torch.nn.Parameter(weight))
+            self.register_parameter(f"bias_{k}", torch.nn.Parameter(torch.zeros(sizes[k + 1])))
+        self.register_buffer("hidden_max", torch.tensor(0.0))
+
+    def weight_scale(self, layer: int) -> torch.Tensor:
+        return self.get_parameter(f"weight_{layer}").detach().abs().max() / WEIGHT_MAX
+
+    def out_scale(self) -> torch.Tensor:
+        """Scale of the hidden values: their range, but never so small that M leaves 16 bits."""
+        smallest = IN_SCALE * self.weight_scale(0) * 2**FANN_S / M_MAX
+        return torch.maximum(self.hidden_max / ACTIVATION_MAX, smallest)
+
+    def _layer(self, layer: int, x: torch.Tensor, in_scale: torch.Tensor | float) -> torch.Tensor:
+        weight, bias = self.get_parameter(f"weight_{layer}"), self.get_parameter(f"bias_{layer}")
+        scale = self.weight_scale(layer)
+        bias_scale = scale * in_scale
+        return linear(
+            x,
+            _straight_through(weight, scale * (weight / scale).round()),
+            _straight_through(bias, bias_scale * (bias / bias_scale).round()),
+        )
+
+    def forward(self, pixels: torch.Tensor, memory: float | None = None) -> torch.Tensor:
+        """Logits (n, classes) of ``pixels`` (n, inputs), integers 0 to 255 as float32.
+
+        ``memory`` (training only) lets ``hidden_max`` follow this batch.
+        """
+        sums = self._layer(0, IN_SCALE * pixels, IN_SCALE).relu()
+        if memory is not None:
+            with torch.no_grad():
+                largest = sums.max()
+                seen = self.hidden_max > 0
+                mean = memory * self.hidden_max + (1 - memory) * largest
+                self.hidden_max.copy_(torch.where(seen, mean, largest))
+        scale = self.out_scale()
+        clamped = (sums / scale).clamp(max=ACTIVATION_MAX)
+        hidden = scale * _straight_through(clamped, clamped.floor())
+        return self._layer(1, hidden, scale)
+
+    def integers(self) -> Int8Network:
+        """The network of integers that this one is now. Raises OperandError when there is none."""
+        weight = [self.get_parameter(f"weight_{k}").detach().numpy() for k in range(2)]
+        bias = [self.get_parameter(f"bias_{k}").detach().numpy() for k in range(2)]
+        w_scale = [float(self.weight_scale(k)) for k in range(2)]
+        out_scale = float(self.out_scale())
+        in_scale = (IN_SCALE, out_scale)
+        b_scale = [float(np.float32(i * w)) for i, w in zip(in_scale, w_scale, strict=True)]
+        return Int8Network.from_scales(
+            (quantize_weight(weight[0], w_scale[0]), quantize_weight(weight[1], w_scale[1])),
+            (quantize_bias(bias[0], b_scale[0]), quantize_bias(bias[1], b_scale[1])),
+            (
+                LayerScales(w_scale[0], b_scale[0], in_scale[0], out_scale),
+                LayerScales(w_scale[1], b_scale[1], in_scale[1]),
+            ),
+        )
+
+
+class Int8Task(Task):
+    """One training of ``recipe`` from ``seed``, which fixes start, batches and distortions.
+
+    ``parts`` replaces the data set's own split, to compare recipes without its held-out part.
+    """
+
+    def __init__(self, recipe: Int8Recipe, seed: int, parts: Split | None = None) -> None:
+        self.recipe = recipe
+        self.name = recipe.network
+        self.seed = seed
+        self.steps = recipe.steps
+        self.history_every = recipe.history_every
+        self.spec: Int8Spec = INT8_SPECS[recipe.network]
+        parts = split(self.spec.dataset, seed) if parts is None else parts
+        self.features = torch.from_numpy(parts.train_x).float()
+        self.labels = torch.from_numpy(parts.train_y)
+        self.network = FakeQuantNetwork(self.spec.sizes, step_generator(seed, _INIT_STEP))
+        self.module = self.network
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), weight_decay=recipe.weight_decay
+        )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"seed": self.seed, "recipe": asdict(self.recipe)}
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up times a cosine to zero."""
+        r = self.recipe
+        warm = min(1.0, (step + 1) / r.warm_up)
+        return r.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / r.steps))
+
+    def update(self, step: int, generator: torch.Generator) -> float:
+        r = self.recipe
+        chosen = torch.randint(len(self.features), (r.batch,), generator=generator)
+        features = self.features[chosen]
+        if r.augmentation is not None:
+            features = r.augmentation(features, generator)
+        logits = self.network((features / IN_SCALE).round(), r.range_memory)
+        loss = cross_entropy(logits, self.labels[chosen], label_smoothing=r.label_smoothing)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+def train_int8(
+    name: str,
+    seed: int,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    force: bool = False,
+    console: Console | None = None,
+) -> Int8Network:
+    """Train the network called ``name`` and write it to ``out``; return it.
+
+    Raises OperandError for an unknown name, FileError as ``train.fit`` does.
+    """
+    if name not in INT8_RECIPES:
+        raise OperandError(f"no training for {name!r}; there is one for: {', '.join(INT8_RECIPES)}")
+    task = Int8Task(INT8_RECIPES[name], seed)
+    history = fit(task, out, resume=resume, force=force, console=console)
+    network = task.network.integers()
+    save_int8(
+        out,
+        network,
+        spec=task.spec,
+        seed=seed,
+        recipe=json.dumps(asdict(task.recipe), sort_keys=True),
+        history=history,
+        overwrite=force or resume,
+    )
+    discard_checkpoint(out)
+    return network

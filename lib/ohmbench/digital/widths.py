@@ -1,0 +1,152 @@
+"""How wide each register of an int8 accelerator is, and which numbers it can therefore hold.
+
+``Hardware`` gives the widths of this project's RTL, derived from its parameters as the RTL derives
+them; any of them can be set to build something narrower. ``prove`` says whether it suffices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ohmbench.errors import RangeError
+
+_INPUT_WORD = 8  # inputs are stored and read eight at a time
+
+
+def clog2(n: int) -> int:
+    """Bits that count ``n`` things, as Verilog's ``$clog2``: the least k with 2**k >= n."""
+    return (n - 1).bit_length()
+
+
+@dataclass(frozen=True)
+class Register:
+    """A register by its name, with its width in bits (signed: two's complement)."""
+
+    name: str
+    bits: int
+    signed: bool
+
+    @property
+    def low(self) -> int:
+        """The smallest number it holds."""
+        return -(1 << (self.bits - 1)) if self.signed else 0
+
+    @property
+    def high(self) -> int:
+        """The largest number it holds."""
+        return (1 << (self.bits - 1 if self.signed else self.bits)) - 1
+
+    def kept(self, value: int) -> int:
+        """What is left of ``value`` in it: the value itself, or what it wraps to."""
+        return (value - self.low) % (1 << self.bits) + self.low
+
+    def __str__(self) -> str:
+        return f"{self.bits} bits {'signed' if self.signed else 'unsigned'}"
+
+
+def bits_needed(low: int, high: int, *, signed: bool) -> int:
+    """The least width of a register that holds all of ``low`` to ``high`` (``low`` >= 0 unless
+    ``signed``)."""
+    if signed:
+        return max((~low if low < 0 else low).bit_length(), max(high, 0).bit_length()) + 1
+    return max(high.bit_length(), 1)
+
+
+_WIDTHS = ("acc1_bits", "sum1_bits", "r_bits", "product_bits", "acc2_bits", "logit_bits")
+
+
+@dataclass(frozen=True)
+class Hardware:
+    """An accelerator's parameters: largest network, parallelism, formats, register widths.
+
+    ``lanes`` neurons are computed side by side, ``requants`` requantised side by side. A register
+    width that is None is the RTL's:
+
+    - ``mac`` one weight times one activation, signed: ``weight_bits + activation_bits``;
+    - ``acc1`` sum of a layer-1 row without its bias, signed: ``mac`` + clog2(inputs, padded to
+      eights);
+    - ``sum1`` with the bias, signed: one bit more than the wider of the two;
+    - ``r`` after the ReLU, unsigned: one bit less;
+    - ``product`` ``r * M``, unsigned (signed if ``product_signed``): ``r`` + ``scale_bits``;
+    - ``acc2`` sum of a layer-2 row without its bias, signed: ``mac`` + clog2(hidden, padded to
+      ``lanes``);
+    - ``logit`` with the bias, signed: one bit more than the wider of the two.
+
+    Raises RangeError for a size, count or width under 1.
+    """
+
+    inputs: int
+    hidden: int
+    classes: int
+    lanes: int = 13
+    requants: int = 2
+    weight_bits: int = 8
+    activation_bits: int = 8
+    bias_bits: int = 32
+    scale_bits: int = 16
+    shift_bits: int = 5
+    acc1_bits: int | None = None
+    sum1_bits: int | None = None
+    r_bits: int | None = None
+    product_bits: int | None = None
+    acc2_bits: int | None = None
+    logit_bits: int | None = None
+    product_signed: bool = False
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if value is not None and not isinstance(value, bool) and value < 1:
+                raise RangeError(f"{name} is {value}, but should be at least 1")
+
+    @property
+    def padded_inputs(self) -> int:
+        return -(-self.inputs // _INPUT_WORD) * _INPUT_WORD
+
+    @property
+    def padded_hidden(self) -> int:
+        return -(-self.hidden // self.lanes) * self.lanes
+
+    def registers(self) -> dict[str, Register]:
+        """Every register that holds a number of the network, by name, in the order of the data."""
+        mac = self.weight_bits + self.activation_bits
+        acc1 = self.acc1_bits or mac + clog2(self.padded_inputs)
+        sum1 = self.sum1_bits or max(acc1, self.bias_bits) + 1
+        r = self.r_bits or sum1 - 1
+        product = self.product_bits or r + self.scale_bits
+        acc2 = self.acc2_bits or mac + clog2(self.padded_hidden)
+        logit = self.logit_bits or max(acc2, self.bias_bits) + 1
+        table = (
+            Register("weight1", self.weight_bits, True),
+            Register("weight2", self.weight_bits, True),
+            Register("bias1", self.bias_bits, True),
+            Register("bias2", self.bias_bits, True),
+            Register("M", self.scale_bits, False),
+            Register("S", self.shift_bits, False),
+            Register("mac1", mac, True),
+            Register("acc1", acc1, True),
+            Register("sum1", sum1, True),
+            Register("r", r, False),
+            Register("product", product, self.product_signed),
+            Register("hidden", self.activation_bits, False),
+            Register("mac2", mac, True),
+            Register("acc2", acc2, True),
+            Register("logit", logit, True),
+        )
+        return {register.name: register for register in table}
+
+
+PUBLISHED_HARDWARE = Hardware(
+    inputs=64,
+    hidden=100,
+    classes=10,
+    lanes=10,
+    requants=1,
+    acc1_bits=32,
+    sum1_bits=32,
+    r_bits=31,
+    product_bits=32,
+    acc2_bits=32,
+    logit_bits=32,
+    product_signed=True,
+)
+"""The FANN paper's published accelerator: sums and requantisation product of 32 bits, signed."""
