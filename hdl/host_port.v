@@ -1,0 +1,204 @@
+// The host's side: decodes one 64-bit word a clock into registers and memories, refuses what must
+// not be done, and remembers why in ERRORS.
+//
+// Address (of 64-bit words): region [18:16], memory in the region [15:10], word in the memory [9:0].
+//   region 0  registers   0 ID       ro  "OHMB" and the version
+//                         1 SHAPE    ro  inputs, hidden, classes (16 bits each), lanes, requants
+//                         2 STATUS   ro  0 busy, 1 result waits, 2 image waits, 5:4 outstanding
+//                         3 CONTROL  rw  0 hold: start no further image
+//                         4 ERRORS   rw  a one clears: 0 write refused while busy, 1 read refused
+//                                        while busy, 2 no such address or not writable, 3 value
+//                                        does not fit or partial word, 4 image of wrong length
+//                         5 SCALE    rw  M of the requantisation
+//                         6 SHIFT    rw  S of the requantisation
+//   region 1  weights of layer 1, a memory a lane     region 2  biases of layer 1
+//   region 3  weights of layer 2                      region 4  biases of layer 2
+//
+// The memories are reached, and SCALE and SHIFT written, only while nothing is under way; otherwise
+// the access is refused, changes nothing and answers with error_o. Every address that is not listed
+// is an error; none is an alias of another.
+//
+// Latency: ack_o, error_o and rdata_o (zero after an error) 3 clocks after request_i, in order. The
+// access itself, and the decision whether to refuse it, is in the clock after request_i.
+
+`default_nettype none
+
+module host_port #(
+    parameter INPUTS     = 64,
+    parameter HIDDEN     = 100,
+    parameter CLASSES    = 10,
+    parameter LANES      = 13,
+    parameter REQUANTS   = 2,
+    parameter SCALE_W    = 16,
+    parameter SHIFT_W    = 5,
+    parameter BANKS_W1   = 13,             // memories of each region, and their words
+    parameter DEPTH_W1   = 64,
+    parameter BANKS_B1   = 1,
+    parameter DEPTH_B1   = 56,
+    parameter BANKS_W2   = 3,
+    parameter DEPTH_W2   = 56,
+    parameter BANKS_B2   = 1,
+    parameter DEPTH_B2   = 5,
+    parameter BANK_W     = 4,              // bits that tell all memories of a region apart
+    parameter WORD_W     = 6               // bits that tell all words of a memory apart
+) (
+    input  wire               clk_i,
+    input  wire               rst_i,
+
+    input  wire               request_i,
+    input  wire               we_i,
+    input  wire               malformed_i, // not a whole, aligned word: to be refused
+    input  wire [18:0]        addr_i,
+    input  wire [63:0]        wdata_i,
+    output wire               ack_o,
+    output wire               error_o,
+    output wire [63:0]        rdata_o,
+
+    input  wire               idle_i,
+    input  wire               result_waits_i,
+    input  wire               image_waits_i,
+    input  wire [1:0]         outstanding_i,
+    input  wire               framing_error_i,
+    output wire               hold_o,
+    output wire [SCALE_W-1:0] scale_o,
+    output wire [SHIFT_W-1:0] shift_o,
+
+    output wire [3:0]         select_o,    // W1, B1, W2, B2
+    output wire               we_o,
+    output wire [BANK_W-1:0]  bank_o,
+    output wire [WORD_W-1:0]  word_o,
+    output wire [63:0]        wdata_o,
+    input  wire [63:0]        rdata_w1_i,  // two clocks after select_o
+    input  wire [63:0]        rdata_b1_i,
+    input  wire [63:0]        rdata_w2_i,
+    input  wire [63:0]        rdata_b2_i
+);
+
+  localparam [63:0] ID    = {32'h4F48_4D42, 16'd1, 16'd0};
+  localparam [63:0] SHAPE = {REQUANTS[7:0], LANES[7:0], CLASSES[15:0], HIDDEN[15:0], INPUTS[15:0]};
+
+  // Clock 1: the request, registered.
+  reg        request_q;
+  reg        write_q;
+  reg        malformed_q;
+  reg [18:0] addr_q;
+  reg [63:0] wdata_q;
+  always @(posedge clk_i) begin
+    if (rst_i) request_q <= 1'b0;
+    else request_q <= request_i;
+    write_q     <= we_i;
+    malformed_q <= malformed_i;
+    addr_q      <= addr_i;
+    wdata_q     <= wdata_i;
+  end
+
+  wire [2:0] region = addr_q[18:16];
+  wire [5:0] bank   = addr_q[15:10];
+  wire [9:0] word   = addr_q[9:0];
+
+  // Which memory, if any: the region's number of memories and words decide.
+  wire [3:0] in_region = {region == 3'd4, region == 3'd3, region == 3'd2, region == 3'd1};
+  wire [31:0] bank_32  = {26'd0, bank};
+  wire [31:0] word_32  = {22'd0, word};
+  wire [3:0] in_banks  = {
+    bank_32 < BANKS_B2, bank_32 < BANKS_W2, bank_32 < BANKS_B1, bank_32 < BANKS_W1
+  };
+  wire [3:0] in_depth  = {
+    word_32 < DEPTH_B2, word_32 < DEPTH_W2, word_32 < DEPTH_B1, word_32 < DEPTH_W1
+  };
+  wire [3:0] memory    = in_region & in_banks & in_depth;
+  wire       is_memory = |memory;
+
+  // Which register, if any.
+  wire       in_registers = (region == 3'd0) & (bank == 6'd0) & (word < 10'd7);
+  wire [6:0] register     = {7{in_registers}} & (7'd1 << word[2:0]);
+
+  // What is refused, in order: malformed, no such address, does not fit, busy.
+  wire exists   = is_memory | (write_q ? |register[6:3] : in_registers);
+  wire fits     = ~write_q | is_memory
+                | (register[3] & (wdata_q[63:1] == 63'd0))
+                | (register[4] & (wdata_q[63:5] == 59'd0))
+                | (register[5] & (wdata_q[63:SCALE_W] == {(64 - SCALE_W) {1'b0}}))
+                | (register[6] & (wdata_q[63:SHIFT_W] == {(64 - SHIFT_W) {1'b0}}));
+  wire needs_idle = is_memory | (write_q & |register[6:5]);
+  wire bad_value  = request_q & (malformed_q | (exists & ~fits));
+  wire bad_addr   = request_q & ~malformed_q & ~exists;
+  wire bad_time   = request_q & ~malformed_q & exists & fits & needs_idle & ~idle_i;
+  wire refused    = bad_value | bad_addr | bad_time;
+  wire go         = request_q & ~refused;
+  wire write      = go & write_q;
+
+  assign select_o = memory & {4{go}};
+  assign we_o     = write_q;
+  assign bank_o   = bank[BANK_W-1:0];
+  assign word_o   = word[WORD_W-1:0];
+  assign wdata_o  = wdata_q;
+
+  reg               hold_q;
+  reg [4:0]         errors_q;
+  reg [SCALE_W-1:0] scale_q;
+  reg [SHIFT_W-1:0] shift_q;
+  wire [4:0] new_errors = {
+    framing_error_i, bad_value, bad_addr, bad_time & ~write_q, bad_time & write_q
+  };
+  wire [4:0] cleared = {5{write & register[4]}} & wdata_q[4:0];
+  always @(posedge clk_i) begin
+    if (rst_i) begin
+      hold_q   <= 1'b0;
+      errors_q <= 5'd0;
+      scale_q  <= {SCALE_W{1'b0}};
+      shift_q  <= {SHIFT_W{1'b0}};
+    end else begin
+      errors_q <= (errors_q & ~cleared) | new_errors;
+      if (write & register[3]) hold_q <= wdata_q[0];
+      if (write & register[5]) scale_q <= wdata_q[SCALE_W-1:0];
+      if (write & register[6]) shift_q <= wdata_q[SHIFT_W-1:0];
+    end
+  end
+  assign hold_o  = hold_q;
+  assign scale_o = scale_q;
+  assign shift_o = shift_q;
+
+  wire [63:0] status = {58'd0, outstanding_i, 1'b0, image_waits_i, result_waits_i, ~idle_i};
+  wire [63:0] register_value = ({64{register[0]}} & ID)
+                             | ({64{register[1]}} & SHAPE)
+                             | ({64{register[2]}} & status)
+                             | ({64{register[3]}} & {63'd0, hold_q})
+                             | ({64{register[4]}} & {59'd0, errors_q})
+                             | ({64{register[5]}} & {{(64 - SCALE_W) {1'b0}}, scale_q})
+                             | ({64{register[6]}} & {{(64 - SHIFT_W) {1'b0}}, shift_q});
+
+  // Clocks 2 and 3: the answer waits for the memories.
+  reg [1:0]  ack_age_q;
+  reg [1:0]  error_age_q;
+  reg [63:0] value_q, value_late_q;
+  reg [3:0]  read_q, read_late_q;
+  always @(posedge clk_i) begin
+    if (rst_i) begin
+      ack_age_q    <= 2'b00;
+      error_age_q  <= 2'b00;
+      value_q      <= 64'd0;
+      value_late_q <= 64'd0;
+      read_q       <= 4'd0;
+      read_late_q  <= 4'd0;
+    end else begin
+      ack_age_q    <= {ack_age_q[0], request_q};
+      error_age_q  <= {error_age_q[0], refused};
+      value_q      <= (go & ~write_q) ? register_value : 64'd0;
+      value_late_q <= value_q;
+      read_q       <= write_q ? 4'd0 : select_o;
+      read_late_q  <= read_q;
+    end
+  end
+
+  assign ack_o   = ack_age_q[1];
+  assign error_o = error_age_q[1];
+  assign rdata_o = value_late_q
+                 | ({64{read_late_q[0]}} & rdata_w1_i)
+                 | ({64{read_late_q[1]}} & rdata_b1_i)
+                 | ({64{read_late_q[2]}} & rdata_w2_i)
+                 | ({64{read_late_q[3]}} & rdata_b2_i);
+
+endmodule
+
+`default_nettype wire

@@ -1,0 +1,66 @@
+// Weights or biases of one layer: BANKS memories that are read together at one address, so that a
+// wide word costs no more depth than the computation needs, and that the host reaches one by one.
+//
+// Latency: data_o one clock after addr_i; host_rdata_o two clocks after host_select_i. While the
+// host has the memories (host_select_i), addr_i is not looked at: the caller lets it in only while
+// nothing runs.
+
+`default_nettype none
+
+module parameter_store #(
+    parameter BANKS  = 1,                  // memories side by side
+    parameter WIDTH  = 64,                 // bits of one memory's word, at most HOST_W
+    parameter TOTAL  = BANKS * WIDTH,      // bits of all of them: the last memory may be narrower
+    parameter DEPTH  = 64,                 // words of each memory
+    parameter HOST_W = 64,                 // bits of the host's words
+    parameter ADDR_W = (DEPTH > 1) ? $clog2(DEPTH) : 1,
+    parameter BANK_W = (BANKS > 1) ? $clog2(BANKS) : 1
+) (
+    input  wire              clk_i,
+    input  wire [ADDR_W-1:0] addr_i,        // of the computation
+    output wire [TOTAL-1:0]  data_o,        // bank 0 in the low bits
+
+    input  wire              host_select_i, // the host's address goes to the memories
+    input  wire              host_we_i,     // ... and its word is written
+    input  wire [BANK_W-1:0] host_bank_i,
+    input  wire [ADDR_W-1:0] host_addr_i,
+    input  wire [WIDTH-1:0]  host_wdata_i,
+    output wire [HOST_W-1:0] host_rdata_o   // zero above the memory's width
+);
+
+  wire [ADDR_W-1:0] addr = host_select_i ? host_addr_i : addr_i;
+  wire [HOST_W*BANKS-1:0] host_words;
+
+  genvar b;
+  generate
+    for (b = 0; b < BANKS; b = b + 1) begin : bank
+      localparam [BANK_W-1:0] INDEX = b;
+      localparam BITS = (b == BANKS - 1) ? TOTAL - b * WIDTH : WIDTH;
+      wire [BITS-1:0] word;
+      ram #(
+          .WIDTH(BITS),
+          .DEPTH(DEPTH)
+      ) memory (
+          .clk_i  (clk_i),
+          .we_i   (host_select_i & host_we_i & (host_bank_i == INDEX)),
+          .addr_i (addr),
+          .wdata_i(host_wdata_i[BITS-1:0]),
+          .rdata_o(word)
+      );
+      assign data_o[b*WIDTH +: BITS] = word;
+      assign host_words[b*HOST_W +: HOST_W] = {{(HOST_W - BITS) {1'b0}}, word};
+    end
+  endgenerate
+
+  // The word that the host asked for is picked one clock later, when the memories have it.
+  reg [BANK_W-1:0] bank_q;
+  reg [HOST_W-1:0] host_rdata_q;
+  always @(posedge clk_i) begin
+    bank_q       <= host_bank_i;
+    host_rdata_q <= host_words[bank_q*HOST_W +: HOST_W];
+  end
+  assign host_rdata_o = host_rdata_q;
+
+endmodule
+
+`default_nettype wire

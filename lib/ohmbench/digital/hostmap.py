@@ -1,0 +1,147 @@
+"""Where the host finds what in the accelerator of ``hdl``, and a network as words for it.
+
+Addresses count 64-bit words: region [18:16], memory [15:10], word [9:0], as ``hdl/host_port.v``
+decodes them. A byte address, as on a bus, is eight times that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmbench.digital.network import Int8Network
+from ohmbench.digital.widths import Hardware
+
+HOST_BYTES = 8
+ID = 0x4F48_4D42_0001_0000
+"""Register ``ID``: "OHMB", then the version."""
+
+
+class Region(IntEnum):
+    """What address bits [18:16] select."""
+
+    REGISTERS = 0
+    W1 = 1
+    B1 = 2
+    W2 = 3
+    B2 = 4
+
+
+class Register(IntEnum):
+    """Word addresses of the registers; see ``hdl/host_port.v`` for their bits."""
+
+    ID = 0
+    SHAPE = 1
+    STATUS = 2
+    CONTROL = 3
+    ERRORS = 4
+    SCALE = 5
+    SHIFT = 6
+
+
+class Error(IntEnum):
+    """Bits of the register ``ERRORS``."""
+
+    WRITE_REFUSED = 1 << 0
+    READ_REFUSED = 1 << 1
+    ADDRESS = 1 << 2
+    VALUE = 1 << 3
+    FRAMING = 1 << 4
+
+
+@dataclass(frozen=True)
+class Memory:
+    """One region: how many memories stand side by side, how many words each has."""
+
+    region: Region
+    banks: int
+    depth: int
+
+    def addresses(self) -> NDArray[np.uint32]:
+        """All word addresses, uint32 (banks, depth)."""
+        bank = np.arange(self.banks, dtype=np.uint32)[:, None]
+        word = np.arange(self.depth, dtype=np.uint32)[None, :]
+        return (np.uint32(self.region << 16) | bank << np.uint32(10) | word).astype(np.uint32)
+
+
+def memories(hardware: Hardware) -> dict[Region, Memory]:
+    """The host's memories of an accelerator, by region."""
+    depth2 = hardware.groups * hardware.steps
+    shapes = {
+        Region.W1: (hardware.lanes, hardware.groups * hardware.words),
+        Region.B1: (_banks(4 * hardware.requants), depth2),
+        Region.W2: (_banks(hardware.classes * hardware.requants), depth2),
+        Region.B2: (1, (hardware.classes + 1) // 2),
+    }
+    return {region: Memory(region, *shape) for region, shape in shapes.items()}
+
+
+def _banks(bytes_at_once: int) -> int:
+    return -(-bytes_at_once // HOST_BYTES)
+
+
+def _as_words(rows: NDArray[np.uint8], banks: int) -> NDArray[np.uint64]:
+    """Bytes (words, bytes at once) as uint64 (banks, words), the first byte in the low bits."""
+    padded = np.zeros((len(rows), banks * HOST_BYTES), dtype=np.uint8)
+    padded[:, : rows.shape[1]] = rows
+    return np.ascontiguousarray(padded).view("<u8").T.astype(np.uint64)
+
+
+def image_words(hardware: Hardware, images: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Images uint8 (n, inputs) as the words of the image stream, uint64 (n, words)."""
+    padded = np.zeros((len(images), hardware.words * HOST_BYTES), dtype=np.uint8)
+    padded[:, : images.shape[1]] = images
+    return padded.view("<u8").astype(np.uint64)
+
+
+def hidden_order(hardware: Hardware) -> NDArray[np.int64]:
+    """Which neuron each hidden byte belongs to as they leave the requantisers: (steps, requants).
+
+    Padding, where a group has fewer lanes than its steps have places or the network fewer neurons
+    than its groups, is -1.
+    """
+    place = np.arange(hardware.steps * hardware.requants)
+    neuron = np.arange(hardware.groups)[:, None] * hardware.lanes + place[None, :]
+    real = (place[None, :] < hardware.lanes) & (neuron < hardware.hidden)
+    return np.where(real, neuron, -1).reshape(-1, hardware.requants)
+
+
+def network_words(
+    hardware: Hardware, network: Int8Network
+) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
+    """The host's writes that load ``network``: word addresses uint32 and data uint64, both (n,).
+
+    Every word of every memory is written, padding as zero: what was there before is of no effect.
+    The network must have the sizes of ``hardware`` (``prove.check_fits``).
+    """
+    layout = memories(hardware)
+    (w1, w2), (b1, b2) = network.weight, network.bias
+    order = hidden_order(hardware)
+    real = order >= 0
+
+    rows = np.zeros((hardware.groups * hardware.lanes, hardware.words * HOST_BYTES), dtype=np.uint8)
+    rows[: network.hidden, : network.inputs] = w1.view(np.uint8)
+    by_lane = rows.reshape(hardware.groups, hardware.lanes, -1).swapaxes(0, 1)
+    data = {Region.W1: np.ascontiguousarray(by_lane).view("<u8").astype(np.uint64)}
+
+    biases = np.where(real, b1[order], 0).astype("<i4").view(np.uint8)
+    data[Region.B1] = _as_words(biases, layout[Region.B1].banks)
+
+    columns = np.where(real, w2[:, order], 0).astype(np.int8)  # (classes, steps, requants)
+    lanes = np.ascontiguousarray(columns.swapaxes(0, 1)).view(np.uint8)
+    data[Region.W2] = _as_words(lanes.reshape(len(order), -1), layout[Region.W2].banks)
+
+    pairs = np.zeros((layout[Region.B2].depth, 2), dtype="<i4")
+    pairs.reshape(-1)[: network.classes] = b2
+    data[Region.B2] = _as_words(pairs.view(np.uint8), layout[Region.B2].banks)
+
+    addresses = [layout[region].addresses().reshape(-1) for region in data]
+    words = [block.reshape(-1) for block in data.values()]
+    settings = np.array([Register.SCALE, Register.SHIFT], dtype=np.uint32)
+    return (
+        np.concatenate([*addresses, settings]),
+        np.concatenate([*words, np.array([network.M, network.S], dtype=np.uint64)]),
+    )

