@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from ohmbench.data.mnist import DATA_VARIABLE, mnist_folder
 from ohmbench.errors import FileError
-from ohmbench.paper import FANN_V3, FANN_VARIABLE, fann_folder
+from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, fann_folder
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,16 @@ NEEDS = {
             _file_in(fann_folder, os.fspath(FANN_V3)),
         ),
         Need(
+            "paper-fann-int8",
+            "the FANN paper's int8 network",
+            "claims about the paper's digital half",
+            f"set {FANN_VARIABLE} or pass --paper-fann FOLDER (holds {FANN_INT8.as_posix()})",
+            _file_in(fann_folder, os.fspath(FANN_INT8)),
+        ),
+        Need(
             "mnist",
             "the official MNIST files (IDX)",
-            "floatgate-mnist28",
+            "floatgate-mnist28, and judging int8-mnist28",
             f"set {DATA_VARIABLE} to a folder that holds them (or has them in mnist/)",
             _file_in(mnist_folder, "t10k-images-idx3-ubyte.gz"),
         ),

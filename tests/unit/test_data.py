@@ -69,6 +69,18 @@ def test_the_seed_decides_the_split(name: str) -> None:
     assert (x.tobytes(), y.tobytes()) == tuple(arrays(split(name, 5))[2:])
 
 
+def test_the_papers_split_is_the_same_for_every_seed() -> None:
+    parts = split("digits-fann", 0)
+    assert arrays(parts) == arrays(split("digits-fann", 1))
+    assert (len(parts.train_x), len(parts.test_x)) == (1437, 360)
+    assert rows(parts.train_x).isdisjoint(rows(parts.test_x))
+    whole = split("digits", 0)
+    digits = rows(whole.train_x) | rows(whole.test_x)
+    assert rows(parts.train_x) | rows(parts.test_x) == digits
+    train, test = (np.bincount(y, minlength=10) for y in (parts.train_y, parts.test_y))
+    assert np.abs(test - 0.2 * (train + test)).max() <= 1
+
+
 def test_circles_are_where_they_should_be() -> None:
     parts = split("circles", 0)
     radius = np.linalg.norm((parts.train_x * 2 - 1) * 1.3, axis=1)
@@ -221,7 +233,7 @@ def test_mnist_split_is_the_official_one(folder: Path) -> None:
     assert parts.train_x.dtype == np.float64
     assert parts.train_y.dtype == np.int64
     assert arrays(parts) == arrays(split("mnist", 1)), "the seed must not matter"
-    assert set(DATASETS) == {*SEEDED, "mnist"}
+    assert set(DATASETS) == {*SEEDED, "digits-fann", "mnist"}
 
 
 def refusal() -> str:

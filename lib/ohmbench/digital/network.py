@@ -194,3 +194,11 @@ def _check_chain(scales: tuple[LayerScales, LayerScales]) -> None:
             f"layer 1 has in_scale {last.in_scale:.9g}, but layer 0 has out_scale "
             f"{first.out_scale:.9g}"
         )
+
+
+@dataclass(frozen=True)
+class FloatNetwork:
+    """Real weights (out, in) and biases (out,) of both layers, float64; inputs in [0, 1]."""
+
+    weight: tuple[NDArray[np.float64], NDArray[np.float64]]
+    bias: tuple[NDArray[np.float64], NDArray[np.float64]]

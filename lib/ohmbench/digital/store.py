@@ -23,6 +23,7 @@ from ohmbench.digital.network import (
     FANN_S,
     M_MAX,
     S_MAX,
+    FloatNetwork,
     Int8Network,
     LayerScales,
     requantisation_multiplier,
@@ -228,6 +229,22 @@ def load_int8(path: str | os.PathLike[str]) -> StoredInt8:
         recipe=str(arrays["recipe"]) if "recipe" in arrays else None,
         history=arrays.get("history"),
     )
+
+
+FLOAT_SCHEMA = tuple(
+    ArraySpec(f"mlp_{k}.{name}", shape, ("float32", "float64"))
+    for k, (rows, columns) in enumerate((("hidden", "inputs"), ("classes", "hidden")))
+    for name, shape in (("weight", (rows, columns)), ("bias", (rows,)))
+)
+
+
+def load_float(path: str | os.PathLike[str]) -> FloatNetwork:
+    """Read real weights for ``trace``: ``mlp_k.weight`` (out, in), ``mlp_k.bias`` (out,), float32
+    or float64; other fields are left alone. Raises FileError as ``load_int8`` does."""
+    arrays = read_npz(path, FLOAT_SCHEMA, allow_extra=True)
+    weight = [arrays[f"mlp_{k}.weight"].astype(np.float64) for k in range(2)]
+    bias = [arrays[f"mlp_{k}.bias"].astype(np.float64) for k in range(2)]
+    return FloatNetwork((weight[0], weight[1]), (bias[0], bias[1]))
 
 
 def network_arrays(network: Int8Network) -> dict[str, NDArray[np.generic]]:

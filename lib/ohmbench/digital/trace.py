@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ohmbench.digital.evaluation import infer_all
 from ohmbench.digital.golden import ACTIVATION_MAX, Inference
-from ohmbench.digital.network import Int8Network
+from ohmbench.digital.network import FloatNetwork, Int8Network
 from ohmbench.errors import OperandError, RangeError, ShapeError
 
 Reals = NDArray[np.float64]
@@ -48,14 +48,6 @@ Simulate = Callable[[Int8Network, NDArray[np.uint8]], HardwareResult]
 
 
 @dataclass(frozen=True)
-class FloatNetwork:
-    """Real weights (out, in) and biases (out,) of both layers, float64; inputs in [0, 1]."""
-
-    weight: tuple[Reals, Reals]
-    bias: tuple[Reals, Reals]
-
-
-@dataclass(frozen=True)
 class Departure:
     """The first value beyond tolerance: of ``image``, ``layer`` and ``neuron``.
 
@@ -70,25 +62,40 @@ class Departure:
     expected: float
     allowed: float
 
-    def __str__(self) -> str:
+    def describe(self, first_image: int = 0) -> str:
+        """One line; ``first_image`` is the number of the batch's image 0."""
         place = f"[{self.neuron}]" if self.neuron >= 0 else ""
         bound = f" within {self.allowed:.6g}" if self.allowed else ""
         return (
-            f"image {self.image}, layer {self.layer}: {self.quantity}{place} = {self.found:.9g}, "
-            f"but should be {self.expected:.9g}{bound}"
+            f"image {first_image + self.image}, layer {self.layer}: {self.quantity}{place} = "
+            f"{self.found:.9g}, but should be {self.expected:.9g}{bound}"
         )
 
 
 @dataclass(frozen=True)
-class Stage:
-    """One comparison: ``compared`` values, the largest difference and tolerance (LSB), and the
-    first value beyond its own tolerance, if any. ``note`` says why they may differ."""
+class Part:
+    """One quantity of a stage: how many values, their largest difference, the largest tolerance.
 
-    name: str
+    In LSBs of the quantity. The tolerance of one value may be far under the largest.
+    """
+
+    layer: int
+    quantity: str
     compared: int
     largest: float
     tolerance: float
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One comparison, quantity by quantity, and the first value beyond its own tolerance, if any.
+
+    ``note`` says why they may differ.
+    """
+
+    name: str
     note: str
+    parts: tuple[Part, ...]
     departure: Departure | None = None
 
 
@@ -122,11 +129,17 @@ def _stage(name: str, note: str, quantities: list[_Compared]) -> Stage:
                 expected=float(q.expected[place]),
                 allowed=float(allowed),
             )
-    largest = max(float(np.abs(q.found - q.expected).max()) for q in quantities)
-    tolerance = max(
-        float(np.maximum(q.high - q.expected, q.expected - q.low).max()) for q in quantities
+    parts = tuple(
+        Part(
+            q.layer,
+            q.quantity,
+            q.found.size,
+            float(np.abs(q.found - q.expected).max()),
+            float(np.maximum(q.high - q.expected, q.expected - q.low).max()),
+        )
+        for q in quantities
     )
-    return Stage(name, sum(q.found.size for q in quantities), largest, tolerance, note, departure)
+    return Stage(name, note, parts, departure)
 
 
 def _within(layer: int, quantity: str, found: Reals, expected: Reals, tol: Reals) -> _Compared:

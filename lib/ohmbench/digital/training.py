@@ -61,16 +61,22 @@ INT8_RECIPES = {
     for recipe in (
         Int8Recipe(
             network="int8-digits",
-            steps=4000,
+            steps=5000,
             batch=128,
-            learning_rate=0.005,
-            augmentation=Augmentation(rotation_deg=6.0, shift_px=0.5, scale=0.07, shear=0.07),
+            learning_rate=0.01,
+            weight_decay=0.1,
+            label_smoothing=0.05,
+            augmentation=Augmentation(
+                rotation_deg=8.0, shift_px=0.7, scale=0.1, shear=0.1, contrast=1.15
+            ),
         ),
         Int8Recipe(
             network="int8-mnist28",
-            steps=12000,
-            batch=128,
-            learning_rate=0.003,
+            steps=10000,
+            batch=256,
+            learning_rate=0.005,
+            augmentation=Augmentation(rotation_deg=5.0, shift_px=1.0, scale=0.05, shear=0.05),
+            history_every=50,
         ),
     )
 }

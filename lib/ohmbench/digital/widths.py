@@ -69,7 +69,7 @@ class Hardware:
     - ``r`` after the ReLU, unsigned: one bit less;
     - ``product`` ``r * M``, unsigned (signed if ``product_signed``): ``r`` + ``scale_bits``;
     - ``acc2`` sum of a layer-2 row without its bias, signed: ``mac`` + clog2(hidden, padded to
-      ``lanes``);
+      whole groups and steps);
     - ``logit`` with the bias, signed: one bit more than the wider of the two.
 
     Raises RangeError for a size, count or width under 1.
@@ -103,8 +103,23 @@ class Hardware:
         return -(-self.inputs // _INPUT_WORD) * _INPUT_WORD
 
     @property
+    def words(self) -> int:
+        """Words of an image."""
+        return -(-self.inputs // _INPUT_WORD)
+
+    @property
+    def groups(self) -> int:
+        """Groups of neurons that are computed one after the other, ``lanes`` at a time."""
+        return -(-self.hidden // self.lanes)
+
+    @property
+    def steps(self) -> int:
+        """Clocks in which a group's sums leave, ``requants`` at a time."""
+        return -(-self.lanes // self.requants)
+
+    @property
     def padded_hidden(self) -> int:
-        return -(-self.hidden // self.lanes) * self.lanes
+        return self.groups * self.steps * self.requants
 
     def registers(self) -> dict[str, Register]:
         """Every register that holds a number of the network, by name, in the order of the data."""

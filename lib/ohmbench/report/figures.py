@@ -1,23 +1,37 @@
-"""Figures of floating-gate networks, written to files; nothing opens a window."""
+"""Figures of floating-gate networks and of any evaluation, written to files; no window opens."""
 
 from __future__ import annotations
 
 import os
+from typing import Protocol
 
 import matplotlib
 import numpy as np
 import torch
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ohmbench.files import atomic_write
-from ohmbench.floatgate.evaluation import Evaluation
 from ohmbench.floatgate.networks import FGNetwork, LayerTrace
 from ohmbench.floatgate.relu import relu
 from ohmbench.floatgate.sigmoid import sigmoid
 from ohmbench.floatgate.synapse import EKV
 from ohmbench.floatgate.transistor import Line, current_to_voltage
 from ohmbench.floatgate.wta import wta
+from ohmbench.stats import Interval
+
+
+class Judged(Protocol):
+    """An evaluation of either family; ``confusion`` (classes, classes), rows the true class."""
+
+    @property
+    def confusion(self) -> ArrayLike: ...
+    @property
+    def correct(self) -> int: ...
+    @property
+    def total(self) -> int: ...
+    @property
+    def accuracy(self) -> Interval: ...
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
@@ -36,9 +50,9 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
         )
 
 
-def confusion_figure(evaluation: Evaluation, title: str) -> Figure:
+def confusion_figure(evaluation: Judged, title: str) -> Figure:
     """Confusion matrix, rows the true class; the diagonal in counts, errors in red."""
-    confusion = evaluation.confusion.numpy()
+    confusion = np.asarray(evaluation.confusion)
     errors = confusion.astype(float)
     np.fill_diagonal(errors, np.nan)
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")

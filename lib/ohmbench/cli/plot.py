@@ -1,0 +1,58 @@
+"""``ohmbench plot``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from matplotlib.figure import Figure
+
+from ohmbench.cli.common import Force, Name, PaperFann, load, say
+from ohmbench.cli.evaluation import judged
+from ohmbench.digital import StoredInt8
+from ohmbench.errors import FileError, OperandError, one_line
+from ohmbench.files import check_writable
+from ohmbench.report import digital_figures, figures
+
+
+def plot_command(
+    name: Name,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Default: NAME-plots here.")
+    ] = None,
+    force: Force = False,
+    paper_fann: PaperFann = None,
+) -> None:
+    """Draw a network: confusion matrix, training history, and what its weights are.
+
+    Floating-gate networks: programmed currents and device curves. Int8 networks: weights.
+
+    Example: ohmbench plot floatgate-digits --out figures
+    """
+    if out == "":
+        raise OperandError("--out is empty: name a folder, or leave it out")
+    data = load(name, paper_fann)
+    folder = Path(out if out is not None else f"{Path(name).stem}-plots")
+    title = one_line(name)
+    drawn: dict[str, Figure] = {
+        "confusion.png": figures.confusion_figure(judged(data)[0], title),
+    }
+    if isinstance(data, StoredInt8):
+        drawn["weights.png"] = digital_figures.weights_figure(data.network, title)
+    else:
+        drawn["currents.png"] = figures.currents_figure(data.network, title)
+        drawn["curves.png"] = figures.curves_figure()
+    if data.history is not None:
+        drawn["history.png"] = figures.history_figure(data.history, title)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            folder, f"cannot make the folder: {error.strerror}", remedy="choose another --out"
+        ) from None
+    for file in drawn:
+        check_writable(folder / file, overwrite=force)
+    for file, figure in drawn.items():
+        figures.save_figure(figure, folder / file, overwrite=force)
+        say(f"wrote {folder / file}")

@@ -1,0 +1,109 @@
+"""``ohmbench power``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ohmbench.cli.common import Json, Name, PaperFann, console_out, load_floatgate, print_json
+from ohmbench.errors import FileError, OperandError, RangeError, one_line
+from ohmbench.floatgate import (
+    energy_per_inference,
+    max_power,
+    mean_power_per_class,
+    power_of_first_image_per_class,
+    power_per_image,
+)
+
+
+def power(
+    name: Name,
+    per_class: Annotated[
+        bool, typer.Option("--per-class", help="First image of each class, and class means.")
+    ] = False,
+    maximum: Annotated[
+        bool, typer.Option("--max", help="Every cell carrying its programmed current.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Every image.")] = False,
+    settling_time: Annotated[
+        float | None,
+        typer.Option(metavar="SECONDS", help="Gives static energy per inference; never assumed."),
+    ] = None,
+    as_json: Json = False,
+    paper_fann: PaperFann = None,
+) -> None:
+    """Static power of a floating-gate network at 2.5 V, over the test images.
+
+    The paper averages the first image of each class; the mean over all images is printed beside it.
+
+    Example: ohmbench power floatgate-digits --per-class --settling-time 1e-6
+    """
+    if settling_time is not None and not 0 < settling_time < float("inf"):
+        raise OperandError(f"--settling-time {settling_time:g}: should be positive, finite seconds")
+    data = load_floatgate(name, paper_fann, "power")
+    classes = data.network.spec.sizes[-1]
+    watts = power_per_image(data.network, data.v)
+    try:
+        first = power_of_first_image_per_class(watts, data.labels, classes)
+    except RangeError as error:
+        raise FileError(
+            name,
+            str(error),
+            field="labels",
+            remedy="the paper's figure needs one image of each class",
+        ) from None
+    means = mean_power_per_class(watts, data.labels, classes)
+    report: dict[str, Any] = {
+        "name": name,
+        "neurons": data.network.spec.neurons,
+        "images": data.images,
+        "mean_W": float(watts.mean()),
+        "min_W": float(watts.min()),
+        "max_W": float(watts.max()),
+        "first_of_class_mean_W": float(first.mean()),
+    }
+    if settling_time is not None:
+        joules = energy_per_inference(watts, settling_time)
+        report |= {"settling_time_s": settling_time, "mean_energy_J": float(joules.mean())}
+    if maximum:
+        report["all_cells_on_W"] = max_power(data.network)
+    if per_class:
+        report["per_class_W"] = {"first_image": first.tolist(), "mean": means.tolist()}
+    if every:
+        report["per_image_W"] = watts.tolist()
+    if as_json:
+        print_json(report)
+        return
+    console = console_out()
+    labels = {
+        "mean_W": "mean over all images",
+        "min_W": "smallest image",
+        "max_W": "largest image",
+        "first_of_class_mean_W": "mean of each class's first image (the paper's figure)",
+        "all_cells_on_W": "maximum: every cell at its programmed current",
+    }
+    table = Table(
+        "power", "mW", title=f"{one_line(name)}: {report['neurons']} neurons, {data.images}"
+    )
+    for key, label in labels.items():
+        if key in report:
+            table.add_row(label, f"{1e3 * report[key]:.4f}")
+    console.print(table)
+    if settling_time is not None:
+        console.print(
+            f"static energy per inference: {report['mean_energy_J']:.4g} J, settled for "
+            f"{settling_time:g} s",
+            highlight=False,
+        )
+    if per_class:
+        table = Table("class", "first image, mW", "mean, mW")
+        for c in range(classes):
+            table.add_row(str(c), f"{1e3 * float(first[c]):.4f}", f"{1e3 * float(means[c]):.4f}")
+        console.print(table)
+    if every:
+        table = Table("image", "class", "mW")
+        for i, (label, p) in enumerate(zip(data.labels.tolist(), watts.tolist(), strict=True)):
+            table.add_row(str(i), str(label), f"{1e3 * p:.4f}")
+        console.print(table)

@@ -1,0 +1,128 @@
+"""``ohmbench predict``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import numpy as np
+import torch
+import typer
+from rich.table import Table
+
+from ohmbench.cli.common import (
+    Force,
+    Json,
+    Name,
+    PaperFann,
+    check_figure,
+    console_out,
+    load,
+    print_json,
+    say,
+)
+from ohmbench.digital import StoredInt8, infer
+from ohmbench.errors import OperandError, one_line
+from ohmbench.floatgate import StoredNetwork
+from ohmbench.report import digital_figures, figures
+
+
+def predict(
+    name: Name,
+    index: Annotated[int, typer.Option(metavar="I", help="Which held-out image, from 0.")],
+    plot: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Also draw it: png, pdf or svg.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+    paper_fann: PaperFann = None,
+) -> None:
+    """What the network answers to one held-out image, and how sure its outputs are.
+
+    Example: ohmbench predict floatgate-digits --index 7 --plot seven.png
+    """
+    if plot is not None:
+        check_figure(plot, force)
+    data = load(name, paper_fann)
+    if isinstance(data, StoredInt8):
+        _predict_int8(name, data, index, plot, force, as_json)
+    else:
+        _predict_floatgate(name, data, index, plot, force, as_json)
+
+
+def check_index(index: int, images: int) -> None:
+    """Raise OperandError unless ``index`` is one of ``images`` images."""
+    if not 0 <= index < images:
+        raise OperandError(f"--index {index}: there are images 0 to {images - 1}")
+
+
+def _say_answer(name: str, index: int, answer: int, label: int) -> None:
+    verdict = "right" if answer == label else "wrong"
+    say(f"{name}, image {index}: answers {answer}, true {label}: {verdict}")
+
+
+def _predict_floatgate(
+    name: str, data: StoredNetwork, index: int, plot: str | None, force: bool, as_json: bool
+) -> None:
+    check_index(index, len(data.v))
+    label = int(data.labels[index])
+    with torch.no_grad():
+        trace = data.network.trace(data.v[index])
+        probabilities = data.network.logits(trace[-1].out).softmax(-1)
+    answer = int(np.argmax(trace[-1].out.numpy()))
+    if as_json:
+        print_json(
+            {
+                "name": name,
+                "index": index,
+                "label": label,
+                "answer": answer,
+                "outputs": trace[-1].out.tolist(),
+                "softmax": probabilities.tolist(),
+            }
+        )
+    else:
+        _say_answer(name, index, answer, label)
+        table = Table("class", "output", "softmax")
+        for c, (output, p) in enumerate(
+            zip(trace[-1].out.tolist(), probabilities.tolist(), strict=True)
+        ):
+            table.add_row(str(c), f"{output:.4f}", f"{p:.4f}")
+        console_out().print(table)
+    if plot is not None:
+        figure = figures.prediction_figure(
+            data.v[index], trace, label, f"{one_line(name)}, image {index}"
+        )
+        figures.save_figure(figure, plot, overwrite=force)
+
+
+def _predict_int8(
+    name: str, data: StoredInt8, index: int, plot: str | None, force: bool, as_json: bool
+) -> None:
+    images = data.images()
+    check_index(index, len(images.x))
+    label = int(images.labels[index])
+    found = infer(data.network, images.x[index : index + 1])
+    answer, logits = int(found.classes[0]), found.logits[0].tolist()
+    if as_json:
+        print_json(
+            {
+                "name": name,
+                "index": index,
+                "label": label,
+                "answer": answer,
+                "value": int(found.values[0]),
+                "hidden": found.hidden[0].tolist(),
+                "logits": logits,
+            }
+        )
+    else:
+        _say_answer(name, index, answer, label)
+        table = Table("class", "logit", "behind the answer")
+        for c, logit in enumerate(logits):
+            table.add_row(str(c), str(logit), str(logits[answer] - logit))
+        console_out().print(table)
+    if plot is not None:
+        figure = digital_figures.prediction_figure(
+            images.x[index], found, label, f"{one_line(name)}, image {index}"
+        )
+        figures.save_figure(figure, plot, overwrite=force)

@@ -1,0 +1,130 @@
+"""``ohmbench trace``."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from ohmbench.cli.common import (
+    Json,
+    Name,
+    PaperFann,
+    console_out,
+    load_digital,
+    print_json,
+    say,
+)
+from ohmbench.digital import load_float
+from ohmbench.digital.trace import Simulate, Stage
+from ohmbench.digital.trace import trace as trace_network
+from ohmbench.errors import OperandError
+
+SIMULATION = "ohmbench.eda.simulation"
+
+
+def simulator() -> Simulate:
+    """The function that runs the RTL. Only here does the command know of external tools."""
+    try:
+        module = importlib.import_module(SIMULATION)
+    except ModuleNotFoundError as error:
+        if error.name not in (SIMULATION, SIMULATION.rpartition(".")[0]):
+            raise
+        raise OperandError(
+            f"{SIMULATION} is not installed, so there is no hardware to run; --no-rtl leaves it out"
+        ) from None
+    simulate: Simulate = module.simulate
+    return simulate
+
+
+def trace(
+    name: Name,
+    image: Annotated[int, typer.Option(metavar="K", help="Which held-out image, from 0.")] = 0,
+    every: Annotated[bool, typer.Option("--all", help="Every held-out image.")] = False,
+    float_file: Annotated[
+        str | None,
+        typer.Option(
+            "--float",
+            metavar="FILE",
+            help="npz with the real weights: mlp_k.weight, mlp_k.bias. "
+            "Default: the integers, dequantised.",
+        ),
+    ] = None,
+    rtl: Annotated[bool, typer.Option("--rtl/--no-rtl", help="Simulate the hardware too.")] = True,
+    tolerance: Annotated[
+        float, typer.Option(metavar="FACTOR", help="Of the float stage's derived tolerance.")
+    ] = 1.0,
+    as_json: Json = False,
+    paper_fann: PaperFann = None,
+) -> None:
+    """Follow images from float through fake-quantised and integers to the hardware.
+
+    Each stage is compared with the one before; its tolerance follows from what it adds (truncation,
+    a rounded multiplier, nothing). The first layer, neuron and value that leaves it is named. Exit
+    status 1 if one does.
+
+    Example: ohmbench trace int8-digits --image 7 --no-rtl
+    """
+    data = load_digital(name, paper_fann, "trace")
+    images = data.images()
+    if not every and not 0 <= image < len(images.x):
+        raise OperandError(f"--image {image}: there are images 0 to {len(images.x) - 1}")
+    first = 0 if every else image
+    x = images.x if every else images.x[image : image + 1]
+    stages = trace_network(
+        data.network,
+        x,
+        real=None if float_file is None else load_float(float_file),
+        simulate=simulator() if rtl else None,
+        tolerance=tolerance,
+    )
+    if as_json:
+        print_json(_json(name, first, len(x), stages))
+    else:
+        _print(name, first, len(x), stages)
+    if any(stage.departure is not None for stage in stages):
+        raise typer.Exit(1)
+
+
+def _print(name: str, first: int, images: int, stages: list[Stage]) -> None:
+    which = f"image {first}" if images == 1 else f"{images} images"
+    table = Table("stage", "layer", "quantity", "values", "largest difference", "tolerance")
+    for stage in stages:
+        for part in stage.parts:
+            table.add_row(
+                stage.name,
+                str(part.layer),
+                part.quantity,
+                str(part.compared),
+                f"{part.largest:.6g} LSB",
+                f"at most {part.tolerance:.6g} LSB" if part.tolerance else "exact",
+            )
+    console_out().print(table)
+    for stage in stages:
+        verdict = "within tolerance" if stage.departure is None else "DEPARTS"
+        say(f"{stage.name}: {verdict}; {stage.note}")
+    for stage in stages:
+        if stage.departure is not None:
+            say(f"{name}: {stage.name}: {stage.departure.describe(first)}")
+            return
+    say(f"{name}, {which}: every stage within its tolerance")
+
+
+def _json(name: str, first: int, images: int, stages: list[Stage]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "images": images,
+        "stages": [
+            {
+                "name": stage.name,
+                "note": stage.note,
+                "parts": [vars(part) for part in stage.parts],
+                "departure": None
+                if stage.departure is None
+                else vars(stage.departure) | {"image": first + stage.departure.image},
+            }
+            for stage in stages
+        ],
+    }
