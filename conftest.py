@@ -25,12 +25,12 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent
 LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
-KINDS = ("unit", "repro")
+KINDS = ("unit", "repro", "rtl")
 SLOW = "ohmbench_slow_not_selected"
 MARKERS = (
     "unit: library and harness tests (tests/unit)",
     "repro: one test per claim of the ledger (tests/repro)",
-    "rtl: hardware description against its golden model",
+    "rtl: hardware description against its golden model (tests/rtl)",
     "synth: synthesis results against their tolerances",
     "vtr: needs the VTR flow (VTR_ROOT)",
     "bench: benchmarks; compares ratios, never wall time alone",
@@ -80,6 +80,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         ", ".join(f"{name} {number}" for name, number in versions().items())
         + f", hypothesis profile {hypothesis.settings.get_current_profile_name()}"
     ]
+    found = [n for n in NEEDS.values() if n.version is not None and skip_reason(n.name) is None]
+    lines += ["tools: " + ", ".join(f"{n.name} {n.version()}" for n in found)] if found else []
     lines += [reason for name in NEEDS if (reason := skip_reason(name))]
     return lines
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ohmbench.data.mnist import DATA_VARIABLE, mnist_folder
+from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
 from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, fann_folder
 
@@ -25,13 +26,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Need:
-    """One thing: its name in ``needs(name)``, what it is, what for, how to get it, how to look."""
+    """One thing: its name in ``needs(name)``, what it is, what for, how to get it, how to look.
+
+    ``version`` tells a tool's version once it was found; files have none.
+    """
 
     name: str
     what: str
     used_by: str
     hint: str
     look: Callable[[], Found]
+    version: Callable[[], str] | None = None
 
 
 def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[[], Found]:
@@ -43,6 +48,14 @@ def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[
         return Found(path) if os.path.isfile(path) else Found(None, f"{path} not found")
 
     return look
+
+
+def _tool(tool: Tool) -> Need:
+    def look() -> Found:
+        path = tool.path()
+        return Found(path) if path else Found(None, f"{tool.name} not found")
+
+    return Need(tool.name, tool.what, tool.used_by, tool.hint, look, tool.version)
 
 
 NEEDS = {
@@ -69,6 +82,7 @@ NEEDS = {
             f"set {DATA_VARIABLE} to a folder that holds them (or has them in mnist/)",
             _file_in(mnist_folder, "t10k-images-idx3-ubyte.gz"),
         ),
+        *map(_tool, TOOLS.values()),
     )
 }
 """Name -> need."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from ohmbench.data.mnist import DATA_VARIABLE
-from ohmbench.needs import NEEDS
+from ohmbench.needs import NEEDS, Found
 from ohmbench.paper import FANN_VARIABLE
 
 ROOT = Path(__file__).parents[2]
@@ -80,7 +81,12 @@ def counts(result: pytest.RunResult) -> str:
 
 
 @pytest.mark.parametrize("name", NEEDS)
-def test_what_is_missing_is_skipped_with_a_reason(project: Project, name: str) -> None:
+def test_what_is_missing_is_skipped_with_a_reason(
+    project: Project, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if NEEDS[name].version is not None:  # a tool, which may well be installed here
+        gone = replace(NEEDS[name], look=lambda: Found(None, "not found"))
+        monkeypatch.setitem(NEEDS, name, gone)
     unit = f"import pytest\n@pytest.mark.needs({name!r})\ndef test_it(): raise SystemError\n"
     result = project.run("-rs", unit=unit)
     result.assert_outcomes(skipped=1)
@@ -88,7 +94,7 @@ def test_what_is_missing_is_skipped_with_a_reason(project: Project, name: str) -
     (line,) = [line for line in result.outlines if line.startswith("SKIPPED")]
     assert f"needs {name}: " in line
     assert NEEDS[name].hint in line
-    assert counts(result) == "checks: repro 0 run; unit 0 run, 1 skipped"
+    assert counts(result) == "checks: repro 0 run; rtl 0 run; unit 0 run, 1 skipped"
     header = result.stdout.str().partition("collected")[0]
     assert f"needs {name}: " in header
 
@@ -155,7 +161,7 @@ def test_a_required_kind_fails_where_nothing_is_collected(project: Project) -> N
 def test_a_required_kind_that_ran_passes(project: Project, unit: str) -> None:
     result = project.run("--require-kind", "unit", unit=unit)
     assert result.ret == 0
-    assert counts(result) == "checks: repro 0 run; unit 1 run"
+    assert counts(result) == "checks: repro 0 run; rtl 0 run; unit 1 run"
 
 
 SLOW = UNIT + "import pytest\n@pytest.mark.slow\ndef test_slow(): pass\n"
@@ -170,13 +176,13 @@ def test_slow_tests_run_on_request_only(project: Project) -> None:
     assert counts(result).endswith("unit 2 run")
 
 
-@pytest.mark.parametrize("kind", ["unit", "repro"])
+@pytest.mark.parametrize("kind", ["unit", "repro", "rtl"])
 def test_the_folder_is_the_marker(project: Project, kind: str) -> None:
+    project.write("tests/rtl/test_hardware.py", UNIT)
     result = project.run("-m", kind, unit=UNIT, repro=GOOD_CLAIMS)
-    assert (
-        counts(result)
-        == f"checks: repro {2 * (kind == 'repro')} run; unit {int(kind == 'unit')} run"
-    )
+    ran = {"repro": 2, "rtl": 1, "unit": 1}
+    expected = "; ".join(f"{k} {n if k == kind else 0} run" for k, n in ran.items())
+    assert counts(result) == f"checks: {expected}"
 
 
 # ------------------------------------------------------------------------------------------------
@@ -194,7 +200,7 @@ def test_claims_and_counts_are_printed(project: Project, options: tuple[str, ...
     assert ">= 10" in table["two"]
     assert table["two"].rstrip().endswith("met")
     assert table["three"].rstrip().endswith("not checkable: a chip")
-    assert counts(result) == "checks: repro 2 run; unit 1 run; slow 1 not selected (--slow)"
+    assert counts(result) == "checks: repro 2 run; rtl 0 run; unit 1 run; slow 1 not selected (--slow)"
 
 
 def test_a_measurement_that_does_not_fit_fails(project: Project) -> None:
