@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 
@@ -46,3 +47,20 @@ def assert_gradient(
     assert bool((error <= allowed).all()), (
         f"gradient {gradient}, but central differences give {difference} at {x}"
     )
+
+
+def assert_same_integers(found, expected, what: str, names=None) -> None:
+    """Two inferences agree to the bit; the first difference is named, layer by layer."""
+    names = names or ("acc1", "r", "product", "hidden", "logits", "classes", "values")
+    for name in names:
+        a, b = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
+        assert a.shape == b.shape, f"{name} has shape {a.shape}, but should be {b.shape} [{what}]"
+        wrong = a.astype(np.int64) != b.astype(np.int64)
+        if wrong.any():
+            image, *neuron = (int(i) for i in np.unravel_index(int(wrong.argmax()), wrong.shape))
+            place = name + "".join(f"[{n}]" for n in neuron)
+            place_value = (image, *neuron)
+            raise AssertionError(
+                f"{place} = {a[place_value]}, but should be {b[place_value]} "
+                f"[{what}, image {image}; {int(wrong.sum())} of {wrong.size} differ]"
+            )

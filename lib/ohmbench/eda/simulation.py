@@ -47,8 +47,8 @@ class RtlInference:
         return self.valid - self.accepted
 
 
-def _pointer(array: NDArray[Any] | None) -> ctypes.c_void_p | None:
-    return None if array is None else array.ctypes.data_as(ctypes.c_void_p)
+def _pointers(*arrays: NDArray[Any]) -> list[ctypes.c_void_p]:
+    return [array.ctypes.data_as(ctypes.c_void_p) for array in arrays]
 
 
 class Simulation:
@@ -109,7 +109,7 @@ class Simulation:
         answered = self._lib.ohm_host(
             self._sim,
             ctypes.c_int64(n),
-            *map(_pointer, (addresses, write, wdata, rdata, errors)),
+            *_pointers(addresses, write, wdata, rdata, errors),
         )
         if answered != n:
             raise ToolError(f"the host port answered {answered} of {n} accesses")
@@ -152,20 +152,21 @@ class Simulation:
         came = self._lib.ohm_infer(
             self._sim,
             ctypes.c_int64(n),
-            _pointer(words),
+            *_pointers(words),
             ctypes.c_int(input_gap),
             ctypes.c_int(output_gap),
             ctypes.c_uint64(seed),
             ctypes.c_int64(max_clocks),
-            *map(_pointer, (hidden, logits, classes, values, clocks)),
+            *_pointers(hidden, logits, classes, values, clocks),
         )
         if came != n:
             raise ToolError(f"{came} of {n} results came within {max_clocks} clocks")
         order = hidden_order(hw).reshape(-1)
         neurons = np.zeros((n, hw.hidden), np.uint8)
         neurons[:, order[order >= 0]] = hidden[:, order >= 0]
+        accepted, valid, taken = clocks.T.copy()
         return RtlInference(
-            neurons, logits, classes, values, *clocks.T.copy(), padding=hidden[:, order < 0]
+            neurons, logits, classes, values, accepted, valid, taken, hidden[:, order < 0]
         )
 
     def clocks(self, inputs: NDArray[np.uint64]) -> NDArray[np.uint64]:
@@ -175,9 +176,7 @@ class Simulation:
         """
         inputs = np.ascontiguousarray(inputs, np.uint64)
         outputs = np.zeros((len(inputs), 9 + self.hardware.classes), np.uint64)
-        self._lib.ohm_clocks(
-            self._sim, ctypes.c_int64(len(inputs)), _pointer(inputs), _pointer(outputs)
-        )
+        self._lib.ohm_clocks(self._sim, ctypes.c_int64(len(inputs)), *_pointers(inputs, outputs))
         return outputs
 
     def write_coverage(self, path: Path) -> None:
