@@ -9,8 +9,8 @@
 // biases and inputs, so nothing wraps or saturates but the clamp above.
 //
 // Latency: from the clock that takes the last word of an image to the clock with result_valid_o
-// GROUPS * WORDS + STEPS + ceil(CLASSES / 2) + log2(ELEMENTS) + log2(REQUANTS) + 15 clocks when
-// nothing is in the way (64-100-10: 92 + 1). A new image may start every GROUPS * WORDS clocks (64).
+// GROUPS * WORDS + STEPS + ceil(CLASSES / 2) + log2(ELEMENTS) + log2(REQUANTS) + 13 clocks when
+// nothing is in the way (64-100-10: 93). A new image may start every GROUPS * WORDS clocks (64).
 
 `default_nettype none
 
