@@ -1,9 +1,13 @@
 """The judges go red on what they must not let pass."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from tests.unit.asserts import assert_gradient, assert_monotone, assert_odd
+from ohmbench.digital import infer
+from tests.unit.asserts import assert_gradient, assert_monotone, assert_odd, assert_same_integers
+from tests.unit.int8_networks import random_int8
 
 
 def test_monotone_rejects_a_dip():
@@ -36,3 +40,17 @@ def test_gradient_rejects_a_wrong_backward():
 
 def test_gradient_accepts_the_right_one():
     assert_gradient(lambda x: x**3, torch.tensor([1.3], dtype=torch.float64))
+
+
+def test_differing_integers_are_named_with_their_place():
+    network, images = random_int8(0, (5, 4, 3), images=6)
+    found = infer(network, images)
+    assert_same_integers(found, found, "itself")
+    logits = found.logits.copy()
+    logits[4, 1] += 1
+    wrong = replace(found, logits=logits)
+    with pytest.raises(AssertionError, match=r"logits\[1\] = .* \[seed 0, image 4; 1 of 18 differ"):
+        assert_same_integers(wrong, found, "seed 0")
+    with pytest.raises(AssertionError, match="shape"):
+        assert_same_integers(replace(found, values=found.values[:3]), found, "seed 0")
+    assert_same_integers(wrong, found, "seed 0", ("hidden", "classes"))

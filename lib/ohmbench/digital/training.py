@@ -29,6 +29,7 @@ from ohmbench.digital.quantization import (
     WEIGHT_MAX,
     quantize_bias,
     quantize_weight,
+    weight_scale,
 )
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
 from ohmbench.digital.store import save_int8
@@ -148,7 +149,7 @@ class FakeQuantNetwork(torch.nn.Module):
         """The network of integers that this one is now. Raises OperandError when there is none."""
         weight = [self.get_parameter(f"weight_{k}").detach().numpy() for k in range(2)]
         bias = [self.get_parameter(f"bias_{k}").detach().numpy() for k in range(2)]
-        w_scale = [float(self.weight_scale(k)) for k in range(2)]
+        w_scale = [weight_scale(w) for w in weight]
         out_scale = float(self.out_scale())
         in_scale = (IN_SCALE, out_scale)
         b_scale = [float(np.float32(i * w)) for i, w in zip(in_scale, w_scale, strict=True)]
