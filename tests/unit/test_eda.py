@@ -1,0 +1,193 @@
+"""External tools: found or missed by name, one line each; builds are whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from ohmbench import cli
+from ohmbench.digital import Int8Network
+from ohmbench.digital.widths import Hardware
+from ohmbench.eda import simulation, tools, verilator
+from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder, parameters, sources
+from ohmbench.eda.tools import TOOLS, ToolError, require
+from ohmbench.eda.verilator import CACHE_VARIABLE, Build, build_library
+from ohmbench.errors import OhmbenchError, RangeError, ShapeError
+from ohmbench.needs import NEEDS, skip_reason
+
+SMALL = Hardware(8, 2, 2, lanes=1, requants=1)
+
+
+def small_network(**changes: int) -> Int8Network:
+    integers = {"M": 1, "S": 0, **changes}
+    return Int8Network(
+        (np.ones((2, 8), np.int8), np.ones((2, 2), np.int8)),
+        (np.zeros(2, np.int32), np.zeros(2, np.int32)),
+        **integers,
+    )
+
+
+@pytest.fixture
+def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(tools.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
+
+
+@pytest.mark.usefixtures("nothing_installed")
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_missing_tool_is_one_line_with_the_way_to_get_it(name: str) -> None:
+    with pytest.raises(ToolError) as caught:
+        require(name)
+    message = str(caught.value)
+    assert message.startswith(f"{name} not found")
+    assert TOOLS[name].hint in message
+    assert "\n" not in message
+    reason = skip_reason(name)
+    assert reason is not None
+    assert TOOLS[name].hint in reason
+
+
+@pytest.mark.usefixtures("nothing_installed")
+def test_a_missing_simulator_is_exit_status_2() -> None:
+    result = CliRunner().invoke(cli.app, ["trace", "int8-digits", "--image", "0"])
+    assert result.exit_code != 0
+    with pytest.raises(ToolError, match="verilator not found"):
+        simulation.simulate(small_network(), np.zeros((1, 8), np.uint8))
+
+
+def test_every_tool_is_a_need() -> None:
+    assert set(TOOLS) <= set(NEEDS)
+
+
+@pytest.mark.parametrize("name", [name for name, tool in TOOLS.items() if tool.path()])
+def test_a_tool_that_is_there_has_a_version(name: str) -> None:
+    assert any(c.isdigit() for c in TOOLS[name].version())
+
+
+# ------------------------------------------------------------------------------------------------
+# The sources
+
+
+def test_the_sources_are_the_projects() -> None:
+    assert {"accelerator.v", "requantize.v"} <= {path.name for path in sources()}
+    assert hdl_folder().is_dir()
+
+
+def test_a_folder_without_sources_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(HDL_VARIABLE, str(tmp_path))
+    with pytest.raises(ToolError, match=rf"{tmp_path}.*{HDL_VARIABLE}"):
+        hdl_folder()
+
+
+def test_parameters_are_the_hardwares() -> None:
+    found = parameters(Hardware(784, 64, 10, lanes=8, requants=4))
+    assert found == {"INPUTS": 784, "HIDDEN": 64, "CLASSES": 10, "LANES": 8, "REQUANTS": 4}
+
+
+# ------------------------------------------------------------------------------------------------
+# Builds
+
+
+def test_the_key_covers_all_that_goes_in(tmp_path: Path) -> None:
+    changed = []
+    for path in sources():
+        copy = tmp_path / path.name
+        copy.write_text(path.read_text() + ("// touched\n" if path.name == "ram.v" else ""))
+        changed.append(copy)
+    builds = [
+        Build(SMALL),
+        Build(Hardware(8, 2, 3, lanes=1, requants=1)),
+        Build(SMALL, coverage=True),
+        Build(SMALL, mutants=True),
+        Build(SMALL, verilog=changed),
+    ]
+    assert len({build.key() for build in builds}) == len(builds)
+    assert Build(SMALL).key() == builds[0].key()
+
+
+@pytest.mark.needs("verilator", "compiler")
+def test_sources_that_do_not_compile_are_one_line_and_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    broken = tmp_path / "accelerator.v"
+    broken.write_text("module accelerator (input wire clk_i);\n  assign nothing = ;\nendmodule\n")
+    with pytest.raises(ToolError, match=r"verilator failed: .*accelerator\.v:2"):
+        build_library(Build(SMALL, verilog=[broken]))
+    assert [p for p in (tmp_path / "cache").rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.needs("verilator", "compiler")
+def test_a_build_that_takes_too_long_is_given_up(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    monkeypatch.setattr(verilator, "BUILD_TIMEOUT_S", 0.01)
+    with pytest.raises(ToolError, match=r"took more than 0\.01 s"):
+        build_library(Build(SMALL))
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
+
+
+@pytest.mark.needs("verilator", "compiler")
+def test_a_cache_that_cannot_be_written_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
+    with pytest.raises(ToolError, match=CACHE_VARIABLE):
+        build_library(Build(SMALL))
+
+
+@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", CACHE_VARIABLE])
+def test_the_cache_is_where_the_user_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert verilator.cache_folder().is_relative_to(tmp_path)
+
+
+@pytest.mark.needs("verilator", "compiler")
+def test_the_tools_environment_is_not_ours() -> None:
+    """An exported VERILATOR_ROOT misleads other Verilators: only the child process has it."""
+    environment = verilator.tool_environment()
+    assert "VERILATOR_ROOT" in environment
+    assert os.environ.get("VERILATOR_ROOT") != environment["VERILATOR_ROOT"]
+
+
+# ------------------------------------------------------------------------------------------------
+# What never reaches a simulation
+
+
+def no_build(*_: object, **__: object) -> Path:
+    raise AssertionError("a build was started")
+
+
+@pytest.mark.parametrize(
+    ("hardware", "error"),
+    [
+        (Hardware(8, 1, 2, lanes=1, requants=1), ShapeError),  # network larger than the hardware
+        (Hardware(8, 2, 2, lanes=1, requants=1, acc1_bits=9), RangeError),  # 8 * 255 needs 12
+        (Hardware(8, 2, 2, lanes=1, requants=1, product_bits=8), RangeError),
+    ],
+)
+def test_what_prove_rejects_is_refused_before_simulation(
+    monkeypatch: pytest.MonkeyPatch, hardware: Hardware, error: type[OhmbenchError]
+) -> None:
+    monkeypatch.setattr(simulation, "hardware_for", lambda network: hardware)
+    monkeypatch.setattr(simulation, "build_library", no_build)
+    with pytest.raises(error):
+        simulation.simulate(small_network(), np.zeros((1, 8), np.uint8))
+
+
+def test_images_of_the_wrong_size_are_refused_before_simulation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(simulation, "build_library", no_build)
+    with pytest.raises(ShapeError):
+        simulation.simulate(small_network(), np.zeros((1, 9), np.uint8))
