@@ -1,0 +1,204 @@
+"""Proofs of register widths: exact on what can be enumerated, and every break is shown."""
+
+import sys
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ohmbench.digital import Hardware, check_fits, infer
+from ohmbench.digital.prove import Verdict, extreme_image, prove, spans
+from ohmbench.errors import RangeError, ShapeError
+from tests.unit.int8_networks import INT32, int8_networks, random_int8, zeros
+
+WIDTHS = ("acc1_bits", "sum1_bits", "r_bits", "product_bits", "acc2_bits", "logit_bits")
+
+
+def values(network, images):
+    """What every register meets on ``images``, (n, neurons), by the golden model."""
+    found = infer(network, images)
+    x, h = images.astype(int)[:, None], found.hidden.astype(int)[:, None]
+    return {
+        "mac1": (network.weight[0].astype(int) * x).reshape(len(images), -1),
+        "acc1": found.acc1 - network.bias[0],
+        "sum1": found.acc1,
+        "r": found.r,
+        "product": found.product,
+        "hidden": found.hidden.astype(int),
+        "mac2": (network.weight[1].astype(int) * h).reshape(len(images), -1),
+        "acc2": found.logits - network.bias[1],
+        "logit": found.logits,
+    }
+
+
+@given(int8_networks())
+def test_no_image_leaves_the_bounds(drawn):
+    network, images = drawn
+    bounds = {b.register.name: b for b in prove(network, Hardware(*network.sizes)).bounds}
+    for name, found in values(network, images).items():
+        assert bounds[name].low <= found.min()
+        assert found.max() <= bounds[name].high
+
+
+@given(int8_networks(largest=4))
+def test_layer_1_bounds_are_reached_by_an_image_at_the_corners(drawn):
+    judge_layer_1(drawn[0])
+
+
+def judge_layer_1(network):
+    """Sums are linear in each pixel, so all corners of the image space hold their extremes."""
+    corners = np.array(list(product((0, 255), repeat=network.inputs)), np.uint8)
+    found = values(network, corners)
+    for bound in prove(network, Hardware(*network.sizes)).bounds:
+        name = bound.register.name
+        if name in ("acc1", "sum1", "r", "product", "hidden"):
+            assert bound.exact
+            assert (found[name].min(), found[name].max()) == (bound.low, bound.high)
+            assert found[name][:, bound.high_neuron].max() == bound.high
+            assert found[name][:, bound.low_neuron].min() == bound.low
+
+
+@given(int8_networks())
+def test_our_hardware_holds_every_network(drawn):
+    network, _ = drawn
+    assert prove(network, Hardware(*network.sizes)).proven
+    check_fits(network, Hardware(*network.sizes))
+
+
+@given(int8_networks(), st.sampled_from(WIDTHS), st.integers(1, 34))
+def test_a_proof_and_a_break_exclude_each_other(drawn, width, bits):
+    """Where images are all corners and the given ones: proven means that none leaves, and a
+    counterexample is an image whose golden value does not fit."""
+    network, images = drawn
+    hardware = replace(Hardware(*network.sizes), **{width: bits})
+    certificate = prove(network, hardware)
+    corners = np.array(list(product((0, 255), repeat=min(network.inputs, 6))), np.uint8)
+    found = values(network, np.concatenate([images, corners]))
+    for bound in certificate.bounds:
+        name, register = bound.register.name, bound.register
+        if name not in found:
+            continue
+        if bound.verdict is Verdict.HOLDS:
+            assert register.low <= found[name].min()
+            assert found[name].max() <= register.high
+        if bound.verdict is Verdict.BROKEN:
+            example = bound.counterexample
+            shown = values(network, example.image[None])[name]
+            assert example.value in shown
+            assert not register.low <= example.value <= register.high
+            assert example.kept == register.kept(example.value) != example.value
+
+
+@given(int8_networks())
+def test_one_bit_less_than_needed_breaks_layer_1(drawn):
+    network, _ = drawn
+    for name in ("acc1", "sum1", "r", "product"):
+        exact = next(
+            b for b in prove(network, Hardware(*network.sizes)).bounds if b.register.name == name
+        )
+        enough = replace(Hardware(*network.sizes), **{f"{name}_bits": exact.needs})
+        bound = next(b for b in prove(network, enough).bounds if b.register.name == name)
+        assert bound.verdict is Verdict.HOLDS
+        if exact.needs > 1:
+            narrow = replace(enough, **{f"{name}_bits": exact.needs - 1})
+            bound = next(b for b in prove(network, narrow).bounds if b.register.name == name)
+            assert bound.verdict is Verdict.BROKEN
+
+
+def test_the_neuron_and_its_image_are_named():
+    network = zeros(M=1, S=0, w1={(17, 3): 100, (17, 9): -100})
+    hardware = replace(Hardware(64, 100, 10), acc1_bits=15)
+    certificate = prove(network, hardware)
+    bound = certificate.first_failure
+    assert (bound.register.name, bound.verdict) == ("acc1", Verdict.BROKEN)
+    example = bound.counterexample
+    assert (example.neuron, example.value, example.kept) == (17, 25500, 25500 - 2**15)
+    assert np.nonzero(example.image)[0].tolist() == [3]
+    low = replace(hardware, acc1_bits=15)
+    mirrored = zeros(M=1, S=0, w1={(17, 3): -128})
+    assert prove(mirrored, low).first_failure.counterexample.value == -32640
+
+
+def test_a_break_in_layer_2_is_shown_by_an_image():
+    network = zeros(2, 2, 2, M=1, S=0, w1={(0, 0): 1, (1, 1): 1}, w2={(1, 0): 127, (1, 1): 127})
+    hardware = replace(Hardware(2, 2, 2), acc2_bits=16)
+    bound = prove(network, hardware).first_failure
+    assert (bound.register.name, bound.verdict) == ("acc2", Verdict.BROKEN)
+    assert bound.counterexample.image.tolist() == [255, 255]
+    assert bound.counterexample.value == 2 * 127 * 255
+
+
+def test_what_only_bounds_can_reach_is_not_called_broken():
+    """Two hidden neurons that never fire together: the bound adds them, no image does."""
+    network = zeros(
+        1, 2, 1, M=1, S=0, w1={(0, 0): 1, (1, 0): -1}, b1={1: 255}, w2={(0, 0): 127, (0, 1): 127}
+    )
+    hardware = replace(Hardware(1, 2, 1), acc2_bits=16)  # 127 * 255 fits, twice that does not
+    certificate = prove(network, hardware)
+    assert certificate.first_failure.verdict is Verdict.NOT_PROVEN
+    assert certificate.first_failure.counterexample is None
+    assert not certificate.proven
+    reached = max(int(infer(network, np.array([[x]], np.uint8)).logits[0, 0]) for x in range(256))
+    assert reached < 2**15
+
+
+@pytest.mark.parametrize(
+    ("network", "change", "name", "value"),
+    [
+        (zeros(2, 2, 2, M=300), {"scale_bits": 8}, "M", 300),
+        (zeros(2, 2, 2, S=31), {"shift_bits": 4}, "S", 31),
+        (zeros(2, 2, 2, b1={1: 128}), {"bias_bits": 8}, "bias1", 128),
+        (zeros(2, 2, 2, b2={0: -129}), {"bias_bits": 8}, "bias2", -129),
+        (zeros(2, 2, 2, w2={(1, 1): 8}), {"weight_bits": 4}, "weight2", 8),
+    ],
+)
+def test_parameters_that_cannot_be_stored(network, change, name, value):
+    bound = prove(network, replace(Hardware(2, 2, 2), **change)).first_failure
+    assert (bound.register.name, bound.counterexample.value) == (name, value)
+    assert bound.counterexample.image is None
+
+
+def test_worst_case_of_the_format():
+    """64 inputs, any weights, bias and M: 48 bits and a sign."""
+    worst = zeros(M=65535, S=31, w1={(0, i): 127 for i in range(64)}, b1={0: INT32[1]})
+    signed = replace(Hardware(64, 100, 10), product_signed=True)
+    (bound,) = (b for b in prove(worst, signed).bounds if b.register.name == "product")
+    assert bound.needs == 49
+
+
+def test_larger_networks_are_refused():
+    network, _ = random_int8(0, (5, 4, 3))
+    for name in ("inputs", "hidden", "classes"):
+        sizes = {"inputs": 5, "hidden": 4, "classes": 3}
+        small = Hardware(**(sizes | {name: sizes[name] - 1}))
+        for check in (prove, check_fits):
+            with pytest.raises(ShapeError, match=f"has {sizes[name]} {name}"):
+                check(network, small)
+    assert prove(network, Hardware(50, 40, 30)).proven
+
+
+def test_check_fits_names_the_register():
+    network, _ = random_int8(0, (5, 4, 3))
+    with pytest.raises(RangeError, match=r"product runs from .* 8 bits unsigned"):
+        check_fits(network, replace(Hardware(5, 4, 3), product_bits=8))
+
+
+def test_extreme_images():
+    network = zeros(3, 1, 1, w1={(0, 0): 5, (0, 1): -5})
+    assert extreme_image(network, 0, largest=True).tolist() == [255, 0, 0]
+    assert extreme_image(network, 0, largest=False).tolist() == [0, 255, 0]
+
+
+@pytest.mark.parametrize("name", ["acc1", "sum1", "product"])
+def test_a_prover_that_forgets_a_pixel_is_caught(monkeypatch, name):
+    def smaller(found):
+        span = found[name]
+        return {name: replace(span, high=span.high - 1, low=span.low + 1)}
+
+    module = sys.modules[prove.__module__]
+    monkeypatch.setattr(module, "spans", lambda n: spans(n) | smaller(spans(n)))
+    with pytest.raises(AssertionError):
+        judge_layer_1(random_int8(0, (4, 4, 3))[0])

@@ -1,0 +1,79 @@
+"""Register widths: what fits, what wraps, and how the RTL's parameters give them."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ohmbench.digital import PUBLISHED_HARDWARE, Hardware, Register
+from ohmbench.digital.widths import bits_needed, clog2
+from ohmbench.errors import RangeError
+
+registers = st.builds(Register, st.just("r"), st.integers(1, 64), st.booleans())
+
+
+@given(registers)
+def test_a_register_holds_two_to_the_bits_numbers(register):
+    assert register.high - register.low + 1 == 2**register.bits
+    assert (register.low < 0) == register.signed
+
+
+@given(registers, st.integers(-(2**70), 2**70))
+def test_what_is_kept_is_congruent_and_held(register, value):
+    kept = register.kept(value)
+    assert register.low <= kept <= register.high
+    assert (value - kept) % 2**register.bits == 0
+    assert (kept == value) == (register.low <= value <= register.high)
+
+
+@given(st.integers(-(2**60), 2**60), st.integers(-(2**60), 2**60), st.booleans())
+def test_the_width_that_is_needed_is_the_least(a, b, signed):
+    low, high = sorted((a, b) if signed else (abs(a), abs(b)))
+    needed = Register("r", bits_needed(low, high, signed=signed), signed)
+    assert needed.low <= low <= high <= needed.high
+    if needed.bits > 1:
+        narrower = Register("r", needed.bits - 1, signed)
+        assert low < narrower.low or high > narrower.high
+
+
+def test_clog2_is_verilogs():
+    assert [clog2(n) for n in (1, 2, 3, 4, 5, 64, 65, 784, 1024, 1025)] == [
+        0, 1, 2, 2, 3, 6, 7, 10, 10, 11
+    ]  # fmt: skip
+
+
+@given(st.integers(1, 2000), st.integers(1, 300), st.integers(1, 20), st.integers(1, 32))
+def test_our_sums_and_products_cannot_overflow(inputs, hidden, classes, lanes):
+    """By the formats alone, whatever the weights: the widths are derived to hold the worst."""
+    hw = Hardware(inputs, hidden, classes, lanes=lanes)
+    reg = hw.registers()
+    ends = {"signed8": (-128, 127), "bias": (-(2**31), 2**31 - 1)}
+    for layer, terms in (("1", hw.padded_inputs), ("2", hw.padded_hidden)):
+        low, high = (255 * terms * w for w in ends["signed8"])
+        acc, total = reg[f"acc{layer}"], reg["sum1" if layer == "1" else "logit"]
+        assert acc.low <= low
+        assert high <= acc.high
+        assert total.low <= low + ends["bias"][0]
+        assert high + ends["bias"][1] <= total.high
+    assert reg["r"].high >= reg["sum1"].high
+    assert reg["product"].high >= reg["r"].high * 65535
+
+
+def test_the_digits_hardware():
+    bits = {name: str(r) for name, r in Hardware(64, 100, 10).registers().items()}
+    assert bits["mac1"] == "16 bits signed"
+    assert bits["acc1"] == "22 bits signed"
+    assert bits["sum1"] == "33 bits signed"
+    assert bits["r"] == "32 bits unsigned"
+    assert bits["product"] == "48 bits unsigned"
+    assert bits["logit"] == "33 bits signed"
+
+
+def test_the_published_hardware():
+    reg = PUBLISHED_HARDWARE.registers()
+    assert {str(reg[n]) for n in ("acc1", "sum1", "product", "acc2", "logit")} == {"32 bits signed"}
+
+
+@pytest.mark.parametrize("change", [{"inputs": 0}, {"lanes": 0}, {"product_bits": 0}])
+def test_impossible_parameters(change):
+    with pytest.raises(RangeError, match=f"{next(iter(change))} is 0"):
+        Hardware(**({"inputs": 4, "hidden": 4, "classes": 2} | change))
