@@ -543,6 +543,99 @@ def npz_kinds() -> list[Kind]:
 
 
 # ------------------------------------------------------------------------------------------------
+# Int8 networks: npz files whose every array is sound and whose whole is not
+
+INT8_SIZES = (6, 5, 3)  # inputs, hidden, classes
+
+
+def int8_arrays() -> dict[str, np.ndarray]:
+    """A small network in the FANN paper's layout, with images and ohmbench's own fields."""
+    inputs, hidden, classes = INT8_SIZES
+
+    def scale(value: float) -> np.ndarray:
+        return np.array([value], np.float32)
+
+    return {
+        "mlp_0.weight_q": np.arange(hidden * inputs, dtype=np.int8).reshape(hidden, inputs),
+        "mlp_0.bias_q": np.arange(hidden, dtype=np.int32),
+        "mlp_0.weight_scale": scale(2**-6),
+        "mlp_0.bias_scale": scale(2**-14),
+        "mlp_0.in_scale": scale(2**-8),
+        "mlp_0.out_scale": scale(2**-4),
+        "mlp_1.weight_q": np.arange(hidden * classes, dtype=np.int8).reshape(classes, hidden),
+        "mlp_1.bias_q": np.arange(classes, dtype=np.int32),
+        "mlp_1.weight_scale": scale(2**-6),
+        "mlp_1.bias_scale": scale(2**-10),
+        "mlp_1.in_scale": scale(2**-4),
+        "test_inputs_u8": np.arange(4 * inputs, dtype=np.uint8).reshape(4, inputs),
+        "test_labels": np.array([0, 1, 2, 0]),
+        "pytorch_test_pred": np.array([0, 1, 2, 1]),
+        "seed": np.array(3),
+        "recipe": np.array("{}"),
+        "history": np.zeros((2, 3)),
+    }
+
+
+def _int8_changes() -> dict[str, tuple[str, np.ndarray | None]]:
+    """Kind -> field at fault and what takes its place (None: nothing)."""
+    inputs, hidden, classes = INT8_SIZES
+    large = np.float32(3e38)
+    return {
+        "weights-missing": ("mlp_0.weight_q", None),
+        "weights-wide": ("mlp_0.weight_q", np.zeros((hidden, inputs), np.int16)),
+        "weights-unsigned": ("mlp_1.weight_q", np.zeros((classes, hidden), np.uint8)),
+        "weights-float": ("mlp_1.weight_q", np.zeros((classes, hidden))),
+        "weights-flat": ("mlp_0.weight_q", np.zeros(hidden * inputs, np.int8)),
+        "weights-empty": ("mlp_0.weight_q", np.zeros((0, inputs), np.int8)),
+        "weights-no-chain": ("mlp_1.weight_q", np.zeros((classes, hidden + 1), np.int8)),
+        "weights-pickle": ("mlp_0.weight_q", np.array([object()])),
+        "bias-wide": ("mlp_0.bias_q", np.zeros(hidden, np.int64)),
+        "bias-long": ("mlp_0.bias_q", np.zeros(hidden + 1, np.int32)),
+        "bias-missing": ("mlp_1.bias_q", None),
+        "scale-nan": ("mlp_0.weight_scale", np.array([np.nan], np.float32)),
+        "scale-inf": ("mlp_0.out_scale", np.array([np.inf], np.float32)),
+        "scale-zero": ("mlp_0.in_scale", np.zeros(1, np.float32)),
+        "scale-negative": ("mlp_1.weight_scale", -np.ones(1, np.float32)),
+        "scale-two": ("mlp_0.in_scale", np.ones(2, np.float32)),
+        "scale-double": ("mlp_0.in_scale", np.ones(1)),
+        "scale-missing": ("mlp_1.in_scale", None),
+        "scale-overflow": ("mlp_0.bias_scale", np.array([large])),
+        "scale-subnormal": ("mlp_0.bias_scale", np.array([1e-45], np.float32)),
+        "M-alone": ("S", None),
+        "images-signed": ("test_inputs_u8", np.zeros((4, inputs), np.int8)),
+        "images-narrow": ("test_inputs_u8", np.zeros((4, inputs - 1), np.uint8)),
+        "images-missing": ("test_inputs_u8", None),
+        "labels-missing": ("test_labels", None),
+        "labels-few": ("test_labels", np.zeros(3, np.int64)),
+        "label-no-class": ("test_labels", np.full(4, classes)),
+        "label-huge": ("test_labels", np.full(4, 2**62)),
+        "label-negative": ("test_labels", np.full(4, -1)),
+        "answer-no-class": ("pytorch_test_pred", np.full(4, classes)),
+        "network-unknown": ("network", np.array("int8-nonsense")),
+        "network-other": ("network", np.array("int8-digits")),
+        "network-control": ("network", np.array("\x1b[31m\n")),
+        "seed-negative": ("seed", np.array(-1)),
+        "seed-large": ("seed", np.array(2**31)),
+        "history-nan": ("history", np.full((2, 3), np.nan)),
+        "history-flat": ("history", np.zeros(6)),
+        "surprise": ("surprise", np.zeros(1)),
+    }
+
+
+def int8_kinds() -> list[Kind]:
+    kinds = not_files("int8")
+    for name, (field, value) in _int8_changes().items():
+        arrays = int8_arrays() | ({"M": np.array(5)} if name == "M-alone" else {})
+        changed = arrays | {field: value} if value is not None else arrays
+        if value is None:
+            changed.pop(field, None)
+        stream = io.BytesIO()
+        np.savez(stream, **changed)
+        kinds.append(Kind(f"int8-{name}", _write(stream.getvalue()), field))
+    return kinds
+
+
+# ------------------------------------------------------------------------------------------------
 # JSON
 
 
@@ -676,6 +769,13 @@ def templates(loader: str) -> list[bytes]:
         np.savez_compressed(files[1], **arrays)
         np.savez(files[2], **swapped)
         return [*(file.getvalue() for file in files), pack(members())]
+    if loader == "int8":
+        bare = {k: a for k, a in int8_arrays().items() if k.endswith("_q")}
+        files = [io.BytesIO() for _ in range(3)]
+        np.savez(files[0], **int8_arrays())
+        np.savez_compressed(files[1], **int8_arrays())
+        np.savez(files[2], **bare, M=np.array(40327), S=np.array(24))
+        return [file.getvalue() for file in files]
     if loader == "json":
         return [
             b'{"seed": 1, "loss": [0.5, 1e-3, -2], "name": "\\u00e9 tau", "deep": {"a": [[1]]}}',

@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ohmbench.digital import StoredInt8, infer, load_int8
 from ohmbench.errors import FileError
 from ohmbench.files import read_idx, read_json, read_npz, sha256_file
 from tests.unit import hostile
@@ -36,11 +37,13 @@ READERS: dict[str, Reader] = {
     "npz": lambda path: read_npz(path, SCHEMA),
     "json": read_json,
     "idx": lambda path: read_idx(path, ndim=3),
+    "int8": load_int8,
 }
 KINDS = {
     "npz": hostile.npz_kinds(),
     "json": hostile.json_kinds(),
     "idx": hostile.idx_kinds(),
+    "int8": hostile.int8_kinds(),
 }
 CASES = [(loader, kind) for loader, kinds in KINDS.items() for kind in kinds]
 ROOT = Path(__file__).parents[2]
@@ -151,10 +154,29 @@ def judge_image(value: np.ndarray) -> None:
     assert value.flags.owndata
 
 
+def judge_int8(value: StoredInt8) -> None:
+    """What is accepted can be computed with, on the file's own images if it has any."""
+    network = value.network
+    inputs, hidden, classes = network.sizes
+    assert [w.shape for w in network.weight] == [(hidden, inputs), (classes, hidden)]
+    assert 0 <= network.M <= 65535
+    assert 0 <= network.S <= 31
+    images = np.zeros((1, inputs), np.uint8)
+    if value.own_images is not None:
+        images = value.own_images.x
+        assert value.own_images.labels.shape == (len(images),)
+        assert value.own_images.labels.max() < classes
+    assert infer(network, images).classes.max() < classes
+    if network.scales is not None:
+        for layer in network.scales:
+            assert all(v is None or 0 < v < float("inf") for v in vars(layer).values())
+
+
 JUDGES: dict[str, Callable[[Any], None]] = {
     "npz": judge_arrays,
     "json": judge_json,
     "idx": judge_image,
+    "int8": judge_int8,
 }
 
 
@@ -248,6 +270,7 @@ def test_there_are_enough_kinds_and_each_name_is_one_kind() -> None:
     assert len(KINDS["npz"]) >= 60
     assert len(KINDS["json"]) >= 40
     assert len(KINDS["idx"]) >= 40
+    assert len(KINDS["int8"]) >= 40
 
 
 @pytest.mark.parametrize("loader", list(READERS))
