@@ -22,7 +22,7 @@ enum ErrorBit { WRITE_REFUSED = 1, READ_REFUSED = 2, ADDRESS = 4, BAD_VALUE = 8,
 
 // Faults that can be planted in the model, to show that the comparison sees them.
 enum Fault { NONE, THREE_CREDITS, ROUNDS, LATE_BUSY, LAST_MAXIMUM, CLEAR_WINS, LONG_IMAGE_KEPT,
-             RESET_KEEPS_HOLD, NARROW_WORD_WIDE, ERROR_SHOWS_DATA, EARLY_RESULT };
+             RESET_KEEPS_HOLD, LAST_BANK_NARROW, ERROR_SHOWS_DATA, EARLY_RESULT };
 
 // What happened, for the test to see that the stimulus reached it. Names in cycle_model.py.
 enum Count { CLOCKS, RESETS, IMAGES, RESULTS, BUSY_RESETS, BACKPRESSURED, STALLED_SOURCE, TOO_SHORT,
@@ -325,7 +325,7 @@ struct Model {
                 // A memory has no reset: it takes its word even in a clock of reset.
                 if (d.is_memory) {
                     uint64_t value = access.wdata;
-                    if (fault == NARROW_WORD_WIDE && d.bank == memory[d.region].banks - 1) {
+                    if (fault == LAST_BANK_NARROW && d.bank == memory[d.region].banks - 1) {
                         value &= 0xFFFFFFFF;
                     }
                     memory[d.region].write(d.bank, d.word, value);
@@ -420,7 +420,7 @@ struct Stimulus {
     bool only_stream = false;              // no reset but reset_at, no host, right images
     // Habits, in percent unless said otherwise.
     int offer = 0, wrong_last = 0, withdraw = 0, ready = 0, host = 0, host_writes = 0, holds = 0;
-    int reset_ppm = 0;
+    int reset_ppm = 0, errors_focus = 0;
     bool loading = false;
     int load_region = W1, load_at = 0;
     int style[5] = {};                     // of the words written to each region
@@ -455,6 +455,8 @@ struct Stimulus {
         host_writes = random.below(101);
         holds = random.below(60);
         reset_ppm = wild ? random.below(4000) : random.below(300);
+        errors_focus = random.chance(30) ? 80 : 0;
+        if (errors_focus && wild) wrong_last = 100;
     }
 
     uint64_t value_for(int region) {
@@ -486,6 +488,13 @@ struct Stimulus {
         in[HOST_WDATA] = value;
     }
 
+    void release_hold(uint64_t* in) {
+        in[HOST_REQUEST] = in[HOST_WE] = 1;
+        in[HOST_MALFORMED] = 0;
+        in[HOST_ADDR] = CONTROL;
+        in[HOST_WDATA] = 0;
+    }
+
     void draw_host(const Model& m, uint64_t* in) {
         in[HOST_REQUEST] = 1;
         in[HOST_WE] = random.chance(host_writes);
@@ -495,8 +504,9 @@ struct Stimulus {
         const Memory& mem = m.memory[region];
         uint32_t addr = uint32_t(region) << 16 | uint32_t(random.below(mem.banks)) << 10
                       | uint32_t(random.below(mem.depth));
-        if (kind < 25) {
-            write_register(random.below(REGISTERS_N + 1), in);
+        if (kind < 25 || random.chance(errors_focus)) {
+            const bool errors = random.chance(errors_focus);
+            write_register(errors ? int(ERRORS) : random.below(REGISTERS_N + 1), in);
             return;
         }
         if (kind < 35) addr ^= uint32_t(1) << random.below(19);
@@ -539,18 +549,11 @@ struct Stimulus {
         if (only_stream) return;
         if (loading) {
             // Whatever still runs comes to its end first; then every word of every memory.
-            const bool settled = m.runs.empty() && m.images.empty() && m.partial.empty();
+            if (m.runs.size() + m.images.size() > 0 && !m.hold) return;
             if (!random.chance(host)) return;
-            if (!settled || m.hold) {
-                if (!m.hold && !(m.skip || !m.partial.empty())) return;
-                if (m.hold) {
-                    in[HOST_REQUEST] = in[HOST_WE] = 1;
-                    in[HOST_MALFORMED] = 0;
-                    in[HOST_ADDR] = CONTROL;
-                    in[HOST_WDATA] = 0;
-                    return;
-                }
-                if (m.images.size() + m.runs.size() > 0) return;
+            if (m.hold) {
+                release_hold(in);
+                return;
             }
             in[HOST_REQUEST] = in[HOST_WE] = 1;
             in[HOST_MALFORMED] = 0;
@@ -570,10 +573,7 @@ struct Stimulus {
             return;
         }
         if (m.hold && random.below(400) == 0) {
-            in[HOST_REQUEST] = in[HOST_WE] = 1;
-            in[HOST_MALFORMED] = 0;
-            in[HOST_ADDR] = CONTROL;
-            in[HOST_WDATA] = 0;
+            release_hold(in);
         } else if (random.chance(host)) {
             draw_host(m, in);
         }
