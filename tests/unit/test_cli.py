@@ -5,16 +5,28 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import version
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from ohmbench import cli
+from ohmbench.digital import (
+    INT8_SPECS,
+    Images,
+    evaluate_int8,
+    infer,
+    load_int8,
+    save_int8,
+)
+from ohmbench.digital.trace import dequantised
+from ohmbench.digital.training import INT8_RECIPES
 from ohmbench.floatgate import SPECS, evaluate, load_network, power_per_image, save_network
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
 from ohmbench.train import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER
+from tests.unit.int8_networks import random_int8, random_scaled, zeros
 from tests.unit.networks import random_network
 
 
@@ -342,6 +354,276 @@ class TestStrangeSurroundings:
 
     def test_version(self, run):
         assert run("--version")[:2] == (0, f"ohmbench {version('ohmbench')}\n")
+
+
+@pytest.fixture
+def int8(tmp_path):
+    """A small int8 network in a file, in the paper's layout, with images and answers."""
+    path = tmp_path / "small.npz"
+    network, x = random_scaled(0)
+    answers = infer(network, x).classes
+    labels = answers.copy()
+    labels[0] = (labels[0] + 1) % 4
+    save_int8(path, network, images=Images(x, labels, "test"), predictions=answers)
+    return path
+
+
+@pytest.fixture
+def hardware(monkeypatch):
+    """``hardware(simulate)``: what stands in for the simulation of the RTL."""
+
+    def stand_in(simulate):
+        module = SimpleNamespace(simulate=simulate)
+        monkeypatch.setitem(sys.modules, "ohmbench.eda.simulation", module)
+
+    return stand_in
+
+
+class TestInt8:
+    def test_evaluate(self, run, int8):
+        status, out, err = run("evaluate", int8)
+        assert (status, err) == (0, "")
+        assert "19 of 20 correct" in out
+        assert "20 of 20" in out
+        status, out, _ = run("evaluate", int8, "--json")
+        report = json.loads(out)
+        data = load_int8(int8)
+        found = evaluate_int8(data.network, data.images().x, data.images().labels)
+        assert report["accuracy"] == 0.95
+        assert report["confusion"] == found.confusion.tolist()
+        assert report["sizes"] == [16, 12, 4]
+        assert (report["M"], report["S"]) == (data.network.M, 24)
+        assert report["largest_product"] == found.largest_product
+        assert report["answers_as_stored"] == 20
+        assert report["network"] is None
+
+    def test_predict(self, run, int8, tmp_path):
+        data = load_int8(int8)
+        found = infer(data.network, data.images().x)
+        status, out, _ = run("predict", int8, "--index", 3, "--json")
+        assert status == 0
+        report = json.loads(out)
+        assert report["logits"] == found.logits[3].tolist()
+        assert report["hidden"] == found.hidden[3].tolist()
+        assert (report["answer"], report["value"]) == (found.classes[3], found.values[3])
+        status, out, _ = run("predict", int8, "--index", 0, "--plot", tmp_path / "zero.png")
+        assert status == 0
+        assert "wrong" in out
+        assert str(found.logits[0, 0]) in out
+        assert (tmp_path / "zero.png").read_bytes().startswith(b"\x89PNG")
+        assert_refused(run("predict", int8, "--index", 20), "0 to 19")
+
+    def test_plot(self, run, int8, tmp_path):
+        status, out, _ = run("plot", int8, "--out", tmp_path / "figures")
+        assert status == 0
+        drawn = sorted(path.name for path in (tmp_path / "figures").iterdir())
+        assert drawn == ["confusion.png", "weights.png"]
+        assert all(name in out for name in drawn)
+
+    def test_list_names_them(self, run):
+        _, out, _ = run("list")
+        assert "ohmbench train int8-digits --seed 9" in out
+
+    def test_train_and_refuse_to_store(self, run, tmp_path, monkeypatch):
+        name = "int8-digits"
+        monkeypatch.setitem(INT8_RECIPES, name, replace(INT8_RECIPES[name], steps=30))
+        path = tmp_path / "net.npz"
+        status, out, _ = run("train", name, "--seed", 5, "--out", path)
+        assert status == 0
+        assert "of 360 correct" in out
+        assert "digits-fann, held-out part" in out
+        assert not checkpoint_path(path).exists()
+        assert load_int8(path).seed == 5
+        assert_refused(run("train", name, "--out", path), "--force")
+        for reserved in ("paper-int8", "paper-v3"):
+            assert_refused(run("store", path, "--name", reserved), reserved)
+
+    def test_training_names_every_network(self, run):
+        assert_refused(run("train", "nonsense"), "floatgate-digits", "int8-digits", "int8-mnist28")
+
+    def test_store_refuses_what_training_did_not_write(self, run, int8, tmp_path):
+        assert_refused(run("store", int8, "--name", "x"), "seed")
+        network, x = random_scaled(0)
+        path = tmp_path / "nameless.npz"
+        images = Images(x, np.zeros(20, np.int64), "test")
+        save_int8(path, network, seed=1, recipe="{}", images=images)
+        assert_refused(run("store", path, "--name", "x"), "network")
+
+    def test_store_writes_manifest_and_file(self, run, tmp_path, monkeypatch):
+        folder = tmp_path / "store"
+        folder.mkdir()
+        monkeypatch.setattr("ohmbench.cli.storing.WEIGHTS_FOLDER", folder)
+        entries = {}
+        monkeypatch.setattr("ohmbench.cli.storing.register", entries.__setitem__)
+        spec = INT8_SPECS["int8-digits"]
+        network, _ = random_scaled(0, spec.sizes)
+        path = tmp_path / "net.npz"
+        save_int8(path, network, spec=spec, seed=4, recipe='{"steps": 3}', history=np.ones((1, 3)))
+        assert run("store", path, "--name", "mine")[0] == 0
+        assert load_int8(folder / "mine.npz").network == network
+        entry = entries["mine"]
+        assert entry.command == "ohmbench train int8-digits --seed 4"
+        assert entry.metrics.keys() == {"accuracy", "correct", "total"}
+        assert entry.metrics["total"] == 360
+        assert entry.recipe == {"steps": 3}
+
+    def test_commands_of_the_other_family(self, run, int8, saved):
+        assert_refused(run("power", int8), "small.npz", "floating-gate")
+        assert_refused(run("prove", saved), "circles.npz", "int8")
+        assert_refused(run("trace", saved), "circles.npz", "int8")
+
+    def test_bad_files(self, run, int8, tmp_path):
+        with np.load(int8) as file:
+            arrays = dict(file)
+        for changes, words in (
+            ({"mlp_0.weight_q": np.zeros((12, 16))}, ["mlp_0.weight_q", "float64"]),
+            ({"mlp_0.weight_q": np.array([object()])}, ["mlp_0.weight_q"]),
+            ({"mlp_0.bias_q": np.zeros(3, np.int32)}, ["mlp_0.bias_q"]),
+            ({"mlp_0.out_scale": np.array([0], np.float32)}, ["mlp_0.out_scale", "positive"]),
+        ):
+            np.savez(tmp_path / "bad.npz", **(arrays | changes))
+            for command in ("evaluate", "prove", "trace", "predict --index 0"):
+                name, *options = command.split()
+                assert_refused(run(name, tmp_path / "bad.npz", *options), "bad.npz", *words)
+
+    def test_without_images(self, run, tmp_path):
+        network, _ = random_int8(0, (5, 4, 3))
+        path = tmp_path / "bare.npz"
+        save_int8(path, network)
+        assert_refused(run("evaluate", path), "bare.npz", "test_inputs_u8")
+        assert run("prove", path)[0] == 0
+
+    def test_paper(self, run, tmp_path):
+        assert_refused(run("evaluate", "paper-int8", "--paper-fann", tmp_path), "mnist8x8_int8W")
+        (tmp_path / "Digital").mkdir()
+        path = tmp_path / "Digital" / "mnist8x8_int8W_int32B_uint8A.npz"
+        network, x = random_scaled(0)
+        save_int8(path, network)
+        assert_refused(run("evaluate", "paper-int8", "--paper-fann", tmp_path), "64-100-10")
+        network, x = random_scaled(0, (64, 100, 10))
+        save_int8(path, network, images=Images(x, np.zeros(20, np.int64), "test"), overwrite=True)
+        result = run("evaluate", "paper-int8", "--paper-fann", tmp_path)
+        assert_refused(result, "pytorch_test_pred")
+
+
+class TestProve:
+    def test_certificate(self, run, int8):
+        status, out, err = run("prove", int8)
+        assert (status, err) == (0, "")
+        assert "proven; no image overflows" in out
+        assert "48 bits unsigned" in out
+
+    def test_a_narrow_product_is_broken_by_an_image(self, run, int8):
+        status, out, err = run("prove", int8, "--product-bits", 30)
+        assert (status, err) == (1, "")
+        assert "product (30 bits unsigned), neuron" in out
+        status, out, _ = run("prove", int8, "--product-bits", 30, "--json")
+        assert status == 1
+        report = json.loads(out)
+        assert report["proven"] is False
+        broken = report["registers"]["product"]
+        assert broken["verdict"] == "BROKEN"
+        example = broken["counterexample"]
+        found = infer(load_int8(int8).network, np.array([example["image"]], np.uint8))
+        assert found.product[0, example["neuron"]] == example["value"] >= 2**30
+        assert example["kept"] == example["value"] % 2**30
+
+    def test_each_width_can_be_narrowed(self, run, int8):
+        for option, register in (
+            ("--acc-bits", "acc1"),
+            ("--sum-bits", "sum1"),
+            ("--r-bits", "r"),
+            ("--bias-bits", "bias1"),
+            ("--scale-bits", "M"),
+            ("--shift-bits", "S"),
+        ):
+            status, out, _ = run("prove", int8, option, 2, "--json")
+            assert status == 1
+            assert json.loads(out)["registers"][register]["verdict"] == "BROKEN", option
+
+    def test_larger_and_smaller_hardware(self, run, int8):
+        sizes = ("--inputs", 20, "--hidden", 30, "--classes", 8)
+        assert run("prove", int8, *sizes, "--lanes", 4)[0] == 0
+        assert_refused(run("prove", int8, "--inputs", 15), "16 inputs", "15")
+        assert_refused(run("prove", int8, "--inputs", 0), "--inputs")
+        assert_refused(run("prove", int8, "--hardware", "nonsense"), "--hardware")
+
+    def test_published_hardware(self, run, tmp_path):
+        path = tmp_path / "b2.npz"
+        save_int8(path, zeros(M=32768, S=24, b1={0: 65536}))
+        status, out, _ = run("prove", path, "--hardware", "published")
+        assert status == 1
+        assert "product (32 bits signed), neuron 0: 2147483648 is reached, -2147483648" in out
+        assert run("prove", path)[0] == 0
+        save_int8(path, random_int8(0, (784, 64, 10))[0], overwrite=True)
+        assert_refused(run("prove", path, "--hardware", "published"), "784 inputs")
+
+
+class TestTrace:
+    def test_all_stages(self, run, int8, hardware):
+        hardware(infer)
+        status, out, err = run("trace", int8, "--all")
+        assert (status, err) == (0, "")
+        assert "20 images: every stage within its tolerance" in out
+        assert "integers -> hardware: within tolerance" in out
+        status, out, _ = run("trace", int8, "--image", 3, "--json")
+        assert status == 0
+        report = json.loads(out)
+        assert report["images"] == 1
+        assert [s["departure"] for s in report["stages"]] == [None] * 3
+
+    def test_without_the_hardware(self, run, int8):
+        status, out, _ = run("trace", int8, "--no-rtl")
+        assert status == 0
+        assert "-> hardware" not in out
+
+    def test_a_fault_in_the_hardware_is_named(self, run, int8, hardware):
+        def faulty(network, images):
+            found = infer(network, images)
+            hidden = found.hidden.copy()
+            hidden[-1, 7] ^= 0x10
+            return replace(found, hidden=hidden)
+
+        hardware(faulty)
+        data = load_int8(int8)
+        exact = int(infer(data.network, data.images().x).hidden[5, 7])
+        status, out, err = run("trace", int8, "--image", 5)
+        assert (status, err) == (1, "")
+        assert (
+            f"integers -> hardware: image 5, layer 0: hidden[7] = {exact ^ 0x10}, "
+            f"but should be {exact}" in out
+        )
+        status, out, _ = run("trace", int8, "--all", "--json")
+        assert status == 1
+        departure = json.loads(out)["stages"][2]["departure"]
+        assert (departure["image"], departure["layer"], departure["neuron"]) == (19, 0, 7)
+
+    def test_float_weights(self, run, int8, tmp_path):
+        own = dequantised(load_int8(int8).network)
+        path = tmp_path / "float.npz"
+
+        def save(sign):
+            np.savez(
+                path,
+                **{f"mlp_{k}.weight": sign * own.weight[k] for k in range(2)},
+                **{f"mlp_{k}.bias": own.bias[k] for k in range(2)},
+            )
+
+        save(1)
+        assert run("trace", int8, "--no-rtl", "--float", path)[0] == 0
+        save(-1)
+        status, out, _ = run("trace", int8, "--no-rtl", "--float", path)
+        assert status == 1
+        assert "float -> fake-quantised: image 0, layer 0: hidden[" in out
+        assert_refused(run("trace", int8, "--no-rtl", "--float", int8), "mlp_0.weight")
+
+    def test_bad_options(self, run, int8):
+        assert_refused(run("trace", int8, "--image", 20), "0 to 19")
+        assert_refused(run("trace", int8, "--no-rtl", "--tolerance", 0), "tolerance")
+
+    def test_no_simulation_is_one_line(self, run, int8, monkeypatch):
+        monkeypatch.setitem(sys.modules, "ohmbench.eda.simulation", None)
+        assert_refused(run("trace", int8), "ohmbench.eda.simulation", "--no-rtl")
 
 
 SCRIPT = (sys.executable, "-c", "from ohmbench.cli import main; main()")
