@@ -30,8 +30,8 @@ module dot_lane #(
   generate
     for (e = 0; e < ELEMENTS; e = e + 1) begin : element
       wire signed [WEIGHT_W-1:0] weight = weights_i[e*WEIGHT_W +: WEIGHT_W];
-      wire signed [ACT_W:0] activation = {1'b0, activations_i[e*ACT_W +: ACT_W]};
-      wire signed [PRODUCT_W-1:0] product = weight * activation;
+      wire [ACT_W-1:0] activation = activations_i[e*ACT_W +: ACT_W];
+      wire signed [PRODUCT_W-1:0] product = weight * $signed({1'b0, activation});
       always @(posedge clk_i) products_q[e*PRODUCT_W +: PRODUCT_W] <= product;
     end
   endgenerate

@@ -98,13 +98,13 @@ module host_port #(
 
   // Which memory, if any: the region's number of memories and words decide.
   wire [3:0] in_region = {region == 3'd4, region == 3'd3, region == 3'd2, region == 3'd1};
-  wire [31:0] bank_32  = {26'd0, bank};
-  wire [31:0] word_32  = {22'd0, word};
   wire [3:0] in_banks  = {
-    bank_32 < BANKS_B2, bank_32 < BANKS_W2, bank_32 < BANKS_B1, bank_32 < BANKS_W1
+    {26'd0, bank} < BANKS_B2, {26'd0, bank} < BANKS_W2,
+    {26'd0, bank} < BANKS_B1, {26'd0, bank} < BANKS_W1
   };
   wire [3:0] in_depth  = {
-    word_32 < DEPTH_B2, word_32 < DEPTH_W2, word_32 < DEPTH_B1, word_32 < DEPTH_W1
+    {22'd0, word} < DEPTH_B2, {22'd0, word} < DEPTH_W2,
+    {22'd0, word} < DEPTH_B1, {22'd0, word} < DEPTH_W1
   };
   wire [3:0] memory    = in_region & in_banks & in_depth;
   wire       is_memory = |memory;
@@ -159,10 +159,10 @@ module host_port #(
   assign scale_o = scale_q;
   assign shift_o = shift_q;
 
-  wire [63:0] status = {58'd0, outstanding_i, 1'b0, image_waits_i, result_waits_i, ~idle_i};
+  wire [5:0]  status = {outstanding_i, 1'b0, image_waits_i, result_waits_i, ~idle_i};
   wire [63:0] register_value = ({64{register[0]}} & ID)
                              | ({64{register[1]}} & SHAPE)
-                             | ({64{register[2]}} & status)
+                             | ({64{register[2]}} & {58'd0, status})
                              | ({64{register[3]}} & {63'd0, hold_q})
                              | ({64{register[4]}} & {59'd0, errors_q})
                              | ({64{register[5]}} & {{(64 - SCALE_W) {1'b0}}, scale_q})
