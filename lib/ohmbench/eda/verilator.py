@@ -41,13 +41,16 @@ class Build:
     """What to build: the hardware, its sources (default: the project's), and with what inside.
 
     ``mutants``: the top module has an input ``mutant_i`` that selects a fault. ``coverage``: count
-    lines, expressions and toggles.
+    lines, expressions and toggles. ``top`` with a ``harness`` of its own: something else around
+    the core, with the same parameters.
     """
 
     hardware: Hardware
     verilog: Sequence[Path] = field(default_factory=sources)
     mutants: bool = False
     coverage: bool = False
+    top: str = "accelerator"
+    harness: Path = HARNESS
 
     def macros(self) -> dict[str, int]:
         """The sizes that ``harness.cpp`` is compiled for."""
@@ -77,7 +80,8 @@ class Build:
             TOOLS["verilator"].version(),
             repr(self.verilator_options()),
             repr(sorted(self.macros().items())),
-            *(f"{path.name}\0{path.read_text()}" for path in (*self.verilog, HARNESS)),
+            self.top,
+            *(f"{path.name}\0{path.read_text()}" for path in (*self.verilog, self.harness)),
         ):
             digest.update(part.encode() + b"\0")
         return digest.hexdigest()[:24]
@@ -142,7 +146,7 @@ def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
     _run(
         [
             str(root / "bin" / "verilator"),
-            *("--cc", "-Wno-fatal", "--top-module", "accelerator"),
+            *("--cc", "-Wno-fatal", "--top-module", build.top),
             *("--prefix", "Vaccelerator", "-Mdir", str(objects), "-CFLAGS", COMPILE_FLAGS),
             *build.verilator_options(),
             *map(str, build.verilog),
@@ -157,7 +161,7 @@ def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
             *("g++", "-std=c++17", "-shared", "-Wl,-Bsymbolic", *COMPILE_FLAGS.split()),
             *(f"-D{name}={value}" for name, value in build.macros().items()),
             *("-I", str(objects), "-I", str(root / "include"), "-I", str(root / "include/vltstd")),
-            *(str(HARNESS), str(objects / "libVaccelerator.a")),
+            *(str(build.harness), str(objects / "libVaccelerator.a")),
             *(str(_runtime(build, make, objects, environment)), "-pthread", "-o", str(library)),
         ],
         work,
