@@ -45,6 +45,9 @@ def test_accuracy(claim, paper, exact):
     correct, value, detail = percent(paper, exact.classes)
     assert correct == 351
     assert np.array_equal(exact.classes, paper.predictions), "answers, not only their number"
+    found = evaluate_int8(paper.network, paper.images().x, paper.images().labels)
+    assert (found.correct, found.saturated) == (351, 0)
+    assert np.array_equal(found.inference.logits, exact.logits)
     claim("fann.int8-accuracy", value, f"{detail}; all 360 stored answers")
 
 
@@ -153,11 +156,3 @@ def test_product_width_of_the_format(claim):
     product = int(infer(worst, np.full((1, 64), 255, np.uint8)).product[0, 0])
     assert product == bound.high
     claim("fann.int8-worst-case-bits", bound.needs, f"{product}, signed")
-
-
-@needs_paper
-def test_evaluation_agrees_with_the_golden_model(paper, exact):
-    found = evaluate_int8(paper.network, paper.images().x, paper.images().labels)
-    assert found.correct == 351
-    assert found.saturated == 0
-    assert np.array_equal(found.inference.logits, exact.logits)

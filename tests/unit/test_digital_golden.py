@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from ohmbench.digital import evaluate_int8, infer, infer_all, infer_plain
+from ohmbench.digital import evaluate_int8, infer, infer_all, infer_plain, load_int8
 from ohmbench.digital.network import LARGEST_SIZE, M_MAX, Int8Network
 from ohmbench.errors import DtypeError, OperandError, RangeError, ShapeError
+from ohmbench.weights import read_manifest, stored
 from tests.unit.asserts import assert_same_integers
 from tests.unit.golden_checks import CHECKS, EXAMPLES, plain
 from tests.unit.golden_faults import FAULTS, build
@@ -126,6 +127,16 @@ def test_what_is_no_image(image, error):
 def test_many_images_are_run_in_parts_to_the_same_integers():
     network, images = random_int8(3, (4, 3, 2), images=2500)
     assert_same_integers(infer_all(network, images), infer(network, images), "2500 images")
+
+
+INT8_NAMES = [name for name in read_manifest() if name.startswith("int8-")]
+
+
+@pytest.mark.parametrize("name", INT8_NAMES)
+def test_the_models_agree_on_the_stored_networks(name):
+    network = load_int8(stored(name)).network
+    images = np.random.default_rng(11).integers(0, 256, (3, network.inputs)).astype(np.uint8)
+    assert_same_integers(infer(network, images), plain(network, images), name)
 
 
 class TestEvaluation:
