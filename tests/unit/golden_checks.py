@@ -16,7 +16,12 @@ from tests.unit.int8_networks import INT32, random_int8, steered, zeros
 
 def plain(network, images):
     """``infer_plain`` on every image, with the fields and dtypes of ``infer``."""
-    rows = [infer_plain(network, image) for image in images]
+    return rows_of(infer_plain, network, images)
+
+
+def rows_of(infer_one, network, images):
+    """A model of one image on every image, with the fields and dtypes of ``infer``."""
+    rows = [infer_one(network, image) for image in images]
 
     def column(name, dtype=np.int64):
         return np.array([getattr(row, name) for row in rows], dtype)
@@ -86,7 +91,9 @@ EXAMPLES = {
 def check_worked_examples(infer):
     """Numbers worked out with pencil and paper."""
     for name, (network, images, quantity, index, value) in EXAMPLES.items():
-        found = int(np.asarray(getattr(infer(network, images), quantity))[index])
+        result = infer(network, images)
+        assert result.hidden.dtype == np.uint8
+        found = int(np.asarray(getattr(result, quantity))[index])
         assert found == value, f"{name}: {quantity}{list(index)} = {found}, but should be {value}"
 
 
@@ -147,6 +154,9 @@ def check_real_relations(infer):
     for seed in (5, 6):
         network, images = random_int8(seed, (31, 17, 5), images=25)
         found = infer(network, images)
+        dtypes = {name: array.dtype.name for name, array in vars(found).items()}
+        assert dtypes.pop("hidden") == "uint8"
+        assert set(dtypes.values()) == {"int64"}
         w1, w2 = (w.astype(np.float64) for w in network.weight)
         b1, b2 = (b.astype(np.float64) for b in network.bias)
         np.testing.assert_array_equal(found.acc1, images.astype(np.float64) @ w1.T + b1)

@@ -1,0 +1,68 @@
+"""Every mutant of the golden models is caught by two checks, or argued to change nothing."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from ohmbench.digital import infer, infer_plain
+from tests.unit.golden_checks import CHECKS, rows_of
+from tests.unit.mutants import mutants
+
+GOLDEN = sys.modules[infer.__module__]
+
+# Mutant -> why no input can tell it from the original, or which other test can.
+PROMOTED = "the other operand is int64, and numpy computes in the wider of the two"
+WAIVED = {
+    "infer": {
+        "np.int64 -> np.int32": PROMOTED,
+        "0 -> -1": "the first and the last column of one column are the same",
+    },
+    "infer_plain": {
+        "pixel < 0 or pixel > 255 -> pixel < 0 and pixel > 255": "test_what_is_no_image",
+        "0 -> -1": "test_what_is_no_image for pixels; for a sum, > -1 is >= 0, and max(0, 0) is 0",
+        "255 -> 256": "test_what_is_no_image",
+        "total > 0 -> total >= 0": "max(0, 0) is 0",
+        "shifted > 255 -> shifted >= 255": "min(255, 255) is 255",
+        "255 -> 254": "what is over 254 and no more than 255 is 255",
+        "1 -> 0": "class 0 is compared with itself once, and not larger",
+    },
+}
+
+
+def model_of(name, module):
+    if name == "infer":
+        return module.infer
+    return lambda network, images: rows_of(module.infer_plain, network, images)
+
+
+def catchers(model):
+    failed = []
+    for name, check in CHECKS.items():
+        try:
+            with np.errstate(all="ignore"):
+                check(model)
+        except Exception:
+            failed.append(name)
+    return failed
+
+
+@pytest.mark.parametrize("name", ["infer", "infer_plain"])
+def test_every_mutant_is_caught_or_waived(name):
+    made, alive = 0, []
+    for description, module in mutants(GOLDEN, {name}):
+        made += 1
+        caught = catchers(model_of(name, module))
+        if len(caught) < 2:
+            alive.append((description, caught))
+    assert made >= 20
+    unexpected = [a for a in alive if a[0].partition(": ")[2] not in WAIVED[name]]
+    assert unexpected == [], "caught by fewer than two checks"
+    # A waiver that nothing needs hides the next mutant of the same name.
+    assert {a[0].partition(": ")[2] for a in alive} == set(WAIVED[name])
+
+
+def test_the_models_themselves_pass():
+    assert catchers(model_of("infer", GOLDEN)) == []
+    assert catchers(model_of("infer_plain", GOLDEN)) == []
+    assert infer_plain is GOLDEN.infer_plain
