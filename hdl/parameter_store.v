@@ -53,12 +53,18 @@ module parameter_store #(
   endgenerate
 
   // The word that the host asked for is picked one clock later, when the memories have it.
-  reg [BANK_W-1:0] bank_q;
-  reg [HOST_W-1:0] host_rdata_q;
-  always @(posedge clk_i) begin
-    bank_q       <= host_bank_i;
-    host_rdata_q <= host_words[bank_q*HOST_W +: HOST_W];
-  end
+  wire [HOST_W-1:0] host_word;
+  reg  [HOST_W-1:0] host_rdata_q;
+  generate
+    if (BANKS == 1) begin : one_bank
+      assign host_word = host_words;
+    end else begin : pick
+      reg [BANK_W-1:0] bank_q;
+      always @(posedge clk_i) bank_q <= host_bank_i;
+      assign host_word = host_words[bank_q*HOST_W +: HOST_W];
+    end
+  endgenerate
+  always @(posedge clk_i) host_rdata_q <= host_word;
   assign host_rdata_o = host_rdata_q;
 
 endmodule

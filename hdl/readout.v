@@ -64,7 +64,7 @@ module readout #(
       waiting_q <= (done_i | waiting_q) & ~load;
       if (load) active_q <= 1'b1;
       else if (count_q == FINAL_COUNT) active_q <= 1'b0;
-      count_q <= (active_q & (count_q != FINAL_COUNT)) ? count_q + 1'b1 : {COUNT_W{1'b0}};
+      count_q <= active_q ? count_q + 1'b1 : {COUNT_W{1'b0}};
       if (count_q == FINAL_COUNT) valid_q <= 1'b1;
       else if (ready_i) valid_q <= 1'b0;
     end
