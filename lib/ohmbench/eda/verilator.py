@@ -24,7 +24,7 @@ HARNESS = Path(__file__).with_name("harness.cpp")
 BUILD_TIMEOUT_S = 600
 COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
 """Not ``--coverage``: that dies on an internal error in Verilator 5.48."""
-COMPILE_FLAGS = "-fPIC -O2 -fno-gnu-unique"
+COMPILE_FLAGS = "-fPIC -fno-gnu-unique"
 
 
 def cache_folder() -> Path:
@@ -73,12 +73,17 @@ class Build:
         options = ["--x-initial", "unique", "--x-assign", "unique", "-O3", *given]
         return options + (list(COVERAGE_FLAGS) if self.coverage else [])
 
+    def compile_flags(self) -> str:
+        """Counters make so much code that compiling it well costs more than running it badly."""
+        return f"{COMPILE_FLAGS} {'-O0' if self.coverage else '-O2'}"
+
     def key(self) -> str:
         """Hash of everything that goes into the library."""
         digest = hashlib.sha256()
         for part in (
             TOOLS["verilator"].version(),
             repr(self.verilator_options()),
+            self.compile_flags(),
             repr(sorted(self.macros().items())),
             self.top,
             *(f"{path.name}\0{path.read_text()}" for path in (*self.verilog, self.harness)),
@@ -147,7 +152,7 @@ def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
         [
             str(root / "bin" / "verilator"),
             *("--cc", "-Wno-fatal", "--top-module", build.top),
-            *("--prefix", "Vaccelerator", "-Mdir", str(objects), "-CFLAGS", COMPILE_FLAGS),
+            *("--prefix", "Vaccelerator", "-Mdir", str(objects), "-CFLAGS", build.compile_flags()),
             *build.verilator_options(),
             *map(str, build.verilog),
         ],
@@ -158,7 +163,7 @@ def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
     _run([*make, "-j", "2", "libVaccelerator.a"], work, environment)
     _run(
         [
-            *("g++", "-std=c++17", "-shared", "-Wl,-Bsymbolic", *COMPILE_FLAGS.split()),
+            *("g++", "-std=c++17", "-shared", "-Wl,-Bsymbolic", *build.compile_flags().split()),
             *(f"-D{name}={value}" for name, value in build.macros().items()),
             *("-I", str(objects), "-I", str(root / "include"), "-I", str(root / "include/vltstd")),
             *(str(build.harness), str(objects / "libVaccelerator.a")),
@@ -172,7 +177,7 @@ def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
 
 def _runtime(build: Build, make: list[str], objects: Path, environment: dict[str, str]) -> Path:
     """Verilator's own part of a library: the same for every design, and half of a build's time."""
-    parts = (TOOLS["verilator"].version(), TOOLS["compiler"].version(), COMPILE_FLAGS)
+    parts = (TOOLS["verilator"].version(), TOOLS["compiler"].version(), build.compile_flags())
     digest = hashlib.sha256(repr((parts, build.coverage)).encode()).hexdigest()
     kept = cache_folder() / "verilator" / f"runtime-{digest[:24]}.a"
     if not kept.is_file():
