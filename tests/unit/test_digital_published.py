@@ -15,7 +15,7 @@ from ohmbench.digital.published import (
 )
 from tests.unit.asserts import assert_same_integers
 from tests.unit.golden_checks import CHECKS, EXAMPLES
-from tests.unit.int8_networks import INT32, int8_networks
+from tests.unit.int8_networks import INT32, int8_networks, zeros
 
 NO_FAULT = Faults(product_bits=63, sum_bits=63, drops_last_hidden=False, stale_last_value=False)
 # What the published RTL gives for the worked examples that are its faults.
@@ -74,3 +74,15 @@ def test_wrapping_is_congruent_and_in_range(x, bits):
     (kept,) = wrap(np.array([x], np.int64), bits).tolist()
     assert -(2 ** (bits - 1)) <= kept < 2 ** (bits - 1)
     assert (x - kept) % 2**bits == 0
+
+
+@pytest.mark.parametrize(
+    ("logits", "value"),
+    [([7], 7), ([3, 9], 3), ([9, 3], 9), ([5, 3, 9], 5), ([3, 5, 9], 5), ([3, 9, 5], 9)],
+)
+def test_the_stale_value_is_the_best_before_the_last(logits, value):
+    network = zeros(1, 1, len(logits), b2=dict(enumerate(logits)))
+    found = infer_published(network, np.zeros((1, 1), np.uint8))
+    assert found.values.tolist() == [value]
+    assert found.classes.tolist() == [logits.index(max(logits))]
+    assert found.hidden.dtype == np.uint8

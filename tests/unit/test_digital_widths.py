@@ -35,6 +35,14 @@ def test_the_width_that_is_needed_is_the_least(a, b, signed):
         assert low < narrower.low or high > narrower.high
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "bits"),
+    [(0, 0, 1), (-1, -1, 1), (-1, 0, 1), (-1, 1, 2), (-2, 1, 2), (-2, 2, 3), (-9, -8, 5)],
+)
+def test_small_signed_widths(low, high, bits):
+    assert bits_needed(low, high, signed=True) == bits
+
+
 def test_clog2_is_verilogs():
     assert [clog2(n) for n in (1, 2, 3, 4, 5, 64, 65, 784, 1024, 1025)] == [
         0, 1, 2, 2, 3, 6, 7, 10, 10, 11
