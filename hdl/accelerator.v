@@ -86,8 +86,12 @@ module accelerator #(
   localparam BIAS2_BANK_W = (BIAS2_BANKS > 1) ? $clog2(BIAS2_BANKS) : 1;
   localparam BIAS2_WIDTH = (BIAS2_BANKS > 1) ? HOST_W : 2 * BIAS_W;
 
-  localparam HOST_BANK_W = (BANK1_W > BANK2_W) ? BANK1_W : BANK2_W;
-  localparam HOST_WORD_W = (ADDR1_W > ADDR2_W) ? ADDR1_W : ADDR2_W;
+  // The host's bank and word have the bits of the region that needs most.
+  localparam WEIGHT_BANK_W = (BANK1_W > BANK2_W) ? BANK1_W : BANK2_W;
+  localparam BIAS_BANK_W = (BIAS1_BANK_W > BIAS2_BANK_W) ? BIAS1_BANK_W : BIAS2_BANK_W;
+  localparam HOST_BANK_W = (WEIGHT_BANK_W > BIAS_BANK_W) ? WEIGHT_BANK_W : BIAS_BANK_W;
+  localparam LAYER_WORD_W = (ADDR1_W > ADDR2_W) ? ADDR1_W : ADDR2_W;
+  localparam HOST_WORD_W = (LAYER_WORD_W > PAIR_W) ? LAYER_WORD_W : PAIR_W;
 
   // A group's sums must have left the queue when the next group's come, and the host's address must
   // reach every word. A module that does not exist is how Verilog-2005 refuses parameters.
@@ -95,8 +99,11 @@ module accelerator #(
     if (STEPS > WORDS) begin : check_requants
       error_requants_too_few_for_lanes check ();
     end
-    if (DEPTH1 > 1024 || LANES > 64) begin : check_address
+    if (DEPTH1 > 1024 || LANES > 64 || PAIRS > 1024 || BANKS2 > 64) begin : check_address
       error_network_too_large_for_address check ();
+    end
+    if ((ELEMENTS & (ELEMENTS - 1)) != 0 || (REQUANTS & (REQUANTS - 1)) != 0) begin : check_trees
+      error_not_a_power_of_two check ();
     end
     if (ELEMENTS * WEIGHT_W > HOST_W) begin : check_word
       error_word_wider_than_host check ();

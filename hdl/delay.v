@@ -1,4 +1,6 @@
-// What travels beside the data: WIDTH bits, CLOCKS clocks later.
+// What travels beside the data: WIDTH bits.
+//
+// Latency: CLOCKS clocks.
 
 `default_nettype none
 
