@@ -89,6 +89,32 @@ def test_random_clocks_of_784_64_10(seed: int, request: pytest.FixtureRequest) -
     assert model.counts["results"] > CLOCKS / 2000
 
 
+# Where one region needs more address bits than all others, and other corners of the parameters.
+ODD_SIZES = {
+    "many classes": Hardware(8, 1, 10, lanes=1, requants=1),
+    "many biases at once": Hardware(16, 3, 1, lanes=2, requants=8),
+}
+MORE_ODD_SIZES = {
+    "one of everything": Hardware(1, 1, 1, lanes=1, requants=1),
+    "steps fill the words": Hardware(26, 9, 7, lanes=4, requants=1),
+    "one group": Hardware(30, 13, 2, lanes=13, requants=4),
+    "narrow last group": Hardware(100, 31, 17, lanes=10, requants=2),
+    "many lanes": Hardware(64, 64, 3, lanes=64, requants=8),
+}
+
+
+@pytest.mark.parametrize(
+    "size",
+    [*ODD_SIZES, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_ODD_SIZES)],
+)
+def test_random_clocks_of_odd_sizes(size: str, request: pytest.FixtureRequest) -> None:
+    hardware = {**ODD_SIZES, **MORE_ODD_SIZES}[size]
+    model = CycleModel(hardware, seed=13)
+    with simulate(hardware, 13) as simulation:
+        assert_same(fuzz(simulation, model, CLOCKS), request)
+    assert model.counts["results"] > CLOCKS / 500
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("hardware", [DIGITS, MNIST], ids=["64-100-10", "784-64-10"])
 @pytest.mark.parametrize("seed", DEEP_SEEDS)
@@ -132,7 +158,10 @@ RTL_FAULTS = {
 SMALL = Hardware(16, 6, 3, lanes=3, requants=2)
 
 
-@pytest.mark.parametrize("fault", RTL_FAULTS)
+@pytest.mark.parametrize(
+    "fault",
+    [next(iter(RTL_FAULTS)), *(pytest.param(f, marks=pytest.mark.slow) for f in [*RTL_FAULTS][1:])],
+)
 def test_a_fault_in_the_hardware_is_seen(fault: str, tmp_path: Path) -> None:
     name, right, wrong = RTL_FAULTS[fault]
     for path in sources():
