@@ -11,6 +11,8 @@ import json
 import os
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +44,9 @@ class Task(ABC):
 
     ``module`` holds everything that is trained or averaged (parameters and buffers);
     ``optimizer`` is torch's AdamW over its parameters; ``settings`` names what must agree between
-    a checkpoint and the run that resumes it.
+    a checkpoint and the run that resumes it. ``threads`` bounds torch's threads during the training
+    (None: as many as it likes): small matrices lose more by being shared out than they gain, and
+    with one thread no sum depends on how many cores there are.
     """
 
     name: str
@@ -51,6 +55,7 @@ class Task(ABC):
     history_every: int
     module: torch.nn.Module
     optimizer: torch.optim.AdamW
+    threads: int | None = None
 
     @property
     @abstractmethod
@@ -70,6 +75,17 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     """The generator of one update: independent streams for every (seed, step)."""
     words = np.random.SeedSequence((seed, step)).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
+
+
+@contextmanager
+def _at_most(threads: int | None) -> Iterator[None]:
+    """Torch's threads inside the block; as before after it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(min(before, threads or before))
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def checkpoint_path(out: str | os.PathLike[str]) -> Path:
@@ -210,7 +226,7 @@ def fit(
     ``prepare``; a damaged or foreign checkpoint; another training of the same ``out`` at work) and
     KeyboardInterrupt after saving.
     """
-    with only_writer(out):
+    with only_writer(out), _at_most(task.threads):
         return _fit(task, out, resume, force, console, checkpoint_every_s)
 
 

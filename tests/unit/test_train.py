@@ -376,3 +376,24 @@ def test_a_lock_that_cannot_be_made_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "missing"))
     with pytest.raises(FileError, match=r"cannot be locked: No such file.*; set TMPDIR"):
         fit(Toy(), tmp_path / "out.npz", console=QUIET)
+
+
+@pytest.mark.parametrize(("asked", "seen"), [(1, 1), (None, 2), (5, 2)])
+def test_threads_are_bounded_during_the_training_only(tmp_path: Path, asked, seen):
+    counts = []
+
+    class Watching(Toy):
+        threads = asked
+
+        def update(self, step, generator):
+            counts.append(torch.get_num_threads())
+            return super().update(step, generator)
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        fit(Watching(steps=3), tmp_path / "out.npz", console=QUIET)
+        assert counts == [seen] * 3
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

@@ -169,6 +169,8 @@ class Int8Task(Task):
     ``parts`` replaces the data set's own split, to compare recipes without its held-out part.
     """
 
+    threads = 1
+
     def __init__(self, recipe: Int8Recipe, seed: int, parts: Split | None = None) -> None:
         self.recipe = recipe
         self.name = recipe.network
