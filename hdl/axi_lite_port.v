@@ -1,9 +1,10 @@
 // AXI4-Lite subordinate with 64-bit data in front of host_port: one access at a time, in order.
 //
 // A write address and its data may come in either order; each waits in a register of its own, so
-// that no ready depends on a valid. When a write and a read both wait they take turns. A write
-// waits for the response before it, and a read for the data before it, but neither for the other's:
-// a manager may leave one response channel alone for as long as it likes.
+// that no ready depends on a valid. A write waits until the response before it has been taken, and
+// a read until the data before it have been, but neither for the other's: a manager may leave one
+// response channel alone for as long as it likes. While both wait they take turns, since the clock
+// in which a response is taken belongs to the other kind.
 //
 // The host's word is the byte address / 8. Partial strobes and addresses inside a word are handed
 // on as malformed, which host_port refuses; whatever it refuses answers SLVERR.
@@ -53,15 +54,15 @@ module axi_lite_port #(
   reg [63:0]       wdata_q;
   reg              partial_q;              // not all bytes of wdata_q are meant
   reg              busy_q;                 // between request and answer
-  reg              write_q;                // the access under way, or the last one, is a write
+  reg              write_q;                // the access under way is a write
   reg              bvalid_q, rvalid_q;
   reg              berror_q, rerror_q;
   reg [63:0]       rdata_q;
 
   wire write_waits = aw_waits_q & w_waits_q & ~bvalid_q;
   wire read_waits  = ar_waits_q & ~rvalid_q;
-  wire start_write = ~busy_q & write_waits & ~(read_waits & write_q);
-  wire start_read  = ~busy_q & read_waits & ~start_write;
+  wire start_write = ~busy_q & write_waits;
+  wire start_read  = ~busy_q & read_waits & ~write_waits;
 
   assign awready_o = ~aw_waits_q;
   assign wready_o  = ~w_waits_q;
