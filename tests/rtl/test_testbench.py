@@ -40,17 +40,14 @@ def faulty(simulator: str, *tests: str, timeout_s: float = 600) -> Run:
 
 @pytest.mark.needs(*NEEDS["verilator"])
 def test_what_must_fail_does() -> None:
-    failures = faulty("verilator", *FAULTY).failures()
+    run = faulty("verilator", *FAULTY)
+    failures = run.failures()
     assert set(failures) == set(FAULTY), f"{set(FAULTY) - set(failures)} passed"
     for name, reason in FAULTY.items():
         assert re.search(reason, failures[name]), f"{name} failed for {failures[name]!r}"
-
-
-@pytest.mark.needs(*NEEDS["verilator"])
-def test_failures_reach_this_side() -> None:
-    run = faulty("verilator", "nothing_received")
-    with pytest.raises(AssertionError, match="1 of 1 failed\nnothing_received: 0 images accepted"):
+    with pytest.raises(AssertionError, match=f"{len(FAULTY)} of {len(FAULTY)} failed\n") as told:
         assert_passed(run)
+    assert all(f"\n{name}: " in str(told.value) for name in FAULTY)
 
 
 @pytest.mark.needs(*NEEDS["icarus"])

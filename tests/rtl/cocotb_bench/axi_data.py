@@ -51,4 +51,4 @@ async def hold(dut: Any) -> None:
 @cocotb.test(**LIMIT)
 @cocotb.parametrize(seed=[20])
 async def reset_in_a_run(dut: Any, seed: int) -> None:
-    await scenarios.reset_in_a_run(await axi_bench(dut, chosen_pauses(), seed), seed)
+    await scenarios.reset_in_a_run(await axi_bench(dut, chosen_pauses(), seed), seed, (1, 3))
