@@ -1,0 +1,392 @@
+"""Hardware with faults in it, each switched on by a number: is there a test for every line?
+
+Two kinds. Mutants: yosys changes single bits inside the netlist of ``accelerator`` (inverted,
+stuck, or flipped by a neighbour), as many as asked for, spread evenly over cells and source lines,
+the same from the same seed. Written faults: an expression of a source file replaced by a wrong one.
+Either way one netlist or one set of sources carries all of them, and the top module gets an input
+``mutant_i`` that selects one; 0 is none.
+
+Memories (module ``ram``, and the words of ``image_buffer``) stay as they are: yosys cannot mutate
+inside them; their ports it can.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ohmbench.digital.widths import Hardware, clog2
+from ohmbench.eda.hdl import parameters, sources
+from ohmbench.eda.tools import TOOLS, ToolError, require
+from ohmbench.eda.verilator import CACHE_VARIABLE, cache_folder
+from ohmbench.errors import OhmbenchError
+
+TOP = "accelerator"
+YOSYS_TIMEOUT_S = 600
+CONTROL = "mutant_i"
+
+
+class MutationError(OhmbenchError):
+    """A list of mutants or a written fault does not apply to the sources."""
+
+
+# ------------------------------------------------------------------------------------------------
+# Sources
+
+
+def without_comments(text: str) -> tuple[str, list[int]]:
+    """Verilog with neither ``//`` comments nor blank lines, and each line's number in ``text``.
+
+    Names in a netlist hold line numbers; so a comment may change and a list of mutants still apply.
+    """
+    lines = [(n, line.partition("//")[0].rstrip()) for n, line in enumerate(text.splitlines(), 1)]
+    kept = [(n, line) for n, line in lines if line]
+    return "".join(f"{line}\n" for _, line in kept), [n for n, _ in kept]
+
+
+def used_sources(top: str = TOP, files: Sequence[Path] | None = None) -> list[Path]:
+    """The files whose modules ``top`` is made of, in the order of their names."""
+    by_module = {path.stem: path for path in (sources() if files is None else files)}
+    if top not in by_module:
+        raise MutationError(f"no file {top}.v")
+    found, todo = set(), [top]
+    while todo:
+        module = todo.pop()
+        found.add(module)
+        text, _ = without_comments(by_module[module].read_text(encoding="utf-8"))
+        todo += [m for m in by_module if m not in found and re.search(rf"\b{m}\s+#?\s*\(", text)]
+    return sorted(by_module[module] for module in found)
+
+
+def source_hash(files: Iterable[Path]) -> str:
+    """Of the Verilog alone: comments and blank lines do not count."""
+    digest = hashlib.sha256()
+    for path in files:
+        text, _ = without_comments(path.read_text(encoding="utf-8"))
+        digest.update(f"{path.name}\0{text}\0".encode())
+    return digest.hexdigest()
+
+
+# ------------------------------------------------------------------------------------------------
+# Yosys
+
+
+def yosys(script: str, inputs: dict[str, str], outputs: Sequence[str]) -> dict[str, str]:
+    """Run a script where ``inputs`` lie as files; the text of the files it leaves.
+
+    The working folder is all that the sandboxed yosys sees, so everything happens in one.
+    """
+    program = require("yosys")
+    base = cache_folder()
+    try:
+        base.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix="yosys-", dir=base) as name:
+            work = Path(name)
+            for file, text in {**inputs, "script.ys": script}.items():
+                (work / file).write_text(text, encoding="utf-8")
+            done = subprocess.run(  # noqa: S603 - a tool of the table, a script of our own
+                [program, "-q", "-l", "yosys.log", "script.ys"],
+                cwd=work,
+                capture_output=True,
+                text=True,
+                timeout=YOSYS_TIMEOUT_S,
+                check=False,
+            )
+            if done.returncode != 0:
+                lines = (done.stderr + done.stdout).splitlines()
+                errors = [line for line in lines if "ERROR" in line] or lines or ["no message"]
+                raise ToolError(f"yosys failed: {errors[0]}")
+            return {file: (work / file).read_text(encoding="utf-8") for file in outputs}
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"yosys took more than {YOSYS_TIMEOUT_S} s") from None
+    except OSError as error:
+        raise ToolError(f"{base}: {error.strerror}; set {CACHE_VARIABLE}") from None
+
+
+def yosys_version() -> str:
+    return TOOLS["yosys"].version()
+
+
+def _texts(files: Iterable[Path]) -> dict[str, str]:
+    return {path.name: without_comments(path.read_text(encoding="utf-8"))[0] for path in files}
+
+
+def _flat(files: Sequence[Path], hardware: Hardware) -> str:
+    """Script: one flat module ``accelerator`` of words, the memories beside it."""
+    given = " ".join(f"-chparam {k} {v}" for k, v in parameters(hardware).items())
+    others = " ".join(path.name for path in files if path.stem != "ram")
+    return f"""
+        read_verilog -setattr keep_hierarchy ram.v
+        read_verilog {others}
+        hierarchy -check -top {TOP} {given}
+        rename -top {TOP}
+        proc
+        memory_collect
+        flatten
+        opt -full
+        wreduce
+        opt -full
+        select {TOP}/t:$mem_v2
+        submod -name image_words
+        select -clear
+        delete {TOP}/t:$scopeinfo
+        opt_clean
+    """
+
+
+@dataclass(frozen=True)
+class MutantList:
+    """Mutants of one set of sources: ``commands[k - 1]`` is what yosys does for mutant ``k``."""
+
+    yosys: str
+    sources: str
+    seed: int
+    hardware: Hardware
+    commands: tuple[str, ...]
+
+    def location(self, mutant: int) -> str:
+        """Where in the sources, ``file:line``, the line without comments and blank lines."""
+        found = re.findall(r"-src (\S+?\.v):(\d+)", self.commands[mutant - 1])
+        return ":".join(found[-1]) if found else "between modules"
+
+    def module(self, mutant: int) -> str:
+        return self.location(mutant).partition(".")[0]
+
+    def write(self, path: Path) -> None:
+        sizes = "-".join(
+            map(str, (self.hardware.inputs, self.hardware.hidden, self.hardware.classes))
+        )
+        head = (
+            f"# yosys {self.yosys}\n# sources {self.sources}\n# seed {self.seed}\n"
+            f"# hardware {sizes}\n"
+        )
+        path.write_text(head + "".join(f"{c}\n" for c in self.commands), encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> MutantList:
+        lines = path.read_text(encoding="utf-8").splitlines()
+        head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
+        commands = tuple(line for line in lines if line and not line.startswith("#"))
+        try:
+            sizes = [int(n) for n in head["hardware"].split("-")]
+            inputs, hidden, classes = sizes
+            return cls(
+                head["yosys"],
+                head["sources"],
+                int(head["seed"]),
+                Hardware(inputs, hidden, classes),
+                commands,
+            )
+        except (KeyError, ValueError) as error:
+            raise MutationError(f"{path}: not a list of mutants ({error})") from None
+
+    def check_applies(self) -> None:
+        """Raise MutationError when the sources, or yosys, are not those that the list is of."""
+        if self.sources != source_hash(used_sources()):
+            raise MutationError("the list of mutants is of other sources than hdl/ now holds")
+        if self.yosys != yosys_version():
+            raise MutationError(
+                f"the list of mutants is of yosys {self.yosys}, but this is {yosys_version()}"
+            )
+
+
+def make_list(hardware: Hardware, number: int, seed: int) -> MutantList:
+    """``number`` mutants of the sources as they are now, drawn by yosys from ``seed``."""
+    files = used_sources()
+    script = _flat(files, hardware) + f"mutate -list {number} -seed {seed} -o list.txt {TOP}\n"
+    text = yosys(script, _texts(files), ["list.txt"])["list.txt"]
+    commands = tuple(
+        line.removeprefix("mutate ").replace(f"-module {TOP} ", "") for line in text.splitlines()
+    )
+    if len(commands) != number:
+        raise MutationError(f"yosys gave {len(commands)} of {number} mutants")
+    return MutantList(yosys_version(), source_hash(files), seed, hardware, commands)
+
+
+def _apply(mutants: MutantList, numbers: Iterable[int]) -> str:
+    width = clog2(len(mutants.commands) + 1)
+    return "".join(
+        f"mutate -ctrl {CONTROL} {width} {k} -module {TOP} {mutants.commands[k - 1]}\n"
+        for k in numbers
+    )
+
+
+def netlist(mutants: MutantList, numbers: Sequence[int]) -> Path:
+    """Verilog with the mutants of these numbers inside, from the cache or made now (seconds)."""
+    mutants.check_applies()
+    files = used_sources()
+    script = _flat(files, mutants.hardware) + _apply(mutants, numbers)
+    script += "opt_clean\nwrite_verilog -noattr netlist.v\n"
+    key = hashlib.sha256(
+        "\0".join((yosys_version(), script, mutants.sources)).encode()
+    ).hexdigest()[:24]
+    path = cache_folder() / "mutants" / f"{key}.v"
+    if not path.is_file():
+        _keep(path, yosys(script, _texts(files), ["netlist.v"])["netlist.v"])
+    return path
+
+
+def _keep(path: Path, text: str) -> None:
+    """Write a file of the cache so that nobody sees half of it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ToolError(f"{path.parent}: {error.strerror}; set {CACHE_VARIABLE}") from None
+
+
+# ------------------------------------------------------------------------------------------------
+# Mutants that change nothing
+
+_CUT = """
+module cut #(parameter WIDTH = 1) (input wire [WIDTH-1:0] D, output wire [WIDTH-1:0] Q);
+assign Q = D;
+endmodule
+"""
+_REGISTER_AS_CUT = r"""
+module \$dff (CLK, D, Q);
+parameter WIDTH = 1;
+parameter CLK_POLARITY = 1;
+input CLK;
+input [WIDTH-1:0] D;
+output [WIDTH-1:0] Q;
+cut #(.WIDTH(WIDTH)) state (.D(D), .Q(Q));
+endmodule
+"""
+_SAT_TIMEOUT_S = 20
+_PROOFS_A_CALL = 10
+
+
+def prove_no_change(mutants: MutantList, numbers: Sequence[int]) -> set[int]:
+    """Those of the mutants that provably change nothing.
+
+    Registers and memories are cut open: what they hold becomes an input, what they take an output,
+    of both the original and the mutant. When a SAT solver finds no contents and no inputs for which
+    any output differs, the two are the same in every clock, from any start. A mutant that only
+    unreachable contents would show is not among those proven.
+    """
+    mutants.check_applies()
+    files = used_sources()
+    texts = {**_texts(files), "cut.v": _CUT, "map.v": _REGISTER_AS_CUT}
+    width = clog2(len(mutants.commands) + 1)
+    proven: set[int] = set()
+    for at in range(0, len(numbers), _PROOFS_A_CALL):
+        script = _flat(files, mutants.hardware) + "design -save flat\n"
+        for k in numbers[at : at + _PROOFS_A_CALL]:
+            script += f"""
+                design -load flat
+                {_apply(mutants, [k])}
+                dffunmap
+                opt_clean
+                read_verilog cut.v
+                techmap -map map.v {TOP}
+                hierarchy -top {TOP}
+                select -assert-none {TOP}/t:$*dff*
+                rename -enumerate -pattern state_% {TOP}/t:*cut*
+                expose -evert {TOP}
+                opt_clean
+                copy {TOP} original
+                copy {TOP} mutated
+                delete -port original/{CONTROL} mutated/{CONTROL}
+                cd original
+                connect -set {CONTROL} {width}'d0
+                cd mutated
+                connect -set {CONTROL} {width}'d{k}
+                cd ..
+                opt_expr original mutated
+                opt_clean original mutated
+                miter -equiv -flatten original mutated miter
+                hierarchy -top miter
+                opt_expr miter
+                opt_merge miter
+                opt_clean miter
+                opt_merge miter
+                opt_expr -full miter
+                opt_clean miter
+                tee -a proofs.txt log mutant {k}
+                tee -a proofs.txt sat -timeout {_SAT_TIMEOUT_S} -prove trigger 0 miter
+            """
+        text = yosys(script, texts, ["proofs.txt"])["proofs.txt"]
+        for part in re.split(r"^mutant ", text, flags=re.MULTILINE)[1:]:
+            number, _, result = part.partition("\n")
+            if "SAT proof finished - no model found: SUCCESS!" in result:
+                proven.add(int(number))
+    return proven
+
+
+# ------------------------------------------------------------------------------------------------
+# Written faults
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong expression. ``place`` is a piece of ``file`` that occurs once, the expression in it
+    in «»; ``wrong`` stands there instead.
+
+    ``what`` is wrong then, in words; ``published`` names the published fault that it stands for.
+    """
+
+    name: str
+    file: str
+    place: str
+    wrong: str
+    what: str
+    published: str = ""
+
+    def span(self, text: str) -> tuple[int, int]:
+        """Where the expression is in the file's text. Raises MutationError unless there once."""
+        before, opening, rest = self.place.partition("«")
+        expression, closing, after = rest.partition("»")
+        if not opening or not closing:
+            raise MutationError(f"{self.name}: no «expression» in its place")
+        whole = before + expression + after
+        if text.count(whole) != 1:
+            raise MutationError(
+                f"{self.name}: {self.file} has {whole!r} {text.count(whole)} times, not once"
+            )
+        start = text.index(whole) + len(before)
+        return start, start + len(expression)
+
+
+def plant(faults: Sequence[Fault]) -> list[Path]:
+    """Sources with all faults in them, ``faults[k - 1]`` switched on by ``mutant_i`` = k.
+
+    In the cache folder, by their contents. Raises MutationError when a fault does not apply.
+    """
+    files = used_sources()
+    texts = {path.name: path.read_text(encoding="utf-8") for path in files}
+    width = clog2(len(faults) + 1)
+    spans: dict[str, dict[tuple[int, int], list[tuple[int, Fault]]]] = {name: {} for name in texts}
+    for k, fault in enumerate(faults, 1):
+        if fault.file not in texts:
+            raise MutationError(f"{fault.name}: no file {fault.file}")
+        spans[fault.file].setdefault(fault.span(texts[fault.file]), []).append((k, fault))
+    for name, found in spans.items():
+        text, limit = texts[name], len(texts[name])
+        for (start, end), here in sorted(found.items(), reverse=True):
+            if end > limit:
+                raise MutationError(f"{here[0][1].name}: overlaps with another fault")
+            choice = f"({text[start:end]})"
+            for k, fault in here:
+                choice = f"(({TOP}.{CONTROL} == {k}) ? ({fault.wrong}) : {choice})"
+            text, limit = text[:start] + choice + text[end:], start
+        texts[name] = text
+    top = texts[f"{TOP}.v"]
+    texts[f"{TOP}.v"] = re.sub(
+        r"(input\s+wire\s+clk_i,)", rf"\1\n    input wire [{width - 1}:0] {CONTROL},", top, count=1
+    )
+    key = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:24]
+    folder = cache_folder() / "faults" / key
+    for name, text in texts.items():
+        if not (folder / name).is_file():
+            _keep(folder / name, text)
+    return [folder / name for name in texts]
