@@ -59,7 +59,7 @@ class AxiPins:
         self._sim = ctypes.c_void_p(self._lib.axi_new(ctypes.c_int(seed)))
         self._in = (ctypes.c_uint64 * len(INPUTS))()
         self._out = (ctypes.c_uint64 * len(OUTPUTS))()
-        self._random = Random(seed)  # noqa: S311 - pauses, not secrets
+        self._random = Random(seed)
         self.reset()
 
     def close(self) -> None:

@@ -59,7 +59,7 @@ def exercise_core(hardware: Hardware, seed: int, path: Path) -> Path:
 def exercise_axi(hardware: Hardware, seed: int, path: Path) -> Path:
     """Networks and images through the AXI side, wild accesses, and what must come back."""
     size = (hardware.inputs, hardware.hidden, hardware.classes)
-    random = Random(seed)  # noqa: S311 - a stimulus
+    random = Random(seed)
     pins = AxiPins(axi_build(hardware, coverage=True), seed=seed)
     for k in range(8):
         rng = np.random.default_rng([seed, k])

@@ -42,7 +42,8 @@ class Build:
 
     ``mutants``: the top module has an input ``mutant_i`` that selects a fault. ``coverage``: count
     lines, expressions and toggles. ``top`` with a ``harness`` of its own: something else around
-    the core, with the same parameters.
+    the core, with the same parameters. ``netlist``: the sources are of these sizes and have no
+    parameters.
     """
 
     hardware: Hardware
@@ -51,6 +52,7 @@ class Build:
     coverage: bool = False
     top: str = "accelerator"
     harness: Path = HARNESS
+    netlist: bool = False
 
     def macros(self) -> dict[str, int]:
         """The sizes that ``harness.cpp`` is compiled for."""
@@ -68,14 +70,16 @@ class Build:
         return found
 
     def verilator_options(self) -> list[str]:
-        given = [] if self.mutants else [f"-G{k}={v}" for k, v in parameters(self.hardware).items()]
+        fixed = self.mutants or self.netlist
+        given = [] if fixed else [f"-G{k}={v}" for k, v in parameters(self.hardware).items()]
         # Unknown values are drawn anew at every start, so that nothing can lean on them.
         options = ["--x-initial", "unique", "--x-assign", "unique", "-O3", *given]
         return options + (list(COVERAGE_FLAGS) if self.coverage else [])
 
     def compile_flags(self) -> str:
-        """Counters make so much code that compiling it well costs more than running it badly."""
-        return f"{COMPILE_FLAGS} {'-O0' if self.coverage else '-O2'}"
+        """Counters and netlists make so much code that compiling it well costs more than running it
+        badly."""
+        return f"{COMPILE_FLAGS} {'-O0' if self.coverage or self.netlist else '-O2'}"
 
     def key(self) -> str:
         """Hash of everything that goes into the library."""
