@@ -144,7 +144,7 @@ def test_everything_is_covered(runs: list[Path]) -> None:
 
 @pytest.mark.slow
 def test_everything_is_covered_at_64_100_10(runs: list[Path], tmp_path: Path) -> None:
-    """Every bit that only the published size has; an odd number of classes is from the small one."""
+    """Every bit that only this size has; an odd number of classes comes from the small one."""
     digits = exercise_core(DIGITS, 3, tmp_path / "digits.dat")
     missed = judge(merge([digits, *runs]), read_waivers(WAIVERS)).missed
     assert not missed, "\n".join(map(str, missed))
