@@ -13,7 +13,7 @@ import pytest
 
 from ohmbench.digital import Int8Network, infer
 from ohmbench.digital.widths import Hardware, clog2
-from ohmbench.eda.simulation import Simulation
+from ohmbench.eda.simulation import Simulation, simulate
 from ohmbench.eda.verilator import Build
 
 from .asserts import assert_bit_exact, assert_exact
@@ -142,6 +142,13 @@ def test_what_registers_start_with_does_not_matter(seed: int) -> None:
     with Simulation(Build(Hardware(*DIGITS)), seed=seed + 1) as simulation:
         for network, images, where in a_third_steered(100 + seed, DIGITS, 6):
             assert_bit_exact(simulation, network, images, where)
+
+
+@pytest.mark.parametrize("size", [(8, 4, 2), (100, 37, 26)], ids=["8-4-2", "100-37-26"])
+def test_hardware_is_built_to_the_networks_size(size: tuple[int, int, int]) -> None:
+    """As ``ohmbench trace`` does it: fewer lanes, other padding, other widths."""
+    network, images = steered(np.random.default_rng(5), size, INPUTS_PER_NETWORK)
+    assert_exact(infer(network, images), simulate(network, images), "default_rng(5)")
 
 
 @pytest.mark.parametrize("name", ["hidden", "logits", "classes", "values", "padding"])

@@ -179,7 +179,7 @@ def members(**changes: bytes | Member | None) -> list[Member]:
 
 
 def noise(seed: int, length: int) -> bytes:
-    return random.Random(seed).randbytes(length)  # noqa: S311 - not cryptography
+    return random.Random(seed).randbytes(length)
 
 
 def member(field: str = "W", **changes: object) -> Member:

@@ -13,7 +13,7 @@ from ohmbench import cli
 from ohmbench.digital import Int8Network
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import simulation, tools, verilator
-from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder, parameters, sources
+from ohmbench.eda.hdl import HDL_VARIABLE, hardware_for, hdl_folder, parameters, sources
 from ohmbench.eda.tools import TOOLS, ToolError, require
 from ohmbench.eda.verilator import CACHE_VARIABLE, Build, build_library
 from ohmbench.errors import OhmbenchError, RangeError, ShapeError
@@ -191,3 +191,59 @@ def test_images_of_the_wrong_size_are_refused_before_simulation(
     monkeypatch.setattr(simulation, "build_library", no_build)
     with pytest.raises(ShapeError):
         simulation.simulate(small_network(), np.zeros((1, 9), np.uint8))
+
+
+# ------------------------------------------------------------------------------------------------
+# What can be built
+
+
+def bare_network(*sizes: int) -> Int8Network:
+    n, h, c = sizes
+    return Int8Network(
+        (np.zeros((h, n), np.int8), np.zeros((c, h), np.int8)),
+        (np.zeros(h, np.int32), np.zeros(c, np.int32)),
+        1,
+        0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("sizes", "lanes"),
+    [
+        ((64, 100, 10), 13),
+        ((784, 64, 10), 13),
+        ((8, 4, 2), 2),  # more sums would not leave in the one clock of an image
+        ((64, 3, 10), 3),
+        ((784, 300, 10), 30),  # 10 groups of 98 words fill a memory
+    ],
+)
+def test_hardware_is_chosen_so_that_it_can_be_built(
+    sizes: tuple[int, int, int], lanes: int
+) -> None:
+    hardware = hardware_for(bare_network(*sizes))
+    assert hardware.lanes == lanes
+    assert parameters(hardware)["LANES"] == lanes
+
+
+@pytest.mark.parametrize(
+    ("hardware", "reason"),
+    [
+        (Hardware(64, 100, 10, requants=3), "3 requantisers are not a power of two"),
+        (Hardware(8, 100, 10), "13 sums take 7 clocks to leave 2 at a time"),
+        (Hardware(784, 1000, 10), "layer 1 needs 7546 in each lane"),
+        (Hardware(784, 100, 10, lanes=65), "room for 64 memories, but 65"),
+        (Hardware(64, 100, 300), "room for 64 memories, but 75"),
+    ],
+)
+def test_what_verilog_would_refuse_is_said_in_one_line(hardware: Hardware, reason: str) -> None:
+    with pytest.raises(RangeError, match=rf"cannot be built for \d+-\d+-\d+: .*{reason}"):
+        parameters(hardware)
+
+
+@pytest.mark.parametrize("sizes", [(8193, 1, 2), (784, 1000, 10), (8, 2, 300)])
+def test_a_network_no_accelerator_has_room_for_is_refused_before_simulation(
+    monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int, int]
+) -> None:
+    monkeypatch.setattr(simulation, "build_library", no_build)
+    with pytest.raises(RangeError, match="cannot be built"):
+        simulation.simulate(bare_network(*sizes), np.zeros((1, sizes[0]), np.uint8))

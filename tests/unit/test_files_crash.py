@@ -207,7 +207,7 @@ def judge_saved(target: Path, lowest: int, highest: int) -> int:
 
 def judge_kills(server: Server, target: Path, writer: str, kills: int, seed: int) -> int:
     """Kill a writer again and again at random instants; return the last version."""
-    rng = random.Random(seed)  # noqa: S311 - not cryptography
+    rng = random.Random(seed)
     good_writer(str(target), 0, True)
     version = 0
     for number in range(kills):

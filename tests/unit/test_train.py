@@ -283,7 +283,7 @@ def judge_kills(server: Server, folder: Path, kills: int, seed: int, fault: str 
     The instants lie anywhere after the child has begun: before its first update, or up to a few
     milliseconds after an update began, which reaches over checkpoints and the final save.
     """
-    rng = random.Random(seed)  # noqa: S311 - instants, not secrets
+    rng = random.Random(seed)
     (folder / "whole").mkdir()
     server.send("train", out=str(folder / "whole" / "out.npz"), fault=fault)
     assert server.until_end()[0] == 0

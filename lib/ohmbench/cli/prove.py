@@ -22,6 +22,7 @@ from ohmbench.digital.network import Int8Network
 from ohmbench.digital.prove import Bound, Certificate, Verdict
 from ohmbench.digital.prove import prove as prove_network
 from ohmbench.digital.widths import PUBLISHED_HARDWARE, Hardware
+from ohmbench.eda.hdl import hardware_for
 
 
 class Base(str, Enum):
@@ -102,7 +103,7 @@ def prove(
 
 
 def _hardware(network: Int8Network, base: Base) -> Hardware:
-    return PUBLISHED_HARDWARE if base is Base.PUBLISHED else Hardware(*network.sizes)
+    return PUBLISHED_HARDWARE if base is Base.PUBLISHED else hardware_for(network)
 
 
 def _broken_line(bound: Bound) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import ohmbench
+from ohmbench.digital.network import Int8Network
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.tools import ToolError
+from ohmbench.errors import RangeError
 
 HDL_VARIABLE = "OHMBENCH_HDL"
 
@@ -31,8 +34,32 @@ def sources(folder: Path | None = None) -> list[Path]:
     return sorted((folder or hdl_folder()).glob("*.v"))
 
 
+MEMORY_WORDS = 1024
+LANES = 64
+"""What the host's addresses leave room for: words of a memory, memories of a region."""
+
+
+def hardware_for(network: Int8Network) -> Hardware:
+    """The accelerator as it is built for this network: 13 lanes, or as many as it takes.
+
+    Fewer where a group's sums could not leave in an image's time, more where a lane's memory would
+    not hold its share of the weights. ``parameters`` refuses what no number of lanes can build.
+    """
+    usual = Hardware(*network.sizes)
+    most = min(LANES, network.hidden, usual.words * usual.requants)
+    groups = max(MEMORY_WORDS // usual.words, 1)
+    return replace(usual, lanes=min(most, max(usual.lanes, -(-network.hidden // groups))))
+
+
 def parameters(hardware: Hardware) -> dict[str, int]:
-    """The parameters of ``accelerator`` that give this hardware."""
+    """The parameters of ``accelerator`` that give this hardware.
+
+    Raises RangeError for what ``accelerator.v`` refuses at elaboration, and says why.
+    """
+    reason = _refusal(hardware)
+    if reason is not None:
+        sizes = f"{hardware.inputs}-{hardware.hidden}-{hardware.classes}"
+        raise RangeError(f"the accelerator cannot be built for {sizes}: {reason}")
     return {
         "INPUTS": hardware.inputs,
         "HIDDEN": hardware.hidden,
@@ -40,3 +67,24 @@ def parameters(hardware: Hardware) -> dict[str, int]:
         "LANES": hardware.lanes,
         "REQUANTS": hardware.requants,
     }
+
+
+def _refusal(hardware: Hardware) -> str | None:
+    """Why ``accelerator.v`` would not elaborate, or None; the conditions are those in it."""
+    words = hardware.words * hardware.groups
+    classes_at_once = -(-hardware.classes * hardware.requants * hardware.weight_bits // 64)
+    if hardware.requants & (hardware.requants - 1):
+        return f"{hardware.requants} requantisers are not a power of two"
+    if hardware.steps > hardware.words:
+        return (
+            f"{hardware.lanes} sums take {hardware.steps} clocks to leave {hardware.requants} at a "
+            f"time, but the next ones come after {hardware.words}"
+        )
+    if hardware.lanes > LANES or classes_at_once > LANES:
+        return (
+            f"a layer has room for {LANES} memories, but {max(hardware.lanes, classes_at_once)} "
+            "would be needed"
+        )
+    if max(words, (hardware.classes + 1) // 2) > MEMORY_WORDS:
+        return f"a memory has {MEMORY_WORDS} words, but layer 1 needs {words} in each lane"
+    return None

@@ -14,7 +14,7 @@ from ohmbench.digital.golden import check_images
 from ohmbench.digital.hostmap import hidden_order, image_words, network_words
 from ohmbench.digital.network import Int8Network
 from ohmbench.digital.prove import check_fits
-from ohmbench.digital.widths import Hardware
+from ohmbench.eda.hdl import hardware_for, parameters
 from ohmbench.eda.tools import ToolError
 from ohmbench.eda.verilator import Build, build_library
 
@@ -184,17 +184,13 @@ class Simulation:
         self._lib.ohm_write_coverage(self._sim, str(path).encode())
 
 
-def hardware_for(network: Int8Network) -> Hardware:
-    """The accelerator as it is built for this network: the default lanes and requantisers."""
-    return Hardware(*network.sizes)
-
-
 def simulate(network: Int8Network, images: NDArray[np.uint8]) -> RtlInference:
     """Images uint8 (n, inputs) through the project's RTL built for ``network``.
 
     Raises OperandError when the network does not fit, ToolError when a tool is missing or fails.
     """
     hardware = hardware_for(network)
+    parameters(hardware)
     check_fits(network, hardware)
     check_images(network, images)
     with Simulation(Build(hardware)) as simulation:
