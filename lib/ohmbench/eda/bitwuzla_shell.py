@@ -13,7 +13,12 @@ import sys
 
 
 def main() -> None:
-    from bitwuzla import Option, Options, Parser, TermManager
+    from bitwuzla import (  # type: ignore[import-not-found]
+        Option,
+        Options,
+        Parser,
+        TermManager,
+    )
 
     levels: list[list[str]] = [[]]
     solver = None

@@ -43,8 +43,8 @@ _EXIT = {Status.PASS: 0, Status.FAIL: 2, Status.UNKNOWN: 4, Status.TIMEOUT: 8, S
 class Job:
     """What to prove of module ``top``.
 
-    ``mode``: ``prove`` (k-induction of ``depth`` clocks: for all time), ``bmc`` (the first ``depth``
-    clocks from every initial state) or ``cover`` (every cover statement is reached within
+    ``mode``: ``prove`` (k-induction of ``depth`` clocks: for all time), ``bmc`` (the first
+    ``depth`` clocks from every initial state) or ``cover`` (every cover statement is reached within
     ``depth``). ``solver``: ``z3`` or ``bitwuzla``. ``only``: leave this one assertion, or cover
     statement, and remove the others. ``skip``: the first clock whose assertions are checked.
     """
@@ -58,7 +58,7 @@ class Job:
     skip: int = 0
 
     def script(self, files: Sequence[str], timeout_s: int) -> str:
-        """The text of the sby file. Memories become registers, so that properties can name words."""
+        """The text of the sby file. Memories become registers: properties can name words."""
         given = "".join(f" -chparam {name} {value}" for name, value in self.parameters.items())
         # A name that only some sizes have can be named under its size: `ifdef REQUANTS_2.
         sizes = "".join(f" -D{name}_{value}" for name, value in self.parameters.items())
@@ -80,7 +80,7 @@ class Job:
             "memory -nomap",
             "memory_map",
             "flatten",
-            # A register that a property names and the design does not have would be a free variable.
+            # A register that a property names and the design lacks would be a free variable.
             "select -assert-none a:hierconn",
             f"prep -top {self.top}",
         ]

@@ -23,18 +23,19 @@ module adder_tree_properties #(
       .sum_o  (sum)
   );
 
-  reg signed [63:0] total;
+  // Pair by pair in 64 bits, where the order of addition is of no effect.
+  reg signed [63:0] term [1:2*COUNT-1];
   integer k;
   always @* begin
-    total = 0;
-    for (k = 0; k < COUNT; k = k + 1) total = total + $signed(terms_i[k*WIDTH +: WIDTH]);
+    for (k = 0; k < COUNT; k = k + 1) term[COUNT+k] = $signed(terms_i[k*WIDTH +: WIDTH]);
+    for (k = COUNT - 1; k >= 1; k = k - 1) term[k] = term[2*k] + term[2*k+1];
   end
   reg signed [63:0] age [0:LATENCY-1];
   reg [3:0] clock = 4'd0;
   integer a;
   always @(posedge clk_i) begin
     if (clock != LATENCY) clock <= clock + 4'd1;
-    age[0] <= total;
+    age[0] <= term[1];
     for (a = 1; a < LATENCY; a = a + 1) age[a] <= age[a-1];
   end
   always @* begin

@@ -34,14 +34,16 @@ module dot_lane_properties #(
       .acc_o        (acc)
   );
 
-  reg signed [31:0] dot;                   // of what comes now, from 32-bit products
+  // Of what comes now, from 32-bit products; in 32 bits the order of addition is of no effect, and
+  // this one, pair by pair, the solver follows fastest.
+  reg signed [31:0] term [1:2*ELEMENTS-1];
   integer e;
   always @* begin
-    dot = 0;
     for (e = 0; e < ELEMENTS; e = e + 1) begin
-      dot = dot + $signed(weights_i[e*WEIGHT_W +: WEIGHT_W])
-                * $signed({1'b0, activations_i[e*ACT_W +: ACT_W]});
+      term[ELEMENTS+e] = $signed(weights_i[e*WEIGHT_W +: WEIGHT_W])
+                       * $signed({1'b0, activations_i[e*ACT_W +: ACT_W]});
     end
+    for (e = ELEMENTS - 1; e >= 1; e = e - 1) term[e] = term[2*e] + term[2*e+1];
   end
   reg [3:0]           clock = 4'd0;
   reg [32*LATENCY-1:0] age;                // the oldest in the high bits
@@ -50,7 +52,7 @@ module dot_lane_properties #(
   reg                 took, took_first;
   always @(posedge clk_i) begin
     if (clock != LATENCY + 1) clock <= clock + 4'd1;
-    age        <= {age, dot};
+    age        <= {age, term[1]};
     came       <= age[32*LATENCY-1 -: 32];
     before     <= acc;
     took       <= accumulate_i;

@@ -257,7 +257,6 @@ module end_to_end_properties #(
       end_to_end_class: assert (!wrong_class);
       end_to_end_value: assert (!wrong_value);
     end
-    end_to_end_covers: cover (clock == END && S == 5'd9 && class_index == 1 && logit[1] == 64'd1000);
   end
 
 endmodule
