@@ -160,6 +160,7 @@ _SLOW_FAULTS = {
     "accelerator_returns_to_idle",
     # As the others of their kind, but on the whole accelerator.
     "end_to_end_results",
+    "end_to_end_latency",
     "end_to_end_sums",
     "end_to_end_hidden",
     "end_to_end_class",

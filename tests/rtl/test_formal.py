@@ -60,6 +60,7 @@ def test_fault_is_caught(property_, tmp_path):
 
 
 @needs_tools
+@pytest.mark.slow  # the seeded faults already show that nothing here holds for want of a run
 @pytest.mark.parametrize("proof", [p for p in PROOFS.values() if p.cover], ids=lambda p: p.name)
 def test_cover_is_reached(proof, tmp_path):
     job = replace(proof.job, mode="cover", depth=proof.cover)
