@@ -638,7 +638,7 @@ PROPERTIES = (
         ),
         (
             "result_stays",
-            "a result does not move until it is taken",
+            "a result waits until it is taken",
             Fault("readout.v", "else if (ready_i) valid_q", "else valid_q", depth=30, skip=26),
         ),
         (
