@@ -27,6 +27,10 @@ class OhmbenchError(Exception):
         super().__init__(" ".join(message.splitlines()))
 
 
+class HardwareFailure(OhmbenchError):
+    """Hardware in simulation that does not answer, or refuses what it should take."""
+
+
 class FileError(OhmbenchError):
     """A file that cannot be read or written as asked.
 

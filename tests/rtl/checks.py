@@ -1,9 +1,9 @@
 """Named checks of an accelerator in simulation: what every mutant and fault is put through.
 
 A check takes a simulation that has just been reset, drives it, and raises AssertionError (or the
-simulation's ToolError: no answer, a refused word) at the first definite difference from the golden
-model or from the protocol of ``hdl/accelerator.v`` and ``hdl/host_port.v``. Each loads what it
-needs; none relies on another. Stimuli and expectations are computed once per hardware.
+simulation's HardwareFailure: no answer, a refused word) at the first definite difference from the
+golden model or from the protocol of ``hdl/accelerator.v`` and ``hdl/host_port.v``. Each loads what
+it needs; none relies on another. Stimuli and expectations are computed once per hardware.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ohmbench.digital.hostmap import (
 )
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.simulation import Simulation
-from ohmbench.eda.tools import ToolError
+from ohmbench.errors import HardwareFailure
 
 from .asserts import assert_exact
 from .cycle_model import Clocks, CycleModel
@@ -1141,6 +1141,6 @@ def rejected(simulation: Simulation, check: Callable[[Simulation], None]) -> str
     simulation.reset()
     try:
         check(simulation)
-    except (AssertionError, ToolError) as error:
+    except (AssertionError, HardwareFailure) as error:
         return str(error).partition("\n")[0] or type(error).__name__
     return None

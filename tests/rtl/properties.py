@@ -30,7 +30,6 @@ class Proof:
     why_complete: str
     cover: int = 0
     one_by_one: bool = False
-    slow: bool = False
     timeout_s: int = 120
 
 
@@ -108,7 +107,6 @@ PROOFS = {
             _small(4, 3, 3, 2, 1),
             _CONCRETE,
             one_by_one=True,
-            slow=True,
             timeout_s=600,
         ),
         Proof(
@@ -117,7 +115,6 @@ PROOFS = {
             _small(3, 3, 2, 3, 2, images=2),
             _CONCRETE,
             one_by_one=True,
-            slow=True,
             timeout_s=600,
         ),
     )

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ohmbench.digital import FloatNetwork, infer
+from ohmbench.digital import FloatNetwork, Int8Network, LayerScales, infer
 from ohmbench.digital.trace import dequantised, trace
-from ohmbench.errors import OperandError, RangeError, ShapeError
+from ohmbench.errors import HardwareFailure, OperandError, RangeError, ShapeError
 from tests.unit.int8_networks import random_int8, random_scaled
 
 SEEDS = range(6)
@@ -133,10 +133,11 @@ def test_the_earliest_layer_is_named_before_an_earlier_image():
 def test_bare_integers_have_the_hardware_stage_only():
     network, x = random_int8(0, (5, 4, 3))
     assert [stage.name for stage in trace(network, x, simulate=infer)] == STAGES[2:]
-    assert trace(network, x) == []
+    with pytest.raises(OperandError, match="nothing to compare"):
+        trace(network, x)
     real = FloatNetwork((np.zeros((4, 5)), np.zeros((3, 4))), (np.zeros(4), np.zeros(3)))
     with pytest.raises(OperandError, match="no scales"):
-        trace(network, x, real=real)
+        trace(network, x, real=real, simulate=infer)
     with pytest.raises(RangeError, match="no scales"):
         dequantised(network)
 
@@ -144,7 +145,7 @@ def test_bare_integers_have_the_hardware_stage_only():
 def test_refusals():
     network, x = random_scaled(0)
     own = dequantised(network)
-    for tolerance in (0, -1, float("nan")):
+    for tolerance in (0, -1, float("nan"), float("inf"), 1e308):
         with pytest.raises(RangeError, match="tolerance"):
             trace(network, x, tolerance=tolerance)
     with pytest.raises(ShapeError, match=r"float bias\[1\]"):
@@ -159,3 +160,27 @@ def test_clamped_values_are_counted():
     stages = trace(bright, x)
     assert stages[0].departure is None
     assert "240 of 240 hidden values are clamped" in stages[0].note
+
+
+def test_hardware_that_does_not_answer_fails_its_stage():
+    """The other stages are there all the same, and it is no error of whoever asked."""
+    network, x = random_scaled(0)
+
+    def dead(network, images):
+        raise HardwareFailure("0 of 1 results came within 100 clocks")
+
+    stages = trace(network, x, simulate=dead)
+    assert [stage.name for stage in stages] == STAGES
+    assert [stage.passed for stage in stages] == [True, True, False]
+    assert stages[-1].failure == "0 of 1 results came within 100 clocks"
+
+
+def test_clamped_values_are_those_of_the_integers():
+    """Between 255 and 256 truncation gives 255 without a clamp."""
+    weight = (np.full((1, 1), 1, np.int8), np.ones((1, 1), np.int8))
+    bias = (np.zeros(1, np.int32), np.zeros(1, np.int32))
+    for out_scale, clamped in ((254.5 / 255, False), (250 / 255, True)):
+        scales = (LayerScales(1.0, 1.0, 1.0, out_scale), LayerScales(1.0, out_scale, out_scale))
+        network = Int8Network.from_scales(weight, bias, scales, S=15)
+        stages = trace(network, np.full((1, 1), 255, np.uint8))
+        assert ("clamped" in stages[0].note) == clamped

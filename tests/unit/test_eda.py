@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +248,48 @@ def test_a_network_no_accelerator_has_room_for_is_refused_before_simulation(
     monkeypatch.setattr(simulation, "build_library", no_build)
     with pytest.raises(RangeError, match="cannot be built"):
         simulation.simulate(bare_network(*sizes), np.zeros((1, sizes[0]), np.uint8))
+
+
+# ------------------------------------------------------------------------------------------------
+# The cache
+
+
+@pytest.mark.needs("verilator", "compiler")
+@pytest.mark.parametrize("damage", [b"", b"no library at all"])
+def test_a_damaged_library_is_made_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: bytes
+) -> None:
+    """Also in a cache that is named by a relative path."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(CACHE_VARIABLE, "cache")
+    network, images = small_network(), np.full((1, 8), 3, np.uint8)
+    library = tmp_path / "cache" / "verilator" / f"{Build(hardware_for(network)).key()}.so"
+    library.parent.mkdir(parents=True)
+    library.write_bytes(damage)
+    builds: list[int] = []
+    for _ in range(2):
+        found = simulation.simulate(network, images, on_build=lambda: builds.append(1))
+        assert found.logits.tolist() == [[48, 48]]
+    assert len(builds) == 1
+    assert not list((tmp_path / "cache").rglob("build-*"))
+
+
+def test_builds_that_were_killed_are_removed(tmp_path: Path) -> None:
+    for name, age_s in (("build-old", 1e6), ("build-new", 10.0)):
+        (tmp_path / name).mkdir()
+        then = time.time() - age_s
+        os.utime(tmp_path / name, (then, then))
+    verilator._remove_abandoned(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["build-new"]
+
+
+def test_folders_may_be_named_by_relative_paths(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "accelerator.v").touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(HDL_VARIABLE, "mine")
+    assert hdl_folder() == tmp_path / "mine"
+    monkeypatch.setenv(CACHE_VARIABLE, "cache")
+    assert verilator.cache_folder() == tmp_path / "cache"

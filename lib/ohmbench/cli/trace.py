@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -35,13 +36,19 @@ def simulator() -> Simulate:
         raise OperandError(
             f"{SIMULATION} is not installed, so there is no hardware to run; --no-rtl leaves it out"
         ) from None
-    simulate: Simulate = module.simulate
-    return simulate
+    return partial(module.simulate, on_build=_say_that_it_takes_time)
+
+
+def _say_that_it_takes_time() -> None:
+    typer.echo("building the simulation, which takes a minute the first time", err=True)
 
 
 def trace(
     name: Name,
-    image: Annotated[int, typer.Option(metavar="K", help="Which held-out image, from 0.")] = 0,
+    image: Annotated[
+        int | None,
+        typer.Option(metavar="K", help="Which held-out image, from 0.", show_default="0"),
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Every held-out image.")] = False,
     float_file: Annotated[
         str | None,
@@ -65,8 +72,15 @@ def trace(
     a rounded multiplier, nothing). The first layer, neuron and value that leaves it is named. Exit
     status 1 if one does.
 
+    The hardware is the Verilog that comes with ohmbench, or that in the folder which OHMBENCH_HDL
+    names. Simulations are kept in the folder that OHMBENCH_CACHE names (default: ohmbench in the
+    user's cache).
+
     Example: ohmbench trace int8-digits --image 7 --no-rtl
     """
+    if every and image is not None:
+        raise OperandError("--image and --all: give one of them")
+    image = image or 0
     data = load_digital(name, paper_fann, "trace")
     images = data.images()
     if not every and not 0 <= image < len(images.x):
@@ -84,7 +98,7 @@ def trace(
         print_json(_json(name, first, len(x), stages))
     else:
         _print(name, first, len(x), stages)
-    if any(stage.departure is not None for stage in stages):
+    if not all(stage.passed for stage in stages):
         raise typer.Exit(1)
 
 
@@ -103,11 +117,14 @@ def _print(name: str, first: int, images: int, stages: list[Stage]) -> None:
             )
     console_out().print(table)
     for stage in stages:
-        verdict = "within tolerance" if stage.departure is None else "DEPARTS"
+        verdict = "within tolerance" if stage.passed else "DEPARTS"
         say(f"{stage.name}: {verdict}; {stage.note}")
     for stage in stages:
         if stage.departure is not None:
             say(f"{name}: {stage.name}: {stage.departure.describe(first)}")
+            return
+        if stage.failure is not None:
+            say(f"{name}, {which}: {stage.name}: {stage.failure}")
             return
     say(f"{name}, {which}: every stage within its tolerance")
 
@@ -120,6 +137,7 @@ def _json(name: str, first: int, images: int, stages: list[Stage]) -> dict[str, 
             {
                 "name": stage.name,
                 "note": stage.note,
+                "failure": stage.failure,
                 "parts": [vars(part) for part in stage.parts],
                 "departure": None
                 if stage.departure is None

@@ -24,10 +24,12 @@ from numpy.typing import NDArray
 from ohmbench.digital.evaluation import infer_all
 from ohmbench.digital.golden import ACTIVATION_MAX, Inference
 from ohmbench.digital.network import FloatNetwork, Int8Network
-from ohmbench.errors import OperandError, RangeError, ShapeError
+from ohmbench.errors import HardwareFailure, OperandError, RangeError, ShapeError
 
 Reals = NDArray[np.float64]
 
+LARGEST_TOLERANCE = 1e6
+_HARDWARE = "integers -> hardware"
 _ROUNDING = 1e-9  # of float64 sums, relative to the largest of them
 
 
@@ -90,13 +92,19 @@ class Part:
 class Stage:
     """One comparison, quantity by quantity, and the first value beyond its own tolerance, if any.
 
-    ``note`` says why they may differ.
+    ``note`` says why they may differ. ``failure`` says why there is nothing to compare.
     """
 
     name: str
     note: str
     parts: tuple[Part, ...]
     departure: Departure | None = None
+    failure: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Compared, and within tolerance."""
+        return self.departure is None and self.failure is None
 
 
 @dataclass(frozen=True)
@@ -186,7 +194,9 @@ class _Reals:
         self.fake_hidden = np.floor(np.clip(self.z, 0, ACTIVATION_MAX))
         self.fake_logits = self._logits(own, self.fake_hidden)
         zf = (self.x @ self.real.weight[0].T + self.real.bias[0]) / self.out_scale
-        self.saturated = int((zf > ACTIVATION_MAX).sum())
+        # Where truncation gives 256 or more in both: what lies between is 255 without a clamp.
+        over = ACTIVATION_MAX + 1
+        self.saturated = int(((zf >= over) & (self.z >= over)).sum())
         self.float_hidden = np.clip(zf, 0, ACTIVATION_MAX)
         self.float_logits = self._logits(self.real, self.float_hidden)
         self.eps = _ROUNDING * (1 + np.abs(self.z).max())
@@ -267,7 +277,7 @@ def _hardware_stage(found: Inference, hardware: HardwareResult) -> Stage:
         # Every integer here is under 2^53: float64 tells any two of them apart.
         e, g = expected.astype(np.float64), given.astype(np.float64)
         quantities.append(_Compared(layer, name, g, e, e, e))
-    return _stage("integers -> hardware", "every bit agrees or it is wrong", quantities)
+    return _stage(_HARDWARE, "every bit agrees or it is wrong", quantities)
 
 
 def trace(
@@ -282,10 +292,17 @@ def trace(
 
     A network without scales has no real-valued stages. ``real`` replaces the dequantised weights
     in the float stage, whose tolerances ``tolerance`` multiplies. ``simulate`` adds the hardware.
-    Raises OperandError, and whatever ``simulate`` raises.
+    Raises OperandError, and whatever ``simulate`` raises but HardwareFailure, which is a stage's
+    ``failure``.
     """
-    if not tolerance > 0:
-        raise RangeError(f"tolerance is {tolerance:g}, but should be positive")
+    if not 0 < tolerance <= LARGEST_TOLERANCE:
+        raise RangeError(
+            f"tolerance is {tolerance:g}, but should be above 0 and at most {LARGEST_TOLERANCE:g}"
+        )
+    if network.scales is None and simulate is None:
+        raise OperandError(
+            "the network has no scales, so without the hardware there is nothing to compare"
+        )
     found = infer_all(network, images)
     stages = []
     if network.scales is not None:
@@ -294,5 +311,8 @@ def trace(
     elif real is not None:
         raise OperandError("the network has no scales to compare float weights by")
     if simulate is not None:
-        stages.append(_hardware_stage(found, simulate(network, images)))
+        try:
+            stages.append(_hardware_stage(found, simulate(network, images)))
+        except HardwareFailure as error:
+            stages.append(Stage(_HARDWARE, "nothing to compare", (), failure=str(error)))
     return stages

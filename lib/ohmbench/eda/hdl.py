@@ -22,7 +22,9 @@ def hdl_folder() -> Path:
     """
     named = os.environ.get(HDL_VARIABLE)
     package = Path(ohmbench.__file__).parent
-    candidates = [Path(named)] if named else [package / "hdl", package.parents[1] / "hdl"]
+    candidates = (
+        [Path(named).absolute()] if named else [package / "hdl", package.parents[1] / "hdl"]
+    )
     for folder in candidates:
         if (folder / "accelerator.v").is_file():
             return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from ohmbench.digital.prove import check_fits
 from ohmbench.eda.hdl import hardware_for, parameters
 from ohmbench.eda.tools import ToolError
 from ohmbench.eda.verilator import Build, build_library
+from ohmbench.errors import HardwareFailure
 
 CLOCKS_PER_IMAGE_LIMIT = 100
 """Clocks to wait for a result before giving up, as a multiple of an undisturbed image's."""
@@ -51,16 +53,32 @@ def _pointers(*arrays: NDArray[Any]) -> list[ctypes.c_void_p]:
     return [array.ctypes.data_as(ctypes.c_void_p) for array in arrays]
 
 
+def _open(build: Build, on_build: Callable[[], None] | None = None) -> ctypes.CDLL:
+    """The library of ``build``; one that cannot be loaded was damaged in the cache: made anew."""
+    library = build_library(build, on_build=on_build)
+    try:
+        return ctypes.CDLL(str(library))
+    except OSError:
+        return ctypes.CDLL(str(build_library(build, anew=True, on_build=on_build)))
+
+
 class Simulation:
     """One accelerator in simulation, reset and idle. ``seed`` draws what registers start with.
 
     A context manager; ``close`` frees it.
     """
 
-    def __init__(self, build: Build, *, seed: int = 1, library: Path | None = None) -> None:
+    def __init__(
+        self,
+        build: Build,
+        *,
+        seed: int = 1,
+        library: Path | None = None,
+        on_build: Callable[[], None] | None = None,
+    ) -> None:
         self.hardware = build.hardware
         self.network: Int8Network | None = None
-        self._lib = ctypes.CDLL(str(library or build_library(build)))
+        self._lib = _open(build, on_build) if library is None else ctypes.CDLL(str(library))
         self._lib.ohm_new.restype = ctypes.c_void_p
         for name in ("ohm_host", "ohm_infer", "ohm_clock"):
             getattr(self._lib, name).restype = ctypes.c_int64
@@ -99,7 +117,7 @@ class Simulation:
     ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
         """One host access a clock: writes of ``data``, or reads. Returns data read and errors.
 
-        Raises ToolError when an answer does not come in time.
+        Raises HardwareFailure when an answer does not come in time.
         """
         n = len(addresses)
         addresses = np.ascontiguousarray(addresses, dtype=np.uint32)
@@ -112,16 +130,18 @@ class Simulation:
             *_pointers(addresses, write, wdata, rdata, errors),
         )
         if answered != n:
-            raise ToolError(f"the host port answered {answered} of {n} accesses")
+            raise HardwareFailure(f"the host port answered {answered} of {n} accesses")
         return rdata, errors.astype(bool)
 
     def load(self, network: Int8Network) -> None:
-        """Write a network into the memories. Raises OperandError when it does not fit, ToolError
-        when the hardware refuses a word."""
+        """Write a network into the memories. Raises OperandError when it does not fit,
+        HardwareFailure when the hardware refuses a word."""
         check_fits(network, self.hardware)
         _, errors = self.host(*network_words(self.hardware, network))
         if errors.any():
-            raise ToolError(f"the hardware refused {int(errors.sum())} of {len(errors)} words")
+            raise HardwareFailure(
+                f"the hardware refused {int(errors.sum())} of {len(errors)} words"
+            )
         self.network = network
 
     def infer(
@@ -136,7 +156,8 @@ class Simulation:
         """Stream images uint8 (n, inputs) through the loaded network.
 
         ``input_gap`` and ``output_gap``: percent of clocks in which the source pauses and the sink
-        does not take, drawn from ``seed``. Raises ToolError when a result does not come in time.
+        does not take, drawn from ``seed``. Raises HardwareFailure when a result does not come in
+        time.
         """
         if self.network is None:
             raise ToolError("no network is loaded")
@@ -160,7 +181,7 @@ class Simulation:
             *_pointers(hidden, logits, classes, values, clocks),
         )
         if came != n:
-            raise ToolError(f"{came} of {n} results came within {max_clocks} clocks")
+            raise HardwareFailure(f"{came} of {n} results came within {max_clocks} clocks")
         order = hidden_order(hw).reshape(-1)
         neurons = np.zeros((n, hw.hidden), np.uint8)
         neurons[:, order[order >= 0]] = hidden[:, order >= 0]
@@ -184,15 +205,22 @@ class Simulation:
         self._lib.ohm_write_coverage(self._sim, str(path).encode())
 
 
-def simulate(network: Int8Network, images: NDArray[np.uint8]) -> RtlInference:
+def simulate(
+    network: Int8Network,
+    images: NDArray[np.uint8],
+    *,
+    on_build: Callable[[], None] | None = None,
+) -> RtlInference:
     """Images uint8 (n, inputs) through the project's RTL built for ``network``.
 
-    Raises OperandError when the network does not fit, ToolError when a tool is missing or fails.
+    ``on_build`` is called when the simulation is not in the cache and must be built first. Raises
+    OperandError when the network does not fit, ToolError when a tool is missing or fails,
+    HardwareFailure when the hardware does not answer.
     """
     hardware = hardware_for(network)
     parameters(hardware)
     check_fits(network, hardware)
     check_images(network, images)
-    with Simulation(Build(hardware)) as simulation:
+    with Simulation(Build(hardware), on_build=on_build) as simulation:
         simulation.load(network)
         return simulation.infer(images)

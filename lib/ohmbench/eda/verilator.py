@@ -11,7 +11,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def cache_folder() -> Path:
     """Where builds are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's cache folder."""
     named = os.environ.get(CACHE_VARIABLE)
     if named:
-        return Path(named)
+        return Path(named).absolute()
     base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     return Path(base) / "ohmbench"
 
@@ -112,7 +113,9 @@ def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> N
     if done.returncode != 0:
         lines = (done.stderr + done.stdout).splitlines()
         errors = [line for line in lines if "rror" in line] or lines or ["no message"]
-        raise ToolError(f"{Path(command[0]).name} failed: {errors[0]}")
+        damaged = f" (if the cache {cache_folder()} was damaged, delete it)"
+        hint = damaged if str(cache_folder()) in errors[0] else ""
+        raise ToolError(f"{Path(command[0]).name} failed: {errors[0]}{hint}")
 
 
 def tool_environment() -> dict[str, str]:
@@ -127,17 +130,24 @@ def tool_environment() -> dict[str, str]:
     }
 
 
-def build_library(build: Build) -> Path:
+def build_library(
+    build: Build, *, anew: bool = False, on_build: Callable[[], None] | None = None
+) -> Path:
     """The shared library of ``build``, from the cache or made now (tens of seconds).
 
-    Raises ToolError when a tool is missing, fails or takes too long.
+    ``anew``: not from the cache. ``on_build`` is called before anything is made. Raises ToolError
+    when a tool is missing, fails or takes too long.
     """
-    environment = tool_environment()
+    require("verilator")
     library = cache_folder() / "verilator" / f"{build.key()}.so"
-    if library.is_file():
+    if library.is_file() and not anew:
         return library
+    environment = tool_environment()
+    if on_build is not None:
+        on_build()
     try:
         library.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(library.parent)
         work = Path(tempfile.mkdtemp(prefix="build-", dir=library.parent))
     except OSError as error:
         raise ToolError(f"{library.parent}: {error.strerror}; set {CACHE_VARIABLE}") from None
@@ -147,6 +157,14 @@ def build_library(build: Build) -> Path:
     finally:
         shutil.rmtree(work, ignore_errors=True)
     return library
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Builds whose process was killed: no build that is still at work is that old."""
+    oldest = time.time() - 10 * BUILD_TIMEOUT_S
+    for work in folder.glob("build-*"):
+        if work.stat().st_mtime < oldest:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
