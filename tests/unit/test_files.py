@@ -235,6 +235,10 @@ def test_messages_name_file_field_expectation_and_finding(tmp_path: Path) -> Non
     assert str(refusal(path, wrong)) == (
         f"{path}: W: element type float64, expected float32 or int8; convert the array"
     )
+    whole = ArraySpec("W", (4, 3), ("int8",))
+    assert str(refusal(path, whole)).endswith(
+        "expected int8; store whole numbers from -128 to 127 as int8"
+    )
     assert "W: element [3, 2] is 11.0, expected at most 10.5" in str(
         refusal(path, ArraySpec("W", (4, 3), ("float64",), high=10.5))
     )
@@ -426,6 +430,22 @@ def test_files_without_permission_are_refused(
 
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(FileError, match="permission denied; change the permissions"):
+        save(tmp_path / "result")
+
+
+@every_save
+def test_folders_that_take_no_files_are_not_called_missing(
+    save: Callable[..., None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.open
+
+    def like_proc(path: Any, flags: int, *rest: Any) -> int:
+        if flags & os.O_CREAT:
+            raise FileNotFoundError(2, "No such file or directory")
+        return real(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", like_proc)
+    with pytest.raises(FileError, match="cannot be written there: No such file or directory"):
         save(tmp_path / "result")
 
 

@@ -16,7 +16,7 @@ themselves.
 from ohmbench.files.idx import read_idx
 from ohmbench.files.json_files import read_json, write_json
 from ohmbench.files.locking import only_writer
-from ohmbench.files.npz_reading import read_npz
+from ohmbench.files.npz_reading import npz_fields, read_npz
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.files.opening import sha256_file
 from ohmbench.files.saving import atomic_write, check_writable
@@ -26,6 +26,7 @@ __all__ = [
     "ArraySpec",
     "atomic_write",
     "check_writable",
+    "npz_fields",
     "only_writer",
     "read_idx",
     "read_json",

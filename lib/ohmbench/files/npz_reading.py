@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import zipfile
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 
@@ -14,7 +14,24 @@ from ohmbench.errors import FileError
 from ohmbench.files.archive import check_end_record, checked_members
 from ohmbench.files.array_header import Header, read_header
 from ohmbench.files.opening import Array, PathLike, damaged, fill, only_file_errors, open_bounded
-from ohmbench.files.schema import ArraySpec, check_fields, check_shape, check_values, dtype_name
+from ohmbench.files.schema import (
+    INTEGERS,
+    ArraySpec,
+    check_fields,
+    check_shape,
+    check_values,
+    dtype_name,
+)
+
+MAX_BYTES = 64 * 2**20
+
+
+def _conversion(found: np.dtype[Any], dtypes: Sequence[str]) -> str:
+    """What to do about a wrong element type; not all of its values may fit the right one."""
+    if dtypes[0] in INTEGERS and not any(np.can_cast(found, wanted) for wanted in dtypes):
+        limits = np.iinfo(dtypes[0])
+        return f"store whole numbers from {limits.min} to {limits.max} as {dtypes[0]}"
+    return "convert the array"
 
 
 def _check_header(
@@ -30,7 +47,7 @@ def _check_header(
             name,
             f"element type {found}, expected {' or '.join(spec.dtypes)}",
             field=spec.name,
-            remedy="convert the array",
+            remedy=_conversion(header.dtype, spec.dtypes),
         )
     check_shape(name, spec, header.shape, bound)
     expected = header.length + header.nbytes
@@ -93,12 +110,24 @@ def _read_members(
         return arrays
 
 
+@contextlib.contextmanager
+def _opened(
+    path: PathLike, max_bytes: int
+) -> Iterator[tuple[str, zipfile.ZipFile, Mapping[str, zipfile.ZipInfo]]]:
+    """The file's name, the archive in it, and its members by the names of their arrays."""
+    name, file, size = open_bounded(path, max_bytes)
+    with file, only_file_errors(name):
+        count = check_end_record(name, file, size)
+        with zipfile.ZipFile(file) as archive:
+            yield name, archive, checked_members(name, archive, file, count, max_bytes)
+
+
 def read_npz(
     path: PathLike,
     schema: Sequence[ArraySpec],
     *,
     allow_extra: bool = False,
-    max_bytes: int = 64 * 2**20,
+    max_bytes: int = MAX_BYTES,
 ) -> dict[str, Array]:
     """Read the arrays that ``schema`` describes from an npz file, executing nothing.
 
@@ -111,10 +140,12 @@ def read_npz(
     """
     if len({spec.name for spec in schema}) != len(schema):
         raise ValueError("the schema names a field twice")
-    name, file, size = open_bounded(path, max_bytes)
-    with file, only_file_errors(name):
-        count = check_end_record(name, file, size)
-        with zipfile.ZipFile(file) as archive:
-            members = checked_members(name, archive, file, count, max_bytes)
-            check_fields(name, schema, list(members), allow_extra)
-            return _read_members(name, archive, members, schema)
+    with _opened(path, max_bytes) as (name, archive, members):
+        check_fields(name, schema, list(members), allow_extra)
+        return _read_members(name, archive, members, schema)
+
+
+def npz_fields(path: PathLike, *, max_bytes: int = MAX_BYTES) -> list[str]:
+    """The names of an npz file's arrays, of which none is read. Raises `FileError`."""
+    with _opened(path, max_bytes) as (_, _, members):
+        return list(members)

@@ -46,6 +46,10 @@ def _target(name: str, overwrite: bool) -> tuple[str, int | None]:
 
 
 def _write_error(name: str, error: OSError) -> FileError:
+    if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(name) or "."):
+        # Folders that the system keeps itself (/proc) say so of every new name.
+        reason = f"cannot be written there: {error.strerror}"
+        return FileError(name, reason, remedy="choose another place")
     if error.errno == errno.ENOENT:
         return FileError(name, "cannot write: the folder does not exist", remedy="create it first")
     return os_error(name, error, "write")

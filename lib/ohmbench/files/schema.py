@@ -14,9 +14,9 @@ from ohmbench.errors import FileError
 from ohmbench.files.opening import Array, damaged
 
 # Everything a network of this project stores; objects and records are absent on purpose.
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
+INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _FLOATS = ("float16", "float32", "float64", "complex64", "complex128")
-PLAIN_DTYPES = frozenset((*_INTEGERS, *_FLOATS, "bool", "U", "S"))
+PLAIN_DTYPES = frozenset((*INTEGERS, *_FLOATS, "bool", "U", "S"))
 FIELD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,127}")
 _MAX_SYMBOL = 1 << 24  # a named size ("hidden", "batch"); larger ones are damage, not networks
 MAX_TEXT = 1024  # characters of one string element
