@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ohmbench.data.mnist import DATA_VARIABLE, mnist_folder
+from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
 from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
 from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, fann_folder
@@ -50,10 +50,20 @@ def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[
     return look
 
 
+def _mnist() -> Found:
+    try:
+        folder, missing = mnist_folder(), missing_files()
+    except FileError as error:
+        return Found(None, error.reason)
+    if missing:
+        return Found(None, f"{folder} lacks {', '.join(missing)}")
+    return Found(os.fspath(folder))
+
+
 def _tool(tool: Tool) -> Need:
     def look() -> Found:
         path = tool.path()
-        return Found(path) if path else Found(None, f"{tool.name} not found")
+        return Found(path) if path else Found(None, tool.missing())
 
     return Need(tool.name, tool.what, tool.used_by, tool.hint, look, tool.version)
 
@@ -80,7 +90,7 @@ NEEDS = {
             "the official MNIST files (IDX)",
             "floatgate-mnist28, and judging int8-mnist28",
             f"set {DATA_VARIABLE} to a folder that holds them (or has them in mnist/)",
-            _file_in(mnist_folder, "t10k-images-idx3-ubyte.gz"),
+            _mnist,
         ),
         *map(_tool, TOOLS.values()),
     )

@@ -54,6 +54,15 @@ def test_a_missing_tool_is_one_line_with_the_way_to_get_it(name: str) -> None:
 
 
 @pytest.mark.usefixtures("nothing_installed")
+def test_one_missing_program_of_several_is_named(tmp_path: Path) -> None:
+    for name, absent in (("g++", "make, perl are"), ("make", "perl is")):
+        (tmp_path / name).touch(0o755)
+        with pytest.raises(ToolError, match=f"^compiler not found: {absent} not on PATH"):
+            require("compiler")
+        assert f"{absent} not on PATH" in str(skip_reason("compiler"))
+
+
+@pytest.mark.usefixtures("nothing_installed")
 def test_a_missing_simulator_is_exit_status_2() -> None:
     result = CliRunner().invoke(cli.app, ["trace", "int8-digits", "--image", "0"])
     assert result.exit_code != 0

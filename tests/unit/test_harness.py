@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ohmbench.data.mnist import DATA_VARIABLE
-from ohmbench.needs import NEEDS, Found
+from ohmbench.data.mnist import DATA_VARIABLE, missing_files
+from ohmbench.needs import NEEDS, Found, skip_reason
 from ohmbench.paper import FANN_VARIABLE
 
 ROOT = Path(__file__).parents[2]
@@ -110,9 +110,11 @@ def test_what_is_missing_fails_where_tools_are_required(project: Project) -> Non
 def test_what_is_there_is_not_skipped(
     project: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    (tmp_path / "t10k-images-idx3-ubyte.gz").touch()
     monkeypatch.setenv(DATA_VARIABLE, str(tmp_path))
     unit = "import pytest\n@pytest.mark.needs('mnist')\ndef test_it(): pass\n"
+    for stem in missing_files():
+        assert f"lacks {stem}" in str(skip_reason("mnist"))
+        (tmp_path / stem).touch()
     project.run("--require-tools", unit=unit).assert_outcomes(passed=1)
 
 

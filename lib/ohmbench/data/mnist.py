@@ -37,6 +37,17 @@ def mnist_folder() -> Path:
     return folder / "mnist" if (folder / "mnist").is_dir() else folder
 
 
+def missing_files() -> list[str]:
+    """Which of the four files are not there, plain or gz. Raises FileError as ``mnist_folder``."""
+    folder = mnist_folder()
+    stems = (stem for part in ("train", "t10k") for stem in _stems(part))
+    return [s for s in stems if not any((folder / n).exists() for n in (f"{s}.gz", s))]
+
+
+def _stems(part: str) -> tuple[str, str]:
+    return f"{part}-images-idx3-ubyte", f"{part}-labels-idx1-ubyte"
+
+
 def _idx(stem: str, ndim: int) -> NDArray[np.uint8]:
     folder = mnist_folder()
     for name in (f"{stem}.gz", stem):
@@ -50,8 +61,7 @@ def read_mnist(part: str) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 
     Raises FileError for missing or damaged files and for a count or shape that does not fit.
     """
-    images = _idx(f"{part}-images-idx3-ubyte", 3)
-    labels = _idx(f"{part}-labels-idx1-ubyte", 1)
+    images, labels = (_idx(stem, ndim) for stem, ndim in zip(_stems(part), (3, 1), strict=True))
     if images.shape[1:] != (28, 28) or len(images) != len(labels):
         raise FileError(
             mnist_folder(),

