@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 from ohmbench import cli
+from ohmbench.cli import common
 from ohmbench.digital import (
     INT8_SPECS,
     Images,
@@ -22,8 +24,10 @@ from ohmbench.digital import (
 )
 from ohmbench.digital.trace import dequantised
 from ohmbench.digital.training import INT8_RECIPES
+from ohmbench.errors import HardwareFailure
 from ohmbench.floatgate import SPECS, evaluate, load_network, power_per_image, save_network
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
+from ohmbench.needs import NEEDS, Found
 from ohmbench.train import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER
 from tests.unit.int8_networks import random_int8, random_scaled, zeros
@@ -139,6 +143,17 @@ class TestReports:
         assert "paper-fann" in out
         assert "match their manifest" in out
 
+    def test_doctor_prints_hints_and_folders_whole(self, run, monkeypatch, tmp_path):
+        gone = replace(NEEDS["z3"], look=lambda: Found(None, "z3 not found"))
+        monkeypatch.setitem(NEEDS, "z3", gone)
+        monkeypatch.setenv("OHMBENCH_HDL", str(tmp_path))
+        monkeypatch.setenv("OHMBENCH_CACHE", str(tmp_path / "cache"))
+        status, out, _ = run("doctor")
+        assert status == 0
+        assert "ohmbench[rtl]" in out
+        assert f"OHMBENCH_CACHE: {tmp_path}/cache\n" in out
+        assert f"error: {tmp_path}: no accelerator.v" in out
+
     def test_train_writes_a_network_and_no_checkpoint(self, run, tmp_path, short_recipe):
         out_file = tmp_path / "net.npz"
         status, out, _ = run("train", short_recipe, "--seed", 5, "--out", out_file)
@@ -199,6 +214,8 @@ class TestBadInput:
 
     def test_missing_file(self, run, tmp_path):
         assert_refused(run("evaluate", tmp_path / "no.npz"), "no.npz")
+        assert_refused(run("evaluate", tmp_path / "no"), "no such file or folder")
+        assert_refused(run("evaluate", ""), "NAME: is empty", "ohmbench list")
 
     def test_truncated_file(self, run, saved):
         saved.write_bytes(saved.read_bytes()[:-100])
@@ -478,10 +495,12 @@ class TestInt8:
         for changes, words in (
             ({"mlp_0.weight_q": np.zeros((12, 16))}, ["mlp_0.weight_q", "float64"]),
             ({"mlp_0.weight_q": np.array([object()])}, ["mlp_0.weight_q"]),
+            ({"mlp_0.weight_q": None}, ["mlp_0.weight_q: is missing; found mlp_0.bias_q"]),
             ({"mlp_0.bias_q": np.zeros(3, np.int32)}, ["mlp_0.bias_q"]),
             ({"mlp_0.out_scale": np.array([0], np.float32)}, ["mlp_0.out_scale", "positive"]),
         ):
-            np.savez(tmp_path / "bad.npz", **(arrays | changes))
+            there = {k: v for k, v in (arrays | changes).items() if v is not None}
+            np.savez(tmp_path / "bad.npz", **there)
             for command in ("evaluate", "prove", "trace", "predict --index 0"):
                 name, *options = command.split()
                 assert_refused(run(name, tmp_path / "bad.npz", *options), "bad.npz", *words)
@@ -511,7 +530,7 @@ class TestProve:
         status, out, err = run("prove", int8)
         assert (status, err) == (0, "")
         assert "proven; no image overflows" in out
-        assert "48 bits unsigned" in out
+        assert "48 unsigned" in out
 
     def test_a_narrow_product_is_broken_by_an_image(self, run, int8):
         status, out, err = run("prove", int8, "--product-bits", 30)
@@ -541,9 +560,42 @@ class TestProve:
             assert status == 1
             assert json.loads(out)["registers"][register]["verdict"] == "BROKEN", option
 
+    def test_numbers_are_whole_on_a_narrow_terminal(self, run, int8, monkeypatch):
+        monkeypatch.setattr(common, "console_out", lambda: Console(width=50))
+        status, out, _ = run("prove", int8)
+        assert status == 0
+        bounds = json.loads(run("prove", int8, "--json")[1])["registers"]
+        assert "…" not in out
+        for name, b in bounds.items():
+            (row,) = [line for line in out.splitlines() if line.startswith(f"│ {name} ")]
+            least, most = f"{b['low']} ({b['low_neuron']})", f"{b['high']} ({b['high_neuron']})"
+            alone = name in ("M", "S")
+            assert f"│ {b['low'] if alone else least} " in row
+            assert f"│ {b['high'] if alone else most} " in row
+            assert len(row) <= 80
+
+    def test_one_neuron_of_several_is_named(self, run, tmp_path):
+        path = tmp_path / "b2.npz"
+        save_int8(path, zeros(M=1, S=0, w1={(3, 0): 100, (5, 0): 120}))
+        status, out, _ = run("prove", path, "--acc-bits", 14)
+        assert status == 1
+        assert "acc1 (14 bits signed), neuron 3 (first of 2 that leave it): 25500" in out
+        status, out, _ = run("prove", path, "--shift-bits", 1, "--scale-bits", 1)
+        assert status == 0
+        save_int8(path, zeros(M=2, S=1), overwrite=True)
+        status, out, _ = run("prove", path, "--scale-bits", 1)
+        assert status == 1
+        assert "M (1 bit unsigned): 2 is stored, 0 is left of it; needs 2 bits" in out
+
+    def test_hardware_that_cannot_be_built_is_not_proven(self, run, int8):
+        assert_refused(run("prove", int8, "--lanes", 12), "cannot be built for 16-12-4")
+        assert_refused(run("prove", int8, "--classes", 300), "cannot be built for 16-12-300")
+
     def test_larger_and_smaller_hardware(self, run, int8):
         sizes = ("--inputs", 20, "--hidden", 30, "--classes", 8)
-        assert run("prove", int8, *sizes, "--lanes", 4)[0] == 0
+        status, out, _ = run("prove", int8, *sizes, "--lanes", 4)
+        assert status == 0
+        assert "16-12-4 on hardware for 20-30-8" in out
         assert_refused(run("prove", int8, "--inputs", 15), "16 inputs", "15")
         assert_refused(run("prove", int8, "--inputs", 0), "--inputs")
         assert_refused(run("prove", int8, "--hardware", "nonsense"), "--hardware")
@@ -556,12 +608,12 @@ class TestProve:
         assert "product (32 bits signed), neuron 0: 2147483648 is reached, -2147483648" in out
         assert run("prove", path)[0] == 0
         save_int8(path, random_int8(0, (784, 64, 10))[0], overwrite=True)
-        assert_refused(run("prove", path, "--hardware", "published"), "784 inputs")
+        assert_refused(run("prove", path, "--hardware", "published"), "784 inputs", "--inputs 784")
 
 
 class TestTrace:
     def test_all_stages(self, run, int8, hardware):
-        hardware(infer)
+        hardware(lambda network, images, **_: infer(network, images))
         status, out, err = run("trace", int8, "--all")
         assert (status, err) == (0, "")
         assert "20 images: every stage within its tolerance" in out
@@ -572,13 +624,29 @@ class TestTrace:
         assert report["images"] == 1
         assert [s["departure"] for s in report["stages"]] == [None] * 3
 
+    def test_hardware_that_does_not_answer(self, run, int8, hardware):
+        def dead(network, images, **_):
+            raise HardwareFailure("0 of 1 results came within 100 clocks")
+
+        hardware(dead)
+        status, out, err = run("trace", int8, "--image", 2)
+        assert (status, err) == (1, "")
+        assert "image 2: integers -> hardware: 0 of 1 results came" in out
+        status, out, _ = run("trace", int8, "--json")
+        assert status == 1
+        assert json.loads(out)["stages"][2]["failure"].startswith("0 of 1 results")
+
+    def test_options_that_exclude_each_other(self, run, int8):
+        assert_refused(run("trace", int8, "--image", 1, "--all", "--no-rtl"), "--image", "--all")
+        assert_refused(run("trace", int8, "--tolerance", "inf", "--no-rtl"), "tolerance is inf")
+
     def test_without_the_hardware(self, run, int8):
         status, out, _ = run("trace", int8, "--no-rtl")
         assert status == 0
         assert "-> hardware" not in out
 
     def test_a_fault_in_the_hardware_is_named(self, run, int8, hardware):
-        def faulty(network, images):
+        def faulty(network, images, **_):
             found = infer(network, images)
             hidden = found.hidden.copy()
             hidden[-1, 7] ^= 0x10

@@ -114,6 +114,7 @@ def test_the_neuron_and_its_image_are_named():
     certificate = prove(network, hardware)
     bound = certificate.first_failure
     assert (bound.register.name, bound.verdict) == ("acc1", Verdict.BROKEN)
+    assert (bound.of_neurons, bound.beyond) == (True, 1)
     example = bound.counterexample
     assert (example.neuron, example.value, example.kept) == (17, 25500, 25500 - 2**15)
     assert np.nonzero(example.image)[0].tolist() == [3]

@@ -69,6 +69,7 @@ def test_our_sums_and_products_cannot_overflow(inputs, hidden, classes, lanes):
 def test_the_digits_hardware():
     bits = {name: str(r) for name, r in Hardware(64, 100, 10).registers().items()}
     assert bits["mac1"] == "16 bits signed"
+    assert str(Register("S", 1, False)) == "1 bit unsigned"
     assert bits["acc1"] == "22 bits signed"
     assert bits["sum1"] == "33 bits signed"
     assert bits["r"] == "32 bits unsigned"

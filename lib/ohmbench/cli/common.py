@@ -9,10 +9,12 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
 from ohmbench.digital import StoredInt8, load_int8
 from ohmbench.errors import FileError, one_line
-from ohmbench.files import ArraySpec, check_writable, read_npz
+from ohmbench.files import check_writable, npz_fields
 from ohmbench.floatgate import StoredNetwork, load_network
 from ohmbench.paper import FANN_OPTION, FANN_VARIABLE, read_fann_int8, read_fann_v3
 from ohmbench.stats import Interval
@@ -47,6 +49,14 @@ def console_out() -> Console:
     return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=not sys.stdout.isatty())
 
 
+def print_whole(table: Table) -> None:
+    """A table whose numbers are the point: wider than the terminal rather than cut."""
+    console = console_out()
+    natural = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    console.width = max(console.width, natural)
+    console.print(table)
+
+
 def say(line: str) -> None:
     """One line, whatever characters a file's name brings along."""
     console_out().print(one_line(line), markup=False, highlight=False)
@@ -69,19 +79,23 @@ def summary(correct: int, total: int, accuracy: Interval, images: str) -> str:
     )
 
 
-# The field that tells the families' files apart; nothing else of the file is looked at.
-_INT8_FIELD = ArraySpec("mlp_0.weight_q", ("hidden", "inputs"), ("int8",), optional=True)
+# What tells the families' files apart: floating-gate layers are called mlp_0_weights and so on.
+_INT8_LAYERS = ("mlp_0.", "mlp_1.")
 
 
 def load_file(path: str | os.PathLike[str]) -> StoredNetwork | StoredInt8:
     """The network in a file, of the family whose layout the file has. Raises FileError."""
-    if _INT8_FIELD.name in read_npz(path, [_INT8_FIELD], allow_extra=True):
+    if any(field.startswith(_INT8_LAYERS) for field in npz_fields(path)):
         return load_int8(path)
     return load_network(path)
 
 
 def load(name: str, paper_fann: str | None) -> StoredNetwork | StoredInt8:
     """The network called ``name``: the paper's, ours, or a file's. Raises FileError."""
+    if not name:
+        raise FileError(
+            "NAME", "is empty", remedy="name stored weights (see 'ohmbench list') or a file"
+        )
     if name == PAPER_V3:
         return read_fann_v3(paper_fann)
     if name == PAPER_INT8:
@@ -89,7 +103,8 @@ def load(name: str, paper_fann: str | None) -> StoredNetwork | StoredInt8:
     path = stored(name)
     if path is not None:
         return load_file(path)
-    if not os.path.splitext(name)[1] and not os.path.exists(name):
+    a_word = os.path.basename(name) == name and not os.path.splitext(name)[1]
+    if a_word and not os.path.exists(name):
         known = [n for n in read_manifest() if "-seed" not in n]
         raise FileError(
             name,

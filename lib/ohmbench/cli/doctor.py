@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import re
 
 import torch
+from rich.markup import escape
 from rich.table import Table
 
 from ohmbench import __version__
-from ohmbench.cli.common import console_out
+from ohmbench.cli.common import console_out, say
+from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
+from ohmbench.eda.tools import ToolError
+from ohmbench.eda.verilator import CACHE_VARIABLE
 from ohmbench.needs import NEEDS
 from ohmbench.weights import read_manifest, stored
 
@@ -30,12 +35,22 @@ def doctor() -> None:
         if "extra ==" not in requirement:
             table.add_row(package, importlib.metadata.version(package))
     console.print(table)
-    table = Table("need", "what", "found", "without it, skipped", title="Tools and data")
+    table = Table(title="Tools and data")
+    for header in ("need", "what", "found", "without it, skipped"):
+        table.add_column(header, overflow="fold")  # a path is of use only whole
     for need in NEEDS.values():
         found = need.look()
         where = found.where or f"no: {found.reason}; {need.hint}"
-        table.add_row(need.name, need.what, where, "-" if found.where else need.used_by)
+        cells = (need.name, need.what, where, "-" if found.where else need.used_by)
+        table.add_row(*map(escape, cells))  # '[rtl]' is no markup
     console.print(table)
+    for variable in (HDL_VARIABLE, CACHE_VARIABLE):
+        if os.environ.get(variable):
+            say(f"{variable}: {os.environ[variable]}")
+    try:
+        hdl_folder()
+    except ToolError as error:
+        say(f"error: {error}")
     manifest = read_manifest()
     for name in manifest:
         stored(name)

@@ -16,13 +16,15 @@ from ohmbench.cli.common import (
     console_out,
     load_digital,
     print_json,
+    print_whole,
     say,
 )
 from ohmbench.digital.network import Int8Network
-from ohmbench.digital.prove import Bound, Certificate, Verdict
+from ohmbench.digital.prove import Bound, Certificate, Verdict, check_sizes
 from ohmbench.digital.prove import prove as prove_network
 from ohmbench.digital.widths import PUBLISHED_HARDWARE, Hardware
-from ohmbench.eda.hdl import hardware_for
+from ohmbench.eda.hdl import hardware_for, parameters
+from ohmbench.errors import ShapeError
 
 
 class Base(str, Enum):
@@ -32,7 +34,15 @@ class Base(str, Enum):
     PUBLISHED = "published"
 
 
-Size = Annotated[int | None, typer.Option(min=1, help="Default: the network's.")]
+_SIZES = ("inputs", "hidden", "classes")
+
+
+def _size(name: str) -> Any:
+    published = getattr(PUBLISHED_HARDWARE, name)
+    text = f"Default: the network's, or {published} with '--hardware published'."
+    return typer.Option(min=1, help=text)
+
+
 Bits = Annotated[int | None, typer.Option(min=1, max=64, metavar="N")]
 
 
@@ -41,9 +51,9 @@ def prove(
     hardware: Annotated[
         Base, typer.Option(help="Start from this project's register widths, or the paper's.")
     ] = Base.OURS,
-    inputs: Size = None,
-    hidden: Size = None,
-    classes: Size = None,
+    inputs: Annotated[int | None, _size("inputs")] = None,
+    hidden: Annotated[int | None, _size("hidden")] = None,
+    classes: Annotated[int | None, _size("classes")] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="Neurons side by side.")] = None,
     acc_bits: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="Sums without bias, both layers.")
@@ -93,6 +103,7 @@ def prove(
         "shift_bits": shift_bits,
     }
     changed = replace(chosen, **{k: v for k, v in given.items() if v is not None})
+    _check_hardware(data.network, changed, hardware)
     certificate = prove_network(data.network, changed)
     if as_json:
         print_json(_json(name, data.network, certificate))
@@ -106,45 +117,77 @@ def _hardware(network: Int8Network, base: Base) -> Hardware:
     return PUBLISHED_HARDWARE if base is Base.PUBLISHED else hardware_for(network)
 
 
+def _check_hardware(network: Int8Network, hardware: Hardware, base: Base) -> None:
+    """Raise ShapeError or RangeError for what is too small, or what Verilog of ours refuses."""
+    try:
+        check_sizes(network, hardware)
+    except ShapeError as error:
+        small = [n for n in _SIZES if getattr(network, n) > getattr(hardware, n)]
+        options = " ".join(f"--{n} {getattr(network, n)}" for n in small)
+        raise ShapeError(f"{error}; make it larger with {options}") from None
+    if base is Base.OURS:
+        parameters(hardware)
+
+
+def _bits(count: int) -> str:
+    return f"{count} bit{'s' * (count != 1)}"
+
+
 def _broken_line(bound: Bound) -> str:
     """What is wrong with one register, in one line."""
     register, example = bound.register, bound.counterexample
     if example is None:
         return (
             f"{register.name} ({register}): not proven; bounds {bound.low} to {bound.high} need "
-            f"{bound.needs} bits, but no image was found that leaves it"
+            f"{_bits(bound.needs)}, but no image was found that leaves it"
         )
     how = "is stored" if example.image is None else "is reached"
+    which = f", neuron {example.neuron}" if bound.of_neurons else ""
+    if bound.beyond > 1:
+        count = f"of {bound.beyond} that"
+        which += f" (first {count} leave it)" if bound.exact else f" (one {count} may leave it)"
     return (
-        f"{register.name} ({register}), neuron {example.neuron}: {example.value} {how}, "
-        f"{example.kept} is left of it; needs {bound.needs} bits"
+        f"{register.name} ({register}){which}: {example.value} {how}, "
+        f"{example.kept} is left of it; needs {_bits(bound.needs)}"
     )
+
+
+def _cell(bound: Bound, value: int, neuron: int) -> str:
+    return f"{value} ({neuron})" if bound.of_neurons else str(value)
+
+
+def _text(sizes: tuple[int, ...]) -> str:
+    return "-".join(map(str, sizes))
 
 
 def _print(name: str, network: Int8Network, certificate: Certificate) -> None:
-    sizes = "-".join(map(str, network.sizes))
-    table = Table(
+    title = f"Every image of {network.inputs} bytes, {_text(network.sizes)}"
+    built = tuple(getattr(certificate.hardware, n) for n in _SIZES)
+    if built != network.sizes:
+        title += f" on hardware for {_text(built)}"
+    table = Table(title=title)
+    # The bits stand for the range: that of 33 bits alone is as wide as the rest.
+    for header in (
         "register",
-        "has",
-        "holds",
-        "smallest, neuron",
-        "largest, neuron",
+        "bits",
+        "smallest\n(neuron)",
+        "largest\n(neuron)",
         "needs",
         "verdict",
-        title=f"Every image of {network.inputs} bytes, {sizes}",
-    )
+    ):
+        table.add_column(header, no_wrap=True)
     for b in certificate.bounds:
-        about = "" if b.exact else "bound "
         table.add_row(
             b.register.name,
-            str(b.register),
-            f"{b.register.low} to {b.register.high}",
-            f"{about}{b.low}, {b.low_neuron}",
-            f"{about}{b.high}, {b.high_neuron}",
+            f"{b.register.bits} {'signed' if b.register.signed else 'unsigned'}",
+            _cell(b, b.low, b.low_neuron),
+            _cell(b, b.high, b.high_neuron),
             str(b.needs),
             b.verdict.value,
         )
-    console_out().print(table)
+    print_whole(table)
+    bounds = [b.register.name for b in certificate.bounds if not b.exact]
+    say(f"{', '.join(bounds)}: bounds, which perhaps no image reaches")
     for b in certificate.bounds:
         if b.verdict is not Verdict.HOLDS:
             say(_broken_line(b))
@@ -161,16 +204,16 @@ def _bound_json(bound: Bound) -> dict[str, Any]:
         "bits": bound.register.bits,
         "signed": bound.register.signed,
         "low": bound.low,
-        "low_neuron": bound.low_neuron,
+        "low_neuron": bound.low_neuron if bound.of_neurons else None,
         "high": bound.high,
-        "high_neuron": bound.high_neuron,
+        "high_neuron": bound.high_neuron if bound.of_neurons else None,
         "exact": bound.exact,
         "needs_bits": bound.needs,
         "verdict": bound.verdict.value,
         "counterexample": None
         if example is None
         else {
-            "neuron": example.neuron,
+            "neuron": example.neuron if bound.of_neurons else None,
             "value": example.value,
             "kept": example.kept,
             "image": None if example.image is None else example.image.tolist(),

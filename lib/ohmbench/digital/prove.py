@@ -54,7 +54,7 @@ class Bound:
     """The numbers that one register meets: ``low`` (in ``low_neuron``) to ``high``.
 
     ``exact`` says that images reach both ends; otherwise they are bounds. ``needs`` is the width
-    that would do.
+    that would do, ``beyond`` how many neurons' ranges leave the register.
     """
 
     register: Register
@@ -65,10 +65,16 @@ class Bound:
     exact: bool
     verdict: Verdict
     counterexample: Counterexample | None = None
+    beyond: int = 0
 
     @property
     def needs(self) -> int:
         return bits_needed(self.low, self.high, signed=self.register.signed)
+
+    @property
+    def of_neurons(self) -> bool:
+        """Whether each neuron has a number of its own here; else there is one for all."""
+        return self.register.name not in ("M", "S")
 
 
 @dataclass(frozen=True)
@@ -238,7 +244,8 @@ def _bound(network: Int8Network, register: Register, span: _Span) -> Bound:
     if low < register.low or high > register.high:
         example = _counterexample(network, register, span)
         verdict = Verdict.NOT_PROVEN if example is None else Verdict.BROKEN
-    return Bound(register, low, high, low_neuron, high_neuron, span.exact, verdict, example)
+    beyond = int(((span.low < register.low) | (span.high > register.high)).sum())
+    return Bound(register, low, high, low_neuron, high_neuron, span.exact, verdict, example, beyond)
 
 
 def check_sizes(network: Int8Network, hardware: Hardware) -> None:

@@ -41,7 +41,7 @@ class Register:
         return (value - self.low) % (1 << self.bits) + self.low
 
     def __str__(self) -> str:
-        return f"{self.bits} bits {'signed' if self.signed else 'unsigned'}"
+        return f"{self.bits} bit{'s' * (self.bits != 1)} {'signed' if self.signed else 'unsigned'}"
 
 
 def bits_needed(low: int, high: int, *, signed: bool) -> int:
