@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import hypothesis
@@ -142,6 +143,12 @@ def claim(request: pytest.FixtureRequest) -> ClaimRecorder:
     return ClaimRecorder(read_ledger(LEDGER), request)
 
 
+@pytest.fixture
+def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """``report(text)``: what the end of the run is to show of this test, passed or not."""
+    return lambda text: request.node.user_properties.append(("report", text))
+
+
 class Tally:
     """Counts what really ran per kind and collects the claims, also from parallel workers."""
 
@@ -153,6 +160,7 @@ class Tally:
         self.not_selected = 0
         self.measured: dict[str, Measurement] = {}
         self.reasons: dict[str, str] = {}
+        self.reports: list[tuple[str, str]] = []
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.not_selected += sum(1 for item in items if item.get_closest_marker("slow"))
@@ -168,7 +176,9 @@ class Tally:
         elif report.when == "call":
             self.ran[kind] += 1
             for name, value in report.user_properties:
-                if name == "claim":
+                if name == "report":
+                    self.reports.append((report.nodeid, str(value)))
+                elif name == "claim":
                     found = Measurement.model_validate_json(str(value))
                     self.measured[found.id] = found
 
@@ -194,6 +204,9 @@ class Tally:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter) -> None:
+        for test, text in sorted(self.reports):
+            terminalreporter.section(test, sep="-")
+            terminalreporter.write_line(text)
         if self.ran["repro"] or self.skipped["repro"] or "repro" in self.failed.values():
             self._print_claims(terminalreporter)
         counts = [

@@ -6,7 +6,7 @@ data tests without pauses, with idle cycles, and with backpressure. Icarus also 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -43,13 +43,19 @@ the published testbench takes for classes alone (23 s)."""
 
 
 @pytest.mark.parametrize(("simulator", "pauses", "tests", "seed"), cases(QUICK, DATA))
-def test_data(simulator: str, pauses: str, tests: Sequence[str], seed: int) -> None:
+def test_data(
+    simulator: str,
+    pauses: str,
+    tests: Sequence[str],
+    seed: int,
+    report: Callable[[str], None],
+) -> None:
     run = start(
         simulator, TOP, "core_data", tests, pauses=pauses, seed=seed, network=stored("int8-digits")
     )
     assert_passed(run)
     images, seconds, clocks = measured(run)
-    print(f"{TOP}, {simulator}, {pauses}: {images} images, {seconds:.2f} s of CPU, {clocks} clocks")
+    report(f"{pauses}: {images} images, {seconds:.2f} s of CPU, {clocks} clocks")
     assert images == IMAGES[simulator]
     if (simulator, pauses) == ("verilator", "none"):
         assert seconds <= SECONDS_LIMIT

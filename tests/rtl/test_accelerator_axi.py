@@ -6,7 +6,7 @@ channels demand that what is offered stays until it is taken, and no response wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -44,13 +44,19 @@ INTERVAL = 64
 
 
 @pytest.mark.parametrize(("simulator", "pauses", "tests", "seed"), cases(QUICK, DATA))
-def test_data(simulator: str, pauses: str, tests: Sequence[str], seed: int) -> None:
+def test_data(
+    simulator: str,
+    pauses: str,
+    tests: Sequence[str],
+    seed: int,
+    report: Callable[[str], None],
+) -> None:
     run = start(
         simulator, TOP, "axi_data", tests, pauses=pauses, seed=seed, network=stored("int8-digits")
     )
     assert_passed(run)
     images, seconds, clocks = measured(run)
-    print(f"{TOP}, {simulator}, {pauses}: {images} images, {seconds:.2f} s of CPU, {clocks} clocks")
+    report(f"{pauses}: {images} images, {seconds:.2f} s of CPU, {clocks} clocks")
     assert images == IMAGES[simulator]
     if pauses == "none":
         # The rate of the core: the packets of results cost nothing but the last one's beats.

@@ -6,6 +6,7 @@ All faults are in one build, each switched on by its number (``mutants/faults.py
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -46,13 +47,13 @@ def catches() -> dict[str, list[str]]:
     return found
 
 
-def test_every_fault_is_caught_and_every_check_catches() -> None:
+def test_every_fault_is_caught_and_every_check_catches(report: Callable[[str], None]) -> None:
     """One test, since a process that ran one fault has paid for all of them."""
     found = catches()
     assert found.pop("") == [], "a check rejects the sources without a fault"
     counts = Counter(check for by in found.values() for check in by)
-    for check in CHECKS:
-        print(f"{check:16} rejects {counts[check]:3} of {len(FAULTS)} faults")
+    rows = (f"{check:16} rejects {counts[check]:3} of {len(FAULTS)} faults" for check in CHECKS)
+    report("\n".join(rows))
     missed = {name: by for name, by in found.items() if len(by) < INDEPENDENT}
     assert not missed, f"caught by fewer than {INDEPENDENT} checks: {missed}"
     for fault in PUBLISHED:

@@ -6,6 +6,7 @@ a change there ``python -m tests.rtl.mutants`` makes it anew. The default tests 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -62,11 +63,9 @@ def test_survivors_are_of_this_list(mutants: MutantList) -> None:
     assert len(survivors) <= (1 - LEAST_KILLED) * NUMBER
 
 
-def check(mutants: MutantList, numbers: range, record: pytest.FixtureRequest) -> None:
+def check(mutants: MutantList, numbers: range, report: Callable[[str], None]) -> None:
     killers = hunt(mutants, numbers)
-    table = rates(mutants, killers)
-    print(table)
-    record.node.user_properties.append(("kill rates", table))
+    report(rates(mutants, killers))
     alive = {k for k, killer in killers.items() if killer is None}
     known = set(read_survivors()) & set(numbers)
     new = [f"{k} ({mutants.location(k)}): {describe(mutants, k)}" for k in sorted(alive - known)]
@@ -76,14 +75,14 @@ def check(mutants: MutantList, numbers: range, record: pytest.FixtureRequest) ->
 
 
 @pytest.mark.needs("yosys", "verilator", "compiler")
-def test_sample_of_mutants(mutants: MutantList, request: pytest.FixtureRequest) -> None:
-    check(mutants, SAMPLE, request)
+def test_sample_of_mutants(mutants: MutantList, report: Callable[[str], None]) -> None:
+    check(mutants, SAMPLE, report)
 
 
 @pytest.mark.slow
 @pytest.mark.needs("yosys", "verilator", "compiler")
-def test_all_mutants(mutants: MutantList, request: pytest.FixtureRequest) -> None:
-    check(mutants, range(1, NUMBER + 1), request)
+def test_all_mutants(mutants: MutantList, report: Callable[[str], None]) -> None:
+    check(mutants, range(1, NUMBER + 1), report)
 
 
 @pytest.mark.slow

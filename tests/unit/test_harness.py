@@ -310,3 +310,11 @@ def test_strictness(project: Project, body: str, error: str | None) -> None:
 def test_a_test_expected_to_fail_must_fail(project: Project) -> None:
     result = project.run(unit="import pytest\n@pytest.mark.xfail\ndef test_it(): pass\n")
     result.assert_outcomes(failed=1)
+
+
+@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
+def test_reports_are_shown_at_the_end(project: Project, options: tuple[str, ...]) -> None:
+    unit = "def test_it(report): report('977 of 1000 killed')\n"
+    result = project.run(*options, unit=unit)
+    shown = result.stdout.str().partition("tests/unit/test_that.py::test_it -")[2]
+    assert "977 of 1000 killed" in shown.partition("checks: ")[0].splitlines()
