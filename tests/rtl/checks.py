@@ -8,7 +8,7 @@ it needs; none relies on another. Stimuli and expectations are computed once per
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -127,6 +127,14 @@ def run(simulation: Simulation, case: Case, **gaps: int) -> None:
         assert (apart == interval(hardware)).all(), f"results {apart} clocks apart [{case.name}]"
 
 
+def in_turn(simulation: Simulation, cases: Sequence[Case]) -> None:
+    """Run one case after the other, writing only what changes from one to the next."""
+    load(simulation, cases[0])
+    for before, after in zip([cases[0], *cases], cases, strict=False):
+        change(simulation, before, after)
+        run(simulation, after)
+
+
 # ------------------------------------------------------------------------------------------------
 # Values
 
@@ -223,20 +231,12 @@ def product_bit_cases(hardware: Hardware) -> list[Case]:
 
 def product_bits(simulation: Simulation) -> None:
     """Each bit of the requantisation product alone, in each requantiser, under every shift."""
-    cases = product_bit_cases(simulation.hardware)
-    load(simulation, cases[0])
-    for before, after in zip([cases[0], *cases], cases, strict=False):
-        change(simulation, before, after)
-        run(simulation, after)
+    in_turn(simulation, product_bit_cases(simulation.hardware))
 
 
 def requantisation(simulation: Simulation) -> None:
     """Every shift, M at its ends, sums on either side of every step of the result."""
-    cases = requantisation_cases(simulation.hardware)
-    load(simulation, cases[0])
-    for before, after in zip([cases[0], *cases], cases, strict=False):
-        change(simulation, before, after)
-        run(simulation, after)
+    in_turn(simulation, requantisation_cases(simulation.hardware))
 
 
 @cache
@@ -293,11 +293,7 @@ def comparison_cases(hardware: Hardware) -> list[Case]:
 
 def comparison(simulation: Simulation) -> None:
     """Logits that differ in one bit, at every bit and in every place; each class alone on top."""
-    cases = comparison_cases(simulation.hardware)
-    load(simulation, cases[0])
-    for before, after in zip([cases[0], *cases], cases, strict=False):
-        change(simulation, before, after)
-        run(simulation, after)
+    in_turn(simulation, comparison_cases(simulation.hardware))
 
 
 @cache
@@ -363,11 +359,7 @@ def published_cases(hardware: Hardware) -> list[Case]:
 
 def published(simulation: Simulation) -> None:
     """The smallest inputs of the published faults B1 to B4."""
-    cases = published_cases(simulation.hardware)
-    load(simulation, cases[0])
-    for before, after in zip([cases[0], *cases], cases, strict=False):
-        change(simulation, before, after)
-        run(simulation, after)
+    in_turn(simulation, published_cases(simulation.hardware))
 
 
 def pauses(simulation: Simulation) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ohmbench.eda.cocotb_runner import Bench, Run, run_bench
+from ohmbench.paper import FANN_INT8, fann_folder
+from ohmbench.weights import stored
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tests.rtl.cocotb_bench"
@@ -85,3 +87,29 @@ def measured(run: Run) -> tuple[int, float, int]:
     assert found, "bit_exact printed no measurement"
     images, seconds, clocks = found.groups()
     return int(images), float(seconds), int(clocks)
+
+
+def run_data(
+    top: str,
+    module: str,
+    parameters: tuple[str, str, Sequence[str], int],
+    report: Callable[[str], None],
+) -> tuple[float, int]:
+    """The data tests of a top module on the stored network: all images, bit-exact. Seconds of CPU
+    time and clocks of ``bit_exact``; ``parameters`` as in ``case``."""
+    simulator, pauses, tests, seed = parameters
+    run = start(
+        simulator, top, module, tests, pauses=pauses, seed=seed, network=stored("int8-digits")
+    )
+    assert_passed(run)
+    images, seconds, clocks = measured(run)
+    report(f"{pauses}: {images} images, {seconds:.2f} s of CPU, {clocks} clocks")
+    assert images == IMAGES[simulator]
+    return seconds, clocks
+
+
+def run_the_papers_network(top: str, module: str) -> None:
+    """The published weights and 360 images, every value."""
+    run = start("verilator", top, module, ("bit_exact",), network=fann_folder() / FANN_INT8)
+    assert_passed(run)
+    assert measured(run)[0] == 360

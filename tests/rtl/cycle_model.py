@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.widths import Hardware
+from ohmbench.eda.cache import cache_folder, content_key, work_folder
 from ohmbench.eda.simulation import Simulation
-from ohmbench.eda.tools import require
-from ohmbench.eda.verilator import cache_folder
+from ohmbench.eda.tools import require, run_tool
 
 SOURCE = Path(__file__).with_suffix(".cpp")
 FLAGS = ("-std=c++17", "-O2", "-Wall", "-Werror", "-shared", "-fPIC")
@@ -88,19 +85,11 @@ COUNTS = (
 def _library() -> Path:
     """The compiled model, from the cache or made now (seconds)."""
     compiler = require("compiler")
-    library = (
-        cache_folder() / "cycle_model" / f"{hashlib.sha256(SOURCE.read_bytes()).hexdigest()}.so"
-    )
+    library = cache_folder() / "cycle_model" / f"{content_key(*FLAGS, files=[SOURCE])}.so"
     if not library.is_file():
-        library.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=library.parent) as work:
-            made = Path(work) / "model.so"
-            subprocess.run(
-                [compiler, *FLAGS, SOURCE, "-o", made],
-                check=True,
-                timeout=300,
-            )
-            os.replace(made, library)
+        with work_folder(library.parent) as work:
+            run_tool([compiler, *FLAGS, str(SOURCE), "-o", "model.so"], work, timeout_s=300)
+            os.replace(work / "model.so", library)
     return library
 
 

@@ -10,10 +10,15 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ohmbench.paper import FANN_INT8, fann_folder
-from ohmbench.weights import stored
-
-from .cocotb_runs import IMAGES, NEEDS, assert_passed, case, cases, measured, start
+from .cocotb_runs import (
+    NEEDS,
+    assert_passed,
+    case,
+    cases,
+    run_data,
+    run_the_papers_network,
+    start,
+)
 
 TOP = "accelerator"
 DATA = (
@@ -50,13 +55,7 @@ def test_data(
     seed: int,
     report: Callable[[str], None],
 ) -> None:
-    run = start(
-        simulator, TOP, "core_data", tests, pauses=pauses, seed=seed, network=stored("int8-digits")
-    )
-    assert_passed(run)
-    images, seconds, clocks = measured(run)
-    report(f"{pauses}: {images} images, {seconds:.2f} s of CPU, {clocks} clocks")
-    assert images == IMAGES[simulator]
+    seconds, _ = run_data(TOP, "core_data", (simulator, pauses, tests, seed), report)
     if (simulator, pauses) == ("verilator", "none"):
         assert seconds <= SECONDS_LIMIT
 
@@ -76,6 +75,4 @@ def test_protocol(simulator: str, pauses: str, tests: Sequence[str], seed: int) 
 @pytest.mark.needs(*NEEDS["verilator"], "paper-fann-int8")
 def test_the_papers_network() -> None:
     """The published weights and 360 images, every value, on this project's hardware."""
-    run = start("verilator", TOP, "core_data", ("bit_exact",), network=fann_folder() / FANN_INT8)
-    assert_passed(run)
-    assert measured(run)[0] == 360
+    run_the_papers_network(TOP, "core_data")

@@ -10,10 +10,16 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from ohmbench.paper import FANN_INT8, fann_folder
-from ohmbench.weights import stored
-
-from .cocotb_runs import IMAGES, NEEDS, assert_passed, case, cases, measured, start
+from .cocotb_runs import (
+    IMAGES,
+    NEEDS,
+    assert_passed,
+    case,
+    cases,
+    run_data,
+    run_the_papers_network,
+    start,
+)
 
 TOP = "accelerator_axi"
 DATA = (
@@ -51,16 +57,10 @@ def test_data(
     seed: int,
     report: Callable[[str], None],
 ) -> None:
-    run = start(
-        simulator, TOP, "axi_data", tests, pauses=pauses, seed=seed, network=stored("int8-digits")
-    )
-    assert_passed(run)
-    images, seconds, clocks = measured(run)
-    report(f"{pauses}: {images} images, {seconds:.2f} s of CPU, {clocks} clocks")
-    assert images == IMAGES[simulator]
+    _, clocks = run_data(TOP, "axi_data", (simulator, pauses, tests, seed), report)
     if pauses == "none":
         # The rate of the core: the packets of results cost nothing but the last one's beats.
-        assert clocks < INTERVAL * (images + 1)
+        assert clocks < INTERVAL * (IMAGES[simulator] + 1)
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,4 @@ def test_protocol(simulator: str, pauses: str, tests: Sequence[str], seed: int) 
 @pytest.mark.needs(*NEEDS["verilator"], "paper-fann-int8")
 def test_the_papers_network() -> None:
     """The published weights and 360 images through the AXI interfaces."""
-    run = start("verilator", TOP, "axi_data", ("bit_exact",), network=fann_folder() / FANN_INT8)
-    assert_passed(run)
-    assert measured(run)[0] == 360
+    run_the_papers_network(TOP, "axi_data")

@@ -5,10 +5,7 @@ Verilator with random contents of all registers, ten seeds, is in test_exactness
 
 from __future__ import annotations
 
-import hashlib
-import os
 import subprocess
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +14,12 @@ import pytest
 from ohmbench.digital import Int8Network, infer
 from ohmbench.digital.hostmap import Region, hidden_order, image_words, memories, network_words
 from ohmbench.digital.widths import Hardware
+from ohmbench.eda.cache import cache_folder, content_key, keep_text
 from ohmbench.eda.hdl import parameters, sources
 from ohmbench.eda.simulation import Simulation
 from ohmbench.eda.tools import TOOLS, require
-from ohmbench.eda.verilator import Build, cache_folder
+from ohmbench.eda.verilator import Build
+from ohmbench.eda.yosys import yosys
 
 from .asserts import assert_bit_exact
 from .cycle_model import CycleModel, fuzz
@@ -59,23 +58,10 @@ def netlist(hardware: Hardware, view: str, folder: Path) -> Path:
     files = {path.name: path.read_text() for path in sources() if "axi" not in path.name}
     given = " ".join(f"-chparam {name} {value}" for name, value in parameters(hardware).items())
     script = VIEWS[view].format(files=" ".join(files), parameters=given)
-    key = repr((TOOLS["yosys"].version(), script, files))
-    kept = cache_folder() / "netlist" / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.v"
+    key = content_key(TOOLS["yosys"].version(), script, repr(files))
+    kept = cache_folder() / "netlist" / f"{key}.v"
     if not kept.is_file():
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent) as name:
-            work = Path(name)
-            for file, text in {**files, "script.ys": script}.items():
-                (work / file).write_text(text)
-            done = subprocess.run(
-                [require("yosys"), "-q", "script.ys"],
-                cwd=work,
-                capture_output=True,
-                text=True,
-                timeout=TIMEOUT_S,
-            )
-            assert done.returncode == 0, done.stderr
-            os.replace(work / "netlist.v", kept)
+        keep_text(kept, yosys(script, files, ["netlist.v"])["netlist.v"])
     return kept
 
 

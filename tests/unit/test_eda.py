@@ -14,9 +14,10 @@ from ohmbench import cli
 from ohmbench.digital import Int8Network
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import simulation, tools, verilator
+from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder, remove_abandoned
 from ohmbench.eda.hdl import HDL_VARIABLE, hardware_for, hdl_folder, parameters, sources
 from ohmbench.eda.tools import TOOLS, ToolError, require
-from ohmbench.eda.verilator import CACHE_VARIABLE, Build, build_library
+from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import OhmbenchError, RangeError, ShapeError
 from ohmbench.needs import NEEDS, skip_reason
 
@@ -159,7 +160,7 @@ def test_the_cache_is_where_the_user_says(
 ) -> None:
     monkeypatch.delenv(CACHE_VARIABLE, raising=False)
     monkeypatch.setenv(variable, str(tmp_path))
-    assert verilator.cache_folder().is_relative_to(tmp_path)
+    assert cache_folder().is_relative_to(tmp_path)
 
 
 @pytest.mark.needs("verilator", "compiler")
@@ -288,7 +289,7 @@ def test_builds_that_were_killed_are_removed(tmp_path: Path) -> None:
         (tmp_path / name).mkdir()
         then = time.time() - age_s
         os.utime(tmp_path / name, (then, then))
-    verilator._remove_abandoned(tmp_path)
+    remove_abandoned(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["build-new"]
 
 
@@ -301,4 +302,4 @@ def test_folders_may_be_named_by_relative_paths(
     monkeypatch.setenv(HDL_VARIABLE, "mine")
     assert hdl_folder() == tmp_path / "mine"
     monkeypatch.setenv(CACHE_VARIABLE, "cache")
-    assert verilator.cache_folder() == tmp_path / "cache"
+    assert cache_folder() == tmp_path / "cache"

@@ -13,9 +13,9 @@ from rich.table import Table
 
 from ohmbench import __version__
 from ohmbench.cli.common import console_out, say
+from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
 from ohmbench.eda.tools import ToolError
-from ohmbench.eda.verilator import CACHE_VARIABLE
 from ohmbench.needs import NEEDS
 from ohmbench.weights import read_manifest, stored
 

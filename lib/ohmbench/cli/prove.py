@@ -23,7 +23,7 @@ from ohmbench.digital.network import Int8Network
 from ohmbench.digital.prove import Bound, Certificate, Verdict, check_sizes
 from ohmbench.digital.prove import prove as prove_network
 from ohmbench.digital.widths import PUBLISHED_HARDWARE, Hardware
-from ohmbench.eda.hdl import hardware_for, parameters
+from ohmbench.eda.hdl import check_buildable, hardware_for
 from ohmbench.errors import ShapeError
 
 
@@ -126,7 +126,7 @@ def _check_hardware(network: Int8Network, hardware: Hardware, base: Base) -> Non
         options = " ".join(f"--{n} {getattr(network, n)}" for n in small)
         raise ShapeError(f"{error}; make it larger with {options}") from None
     if base is Base.OURS:
-        parameters(hardware)
+        check_buildable(hardware)
 
 
 def _bits(count: int) -> str:

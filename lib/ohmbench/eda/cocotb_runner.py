@@ -6,11 +6,9 @@ run only starts the simulation. Through cocotb-test, which ``cocotb_child`` keep
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,9 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
+from ohmbench.eda.cache import cache_folder, content_key, work_folder
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.tools import TOOLS, ToolError, require, verilator_root
-from ohmbench.eda.verilator import BUILD_TIMEOUT_S, cache_folder, tool_environment
+from ohmbench.eda.verilator import BUILD_TIMEOUT_S, tool_environment
 
 SIMULATORS = {"verilator": "Verilator", "icarus": "Icarus"}
 """Name -> cocotb-test's class."""
@@ -53,8 +52,7 @@ class Bench:
 
     def key(self) -> str:
         """Hash of everything that goes into the build."""
-        digest = hashlib.sha256()
-        for part in (
+        return content_key(
             self.simulator,
             TOOLS[self.simulator].version(),
             TOOLS["cocotb"].version(),
@@ -62,10 +60,8 @@ class Bench:
             self.top,
             repr(self.compile_options()),
             repr(sorted(self.parameters.items())),
-            *(f"{path.name}\0{path.read_text()}" for path in self.verilog),
-        ):
-            digest.update(part.encode() + b"\0")
-        return digest.hexdigest()[:24]
+            files=self.verilog,
+        )
 
 
 @dataclass(frozen=True)
@@ -159,12 +155,7 @@ def build_bench(bench: Bench) -> Path:
     folder = cache_folder() / "cocotb" / bench.key()
     if (folder / _program(bench)).is_file():
         return folder
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix="build-", dir=folder))
-    except OSError as error:
-        raise ToolError(f"{folder}: {error.strerror}") from None
-    try:
+    with work_folder(folder) as work:
         options: dict[str, object] = {"module": "", "sim_build": str(work), "compile_only": True}
         if bench.simulator == "verilator":
             options["make_args"] = ["-j2", "OPT_FAST=-O1"]
@@ -176,8 +167,6 @@ def build_bench(bench: Bench) -> Path:
             errors = [line for line in told if "error" in line.lower()] or told
             raise ToolError(f"{bench.simulator}: {bench.top} cannot be built: {errors[0]}")
         os.replace(work / _program(bench), folder / _program(bench))
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
     return folder
 
 

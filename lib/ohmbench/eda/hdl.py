@@ -45,7 +45,7 @@ def hardware_for(network: Int8Network) -> Hardware:
     """The accelerator as it is built for this network: 13 lanes, or as many as it takes.
 
     Fewer where a group's sums could not leave in an image's time, more where a lane's memory would
-    not hold its share of the weights. ``parameters`` refuses what no number of lanes can build.
+    not hold its share of the weights. What no number of lanes can build is for ``check_buildable``.
     """
     usual = Hardware(*network.sizes)
     most = min(LANES, network.hidden, usual.words * usual.requants)
@@ -53,15 +53,17 @@ def hardware_for(network: Int8Network) -> Hardware:
     return replace(usual, lanes=min(most, max(usual.lanes, -(-network.hidden // groups))))
 
 
-def parameters(hardware: Hardware) -> dict[str, int]:
-    """The parameters of ``accelerator`` that give this hardware.
-
-    Raises RangeError for what ``accelerator.v`` refuses at elaboration, and says why.
-    """
+def check_buildable(hardware: Hardware) -> None:
+    """Raise RangeError for what ``accelerator.v`` refuses at elaboration, and say why."""
     reason = _refusal(hardware)
     if reason is not None:
         sizes = f"{hardware.inputs}-{hardware.hidden}-{hardware.classes}"
         raise RangeError(f"the accelerator cannot be built for {sizes}: {reason}")
+
+
+def parameters(hardware: Hardware) -> dict[str, int]:
+    """The parameters of ``accelerator`` that give this hardware. Raises as ``check_buildable``."""
+    check_buildable(hardware)
     return {
         "INPUTS": hardware.inputs,
         "HIDDEN": hardware.hidden,

@@ -13,22 +13,19 @@ inside them; their ports it can.
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import subprocess
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ohmbench.digital.widths import Hardware, clog2
+from ohmbench.eda.cache import cache_folder, content_key, keep_text
 from ohmbench.eda.hdl import parameters, sources
-from ohmbench.eda.tools import TOOLS, ToolError, require
-from ohmbench.eda.verilator import CACHE_VARIABLE, cache_folder
+from ohmbench.eda.tools import TOOLS
+from ohmbench.eda.yosys import yosys
 from ohmbench.errors import OhmbenchError
 
 TOP = "accelerator"
-YOSYS_TIMEOUT_S = 600
 CONTROL = "mutant_i"
 
 
@@ -74,43 +71,7 @@ def source_hash(files: Iterable[Path]) -> str:
 
 
 # ------------------------------------------------------------------------------------------------
-# Yosys
-
-
-def yosys(script: str, inputs: dict[str, str], outputs: Sequence[str]) -> dict[str, str]:
-    """Run a script where ``inputs`` lie as files; the text of the files it leaves.
-
-    The working folder is all that the sandboxed yosys sees, so everything happens in one.
-    """
-    program = require("yosys")
-    base = cache_folder()
-    try:
-        base.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix="yosys-", dir=base) as name:
-            work = Path(name)
-            for file, text in {**inputs, "script.ys": script}.items():
-                (work / file).write_text(text, encoding="utf-8")
-            done = subprocess.run(  # noqa: S603 - a tool of the table, a script of our own
-                [program, "-q", "-l", "yosys.log", "script.ys"],
-                cwd=work,
-                capture_output=True,
-                text=True,
-                timeout=YOSYS_TIMEOUT_S,
-                check=False,
-            )
-            if done.returncode != 0:
-                lines = (done.stderr + done.stdout).splitlines()
-                errors = [line for line in lines if "ERROR" in line] or lines or ["no message"]
-                raise ToolError(f"yosys failed: {errors[0]}")
-            return {file: (work / file).read_text(encoding="utf-8") for file in outputs}
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"yosys took more than {YOSYS_TIMEOUT_S} s") from None
-    except OSError as error:
-        raise ToolError(f"{base}: {error.strerror}; set {CACHE_VARIABLE}") from None
-
-
-def yosys_version() -> str:
-    return TOOLS["yosys"].version()
+# Sources for yosys
 
 
 def _texts(files: Iterable[Path]) -> dict[str, str]:
@@ -190,10 +151,9 @@ class MutantList:
         """Raise MutationError when the sources, or yosys, are not those that the list is of."""
         if self.sources != source_hash(used_sources()):
             raise MutationError("the list of mutants is of other sources than hdl/ now holds")
-        if self.yosys != yosys_version():
-            raise MutationError(
-                f"the list of mutants is of yosys {self.yosys}, but this is {yosys_version()}"
-            )
+        here = TOOLS["yosys"].version()
+        if self.yosys != here:
+            raise MutationError(f"the list of mutants is of yosys {self.yosys}, but this is {here}")
 
 
 def make_list(hardware: Hardware, number: int, seed: int) -> MutantList:
@@ -206,7 +166,7 @@ def make_list(hardware: Hardware, number: int, seed: int) -> MutantList:
     )
     if len(commands) != number:
         raise MutationError(f"yosys gave {len(commands)} of {number} mutants")
-    return MutantList(yosys_version(), source_hash(files), seed, hardware, commands)
+    return MutantList(TOOLS["yosys"].version(), source_hash(files), seed, hardware, commands)
 
 
 def _apply(mutants: MutantList, numbers: Iterable[int]) -> str:
@@ -223,25 +183,11 @@ def netlist(mutants: MutantList, numbers: Sequence[int]) -> Path:
     files = used_sources()
     script = _flat(files, mutants.hardware) + _apply(mutants, numbers)
     script += "opt_clean\nwrite_verilog -noattr netlist.v\n"
-    key = hashlib.sha256(
-        "\0".join((yosys_version(), script, mutants.sources)).encode()
-    ).hexdigest()[:24]
+    key = content_key(TOOLS["yosys"].version(), script, mutants.sources)
     path = cache_folder() / "mutants" / f"{key}.v"
     if not path.is_file():
-        _keep(path, yosys(script, _texts(files), ["netlist.v"])["netlist.v"])
+        keep_text(path, yosys(script, _texts(files), ["netlist.v"])["netlist.v"])
     return path
-
-
-def _keep(path: Path, text: str) -> None:
-    """Write a file of the cache so that nobody sees half of it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise ToolError(f"{path.parent}: {error.strerror}; set {CACHE_VARIABLE}") from None
 
 
 # ------------------------------------------------------------------------------------------------
@@ -384,9 +330,9 @@ def plant(faults: Sequence[Fault]) -> list[Path]:
     texts[f"{TOP}.v"] = re.sub(
         r"(input\s+wire\s+clk_i,)", rf"\1\n    input wire [{width - 1}:0] {CONTROL},", top, count=1
     )
-    key = hashlib.sha256(repr(sorted(texts.items())).encode()).hexdigest()[:24]
+    key = content_key(repr(sorted(texts.items())))
     folder = cache_folder() / "faults" / key
     for name, text in texts.items():
         if not (folder / name).is_file():
-            _keep(folder / name, text)
+            keep_text(folder / name, text)
     return [folder / name for name in texts]

@@ -15,7 +15,7 @@ from ohmbench.digital.golden import check_images
 from ohmbench.digital.hostmap import hidden_order, image_words, network_words
 from ohmbench.digital.network import Int8Network
 from ohmbench.digital.prove import check_fits
-from ohmbench.eda.hdl import hardware_for, parameters
+from ohmbench.eda.hdl import check_buildable, hardware_for
 from ohmbench.eda.tools import ToolError
 from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import HardwareFailure
@@ -218,7 +218,7 @@ def simulate(
     HardwareFailure when the hardware does not answer.
     """
     hardware = hardware_for(network)
-    parameters(hardware)
+    check_buildable(hardware)
     check_fits(network, hardware)
     check_images(network, images)
     with Simulation(Build(hardware), on_build=on_build) as simulation:

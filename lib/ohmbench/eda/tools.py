@@ -14,7 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -188,3 +188,34 @@ def require(name: str) -> str:
     if path is None:
         raise ToolError(f"{tool.missing()}: {tool.what} ({tool.hint})")
     return path
+
+
+def run_tool(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    timeout_s: float,
+    environment: Mapping[str, str] | None = None,
+    name: str | None = None,
+    error: str = "rror",
+) -> None:
+    """Run one tool in ``folder``. Raises ToolError when it fails, with its first line that has
+    ``error`` in it, or when it takes longer than ``timeout_s`` seconds; ``name`` is what it is
+    called then (default: its file's name)."""
+    name = name or Path(command[0]).name
+    try:
+        done = subprocess.run(  # noqa: S603 - tools of the table, arguments of our own
+            command,
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{name} took more than {timeout_s} s") from None
+    if done.returncode != 0:
+        lines = (done.stderr + done.stdout).splitlines()
+        errors = [line for line in lines if error in line] or lines or ["no message"]
+        raise ToolError(f"{name} failed: {errors[0]}")

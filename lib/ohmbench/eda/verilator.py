@@ -6,35 +6,21 @@ whole: two processes may build the same thing, neither sees half of it.
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ohmbench.digital.widths import Hardware
+from ohmbench.eda.cache import cache_folder, content_key, work_folder
 from ohmbench.eda.hdl import parameters, sources
-from ohmbench.eda.tools import TOOLS, ToolError, require, verilator_root
+from ohmbench.eda.tools import TOOLS, ToolError, require, run_tool, verilator_root
 
-CACHE_VARIABLE = "OHMBENCH_CACHE"
 HARNESS = Path(__file__).with_name("harness.cpp")
 BUILD_TIMEOUT_S = 600
 COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
 """Not ``--coverage``: that dies on an internal error in Verilator 5.48."""
 COMPILE_FLAGS = "-fPIC -fno-gnu-unique"
-
-
-def cache_folder() -> Path:
-    """Where builds are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "ohmbench"
 
 
 @dataclass(frozen=True)
@@ -84,38 +70,24 @@ class Build:
 
     def key(self) -> str:
         """Hash of everything that goes into the library."""
-        digest = hashlib.sha256()
-        for part in (
+        return content_key(
             TOOLS["verilator"].version(),
             repr(self.verilator_options()),
             self.compile_flags(),
             repr(sorted(self.macros().items())),
             self.top,
-            *(f"{path.name}\0{path.read_text()}" for path in (*self.verilog, self.harness)),
-        ):
-            digest.update(part.encode() + b"\0")
-        return digest.hexdigest()[:24]
+            files=(*self.verilog, self.harness),
+        )
 
 
 def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
     try:
-        done = subprocess.run(  # noqa: S603 - tools of the table, arguments of our own
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=BUILD_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise ToolError(f"{command[0]} took more than {BUILD_TIMEOUT_S} s") from None
-    if done.returncode != 0:
-        lines = (done.stderr + done.stdout).splitlines()
-        errors = [line for line in lines if "rror" in line] or lines or ["no message"]
-        damaged = f" (if the cache {cache_folder()} was damaged, delete it)"
-        hint = damaged if str(cache_folder()) in errors[0] else ""
-        raise ToolError(f"{Path(command[0]).name} failed: {errors[0]}{hint}")
+        run_tool(command, folder, timeout_s=BUILD_TIMEOUT_S, environment=environment)
+    except ToolError as error:
+        if str(cache_folder()) not in str(error):
+            raise
+        hint = f"if the cache {cache_folder()} was damaged, delete it"
+        raise ToolError(f"{error} ({hint})") from None
 
 
 def tool_environment() -> dict[str, str]:
@@ -145,26 +117,9 @@ def build_library(
     environment = tool_environment()
     if on_build is not None:
         on_build()
-    try:
-        library.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(library.parent)
-        work = Path(tempfile.mkdtemp(prefix="build-", dir=library.parent))
-    except OSError as error:
-        raise ToolError(f"{library.parent}: {error.strerror}; set {CACHE_VARIABLE}") from None
-    try:
-        made = _make(build, work, environment)
-        os.replace(made, library)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+    with work_folder(library.parent) as work:
+        os.replace(_make(build, work, environment), library)
     return library
-
-
-def _remove_abandoned(folder: Path) -> None:
-    """Builds whose process was killed: no build that is still at work is that old."""
-    oldest = time.time() - 10 * BUILD_TIMEOUT_S
-    for work in folder.glob("build-*"):
-        if work.stat().st_mtime < oldest:
-            shutil.rmtree(work, ignore_errors=True)
 
 
 def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
@@ -200,8 +155,8 @@ def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
 def _runtime(build: Build, make: list[str], objects: Path, environment: dict[str, str]) -> Path:
     """Verilator's own part of a library: the same for every design, and half of a build's time."""
     parts = (TOOLS["verilator"].version(), TOOLS["compiler"].version(), build.compile_flags())
-    digest = hashlib.sha256(repr((parts, build.coverage)).encode()).hexdigest()
-    kept = cache_folder() / "verilator" / f"runtime-{digest[:24]}.a"
+    name = f"runtime-{content_key(*parts, repr(build.coverage))}.a"
+    kept = cache_folder() / "verilator" / name
     if not kept.is_file():
         _run([*make, "-j", "2", "libverilated.a"], objects, environment)
         os.replace(objects / "libverilated.a", kept)
