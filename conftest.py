@@ -26,14 +26,14 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent
 LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
-KINDS = ("unit", "repro", "rtl")
+KINDS = ("unit", "repro", "rtl", "synth")
 SLOW = "ohmbench_slow_not_selected"
 MARKERS = (
     "unit: library and harness tests (tests/unit)",
     "repro: one test per claim of the ledger (tests/repro)",
     "rtl: hardware description against its golden model (tests/rtl)",
-    "synth: synthesis results against their tolerances",
-    "vtr: needs the VTR flow (VTR_ROOT)",
+    "synth: synthesis results against their goldens, by tools from pip (tests/synth)",
+    "vtr: the same by VTR, the paper's flow (tests/synth; needs VTR_ROOT)",
     "bench: benchmarks; compares ratios, never wall time alone",
     "slow: deep tier, up to an hour; run with --slow",
     "needs(name, ...): skips with a reason where a tool or file of that name is missing",
@@ -59,6 +59,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=[],
         choices=KINDS,
         help="fail unless at least one test of this kind passed or failed (may be repeated)",
+    )
+    group.addoption(
+        "--update-golden",
+        action="store_true",
+        help="store what the synthesis gates measure as their goldens (tests/synth/goldens.json)",
     )
     group.addoption(
         FANN_OPTION,
@@ -90,7 +95,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         kind = item.path.relative_to(ROOT).parts[1]
-        if kind in KINDS:
+        # -m synth is what runs from pip's packages alone; the paper's flow takes its own VTR.
+        if kind in KINDS and not item.get_closest_marker("vtr"):
             item.add_marker(kind)
     if not config.getoption("--slow"):
         slow = [item for item in items if item.get_closest_marker("slow")]

@@ -36,6 +36,7 @@ def small_network(**changes: int) -> Int8Network:
 @pytest.fixture
 def nothing_installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv(tools.VTR_VARIABLE, raising=False)
     monkeypatch.setattr(tools.sys, "executable", str(tmp_path / "python"))
     monkeypatch.setattr(tools.importlib.util, "find_spec", lambda name: None)
 

@@ -94,7 +94,7 @@ def test_what_is_missing_is_skipped_with_a_reason(
     (line,) = [line for line in result.outlines if line.startswith("SKIPPED")]
     assert f"needs {name}: " in line
     assert NEEDS[name].hint in line
-    assert counts(result) == "checks: repro 0 run; rtl 0 run; unit 0 run, 1 skipped"
+    assert counts(result) == "checks: repro 0 run; rtl 0 run; synth 0 run; unit 0 run, 1 skipped"
     header = result.stdout.str().partition("collected")[0]
     assert f"needs {name}: " in header
 
@@ -163,7 +163,7 @@ def test_a_required_kind_fails_where_nothing_is_collected(project: Project) -> N
 def test_a_required_kind_that_ran_passes(project: Project, unit: str) -> None:
     result = project.run("--require-kind", "unit", unit=unit)
     assert result.ret == 0
-    assert counts(result) == "checks: repro 0 run; rtl 0 run; unit 1 run"
+    assert counts(result) == "checks: repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
 
 
 SLOW = UNIT + "import pytest\n@pytest.mark.slow\ndef test_slow(): pass\n"
@@ -178,12 +178,17 @@ def test_slow_tests_run_on_request_only(project: Project) -> None:
     assert counts(result).endswith("unit 2 run")
 
 
-@pytest.mark.parametrize("kind", ["unit", "repro", "rtl"])
+@pytest.mark.parametrize("kind", ["unit", "repro", "rtl", "synth", "vtr"])
 def test_the_folder_is_the_marker(project: Project, kind: str) -> None:
+    """But for the paper's synthesis flow, which has a marker of its own."""
     project.write("tests/rtl/test_hardware.py", UNIT)
+    project.write("tests/synth/test_pip.py", UNIT + "def test_another(): pass\n")
+    project.write("tests/synth/test_vtr.py", f"import pytest\n@pytest.mark.vtr\n{UNIT}")
     result = project.run("-m", kind, unit=UNIT, repro=GOOD_CLAIMS)
-    ran = {"repro": 2, "rtl": 1, "unit": 1}
-    expected = "; ".join(f"{k} {n if k == kind else 0} run" for k, n in ran.items())
+    ran = {k: {k: n}.get(kind, 0) for k, n in {"repro": 2, "rtl": 1, "synth": 2, "unit": 1}.items()}
+    if kind == "vtr":
+        ran["synth"] = 1
+    expected = "; ".join(f"{k} {n} run" for k, n in ran.items())
     assert counts(result) == f"checks: {expected}"
 
 
@@ -202,7 +207,7 @@ def test_claims_and_counts_are_printed(project: Project, options: tuple[str, ...
     assert ">= 10" in table["two"]
     assert table["two"].rstrip().endswith("met")
     assert table["three"].rstrip().endswith("not checkable: a chip")
-    ran = "repro 2 run; rtl 0 run; unit 1 run"
+    ran = "repro 2 run; rtl 0 run; synth 0 run; unit 1 run"
     assert counts(result) == f"checks: {ran}; slow 1 not selected (--slow)"
 
 

@@ -1,5 +1,6 @@
 """The README tells the truth: its commands exist, its tests exist, its code runs."""
 
+import itertools
 import re
 import shlex
 from pathlib import Path
@@ -41,8 +42,10 @@ def test_commands_exist(command):
     """Each example names a command, and options that this command's help lists."""
     _, name, *rest = shlex.split(command)
     commands = {c.name or c.callback.__name__ for c in cli.app.registered_commands}
-    assert name in commands
-    help_text = CliRunner().invoke(cli.app, [name, "--help"]).output
+    assert name in commands | {group.name for group in cli.app.registered_groups}
+    # The words before the first option: a group of commands needs them to know whose help is asked.
+    words = list(itertools.takewhile(lambda word: not word.startswith("--"), rest))
+    help_text = CliRunner().invoke(cli.app, [name, *words, "--help"]).output
     for option in (word for word in rest if word.startswith("--")):
         assert option in help_text
 

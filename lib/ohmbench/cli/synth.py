@@ -1,0 +1,463 @@
+"""``ohmbench synth`` and ``ohmbench synth sweep``."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from typer.core import TyperGroup
+
+from ohmbench.cli.common import (
+    Force,
+    Json,
+    PaperFann,
+    check_figure,
+    fail,
+    load_digital,
+    print_json,
+    print_whole,
+    say,
+)
+from ohmbench.digital.widths import Hardware
+from ohmbench.eda.hdl import check_buildable, hardware_for, usual_hardware
+from ohmbench.eda.synthesis.flows import SEEDS, check_out, check_tools, least_requants, save
+from ohmbench.eda.synthesis.flows import synthesise as run_flow
+from ohmbench.eda.synthesis.result import (
+    FlowName,
+    Performance,
+    Power,
+    Report,
+    Spread,
+    Synthesis,
+    median_run,
+    spread,
+)
+from ohmbench.eda.synthesis.sweep import LANES, Point, candidates
+from ohmbench.eda.synthesis.sweep import sweep as run_sweep
+from ohmbench.errors import OperandError
+from ohmbench.report.figures import save_figure
+from ohmbench.report.synthesis_figures import Curve, sweep_figure
+
+MHZ = 1e6
+_LONGEST_PATH = 12
+"""Elements of a critical path that are shown; all are in the JSON."""
+
+
+class Flow(str, Enum):
+    """Whose tools."""
+
+    ECP5 = "ecp5"
+    VTR = "vtr"
+
+
+class RunByDefault(TyperGroup):
+    """``synth DESIGN`` is short for ``synth run DESIGN``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(
+    cls=RunByDefault,
+    rich_markup_mode=None,
+    help="Synthesise the accelerator: clock speed, area, power, energy per inference. "
+    "'ohmbench synth DESIGN' is 'ohmbench synth run DESIGN'.",
+    epilog="Example: ohmbench synth 64-100-10 --seed 1",
+)
+
+DesignName = Annotated[
+    str,
+    typer.Argument(
+        metavar="DESIGN",
+        help="An int8 network (stored weights or a file), of which the sizes are taken, or sizes "
+        "as 64-100-10.",
+    ),
+]
+FlowOption = Annotated[
+    Flow,
+    typer.Option("--flow", help="ecp5: tools from pip. vtr: the paper's, from VTR_ROOT."),
+]
+Seed = Annotated[
+    list[int] | None,
+    typer.Option("--seed", min=0, metavar="N", help="Placement seed (may be repeated)."),
+]
+Seeds = Annotated[
+    int | None,
+    typer.Option(
+        "--seeds",
+        min=1,
+        max=100,
+        metavar="K",
+        help="Seeds 1 to K. Default: " + ", ".join(f"{k} for {n}" for n, k in SEEDS.items()) + ".",
+    ),
+]
+
+Jobs = Annotated[
+    int, typer.Option("--jobs", "-j", min=1, max=64, metavar="N", help="Seeds at a time.")
+]
+
+
+def _sizes(design: str, paper_fann: str | None) -> Hardware:
+    """The hardware as it is built for a network or for sizes. Raises FileError, RangeError."""
+    sizes = re.fullmatch(r"(\d{1,6})-(\d{1,6})-(\d{1,6})", design)
+    if sizes:
+        inputs, hidden, classes = map(int, sizes.groups())
+        return usual_hardware(inputs, hidden, classes)
+    return hardware_for(load_digital(design, paper_fann, "synth").network)
+
+
+def _seeds(flow: FlowName, seed: list[int] | None, seeds: int | None) -> list[int]:
+    if seed and seeds:
+        raise OperandError("--seed and --seeds: give one of them")
+    return seed or list(range(1, (seeds or SEEDS[flow]) + 1))
+
+
+@contextmanager
+def _progress(steps: int) -> Iterator[Callable[[str], None]]:
+    """A bar on the terminal's error stream; the function is told what begins."""
+    progress = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+    with progress:
+        bar = progress.add_task("starting", total=steps)
+        begun = 0
+
+        lock = threading.Lock()  # seeds may begin in several threads
+
+        def step(what: str) -> None:
+            nonlocal begun
+            with lock:
+                progress.update(bar, description=what, completed=begun)
+                begun += 1
+
+        try:
+            yield step
+        except KeyboardInterrupt:
+            progress.stop()
+            fail("interrupted; what is finished is kept, the same command goes on from there", 130)
+
+
+@app.command("run")
+def synth(
+    design: DesignName,
+    flow: FlowOption = Flow.ECP5,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    jobs: Jobs = 1,
+    lanes: Annotated[int | None, typer.Option(min=1, help="Neurons side by side.")] = None,
+    requants: Annotated[
+        int | None,
+        typer.Option(min=1, help="Requantisers, a power of two. Default: the fewest allowed."),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="FOLDER", help="Keep reports and result.json there."),
+    ] = None,
+    clock: Annotated[
+        float | None, typer.Option(metavar="MHZ", help="Latency, power, energy at this clock too.")
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+    paper_fann: PaperFann = None,
+) -> None:
+    """Place and route the accelerator; clock speed, area, power, energy per inference.
+
+    Several placement seeds give a median and a spread. Clock counts come from simulation. All of it
+    is kept in the folder that OHMBENCH_CACHE names (default: ohmbench in the user's cache), and not
+    made twice. Only VTR knows power: that at Fmax, with activities from the netlist.
+
+    Example: ohmbench synth 64-100-10 --flow ecp5 --seed 1
+    """
+    name: FlowName = flow.value
+    hardware = _sizes(design, paper_fann)
+    if lanes is not None:
+        hardware = replace(hardware, lanes=lanes)
+    hardware = (
+        least_requants(hardware)
+        if requants is None and lanes is not None
+        else replace(hardware, requants=requants or hardware.requants)
+    )
+    check_buildable(hardware)
+    if clock is not None and not 0 < clock < 1e6:
+        raise OperandError(f"--clock {clock:g}: a positive number of MHz")
+    chosen = _seeds(name, seed, seeds)
+    if out == "":
+        raise OperandError("--out is empty: name a folder, or leave it out")
+    check_tools(name)
+    if out is not None:
+        check_out(Path(out), force=force)
+    with _progress(1 + len(chosen)) as step:
+        finished = run_flow(name, hardware, chosen, jobs=jobs, on_step=step)
+    report = finished.report
+    at_clock = None if clock is None else report.at(clock * MHZ)
+    if out is not None:
+        save(finished, Path(out), force=force)
+    if as_json:
+        print_json(_json(report, at_clock))
+    else:
+        _print(report, at_clock)
+        if out is not None:
+            say(f"wrote {out}")
+
+
+@app.command("sweep")
+def sweep(
+    design: Annotated[
+        str, typer.Argument(metavar="[DESIGN]", help="As for 'ohmbench synth'.")
+    ] = "64-100-10",
+    flow: FlowOption = Flow.ECP5,
+    lanes: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="May be repeated. Default: " + ", ".join(map(str, LANES)) + "."),
+    ] = None,
+    seed: Seed = None,
+    seeds: Seeds = None,
+    jobs: Jobs = 1,
+    plot: Annotated[
+        str | None,
+        typer.Option(metavar="FILE", help="Figure: png, pdf or svg. Default: none."),
+    ] = None,
+    force: Force = False,
+    as_json: Json = False,
+    paper_fann: PaperFann = None,
+) -> None:
+    """The same network with more and fewer lanes, each with the fewest requantisers it can have.
+
+    A table, and with --plot a figure over latency: energy per inference (vtr), or LUTs and Fmax
+    (ecp5). An interrupted sweep goes on where it was when the command is given again.
+
+    Example: ohmbench synth sweep 64-100-10 --flow vtr --seeds 5 --plot sweep.png
+    """
+    name: FlowName = flow.value
+    base = _sizes(design, paper_fann)
+    # The usual ones; more lanes than neurons would only idle.
+    usual = [n for n in LANES if n <= base.hidden] or [base.hidden]
+    chosen = candidates(base, lanes or usual)
+    over = _seeds(name, seed, seeds)
+    if plot is not None:
+        check_figure(plot, force)
+    check_tools(name)
+    with _progress(len(chosen) * (1 + len(over))) as step:
+        points = run_sweep(name, chosen, over, jobs=jobs, on_step=step)
+    if plot is not None:
+        save_figure(_figure(points), plot, overwrite=force)
+    if as_json:
+        print_json({"points": [_point_json(point) for point in points]})
+    else:
+        _print_sweep(points)
+        if plot is not None:
+            say(f"wrote {plot}")
+
+
+# ------------------------------------------------------------------------------------------------
+# Output
+
+
+def _spread(found: Spread, scale: float, digits: int) -> str:
+    text = f"{found.median * scale:.{digits}f}"
+    if found.low == found.high:
+        return text
+    return f"{text} [{found.low * scale:.{digits}f}, {found.high * scale:.{digits}f}]"
+
+
+def _over(rows: tuple[Performance, ...], figure: Callable[[Performance], float | None]) -> Spread:
+    values = [v for v in map(figure, rows) if v is not None]
+    return spread(values)
+
+
+def _print(report: Report, at_clock: tuple[Performance, ...] | None) -> None:
+    run, design = median_run(report.runs), report.design
+    seeds = ", ".join(str(r.seed) for r in report.runs)
+    several = len(report.runs) > 1
+    how = f"median [least, most] of seeds {seeds}" if several else f"seed {seeds}"
+    area = run.area
+    table = Table("figure", "value", title=f"{design.name} on {run.device}, {how}")
+    table.add_row("Fmax, MHz", _spread(report.over_seeds(lambda r: r.fmax_Hz), 1e-6, 2))
+    _performance_rows(table, report.at(), "at Fmax")
+    if at_clock is not None:
+        _performance_rows(table, at_clock, f"at {at_clock[0].clock_Hz / MHZ:g} MHz")
+    for name, value in (
+        ("logic blocks", area.logic_blocks),
+        ("LUTs", area.luts),
+        ("flip-flops", area.flip_flops),
+        ("multipliers", _modes(area.multiplier_blocks, area.multipliers)),
+        ("memories", _modes(area.memory_blocks, area.memories)),
+        ("grid", "-" if area.grid is None else "{} x {}".format(*area.grid)),
+        ("grid limited by", area.grid_limited_by or "-"),
+    ):
+        table.add_row(name, str(value))
+    wires = report.over_seeds(lambda r: r.area.wire_length)
+    table.add_row(f"wire length, {area.wire_unit}", _spread(wires, 1, 0))
+    table.add_row("run time, s", _spread(report.over_seeds(lambda r: r.cost.wall_s), 1, 0))
+    memory = report.over_seeds(lambda r: r.cost.peak_memory_MiB)
+    table.add_row("peak memory, MiB", _spread(memory, 1, 0))
+    clocks = report.clocks
+    table.add_row("clocks", f"{clocks.latency} latency, {clocks.interval} between images")
+    print_whole(table)
+    for power in (run.power, run.power_simulated):
+        if power is not None:
+            _print_power(run, power)
+    _print_path(run)
+    if run.calibration is not None:
+        for c in run.calibration.compared:
+            say(
+                f"calibration on {run.calibration.circuit}: {c.what}: {c.here:.4g} here, "
+                f"{c.golden:.4g} in VTR's golden results ({c.low} to {c.high} times it is allowed)"
+            )
+    say(f"tools: {run.versions.text}; {report.clocks.simulator}")
+
+
+def _performance_rows(table: Table, rows: tuple[Performance, ...], where: str) -> None:
+    latency, images = _over(rows, lambda p: p.latency_s), _over(rows, lambda p: p.inferences_per_s)
+    table.add_row(f"latency {where}, us", _spread(latency, 1e6, 3))
+    table.add_row(f"inferences per second {where}", _spread(images, 1, 0))
+    if rows[0].energy_J is not None:
+        table.add_row(f"power {where}, mW", _spread(_over(rows, lambda p: p.power_W), 1e3, 1))
+        energy = _over(rows, lambda p: p.energy_J)
+        table.add_row(f"energy per inference {where}, uJ", _spread(energy, 1e6, 4))
+
+
+def _modes(blocks: int, modes: dict[str, int]) -> str:
+    inside = ", ".join(f"{n} {mode}" for mode, n in modes.items() if n)
+    return f"{blocks} blocks" + (f" ({inside})" if inside else "")
+
+
+def _print_power(run: Synthesis, power: Power) -> None:
+    title = (
+        f"Power at Fmax, seed {run.seed}, {power.activity} activity, "
+        f"{power.temperature_C:g} degrees C, {power.voltage_V:g} V"
+    )
+    table = Table("part", "mW", "%", title=title)
+    for part in ("total", "dynamic", "static"):
+        table.add_row(part, *_watts(power, part), end_section=part == "static")
+    for part in ("routing", "clock", "logic", "memory", "multipliers", "other"):
+        table.add_row(part, *_watts(power, part))
+    print_whole(table)
+
+
+def _watts(power: Power, part: str) -> tuple[str, str]:
+    watts = getattr(power, f"{part}_W")
+    return f"{1e3 * watts:.1f}", f"{100 * watts / power.total_W:.0f}"
+
+
+def _print_path(run: Synthesis) -> None:
+    path = run.critical_path
+    table = Table(
+        *("ns", "what", "at"),
+        title=f"Critical path, seed {run.seed}: {1e9 * path.delay_s:.3f} ns",
+    )
+    slowest = sorted(path.elements, key=lambda e: -e.delay_s)[:_LONGEST_PATH]
+    shown = [e for e in path.elements if e in slowest and e.delay_s > 0]
+    for element in shown:
+        table.add_row(f"{1e9 * element.delay_s:.3f}", element.kind, element.at)
+    print_whole(table)
+    by_kind: dict[str, float] = {}
+    for element in path.elements:
+        by_kind[element.kind] = by_kind.get(element.kind, 0.0) + element.delay_s
+    parts = ", ".join(f"{k} {1e9 * d:.2f}" for k, d in sorted(by_kind.items(), key=lambda i: -i[1]))
+    say(f"from {path.start} to {path.end}; by kind, ns: {parts}")
+
+
+def _json(report: Report, at_clock: tuple[Performance, ...] | None) -> dict[str, Any]:
+    value: dict[str, Any] = json.loads(report.model_dump_json())
+    value["at_fmax"] = [json.loads(p.model_dump_json()) for p in report.at()]
+    if at_clock is not None:
+        value["at_clock"] = [json.loads(p.model_dump_json()) for p in at_clock]
+    return value
+
+
+def _point_json(point: Point) -> dict[str, Any]:
+    known = {"lanes": point.hardware.lanes, "requants": point.hardware.requants}
+    if point.finished is None:
+        return known | {"reason": point.reason}
+    return known | _json(point.finished.report, None)
+
+
+def _print_sweep(points: list[Point]) -> None:
+    found = [p.finished.report for p in points if p.finished is not None]
+    powered = bool(found) and found[0].runs[0].power is not None
+    headers = ["lanes", "requants", "clocks", "interval", "Fmax, MHz", "latency, us", "1000/s"]
+    headers += ["power, mW", "energy, uJ"] if powered else []
+    headers += ["LUTs", "flip-flops", "multipliers", "memories", "grid"]
+    first = points[0].hardware
+    title = f"{first.inputs}-{first.hidden}-{first.classes}"
+    if found:
+        title += (
+            f" on {found[0].runs[0].device}, median [least, most] of {len(found[0].runs)} seeds"
+        )
+    table = Table(*headers, title=title)
+    for point in points:
+        start = [str(point.hardware.lanes), str(point.hardware.requants)]
+        table.add_row(*start, *(_sweep_cells(point.finished.report) if point.finished else ()))
+    print_whole(table)
+    for point in points:
+        if point.reason:
+            say(point.reason)
+
+
+def _sweep_cells(report: Report) -> list[str]:
+    rows, area = report.at(), median_run(report.runs).area
+    cells = [
+        str(report.clocks.latency),
+        str(report.clocks.interval),
+        _spread(report.over_seeds(lambda r: r.fmax_Hz), 1e-6, 1),
+        _spread(_over(rows, lambda p: p.latency_s), 1e6, 3),
+        _spread(_over(rows, lambda p: p.inferences_per_s), 1e-3, 0),
+    ]
+    if rows[0].energy_J is not None:
+        cells.append(_spread(_over(rows, lambda p: p.power_W), 1e3, 0))
+        cells.append(_spread(_over(rows, lambda p: p.energy_J), 1e6, 3))
+    grid = "-" if area.grid is None else "{} x {}".format(*area.grid)
+    counts = (area.luts, area.flip_flops, area.multiplier_blocks, area.memory_blocks, grid)
+    return cells + [str(n) for n in counts]
+
+
+def _figure(points: list[Point]) -> Any:
+    reports = [point.finished.report for point in points if point.finished is not None]
+    if not reports:
+        raise OperandError("no design of the sweep fits the device, so there is nothing to draw")
+    latency = [1e6 * _over(r.at(), lambda p: p.latency_s).median for r in reports]
+    names = [f"{r.design.lanes} lanes" for r in reports]
+    if reports[0].runs[0].power is not None:
+        energy = [_over(r.at(), lambda p: 1e6 * (p.energy_J or 0.0)) for r in reports]
+        curves = [_curve("energy per inference, uJ", energy)]
+    else:
+        curves = [
+            _curve("LUTs", [r.over_seeds(lambda s: s.area.luts) for r in reports]),
+            _curve("Fmax, MHz", [r.over_seeds(lambda s: s.fmax_Hz / MHZ) for r in reports]),
+        ]
+    run = reports[0].runs[0]
+    return sweep_figure(latency, names, curves, f"{run.design.sizes} on {run.device}")
+
+
+def _curve(label: str, spreads: list[Spread]) -> Curve:
+    return Curve(
+        label, [s.median for s in spreads], [s.low for s in spreads], [s.high for s in spreads]
+    )

@@ -1,0 +1,78 @@
+"""What is synthesised: the core ``accelerator`` with its parameters set, without the bus around it.
+
+The paper's figures are those of a core, and VTR takes one Verilog file and picks the top module
+itself; so both flows get the same text, in which the parameters' defaults are the design's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ohmbench.digital.widths import Hardware
+from ohmbench.eda.hdl import parameters, sources
+from ohmbench.eda.synthesis.result import Design
+from ohmbench.eda.tools import ToolError
+
+TOP = "accelerator"
+BUSES = ("accelerator_axi.v", "axi_lite_port.v", "axi_result_stream.v")
+"""What is around the core."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One Verilog text with the design's parameters in it."""
+
+    design: Design
+    verilog: str
+
+
+def core_sources(files: Sequence[Path] | None = None) -> list[Path]:
+    """The files of the core, default the project's. Raises ToolError where it is not among them."""
+    found = [path for path in (sources() if files is None else files) if path.name not in BUSES]
+    if f"{TOP}.v" not in {path.name for path in found}:
+        raise ToolError(f"no file {TOP}.v to synthesise")
+    return found
+
+
+def source(hardware: Hardware, files: Sequence[Path] | None = None) -> Source:
+    """The core's files as one text, with the parameters that give ``hardware``.
+
+    Raises RangeError for hardware that cannot be built, ToolError for a header of ``accelerator``
+    in which a parameter is not declared exactly once.
+    """
+    chosen = core_sources(files)
+    given = parameters(hardware)
+    texts = {path.name: path.read_text(encoding="utf-8") for path in chosen}
+    texts[f"{TOP}.v"] = with_parameters(texts[f"{TOP}.v"], given)
+    verilog = "\n".join(texts[path.name] for path in chosen)
+    design = Design(
+        inputs=hardware.inputs,
+        hidden=hardware.hidden,
+        classes=hardware.classes,
+        lanes=hardware.lanes,
+        requants=hardware.requants,
+        sources_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
+    )
+    return Source(design, verilog)
+
+
+def with_parameters(text: str, given: dict[str, int]) -> str:
+    """The text of ``accelerator.v`` with other defaults. Raises ToolError."""
+    head = re.search(rf"^module\s+{TOP}\s*#\s*\(.*?^\)\s*\(", text, flags=re.MULTILINE | re.DOTALL)
+    if head is None:
+        raise ToolError(f"{TOP}.v: no 'module {TOP} #(...) ('")
+    header = head[0]
+    for name, value in given.items():
+        header, n = re.subn(
+            rf"^(\s*parameter\s+{name}\s*=\s*)\d+(?=\s*,)",
+            rf"\g<1>{value}",
+            header,
+            flags=re.MULTILINE,
+        )
+        if n != 1:
+            raise ToolError(f"{TOP}.v: 'parameter {name} = <number>,' is there {n} times, not once")
+    return text[: head.start()] + header + text[head.end() :]

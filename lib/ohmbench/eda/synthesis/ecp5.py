@@ -1,0 +1,150 @@
+"""The flow that runs everywhere: Yosys and nextpnr for Lattice ECP5, both from pip.
+
+The core has more pins than any package, so it is placed "out of context": without pads, and with
+its clock in the fabric's wires, as a part of a larger design would be. nextpnr counts no clock skew
+either way. Fmax is that of paths between registers.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+
+from ohmbench.eda.cache import content_key
+from ohmbench.eda.synthesis import reports_nextpnr as reports
+from ohmbench.eda.synthesis.design import TOP, Source
+from ohmbench.eda.synthesis.reports import ReportError, read_report
+from ohmbench.eda.synthesis.result import Cost, Record, Synthesis, Versions
+from ohmbench.eda.synthesis.runs import Failed, kept_run, run_measured, take
+from ohmbench.eda.tools import TOOLS, ToolError, require
+
+DEVICE = "LFE5U-85F-6"
+"""The largest ECP5, in its slowest grade: what 13 lanes of eight multipliers need."""
+OPTIONS = (
+    *("--85k", "--package", "CABGA756", "--speed", "6"),
+    *("--out-of-context", "--timing-allow-fail", "--freq", "100"),
+)
+"""The frequency is what nextpnr aims at; missing it is no failure, Fmax is what it reaches."""
+TIMEOUT_S = 3600
+
+_VERILOG, _NETLIST, _STAT, _YOSYS_LOG = "accelerator.v", "netlist.json", "stat.json", "yosys.log"
+_REPORT, _LOG = "report.json", "nextpnr.log"
+REPORTS = (_REPORT, _LOG)
+"""What a kept run has beside its result."""
+
+
+class Netlist(Record):
+    """What Yosys made: cells by type, and what it took."""
+
+    cells: dict[str, int] = Field(min_length=1)
+    cost: Cost
+
+
+def versions() -> Versions:
+    """Raises ToolError when a tool is missing."""
+    for name in ("yosys", "nextpnr"):
+        require(name)
+    tools = {name: TOOLS[name].version() for name in ("yosys", "nextpnr")}
+    return Versions(tools=tools, files={})
+
+
+def _script() -> str:
+    return f"read_verilog {_VERILOG}\nsynth_ecp5 -top {TOP} -json {_NETLIST}\n" + (
+        f"tee -q -o {_STAT} stat -json\n"
+    )
+
+
+def netlist(source: Source) -> tuple[Netlist, Path]:
+    """The design in cells of ECP5, and the folder that keeps it; seconds when made now.
+
+    Raises ToolError when Yosys is missing or fails.
+    """
+    program = require("yosys")
+    key = f"ecp5-netlist-{content_key(TOOLS['yosys'].version(), _script(), source.verilog)}"
+
+    def make(work: Path) -> tuple[Netlist, tuple[str, ...]]:
+        (work / _VERILOG).write_text(source.verilog, encoding="utf-8")
+        (work / "script.ys").write_text(_script(), encoding="utf-8")
+        cost = run_measured(
+            [program, "-q", "-l", _YOSYS_LOG, "script.ys"],
+            work,
+            log="yosys.out",
+            name="yosys",
+            timeout_s=TIMEOUT_S,
+            error="ERROR",
+        )
+        report = reports.Report(read_report(work / _STAT))
+        kinds = report.at("design", "num_cells_by_type")
+        cells = {kind: report.count("design", "num_cells_by_type", kind) for kind in kinds}
+        return Netlist(cells=cells, cost=cost), (_NETLIST, _STAT, _YOSYS_LOG, _VERILOG)
+
+    return kept_run(key, Netlist, make)
+
+
+def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
+    """Place and route with this seed: the result and the folder that keeps its reports.
+
+    From the cache, or made now (minutes); ``anew`` places and routes in any case. Raises ToolError
+    when a tool is missing, fails, or the design does not fit.
+    """
+    program, known = require("nextpnr"), versions()
+    _, made = netlist(source)
+    options = (*OPTIONS, "--seed", str(seed))
+    key = f"ecp5-{content_key(made.name, known.model_dump_json(), repr(options))}"
+
+    def make(work: Path) -> tuple[Synthesis, tuple[str, ...]]:
+        take(made, _NETLIST, work / _NETLIST)
+        try:
+            cost = run_measured(
+                [program, "--json", _NETLIST, *options, "--report", _REPORT, "-q", "-l", _LOG],
+                work,
+                log="nextpnr.out",
+                name="nextpnr",
+                timeout_s=TIMEOUT_S,
+                error="ERROR",
+            )
+        except Failed as error:
+            raise _explained(error, work, source) from None
+        return _read(work, source, seed, options, known, cost), REPORTS
+
+    return kept_run(key, Synthesis, make, anew=anew)
+
+
+class DoesNotFit(ToolError):
+    """The design needs more of something than the device has."""
+
+
+def _explained(error: Failed, work: Path, source: Source) -> ToolError:
+    try:
+        reason = reports.does_not_fit(read_report(work / _LOG))
+    except ReportError:
+        return error
+    if reason is None:
+        return error
+    return DoesNotFit(f"{source.design.name} does not fit {DEVICE}: it needs {reason}")
+
+
+def _read(
+    work: Path,
+    source: Source,
+    seed: int,
+    options: tuple[str, ...],
+    known: Versions,
+    cost: Cost,
+) -> Synthesis:
+    report, log = reports.Report(read_report(work / _REPORT)), read_report(work / _LOG)
+    reports.check_success(log)
+    fmax = reports.fmax_Hz(report)
+    return Synthesis(
+        flow="ecp5",
+        device=DEVICE,
+        design=source.design,
+        seed=seed,
+        options=options,
+        versions=known,
+        fmax_Hz=fmax,
+        critical_path=reports.critical_path(report, fmax),
+        area=reports.area(report, log),
+        cost=cost,
+    )

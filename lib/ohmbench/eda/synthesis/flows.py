@@ -1,0 +1,158 @@
+"""Both flows by name, several seeds, and results put where the user wants them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ohmbench.digital.widths import Hardware
+from ohmbench.eda.synthesis import ecp5, vtr
+from ohmbench.eda.synthesis.clocks import count_clocks
+from ohmbench.eda.synthesis.design import source
+from ohmbench.eda.synthesis.result import FlowName, Report, Synthesis, write_record
+from ohmbench.eda.synthesis.runs import RESULT, end_all
+from ohmbench.errors import FileError, OperandError
+
+FLOWS = {"ecp5": ecp5.synthesise, "vtr": vtr.synthesise}
+"""Name -> a run of one seed: the result, and the folder that keeps its files."""
+SEEDS: dict[FlowName, int] = {"ecp5": 3, "vtr": 5}
+"""How many placement seeds a figure stands on unless the user says otherwise: 1 to this."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A report, and the folder of each run's files, in the order of the runs."""
+
+    report: Report
+    folders: tuple[Path, ...]
+
+
+def check_tools(flow: FlowName) -> None:
+    """Raise ToolError at once for what a flow lacks, rather than after minutes."""
+    (ecp5 if flow == "ecp5" else vtr).versions()
+
+
+def synthesise(
+    flow: FlowName,
+    hardware: Hardware,
+    seeds: Sequence[int],
+    files: Sequence[Path] | None = None,
+    *,
+    jobs: int = 1,
+    on_step: Callable[[str], None] = lambda step: None,
+) -> Finished:
+    """A design through a flow with these seeds, ``jobs`` at a time, with its clock counts.
+
+    ``files``: Verilog, default the project's. ``on_step`` is told what begins: the clocks, then
+    each seed (from any thread). Everything is kept; what is there already takes no time. Raises
+    RangeError for hardware that cannot be built, OperandError for seeds that are none or twice the
+    same, ToolError for a flow that fails.
+    """
+    if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
+        raise OperandError(f"seeds {list(seeds)}: give one or more, each once, none negative")
+    check_tools(flow)
+    made = source(hardware, files)
+    on_step("clocks")
+    clocks = count_clocks(hardware, files)
+    if flow == "ecp5":
+        ecp5.netlist(made)  # once, before several jobs would each make it
+    else:
+        vtr.calibrate()
+
+    def one(seed: int) -> tuple[Synthesis, Path]:
+        on_step(f"seed {seed}")
+        return FLOWS[flow](made, seed)
+
+    found = _all(one, seeds, jobs)
+    return Finished(
+        Report(runs=tuple(run for run, _ in found), clocks=clocks),
+        tuple(folder for _, folder in found),
+    )
+
+
+def _all(
+    one: Callable[[int], tuple[Synthesis, Path]], seeds: Sequence[int], jobs: int
+) -> list[tuple[Synthesis, Path]]:
+    if jobs == 1:
+        return [one(seed) for seed in seeds]
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            return list(pool.map(one, seeds))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
+
+
+def least_requants(hardware: Hardware) -> Hardware:
+    """The same with the fewest requantisers that let a group's sums leave in time: a power of two
+    with ``ceil(lanes / requants) <= words``."""
+    requants = 1
+    while -(-hardware.lanes // requants) > hardware.words:
+        requants *= 2
+    return replace(hardware, requants=requants)
+
+
+# ------------------------------------------------------------------------------------------------
+# --out
+
+
+def check_out(out: Path, *, force: bool) -> None:
+    """Find out before minutes of work whether ``save`` can write there. Raises FileError."""
+    _refuse_existing(out, force)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryDirectory(prefix=".ohmbench-", dir=out.parent).cleanup()
+    except OSError as error:
+        raise FileError(
+            out, f"cannot be written: {error.strerror}", remedy="choose another --out"
+        ) from None
+
+
+def _refuse_existing(out: Path, force: bool) -> None:
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise FileError(out, "is not a folder", remedy="choose another --out")
+    if out.is_dir() and any(out.iterdir()):
+        if not (out / RESULT).is_file():
+            raise FileError(out, "holds something else", remedy="choose another --out")
+        if not force:
+            raise FileError(
+                out, "holds a result already", remedy="choose another --out or pass --force"
+            )
+
+
+def save(finished: Finished, out: Path, *, force: bool = False) -> None:
+    """Put the result and each seed's reports into the folder ``out``, all of it or nothing.
+
+    Raises FileError for what the file system refuses and for a folder that holds something.
+    """
+    check_out(out, force=force)
+    try:
+        with tempfile.TemporaryDirectory(prefix=".ohmbench-", dir=out.parent) as work:
+            new = Path(work) / "new"
+            new.mkdir(mode=0o755)
+            for run, folder in zip(finished.report.runs, finished.folders, strict=True):
+                shutil.copytree(folder, new / f"seed-{run.seed}")
+            write_record(new / RESULT, finished.report)
+            _exchange(new, out, Path(work) / "old")
+    except shutil.Error as error:
+        raise FileError(out, f"cannot be written: {error}") from None
+    except OSError as error:
+        raise FileError(out, f"cannot be written: {error.strerror}") from None
+
+
+def _exchange(new: Path, out: Path, aside: Path) -> None:
+    """Move ``new`` to ``out``. An old result is moved aside whole, and back if that fails."""
+    replaced = out.is_dir()
+    if replaced:
+        out.rename(aside)
+    try:
+        new.rename(out)
+    except OSError:
+        if replaced:
+            aside.rename(out)
+        raise

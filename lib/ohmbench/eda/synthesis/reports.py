@@ -1,0 +1,98 @@
+"""Strict reading of reports: a figure is found exactly where it should be, or it is an error.
+
+A parser never guesses. What is not there, or there twice, or is no finite number, is a
+``ReportError`` that names the file and the pattern; nothing gets a default.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ohmbench.eda.tools import ToolError
+from ohmbench.errors import one_line
+
+
+class ReportError(ToolError):
+    """A report that does not say what was looked for, once."""
+
+    def __init__(self, file: str, pattern: str, problem: str) -> None:
+        self.file, self.pattern = file, pattern
+        super().__init__(f"{file}: {problem}: {pattern}")
+
+
+@dataclass(frozen=True)
+class ReportText:
+    """A report's text under the name by which errors call it."""
+
+    name: str
+    text: str
+
+    def one(self, pattern: str) -> re.Match[str]:
+        """The one place where ``pattern`` (multi-line) matches. Raises ReportError."""
+        found = list(re.finditer(pattern, self.text, flags=re.MULTILINE))
+        if len(found) != 1:
+            problem = "not found" if not found else f"found {len(found)} times, not once"
+            raise ReportError(self.name, pattern, problem)
+        return found[0]
+
+    def last(self, pattern: str) -> re.Match[str]:
+        """The last place of several, for what a tool prints after each of its steps."""
+        found = list(re.finditer(pattern, self.text, flags=re.MULTILINE))
+        if not found:
+            raise ReportError(self.name, pattern, "not found")
+        return found[-1]
+
+    def same(self, pattern: str) -> re.Match[str]:
+        """For what a tool says more than once: all must say the same."""
+        found = list(re.finditer(pattern, self.text, flags=re.MULTILINE))
+        if not found:
+            raise ReportError(self.name, pattern, "not found")
+        if len({match.groups() for match in found}) != 1:
+            raise ReportError(self.name, pattern, "found with different values")
+        return found[0]
+
+    def number(self, pattern: str) -> float:
+        """The number in the only group of ``pattern``, which matches once; finite."""
+        return self.finite(self.one(pattern)[1], pattern)
+
+    def count(self, pattern: str) -> int:
+        """As ``number``, a whole number of things."""
+        return self.whole(self.one(pattern)[1], pattern)
+
+    def finite(self, text: str, pattern: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise ReportError(self.name, pattern, f"{one_line(text)!r} is no finite number")
+        return value
+
+    def whole(self, text: str, pattern: str) -> int:
+        if not re.fullmatch(r"\d+", text):
+            raise ReportError(self.name, pattern, f"{one_line(text)!r} is no count")
+        return int(text)
+
+    def between(self, start: str, end: str) -> ReportText:
+        """The part after the one match of ``start`` up to the next match of ``end``."""
+        begins = self.one(start)
+        ends = re.compile(end, flags=re.MULTILINE).search(self.text, begins.end())
+        if ends is None:
+            raise ReportError(self.name, end, "not found")
+        return ReportText(self.name, self.text[begins.end() : ends.start()])
+
+    def after(self, start: str) -> ReportText:
+        """The part after the one match of ``start``."""
+        return ReportText(self.name, self.text[self.one(start).end() :])
+
+
+def read_report(path: Path) -> ReportText:
+    """A report file. Raises ReportError when it is not there or is no text."""
+    try:
+        return ReportText(path.name, path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "is not text"
+        raise ReportError(path.name, "(the file itself)", reason) from None

@@ -1,0 +1,199 @@
+"""One program at a time, measured; and finished runs, kept whole under the hash of what made them.
+
+A run's folder holds its ``result.json`` and its reports. Large files are compressed.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TypeVar
+
+from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder, work_folder
+from ohmbench.eda.synthesis.result import Cost, Record, read_record, write_record
+from ohmbench.eda.tools import ToolError
+from ohmbench.errors import FileError
+
+RESULT = "result.json"
+COMPRESSED_FROM_BYTES = 200_000
+
+R = TypeVar("R", bound=Record)
+
+
+_running: set[int] = set()
+"""Process groups under way, of all threads."""
+
+
+def end_all() -> None:
+    """End what ``run_measured`` has under way in other threads; no interrupt reaches those."""
+    for group in tuple(_running):
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+
+
+class Failed(ToolError):
+    """A program that ended with another exit status than 0; ``output`` is what it printed."""
+
+    def __init__(self, message: str, output: str) -> None:
+        self.output = output
+        super().__init__(message)
+
+
+def run_measured(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    log: str,
+    name: str,
+    timeout_s: float,
+    error: str,
+    environment: Mapping[str, str] | None = None,
+) -> Cost:
+    """Run a program in ``folder``, its output in the file ``log`` there; time and memory it took.
+
+    Memory is that of the largest of its processes. Raises Failed, with the first line that has
+    ``error`` in it, and ToolError when it takes longer than ``timeout_s`` seconds. Whatever ends
+    this call ends the program and what it started.
+    """
+    started = time.monotonic()
+    with (folder / log).open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 - tools of the table, arguments of our own
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    late = threading.Event()
+
+    def end() -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    def too_late() -> None:
+        late.set()
+        end()
+
+    timer = threading.Timer(timeout_s, too_late)
+    timer.start()
+    _running.add(process.pid)
+    try:
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    finally:
+        timer.cancel()
+        _running.discard(process.pid)
+        if process.returncode is None:
+            end()
+            process.wait()
+    if late.is_set():
+        raise ToolError(f"{name} took more than {timeout_s} s")
+    if process.returncode != 0:
+        text = (folder / log).read_text(encoding="utf-8", errors="replace")
+        lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
+        shown = next((line for line in lines if error in line), lines[-1])
+        raise Failed(f"{name} failed: {shown}", text)
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
+    return Cost(
+        wall_s=round(time.monotonic() - started, 3),
+        peak_memory_MiB=round(usage.ru_maxrss * unit / 2**20, 1),
+    )
+
+
+def runs_folder() -> Path:
+    """Where finished runs are kept."""
+    return cache_folder() / "synthesis"
+
+
+def kept_run(
+    key: str,
+    kind: type[R],
+    make: Callable[[Path], tuple[R, Iterable[str]]],
+    *,
+    anew: bool = False,
+) -> tuple[R, Path]:
+    """The record of the run called ``key`` and its folder: kept ones, else made now by ``make``.
+
+    ``make`` works in the folder it is given and returns the record and the files worth keeping.
+    ``anew``: not from the cache, and not kept. A kept run that cannot be read is made again.
+    """
+    folder = runs_folder() / key
+    if not anew:
+        found = _read(folder, kind)
+        if found is not None:
+            return found, folder
+    with work_folder(runs_folder()) as work:
+        record, files = make(work)
+        finished = work / "finished"
+        finished.mkdir()
+        for name in files:
+            keep(work / name, finished)
+        write_record(finished / RESULT, record)
+        if not anew:
+            _publish(finished, folder)
+    return record, folder
+
+
+def _read(folder: Path, kind: type[R]) -> R | None:
+    if not (folder / RESULT).is_file():
+        return None
+    try:
+        return read_record(folder / RESULT, kind)
+    except FileError:
+        return None
+
+
+def _publish(finished: Path, folder: Path) -> None:
+    """Move a folder to its place; another process may have been first, with the same contents."""
+    for _ in range(2):
+        try:
+            os.rename(finished, folder)
+            return
+        except OSError:
+            if not folder.is_dir():
+                raise
+            # What is there could not be read, or just came from another process; it goes as a
+            # whole, since a folder cannot be exchanged in one step.
+            with work_folder(runs_folder()) as old, suppress(FileNotFoundError):
+                os.rename(folder, old / "old")
+    raise ToolError(f"{folder}: cannot be replaced; delete the cache, or set {CACHE_VARIABLE}")
+
+
+def keep(path: Path, folder: Path) -> None:
+    """Copy a file into ``folder``, compressed when it is large (the name then ends in .gz)."""
+    if path.stat().st_size < COMPRESSED_FROM_BYTES:
+        shutil.copyfile(path, folder / path.name)
+        return
+    with (
+        path.open("rb") as plain,
+        (folder / f"{path.name}.gz").open("wb") as out,
+        # Without a time in it the same contents are the same file.
+        gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0, compresslevel=6) as packed,
+    ):
+        shutil.copyfileobj(plain, packed)
+
+
+def take(folder: Path, name: str, target: Path) -> None:
+    """Undo ``keep``. Raises ToolError when the cache lacks the file."""
+    plain, packed = folder / name, folder / f"{name}.gz"
+    try:
+        if plain.is_file():
+            shutil.copyfile(plain, target)
+            return
+        with gzip.open(packed, "rb") as source, target.open("wb") as out:
+            shutil.copyfileobj(source, out)
+    except (OSError, EOFError) as error:
+        raise ToolError(
+            f"{packed}: {getattr(error, 'strerror', None) or error}; delete the folder {folder}"
+        ) from None

@@ -1,0 +1,182 @@
+"""The paper's flow: VTR (parmys, ABC, ACE, VPR) on its 130 nm architecture, with power.
+
+The VTR is the one that ``VTR_ROOT`` names; architecture and technology are its own files. The first
+use of an installed VTR calibrates it (``calibration``), and every result holds the comparison.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from ohmbench.eda.cache import content_key
+from ohmbench.eda.synthesis import calibration, reports_vpr
+from ohmbench.eda.synthesis.design import TOP, Source
+from ohmbench.eda.synthesis.reports import ReportError, read_report
+from ohmbench.eda.synthesis.result import Calibration, Cost, Record, Synthesis, Versions
+from ohmbench.eda.synthesis.runs import kept_run, run_measured
+from ohmbench.eda.tools import TOOLS, VTR_FLOW, ToolError, require, vtr_python, vtr_root
+from ohmbench.files import sha256_file
+
+ARCHITECTURE = "vtr_flow/arch/power/k6_N10_I40_Fi6_L4_frac0_ff1_130nm.xml"
+TECHNOLOGY = "vtr_flow/tech/PTM_130nm/130nm.xml"
+DEVICE = Path(ARCHITECTURE).stem
+OPTIONS = ("--route_chan_width", "100")
+"""The paper's."""
+TIMEOUT_S = 3600
+
+LOG, STATUS = "run_vtr_flow.log", "output.txt"
+VPR_OUT, TIMING, FRONT_END = "vpr.out", "report_timing.setup.rpt", "parmys.out"
+
+
+def power_file(circuit: str) -> str:
+    return f"{circuit}.power"
+
+
+def activity_file(circuit: str) -> str:
+    return f"{circuit}.act"
+
+
+def kept_files(circuit: str) -> tuple[str, ...]:
+    """What a kept run has beside its result: the reports, and what power can be estimated anew
+    from (the netlist VPR read, its clusters, their places and routes, and the activity)."""
+    stages = (f"{circuit}.{part}" for part in ("pre-vpr.blif", "net", "place", "route", "v"))
+    return (
+        *(LOG, STATUS, VPR_OUT, TIMING, FRONT_END, "ace.out", "abc0.out"),
+        *(power_file(circuit), activity_file(circuit), *stages),
+    )
+
+
+class Figures(Record):
+    """What the reports of one run say, whatever the circuit."""
+
+    delay_s: float
+    power_W: float
+    cost: Cost
+
+
+def root() -> Path:
+    """The VTR in use. Raises ToolError when there is none that works."""
+    require("vtr")
+    found = vtr_root()
+    if found is None:
+        raise ToolError(TOOLS["vtr"].missing())
+    return found
+
+
+@cache
+def _hashes(folder: Path) -> tuple[tuple[str, str], ...]:
+    return tuple((Path(n).name, sha256_file(folder / n)) for n in (ARCHITECTURE, TECHNOLOGY))
+
+
+def versions() -> Versions:
+    """VPR's version and the hashes of the target's files. Raises ToolError or FileError."""
+    files = dict(_hashes(root()))
+    return Versions(tools={"vtr": TOOLS["vtr"].version()}, files=files)
+
+
+def run_flow(verilog: str, circuit: str, seed: int, work: Path) -> Cost:
+    """Run VTR's flow on one Verilog text in ``work``, whose files are then those of VTR.
+
+    Raises ToolError when it fails, also where its exit status does not say so.
+    """
+    vtr = root()
+    (work / "source").mkdir()  # VTR copies the circuit to where it runs
+    text = work / "source" / f"{circuit}.v"
+    text.write_text(verilog, encoding="utf-8")
+    command = [
+        vtr_python(),
+        str(vtr / VTR_FLOW),
+        str(text.absolute()),
+        str(vtr / ARCHITECTURE),
+        *("-power", "-cmos_tech", str(vtr / TECHNOLOGY)),
+        *("-temp_dir", str(work.absolute())),
+        *OPTIONS,
+        *("--seed", str(seed)),
+    ]
+    cost = run_measured(
+        command, work, log=LOG, name="VTR's flow", timeout_s=TIMEOUT_S, error="failed"
+    )
+    read_report(work / LOG).one(rf"^\S+/{circuit}\s+OK \(took .*\)$")
+    status = read_report(work / STATUS)
+    status.one(r"^vpr_status=success$")
+    status.one(r"^error=\s*$")
+    reports_vpr.check_success(read_report(work / VPR_OUT))
+    return cost
+
+
+def calibrate() -> Calibration:
+    """How the VTR in use does on its own circuit: from the cache, or run now (seconds).
+
+    Raises ToolError when it cannot be run, and OutOfBand when it is not what it should be.
+    """
+    vtr, known = root(), versions()
+    circuit = Path(calibration.CIRCUIT)
+    try:
+        verilog = (vtr / circuit).read_text(encoding="utf-8")
+        golden = (vtr / calibration.GOLDEN).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ToolError(f"{error.filename}: {error.strerror}: VTR cannot be calibrated") from None
+    key = content_key(known.model_dump_json(), verilog, golden, repr(OPTIONS))
+
+    def make(work: Path) -> tuple[Figures, tuple[str, ...]]:
+        cost = run_flow(verilog, circuit.stem, 1, work)
+        timing = reports_vpr.timing(read_report(work / VPR_OUT))
+        report = read_report(work / power_file(circuit.stem))
+        power = reports_vpr.power(report, "vectorless", timing)
+        figures = Figures(delay_s=timing.delay_s, power_W=power.total_W, cost=cost)
+        return figures, (LOG, VPR_OUT, power_file(circuit.stem))
+
+    figures, _ = kept_run(f"vtr-calibration-{key}", Figures, make)
+    found = calibration.compare(
+        vtr / calibration.GOLDEN, known.tools["vtr"], figures.delay_s, figures.power_W
+    )
+    calibration.check(found)
+    return found
+
+
+def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
+    """A run of the flow with this seed: the result and the folder that keeps its files.
+
+    From the cache, or made now (minutes); ``anew`` runs it in any case. Raises ToolError.
+    """
+    known, compared = versions(), calibrate()
+    options = (*OPTIONS, "--seed", str(seed))
+    key = f"vtr-{content_key(known.model_dump_json(), repr(options), source.verilog)}"
+
+    def make(work: Path) -> tuple[Synthesis, tuple[str, ...]]:
+        cost = run_flow(source.verilog, TOP, seed, work)
+        return read_run(work, source, seed, known, compared, cost), kept_files(TOP)
+
+    found, folder = kept_run(key, Synthesis, make, anew=anew)
+    # The bands may have changed since the run; the figures have not.
+    return found.model_copy(update={"calibration": compared}), folder
+
+
+def read_run(
+    work: Path, source: Source, seed: int, known: Versions, compared: Calibration, cost: Cost
+) -> Synthesis:
+    """The result from a finished run's files. Raises ReportError."""
+    vpr, front_end = read_report(work / VPR_OUT), read_report(work / FRONT_END)
+    top = front_end.same(r"^Automatically selected (\S+) as design top module\.$")[1]
+    if top != TOP:
+        raise ReportError(front_end.name, "Automatically selected", f"{top} is not {TOP}")
+    # Its first line of version; the log ends with another one.
+    yosys = front_end.same(r"^ *Yosys (\S+) \(git sha1 \S+,")[1]
+    if reports_vpr.version(vpr) != known.tools["vtr"]:
+        raise ReportError(vpr.name, "Version", f"is not {known.tools['vtr']}")
+    timing = reports_vpr.timing(vpr)
+    return Synthesis(
+        flow="vtr",
+        device=DEVICE,
+        design=source.design,
+        seed=seed,
+        options=(*OPTIONS, "--seed", str(seed)),
+        versions=Versions(tools={**known.tools, "parmys (yosys)": yosys}, files=known.files),
+        fmax_Hz=timing.fmax_Hz,
+        critical_path=reports_vpr.critical_path(read_report(work / TIMING), timing),
+        area=reports_vpr.area(vpr),
+        power=reports_vpr.power(read_report(work / power_file(TOP)), "vectorless", timing),
+        calibration=compared,
+        cost=cost,
+    )

@@ -1,0 +1,43 @@
+"""Figures of synthesis sweeps; ``figures.save_figure`` writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One figure over latency: ``values`` with what seeds spread to, labelled point by point."""
+
+    label: str
+    values: Sequence[float]
+    low: Sequence[float]
+    high: Sequence[float]
+
+
+def sweep_figure(
+    latency_us: Sequence[float], names: Sequence[str], curves: Sequence[Curve], title: str
+) -> Figure:
+    """Each curve over latency in its own axes, one below the other; bars are seeds."""
+    figure = Figure(figsize=(6.4, 0.6 + 3.2 * len(curves)), layout="constrained")
+    figure.suptitle(title)
+    all_axes = figure.subplots(len(curves), squeeze=False)[:, 0]
+    for axes, curve in zip(all_axes, curves, strict=True):
+        _draw(axes, latency_us, names, curve)
+    all_axes[-1].set_xlabel("latency of an image at Fmax, us")
+    return figure
+
+
+def _draw(axes: Axes, latency_us: Sequence[float], names: Sequence[str], curve: Curve) -> None:
+    below = [v - low for v, low in zip(curve.values, curve.low, strict=True)]
+    above = [high - v for v, high in zip(curve.values, curve.high, strict=True)]
+    axes.errorbar(latency_us, curve.values, yerr=[below, above], fmt="o-", capsize=3)
+    for x, y, name in zip(latency_us, curve.values, names, strict=True):
+        axes.annotate(name, (x, y), textcoords="offset points", xytext=(5, 5))
+    axes.set_ylabel(curve.label)
+    axes.set_ylim(bottom=0)
+    axes.grid(alpha=0.3)

@@ -1,0 +1,445 @@
+"""Synthesis without its tools: results, what follows from them, designs, kept runs, --out."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from typer.testing import CliRunner
+
+from ohmbench import cli
+from ohmbench.digital.widths import Hardware
+from ohmbench.eda.cache import CACHE_VARIABLE
+from ohmbench.eda.hdl import sources
+from ohmbench.eda.synthesis import calibration
+from ohmbench.eda.synthesis.design import core_sources, source, with_parameters
+from ohmbench.eda.synthesis.flows import Finished, check_out, least_requants, save
+from ohmbench.eda.synthesis.reports import ReportError
+from ohmbench.eda.synthesis.result import (
+    Area,
+    Clocks,
+    Cost,
+    CriticalPath,
+    Design,
+    PathElement,
+    Power,
+    Report,
+    Synthesis,
+    Versions,
+    median_run,
+    performance,
+    read_record,
+    spread,
+    write_record,
+)
+from ohmbench.eda.synthesis.runs import Failed, keep, kept_run, run_measured, take
+from ohmbench.eda.synthesis.sweep import LANES, candidates
+from ohmbench.eda.tools import VTR_VARIABLE, ToolError
+from ohmbench.errors import FileError, OhmbenchError, RangeError
+
+DESIGN = Design(inputs=64, hidden=100, classes=10, lanes=13, requants=2, sources_sha256="0" * 64)
+CLOCKS = Clocks(load=8, latency=93, interval=64, simulator="verilator 5")
+PUBLISHED = Clocks(load=1, latency=1213, interval=1213, simulator="verilator 5")
+
+
+def power(total: float = 0.341, static: float = 0.59) -> Power:
+    return Power(
+        activity="vectorless",
+        temperature_C=85.0,
+        voltage_V=1.3,
+        total_W=total,
+        dynamic_W=total * (1 - static),
+        static_W=total * static,
+        routing_W=total * 0.5,
+        clock_W=total * 0.1,
+        logic_W=total * 0.2,
+        memory_W=total * 0.1,
+        multipliers_W=total * 0.1,
+        other_W=0.0,
+        table=(),
+        table_by_block=(),
+    )
+
+
+def run(seed: int = 1, fmax_Hz: float = 68.9e6, *, with_power: bool = True) -> Synthesis:
+    return Synthesis(
+        flow="vtr",
+        device="k6",
+        design=DESIGN,
+        seed=seed,
+        options=("--seed", str(seed)),
+        versions=Versions(tools={"vtr": "9.0.0"}, files={"k6.xml": "1" * 64}),
+        fmax_Hz=fmax_Hz,
+        critical_path=CriticalPath(
+            start="a.Q",
+            end="b.D",
+            delay_s=1 / fmax_Hz,
+            elements=(PathElement(at="b.D", kind="routing", delay_s=1 / fmax_Hz),),
+        ),
+        area=Area(
+            logic_blocks=613,
+            luts=5000,
+            flip_flops=3000,
+            multiplier_blocks=16,
+            multipliers={"mult_9x9": 20},
+            memory_blocks=23,
+            memories={},
+            grid=(36, 36),
+            grid_limited_by="memory",
+            wire_length=1e5,
+            wire_unit="blocks",
+        ),
+        power=power() if with_power else None,
+        cost=Cost(wall_s=1.0 + seed, peak_memory_MiB=100.0),
+    )
+
+
+class TestPerformance:
+    def test_published_design(self) -> None:
+        """The paper's accelerator by its measured clocks, Fmax and power: 17.6 us and 6.0 uJ."""
+        found = performance(run(), PUBLISHED)
+        assert found.latency_s == pytest.approx(17.6e-6, rel=1e-3)
+        assert found.inferences_per_s == pytest.approx(56_800, rel=1e-3)
+        assert found.energy_J == pytest.approx(6.0e-6, rel=2e-3)
+
+    @given(st.floats(1e3, 68.9e6))
+    def test_dynamic_energy_does_not_depend_on_the_clock(self, clock: float) -> None:
+        """Each image toggles the same nets; what waits longer leaks longer."""
+        one = run()
+        assert one.power is not None
+        at_clock = performance(one, CLOCKS, clock)
+        leaked = one.power.static_W * CLOCKS.interval / clock
+        toggled = one.power.dynamic_W * CLOCKS.interval / one.fmax_Hz
+        assert at_clock.energy_J == pytest.approx(leaked + toggled)
+        assert at_clock.inferences_per_s * CLOCKS.interval == pytest.approx(clock)
+
+    def test_latency_with_the_loading(self) -> None:
+        found = performance(run(), CLOCKS, 1e6)
+        assert found.latency_s == pytest.approx(93e-6)
+        assert found.whole_latency_s == pytest.approx(100e-6)
+
+    @pytest.mark.parametrize("clock", [0.0, -1.0, 69e6, float("nan"), float("inf")])
+    def test_a_clock_it_does_not_reach_is_refused(self, clock: float) -> None:
+        with pytest.raises(RangeError, match=r"at most 68\.90 MHz"):
+            performance(run(), CLOCKS, clock)
+
+    def test_no_energy_without_power(self) -> None:
+        found = performance(run(with_power=False), CLOCKS)
+        assert (found.power_W, found.energy_J) == (None, None)
+
+
+class TestRecords:
+    def test_round_trip(self, tmp_path: Path) -> None:
+        report = Report(runs=(run(1), run(2, 70e6)), clocks=CLOCKS)
+        write_record(tmp_path / "r.json", report)
+        assert read_record(tmp_path / "r.json", Report) == report
+
+    @pytest.mark.parametrize(
+        ("where", "value"),
+        [
+            (("runs", 0, "fmax_Hz"), None),
+            (("runs", 0, "fmax_Hz"), "68.9e6"),
+            (("runs", 0, "fmax_Hz"), -1.0),
+            (("runs", 0, "power", "total_W"), 0.5),
+            (("runs", 0, "power", "static_W"), 0.0),
+            (("runs", 0, "area", "luts"), 1.5),
+            (("runs", 0, "flow"), "odin"),
+            (("runs", 0, "surprise"), 1),
+            (("clocks", "interval"), 0),
+            (("runs",), []),
+        ],
+    )
+    def test_anything_else_is_refused(
+        self, tmp_path: Path, where: tuple[str | int, ...], value: object
+    ) -> None:
+        content = json.loads(Report(runs=(run(),), clocks=CLOCKS).model_dump_json())
+        at = content
+        for key in where[:-1]:
+            at = at[key]
+        if value is None:
+            del at[where[-1]]
+        else:
+            at[where[-1]] = value
+        (tmp_path / "r.json").write_text(json.dumps(content))
+        with pytest.raises(FileError, match="not a Report"):
+            read_record(tmp_path / "r.json", Report)
+
+    def test_one_report_is_of_one_design(self) -> None:
+        other = run(2).model_copy(update={"design": DESIGN.model_copy(update={"lanes": 25})})
+        with pytest.raises(ValidationError, match="different designs"):
+            Report(runs=(run(1), other), clocks=CLOCKS)
+        with pytest.raises(ValidationError, match="a seed occurs twice"):
+            Report(runs=(run(1), run(1)), clocks=CLOCKS)
+
+    def test_the_cost_is_no_part_of_the_identity(self) -> None:
+        one = run()
+        slow = one.model_copy(update={"cost": Cost(wall_s=9.0, peak_memory_MiB=9.0)})
+        assert one.identity() == slow.identity()
+        assert one.identity() != run(2).identity()
+
+    def test_median_and_spread(self) -> None:
+        runs = [run(1, 70e6), run(2, 66e6), run(3, 68e6)]
+        assert median_run(runs).seed == 3
+        found = spread([r.fmax_Hz for r in runs])
+        assert (found.median, found.low, found.high) == (68e6, 66e6, 70e6)
+        assert found.relative == pytest.approx(2 / 68)
+
+
+class TestDesign:
+    def test_buses_are_left_out_and_parameters_set(self) -> None:
+        made = source(Hardware(64, 100, 10, lanes=7, requants=1))
+        assert "module accelerator_axi" not in made.verilog
+        assert made.verilog.count("module accelerator ") == 1
+        for line in ("LANES    = 7,", "REQUANTS = 1,"):
+            assert f"parameter {line}" in made.verilog
+        assert made.design.name == "64-100-10 lanes 7 requants 1"
+
+    def test_everything_else_stays(self) -> None:
+        text = (sources()[0].parent / "accelerator.v").read_text(encoding="utf-8")
+        assert with_parameters(text, {}) == text
+        changed = with_parameters(text, {"LANES": 999})
+        differ = [a for a, b in zip(text.splitlines(), changed.splitlines(), strict=True) if a != b]
+        assert len(differ) == 1
+
+    @pytest.mark.parametrize(
+        "header",
+        [
+            "module accelerator (\n input a\n);",
+            "module accelerator #(\n    parameter LANE = 1,\n    parameter X = 1\n) (\n);",
+            "module accelerator #(\n    parameter LANES = 1,\n    parameter LANES = 1,\n) (\n);",
+            "module accelerator #(\n    parameter LANES = A + 1,\n) (\n);",
+            "module other #(\n    parameter LANES = 1,\n) (\n);",
+        ],
+    )
+    def test_a_header_that_is_another_is_refused(self, header: str) -> None:
+        with pytest.raises(ToolError, match=r"accelerator\.v: "):
+            with_parameters(header, {"LANES": 2})
+
+    def test_a_folder_without_the_core(self, tmp_path: Path) -> None:
+        with pytest.raises(ToolError, match=r"no file accelerator\.v"):
+            core_sources([tmp_path / "ram.v"])
+
+    def test_fewest_requantisers(self) -> None:
+        base = Hardware(64, 100, 10)
+        found = {n: least_requants(replace(base, lanes=n)).requants for n in LANES}
+        assert found == {4: 1, 7: 1, 13: 2, 25: 4, 50: 8}
+        with pytest.raises(RangeError, match="cannot be built"):
+            candidates(base, [65])
+
+
+class TestKeptRuns:
+    @pytest.fixture(autouse=True)
+    def _own_cache(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+
+    def test_made_once_and_whole(self) -> None:
+        calls = []
+
+        def make(work: Path) -> tuple[Synthesis, tuple[str, ...]]:
+            calls.append(work)
+            (work / "a.rpt").write_text("short")
+            (work / "b.rpt").write_text("long " * 100_000)
+            return run(), ("a.rpt", "b.rpt")
+
+        first, folder = kept_run("k", Synthesis, make)
+        again, _ = kept_run("k", Synthesis, make)
+        assert first == again
+        assert len(calls) == 1
+        assert sorted(p.name for p in folder.iterdir()) == ["a.rpt", "b.rpt.gz", "result.json"]
+        take(folder, "b.rpt", folder.parent / "b")
+        assert (folder.parent / "b").read_text() == "long " * 100_000
+        kept_run("k", Synthesis, make, anew=True)
+        assert len(calls) == 2
+        assert not list(folder.parent.glob("build-*"))
+
+    @pytest.mark.parametrize("damage", ["", "{}", "not JSON"])
+    def test_a_damaged_one_is_made_again(self, damage: str) -> None:
+        _, folder = kept_run("k", Synthesis, lambda work: (run(1), ()))
+        (folder / "result.json").write_text(damage)
+        found, _ = kept_run("k", Synthesis, lambda work: (run(2), ()))
+        assert found.seed == 2
+        assert read_record(folder / "result.json", Synthesis).seed == 2
+
+    def test_a_failure_keeps_nothing(self, tmp_path: Path) -> None:
+        def make(work: Path) -> tuple[Synthesis, tuple[str, ...]]:
+            raise ToolError("broken")
+
+        with pytest.raises(ToolError, match="broken"):
+            kept_run("k", Synthesis, make)
+        assert list((tmp_path / "cache" / "synthesis").iterdir()) == []
+
+    def test_a_lost_file_is_named(self, tmp_path: Path) -> None:
+        with pytest.raises(ToolError, match=r"gone\.v\.gz: No such file"):
+            take(tmp_path, "gone.v", tmp_path / "x")
+
+    def test_compressed_the_same_twice(self, tmp_path: Path) -> None:
+        (tmp_path / "x").write_text("y" * 300_000)
+        for n in ("1", "2"):
+            (tmp_path / n).mkdir()
+            keep(tmp_path / "x", tmp_path / n)
+        assert (tmp_path / "1/x.gz").read_bytes() == (tmp_path / "2/x.gz").read_bytes()
+
+
+class TestRunMeasured:
+    @staticmethod
+    def python(tmp_path: Path, code: str, timeout_s: float = 30) -> Cost:
+        return run_measured(
+            [sys.executable, "-c", code],
+            tmp_path,
+            log="log",
+            name="it",
+            timeout_s=timeout_s,
+            error="ERROR",
+        )
+
+    def test_measures(self, tmp_path: Path) -> None:
+        cost = self.python(tmp_path, "x = bytearray(200 << 20); print('done')")
+        assert cost.peak_memory_MiB > 200
+        assert cost.wall_s > 0
+        assert (tmp_path / "log").read_text() == "done\n"
+
+    def test_a_failure_gives_its_line(self, tmp_path: Path) -> None:
+        with pytest.raises(Failed, match=r"^it failed: ERROR: that$"):
+            self.python(tmp_path, "print('a\\nERROR: that\\nb'); exit(1)")
+        with pytest.raises(Failed, match="it failed: last"):
+            self.python(tmp_path, "print('first\\nlast'); exit(1)")
+
+    def test_too_late_is_ended_with_what_it_started(self, tmp_path: Path) -> None:
+        code = (
+            "import subprocess, sys, time\n"
+            "p = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+            "open('pid', 'w').write(str(p.pid))\ntime.sleep(60)\n"
+        )
+        with pytest.raises(ToolError, match="took more than 3 s"):
+            self.python(tmp_path, code, timeout_s=3)
+        pid = int((tmp_path / "pid").read_text())
+        state = Path(f"/proc/{pid}/stat")
+        assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+class TestOut:
+    @pytest.fixture
+    def finished(self, tmp_path: Path) -> Finished:
+        (tmp_path / "kept").mkdir()
+        (tmp_path / "kept" / "vpr.out").write_text("report")
+        return Finished(Report(runs=(run(),), clocks=CLOCKS), (tmp_path / "kept",))
+
+    def test_whole_and_not_twice(self, tmp_path: Path, finished: Finished) -> None:
+        out = tmp_path / "new" / "out"
+        save(finished, out)
+        assert read_record(out / "result.json", Report) == finished.report
+        assert (out / "seed-1" / "vpr.out").read_text() == "report"
+        with pytest.raises(FileError, match="holds a result already"):
+            save(finished, out)
+        save(finished, out, force=True)
+        assert [p.name for p in out.parent.iterdir()] == ["out"]
+
+    def test_what_is_no_result_is_left_alone(self, tmp_path: Path, finished: Finished) -> None:
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "thesis.tex").touch()
+        (tmp_path / "file").touch()
+        for name, reason in (("mine", "holds something else"), ("file", "is not a folder")):
+            with pytest.raises(FileError, match=reason):
+                save(finished, tmp_path / name, force=True)
+        assert (tmp_path / "mine" / "thesis.tex").exists()
+
+    def test_the_old_result_stays_where_the_new_one_fails(
+        self, tmp_path: Path, finished: Finished
+    ) -> None:
+        out = tmp_path / "out"
+        save(finished, out)
+        lost = Finished(finished.report, (tmp_path / "gone",))
+        with pytest.raises(FileError, match="cannot be written"):
+            save(lost, out, force=True)
+        assert read_record(out / "result.json", Report) == finished.report
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["kept", "out"]
+
+    def test_a_place_that_cannot_be_written(self) -> None:
+        with pytest.raises(FileError, match="cannot be written"):
+            check_out(Path(f"/proc/{os.getpid()}/out"), force=False)
+
+
+class TestCalibration:
+    HEADER = "arch\tcircuit\tvpr_revision\tcritical_path_delay\ttotal_power\n"
+    ROW = "k6\tdiffeq1.v\tv8\t23.0252\t0.04763\n"
+
+    @pytest.fixture
+    def golden(self, tmp_path: Path) -> Path:
+        (tmp_path / "golden.txt").write_text(self.HEADER + self.ROW)
+        return tmp_path / "golden.txt"
+
+    def test_measured_here(self, golden: Path) -> None:
+        found = calibration.compare(golden, "9", 23.02e-9, 53.3e-3)
+        calibration.check(found)
+        assert found.compared[1].ratio == pytest.approx(1.119, abs=1e-3)
+        assert found.golden_version == "v8"
+
+    @pytest.mark.parametrize(
+        ("delay", "watts"), [(11e-9, 0.048), (33e-9, 0.048), (23e-9, 0.035), (23e-9, 0.06)]
+    )
+    def test_out_of_band(self, golden: Path, delay: float, watts: float) -> None:
+        with pytest.raises(calibration.OutOfBand, match="fails its calibration on diffeq1"):
+            calibration.check(calibration.compare(golden, "9", delay, watts))
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            HEADER,
+            HEADER + ROW + ROW,
+            HEADER.replace("total_power", "power") + ROW,
+            HEADER + ROW.replace("0.04763", "-1"),
+            HEADER + ROW.replace("0.04763", "nan"),
+            HEADER + ROW.replace("23.0252", ""),
+            HEADER.replace("circuit", "design") + ROW,
+        ],
+    )
+    def test_another_golden_file_is_refused(self, golden: Path, text: str) -> None:
+        golden.write_text(text)
+        with pytest.raises(ReportError, match=r"golden\.txt"):
+            calibration.compare(golden, "9", 23e-9, 0.05)
+
+
+class TestCommand:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ("64-100", "neither stored weights nor a file"),
+            ("0-1-1", "at least 1"),
+            ("floatgate-digits", "takes int8 networks"),
+            ("64-100-10 --lanes 200", "cannot be built"),
+            ("64-100-10 --requants 3", "not a power of two"),
+            ("64-100-10 --seed 1 --seeds 2", "give one of them"),
+            ("64-100-10 --clock nan", "a positive number of MHz"),
+            ("64-100-10 --clock -5", "a positive number of MHz"),
+            ("sweep --lanes 70", "cannot be built"),
+            ("sweep --plot table.txt", "not a figure format"),
+            ("64-100-10 --flow vtr", "VTR_ROOT is not set"),
+            ("sweep --flow vtr", "set VTR_ROOT"),
+        ],
+    )
+    def test_bad_input_is_one_line(
+        self, monkeypatch: pytest.MonkeyPatch, arguments: str, words: str
+    ) -> None:
+        monkeypatch.delenv(VTR_VARIABLE, raising=False)
+        result = CliRunner().invoke(cli.app, ["synth", *arguments.split()])
+        assert isinstance(result.exception, OhmbenchError)
+        assert words in str(result.exception)
+        assert "\n" not in str(result.exception)
+
+    @pytest.mark.parametrize("arguments", ["--flow odin 64-100-10", "", "64-100-10 --seed -1"])
+    def test_bad_options_are_refused(self, arguments: str) -> None:
+        result = CliRunner().invoke(cli.app, ["synth", *arguments.split()])
+        assert result.exit_code == 2
+
+    def test_help_of_both(self) -> None:
+        for arguments, option in (("64-100-10", "--clock"), ("sweep", "--plot")):
+            result = CliRunner().invoke(cli.app, ["synth", *arguments.split(), "--help"])
+            assert option in result.output
