@@ -75,6 +75,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
+    if config.getoption("--update-golden") and getattr(config.option, "numprocesses", None):
+        raise pytest.UsageError("--update-golden writes one file: run it without -n")
     folder = config.getoption(FANN_OPTION)
     if folder:
         os.environ[FANN_VARIABLE] = str(Path(folder).absolute())

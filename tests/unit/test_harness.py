@@ -192,6 +192,12 @@ def test_the_folder_is_the_marker(project: Project, kind: str) -> None:
     assert counts(result) == f"checks: {expected}"
 
 
+def test_goldens_are_written_by_one_process(project: Project) -> None:
+    result = project.run("--update-golden", "-n", "2", unit=UNIT)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--update-golden writes one file: run it without -n"])
+
+
 # ------------------------------------------------------------------------------------------------
 # Claims
 
