@@ -11,6 +11,7 @@ from ohmbench.eda.synthesis.clocks import count_clocks
 from ohmbench.eda.synthesis.design import Source, source
 from ohmbench.eda.synthesis.flows import synthesise
 from ohmbench.eda.synthesis.result import Report
+from ohmbench.eda.synthesis.runs import DoesNotFit
 
 from .goldens import CASES, JOBS, figures, gate, golden_for, judge, key, read_bands, read_goldens
 from .planted import bubble, doubled_multiplier
@@ -103,5 +104,5 @@ endmodule
 
 
 def test_more_than_the_device_has_is_one_line() -> None:
-    with pytest.raises(ecp5.DoesNotFit, match="needs 200 MULT18X18D, but the device has 156"):
+    with pytest.raises(DoesNotFit, match="needs 200 MULT18X18D, but the device has 156"):
         ecp5.synthesise(Source(source(CASE.hardware).design, TOO_LARGE), 1)

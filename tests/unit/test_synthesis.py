@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ohmbench import cli
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.synthesis import calibration
+from ohmbench.eda.synthesis import calibration, vtr
 from ohmbench.eda.synthesis.design import core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, check_out, least_requants, save
 from ohmbench.eda.synthesis.reports import ReportError
@@ -39,7 +40,7 @@ from ohmbench.eda.synthesis.result import (
     spread,
     write_record,
 )
-from ohmbench.eda.synthesis.runs import Failed, keep, kept_run, run_measured, take
+from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, keep, kept_run, run_measured, take
 from ohmbench.eda.synthesis.sweep import LANES, candidates
 from ohmbench.eda.tools import VTR_VARIABLE, ToolError
 from ohmbench.errors import FileError, OhmbenchError, RangeError
@@ -275,6 +276,18 @@ class TestKeptRuns:
             kept_run("k", Synthesis, make)
         assert list((tmp_path / "cache" / "synthesis").iterdir()) == []
 
+    def test_what_does_not_fit_is_kept_too(self) -> None:
+        calls = []
+
+        def make(work: Path) -> tuple[Synthesis, tuple[str, ...]]:
+            calls.append(work)
+            raise DoesNotFit("too many wires")
+
+        for _ in range(2):
+            with pytest.raises(DoesNotFit, match="too many wires"):
+                kept_run("k", Synthesis, make)
+        assert len(calls) == 1
+
     def test_a_lost_file_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(ToolError, match=r"gone\.v\.gz: No such file"):
             take(tmp_path, "gone.v", tmp_path / "x")
@@ -285,6 +298,15 @@ class TestKeptRuns:
             (tmp_path / n).mkdir()
             keep(tmp_path / "x", tmp_path / n)
         assert (tmp_path / "1/x.gz").read_bytes() == (tmp_path / "2/x.gz").read_bytes()
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return state.rpartition(")")[2].split()[0] != "Z"
 
 
 class TestRunMeasured:
@@ -320,8 +342,10 @@ class TestRunMeasured:
         with pytest.raises(ToolError, match="took more than 3 s"):
             self.python(tmp_path, code, timeout_s=3)
         pid = int((tmp_path / "pid").read_text())
-        state = Path(f"/proc/{pid}/stat")
-        assert not state.exists() or state.read_text().rpartition(")")[2].split()[0] == "Z"
+        end = time.monotonic() + 10  # a killed process takes a moment to go
+        while _runs(pid) and time.monotonic() < end:
+            time.sleep(0.01)
+        assert not _runs(pid)
 
 
 class TestOut:
@@ -364,6 +388,27 @@ class TestOut:
     def test_a_place_that_cannot_be_written(self) -> None:
         with pytest.raises(FileError, match="cannot be written"):
             check_out(Path(f"/proc/{os.getpid()}/out"), force=False)
+
+
+class TestFailedFlow:
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            (
+                "a\nCircuit is unroutable with a channel width factor of 100.\nVPR failed",
+                "unroutable",
+            ),
+            ("a\nError 1:\nMessage: no such pin\nVPR failed", "no such pin"),
+            ("a\nlast words\n\tCommand being timed: vpr\n", "last words"),
+            ("Command terminated by signal 9\n\tCommand being timed: vpr", "signal 9"),
+            ("", "is empty"),
+        ],
+    )
+    def test_the_stage_says_why(self, tmp_path: Path, text: str, reason: str) -> None:
+        (tmp_path / "parmys.out").write_text("fine")
+        (tmp_path / "vpr.out").write_text(text)
+        assert vtr._reason(tmp_path).startswith("; vpr.out: ")
+        assert reason in vtr._reason(tmp_path)
 
 
 class TestCalibration:

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -299,7 +300,7 @@ def _print(report: Report, at_clock: tuple[Performance, ...] | None) -> None:
     several = len(report.runs) > 1
     how = f"median [least, most] of seeds {seeds}" if several else f"seed {seeds}"
     area = run.area
-    table = Table("figure", "value", title=f"{design.name} on {run.device}, {how}")
+    table = Table("figure", "value", title=escape(f"{design.name} on {run.device}, {how}"))
     table.add_row("Fmax, MHz", _spread(report.over_seeds(lambda r: r.fmax_Hz), 1e-6, 2))
     _performance_rows(table, report.at(), "at Fmax")
     if at_clock is not None:
@@ -410,10 +411,10 @@ def _print_sweep(points: list[Point]) -> None:
     first = points[0].hardware
     title = f"{first.inputs}-{first.hidden}-{first.classes}"
     if found:
-        title += (
-            f" on {found[0].runs[0].device}, median [least, most] of {len(found[0].runs)} seeds"
-        )
-    table = Table(*headers, title=title)
+        several = len(found[0].runs)
+        title += f" on {found[0].runs[0].device}, "
+        title += f"median [least, most] of {several} seeds" if several > 1 else "one seed"
+    table = Table(*headers, title=escape(title))
     for point in points:
         start = [str(point.hardware.lanes), str(point.hardware.requants)]
         table.add_row(*start, *(_sweep_cells(point.finished.report) if point.finished else ()))

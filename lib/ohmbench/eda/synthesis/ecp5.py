@@ -16,7 +16,7 @@ from ohmbench.eda.synthesis import reports_nextpnr as reports
 from ohmbench.eda.synthesis.design import TOP, Source
 from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import Cost, Record, Synthesis, Versions
-from ohmbench.eda.synthesis.runs import Failed, kept_run, run_measured, take
+from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured, take
 from ohmbench.eda.tools import TOOLS, ToolError, require
 
 DEVICE = "LFE5U-85F-6"
@@ -109,10 +109,6 @@ def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthe
         return _read(work, source, seed, options, known, cost), REPORTS
 
     return kept_run(key, Synthesis, make, anew=anew)
-
-
-class DoesNotFit(ToolError):
-    """The design needs more of something than the device has."""
 
 
 def _explained(error: Failed, work: Path, source: Source) -> ToolError:

@@ -29,6 +29,16 @@ COMPRESSED_FROM_BYTES = 200_000
 R = TypeVar("R", bound=Record)
 
 
+class DoesNotFit(ToolError):
+    """The design needs more cells or wires than the device has."""
+
+
+class Refused(Record):
+    """Why a design did not fit: kept as results are, since finding out takes as long."""
+
+    reason: str
+
+
 _running: set[int] = set()
 """Process groups under way, of all threads."""
 
@@ -126,15 +136,24 @@ def kept_run(
     """The record of the run called ``key`` and its folder: kept ones, else made now by ``make``.
 
     ``make`` works in the folder it is given and returns the record and the files worth keeping.
-    ``anew``: not from the cache, and not kept. A kept run that cannot be read is made again.
+    ``anew``: not from the cache, and not kept. A kept run that cannot be read is made again. That a
+    design does not fit is kept too, and raised again.
     """
     folder = runs_folder() / key
+    refused = runs_folder() / f"{key}.refused.json"
     if not anew:
         found = _read(folder, kind)
         if found is not None:
             return found, folder
+        if refused.is_file():
+            with suppress(FileError):
+                raise DoesNotFit(read_record(refused, Refused).reason)
     with work_folder(runs_folder()) as work:
-        record, files = make(work)
+        try:
+            record, files = make(work)
+        except DoesNotFit as error:
+            write_record(refused, Refused(reason=str(error)), overwrite=True)
+            raise
         finished = work / "finished"
         finished.mkdir()
         for name in files:

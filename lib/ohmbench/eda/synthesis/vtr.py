@@ -6,7 +6,9 @@ use of an installed VTR calibrates it (``calibration``), and every result holds 
 
 from __future__ import annotations
 
+import re
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 from ohmbench.eda.cache import content_key
@@ -14,8 +16,9 @@ from ohmbench.eda.synthesis import calibration, reports_vpr
 from ohmbench.eda.synthesis.design import TOP, Source
 from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import Calibration, Cost, Record, Synthesis, Versions
-from ohmbench.eda.synthesis.runs import kept_run, run_measured
+from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured
 from ohmbench.eda.tools import TOOLS, VTR_FLOW, ToolError, require, vtr_python, vtr_root
+from ohmbench.errors import one_line
 from ohmbench.files import sha256_file
 
 ARCHITECTURE = "vtr_flow/arch/power/k6_N10_I40_Fi6_L4_frac0_ff1_130nm.xml"
@@ -24,6 +27,11 @@ DEVICE = Path(ARCHITECTURE).stem
 OPTIONS = ("--route_chan_width", "100")
 """The paper's."""
 TIMEOUT_S = 3600
+
+_STAGE_ERROR = re.compile(
+    r"^Message:|^ERROR|\b[Ee]rror:|terminated by signal|^Circuit is unroutable"
+)
+_UNROUTABLE = "Circuit is unroutable"
 
 LOG, STATUS = "run_vtr_flow.log", "output.txt"
 VPR_OUT, TIMING, FRONT_END = "vpr.out", "report_timing.setup.rpt", "parmys.out"
@@ -94,15 +102,34 @@ def run_flow(verilog: str, circuit: str, seed: int, work: Path) -> Cost:
         *OPTIONS,
         *("--seed", str(seed)),
     ]
-    cost = run_measured(
-        command, work, log=LOG, name="VTR's flow", timeout_s=TIMEOUT_S, error="failed"
-    )
+    try:
+        cost = run_measured(
+            command, work, log=LOG, name="VTR's flow", timeout_s=TIMEOUT_S, error="failed"
+        )
+    except Failed as error:
+        reason = _reason(work)
+        kind = DoesNotFit if _UNROUTABLE in reason else ToolError
+        raise kind(f"{error}{reason}, seed {seed}") from None
     read_report(work / LOG).one(rf"^\S+/{circuit}\s+OK \(took .*\)$")
     status = read_report(work / STATUS)
     status.one(r"^vpr_status=success$")
     status.one(r"^error=\s*$")
     reports_vpr.check_success(read_report(work / VPR_OUT))
     return cost
+
+
+def _reason(work: Path) -> str:
+    """What the last stage said at its end; VTR's script only says which one failed."""
+    for log in (VPR_OUT, "ace.out", "abc0.out", FRONT_END):
+        if not (work / log).is_file():
+            continue
+        lines = (work / log).read_text(encoding="utf-8", errors="replace").splitlines()
+        # What follows is the time and memory that the stage took.
+        ran = list(takewhile(lambda line: "Command being timed" not in line, lines))
+        said = [line.strip() for line in ran if line.strip()]
+        errors = [line for line in said if _STAGE_ERROR.search(line)]
+        return f"; {log}: {one_line((errors or said or ['is empty'])[-1])}"
+    return ""
 
 
 def calibrate() -> Calibration:
