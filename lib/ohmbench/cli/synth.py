@@ -39,6 +39,7 @@ from ohmbench.cli.common import (
 )
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.hdl import check_buildable, hardware_for, usual_hardware
+from ohmbench.eda.synthesis.activity import IMAGES, Stimulus
 from ohmbench.eda.synthesis.flows import SEEDS, check_out, check_tools, least_requants, save
 from ohmbench.eda.synthesis.flows import synthesise as run_flow
 from ohmbench.eda.synthesis.result import (
@@ -58,6 +59,8 @@ from ohmbench.report.figures import save_figure
 from ohmbench.report.synthesis_figures import Curve, sweep_figure
 
 MHZ = 1e6
+_SIZES = re.compile(r"(\d{1,6})-(\d{1,6})-(\d{1,6})")
+_DIGITS = "int8-digits"
 _LONGEST_PATH = 12
 """Elements of a critical path that are shown; all are in the JSON."""
 
@@ -67,6 +70,13 @@ class Flow(str, Enum):
 
     ECP5 = "ecp5"
     VTR = "vtr"
+
+
+class ActivityFrom(str, Enum):
+    """How often nets toggle, for power."""
+
+    VECTORLESS = "vectorless"
+    SIMULATED = "simulated"
 
 
 class RunByDefault(TyperGroup):
@@ -120,11 +130,24 @@ Jobs = Annotated[
 
 def _sizes(design: str, paper_fann: str | None) -> Hardware:
     """The hardware as it is built for a network or for sizes. Raises FileError, RangeError."""
-    sizes = re.fullmatch(r"(\d{1,6})-(\d{1,6})-(\d{1,6})", design)
+    sizes = _SIZES.fullmatch(design)
     if sizes:
         inputs, hidden, classes = map(int, sizes.groups())
         return usual_hardware(inputs, hidden, classes)
     return hardware_for(load_digital(design, paper_fann, "synth").network)
+
+
+def _stimulus(design: str, hardware: Hardware, images: int, paper_fann: str | None) -> Stimulus:
+    """The network's own images, or those of the stored digits for sizes. Raises OperandError."""
+    name = design if _SIZES.fullmatch(design) is None else _DIGITS
+    data = load_digital(name, paper_fann, "synth")
+    if data.network.sizes != (hardware.inputs, hardware.hidden, hardware.classes):
+        sizes = "-".join(map(str, data.network.sizes))
+        raise OperandError(
+            f"--activity simulated: {design} are other sizes than those of {_DIGITS} ({sizes}); "
+            "name a network"
+        )
+    return Stimulus(name, data.network, data.images().x, images)
 
 
 def _seeds(flow: FlowName, seed: list[int] | None, seeds: int | None) -> list[int]:
@@ -184,6 +207,16 @@ def synth(
     clock: Annotated[
         float | None, typer.Option(metavar="MHZ", help="Latency, power, energy at this clock too.")
     ] = None,
+    activity: Annotated[
+        ActivityFrom,
+        typer.Option(
+            "--activity",
+            help="Of vtr's power. simulated: also from real images in the netlist that VPR placed.",
+        ),
+    ] = ActivityFrom.VECTORLESS,
+    images: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Images of a simulated activity.")
+    ] = IMAGES,
     force: Force = False,
     as_json: Json = False,
     paper_fann: PaperFann = None,
@@ -192,7 +225,9 @@ def synth(
 
     Several placement seeds give a median and a spread. Clock counts come from simulation. All of it
     is kept in the folder that OHMBENCH_CACHE names (default: ohmbench in the user's cache), and not
-    made twice. Only VTR knows power: that at Fmax, with activities from the netlist.
+    made twice. Only VTR knows power: that at Fmax, with activities that VTR estimates, and with
+    --activity simulated also with those of the network's own images (the stored digits for sizes),
+    streamed without a pause through the netlist, each result checked; glitches are not in those.
 
     Example: ohmbench synth 64-100-10 --flow ecp5 --seed 1
     """
@@ -214,17 +249,24 @@ def synth(
     check_tools(name)
     if out is not None:
         check_out(Path(out), force=force)
+    stimulus = None
+    if activity is ActivityFrom.SIMULATED:
+        if name != "vtr":
+            raise OperandError(f"--activity simulated: only --flow vtr knows power, not {name}")
+        stimulus = _stimulus(design, hardware, images, paper_fann)
     with _progress(1 + len(chosen)) as step:
-        finished = run_flow(name, hardware, chosen, jobs=jobs, on_step=step)
+        finished = run_flow(name, hardware, chosen, jobs=jobs, stimulus=stimulus, on_step=step)
     report = finished.report
     if out is not None:
         save(finished, Path(out), force=force)
     # Whether the design reaches the clock is known only now; what was found is safe by then.
-    at_clock = None if clock is None else report.at(clock * MHZ)
+    clock_Hz = None if clock is None else clock * MHZ
+    if clock_Hz is not None:
+        report.at(clock_Hz)
     if as_json:
-        print_json(_json(report, at_clock))
+        print_json(_json(report, clock_Hz))
     else:
-        _print(report, at_clock)
+        _print(report, clock_Hz)
         if out is not None:
             say(f"wrote {out}")
 
@@ -294,7 +336,7 @@ def _over(rows: tuple[Performance, ...], figure: Callable[[Performance], float |
     return spread(values)
 
 
-def _print(report: Report, at_clock: tuple[Performance, ...] | None) -> None:
+def _print(report: Report, clock_Hz: float | None) -> None:
     run, design = median_run(report.runs), report.design
     seeds = ", ".join(str(r.seed) for r in report.runs)
     several = len(report.runs) > 1
@@ -302,9 +344,9 @@ def _print(report: Report, at_clock: tuple[Performance, ...] | None) -> None:
     area = run.area
     table = Table("figure", "value", title=escape(f"{design.name} on {run.device}, {how}"))
     table.add_row("Fmax, MHz", _spread(report.over_seeds(lambda r: r.fmax_Hz), 1e-6, 2))
-    _performance_rows(table, report.at(), "at Fmax")
-    if at_clock is not None:
-        _performance_rows(table, at_clock, f"at {at_clock[0].clock_Hz / MHZ:g} MHz")
+    _performance_rows(table, report, None, "at Fmax")
+    if clock_Hz is not None:
+        _performance_rows(table, report, clock_Hz, f"at {clock_Hz / MHZ:g} MHz")
     for name, value in (
         ("logic blocks", area.logic_blocks),
         ("LUTs", area.luts),
@@ -323,9 +365,7 @@ def _print(report: Report, at_clock: tuple[Performance, ...] | None) -> None:
     clocks = report.clocks
     table.add_row("clocks", f"{clocks.latency} latency, {clocks.interval} between images")
     print_whole(table)
-    for power in (run.power, run.power_simulated):
-        if power is not None:
-            _print_power(run, power)
+    _print_power(run)
     _print_path(run)
     if run.calibration is not None:
         for c in run.calibration.compared:
@@ -336,14 +376,18 @@ def _print(report: Report, at_clock: tuple[Performance, ...] | None) -> None:
     say(f"tools: {run.versions.text}; {report.clocks.simulator}")
 
 
-def _performance_rows(table: Table, rows: tuple[Performance, ...], where: str) -> None:
+def _performance_rows(table: Table, report: Report, clock_Hz: float | None, where: str) -> None:
+    rows = report.at(clock_Hz)
     latency, images = _over(rows, lambda p: p.latency_s), _over(rows, lambda p: p.inferences_per_s)
     table.add_row(f"latency {where}, us", _spread(latency, 1e6, 3))
     table.add_row(f"inferences per second {where}", _spread(images, 1, 0))
-    if rows[0].energy_J is not None:
-        table.add_row(f"power {where}, mW", _spread(_over(rows, lambda p: p.power_W), 1e3, 1))
-        energy = _over(rows, lambda p: p.energy_J)
-        table.add_row(f"energy per inference {where}, uJ", _spread(energy, 1e6, 4))
+    simulated = report.at(clock_Hz, simulated=True)
+    both = all(p.energy_J is not None for p in (*rows, *simulated))
+    for kind, found in ((" (vectorless)" if both else "", rows), (" (simulated)", simulated)):
+        if found[0].energy_J is not None:
+            power, energy = _over(found, lambda p: p.power_W), _over(found, lambda p: p.energy_J)
+            table.add_row(f"power {where}{kind}, mW", _spread(power, 1e3, 1))
+            table.add_row(f"energy per inference {where}{kind}, uJ", _spread(energy, 1e6, 4))
 
 
 def _modes(blocks: int, modes: dict[str, int]) -> str:
@@ -351,17 +395,32 @@ def _modes(blocks: int, modes: dict[str, int]) -> str:
     return f"{blocks} blocks" + (f" ({inside})" if inside else "")
 
 
-def _print_power(run: Synthesis, power: Power) -> None:
+def _print_power(run: Synthesis) -> None:
+    """One activity beside the other."""
+    powers = [power for power in (run.power, run.power_simulated) if power is not None]
+    if not powers:
+        return
     title = (
-        f"Power at Fmax, seed {run.seed}, {power.activity} activity, "
-        f"{power.temperature_C:g} degrees C, {power.voltage_V:g} V"
+        f"Power at Fmax, seed {run.seed}, {powers[0].temperature_C:g} degrees C, "
+        f"{powers[0].voltage_V:g} V"
     )
-    table = Table("part", "mW", "%", title=title)
-    for part in ("total", "dynamic", "static"):
-        table.add_row(part, *_watts(power, part), end_section=part == "static")
-    for part in ("routing", "clock", "logic", "memory", "multipliers", "other"):
-        table.add_row(part, *_watts(power, part))
+    headers = [text for power in powers for text in (f"{power.activity} activity, mW", "%")]
+    table = Table("part", *headers, title=title)
+    for part in (
+        *("total", "dynamic", "static"),
+        *("routing", "clock", "logic", "memory", "multipliers", "other"),
+    ):
+        cells = [cell for power in powers for cell in _watts(power, part)]
+        table.add_row(part, *cells, end_section=part == "static")
     print_whole(table)
+    found = run.activity
+    if found is not None:
+        say(
+            f"simulated: {found.images} images of {found.network} (seed {found.seed}) in "
+            f"{found.clocks} clocks after {found.warm_up}, {found.checked} results checked; "
+            f"{found.mean_density:.3f} toggles a clock and net without glitches, "
+            f"{found.mean_density_vectorless:.3f} in VTR's estimate"
+        )
 
 
 def _watts(power: Power, part: str) -> tuple[str, str]:
@@ -387,11 +446,16 @@ def _print_path(run: Synthesis) -> None:
     say(f"from {path.start} to {path.end}; by kind, ns: {parts}")
 
 
-def _json(report: Report, at_clock: tuple[Performance, ...] | None) -> dict[str, Any]:
+def _json(report: Report, clock_Hz: float | None) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(report.model_dump_json())
-    value["at_fmax"] = [json.loads(p.model_dump_json()) for p in report.at()]
-    if at_clock is not None:
-        value["at_clock"] = [json.loads(p.model_dump_json()) for p in at_clock]
+    where: dict[str, float | None] = {"at_fmax": None}
+    if clock_Hz is not None:
+        where["at_clock"] = clock_Hz
+    for name, at in where.items():
+        value[name] = [json.loads(p.model_dump_json()) for p in report.at(at)]
+        if all(run.power_simulated is not None for run in report.runs):
+            rows = report.at(at, simulated=True)
+            value[f"{name}_simulated"] = [json.loads(p.model_dump_json()) for p in rows]
     return value
 
 

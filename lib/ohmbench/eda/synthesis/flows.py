@@ -9,8 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ohmbench.digital.prove import check_fits
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.synthesis import ecp5, vtr
+from ohmbench.eda.synthesis.activity import Stimulus, with_simulated_power
 from ohmbench.eda.synthesis.clocks import count_clocks
 from ohmbench.eda.synthesis.design import source
 from ohmbench.eda.synthesis.result import FlowName, Report, Synthesis, write_record
@@ -25,10 +27,12 @@ SEEDS: dict[FlowName, int] = {"ecp5": 3, "vtr": 5}
 
 @dataclass(frozen=True)
 class Finished:
-    """A report, and the folder of each run's files, in the order of the runs."""
+    """A report, and the folder of each run's files, in the order of the runs; with simulated
+    activity, also the folders of what that gave."""
 
     report: Report
     folders: tuple[Path, ...]
+    simulated: tuple[Path, ...] = ()
 
 
 def check_tools(flow: FlowName) -> None:
@@ -43,17 +47,26 @@ def synthesise(
     files: Sequence[Path] | None = None,
     *,
     jobs: int = 1,
+    stimulus: Stimulus | None = None,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Finished:
     """A design through a flow with these seeds, ``jobs`` at a time, with its clock counts.
 
-    ``files``: Verilog, default the project's. ``on_step`` is told what begins: the clocks, then
-    each seed (from any thread). Everything is kept; what is there already takes no time. Raises
-    RangeError for hardware that cannot be built, OperandError for seeds that are none or twice the
-    same, ToolError for a flow that fails.
+    ``files``: Verilog, default the project's. ``stimulus``: also power from its images, simulated
+    in the netlist (vtr only). ``on_step`` is told what begins: the clocks, then each seed (from any
+    thread). Everything is kept; what is there already takes no time. Raises RangeError for hardware
+    that cannot be built, OperandError for seeds that are none or twice the same, for a stimulus of
+    a flow without power and for a network of other sizes, ToolError for a flow that fails, and
+    HardwareFailure for a netlist that does not compute what the golden model does.
     """
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise OperandError(f"seeds {list(seeds)}: give one or more, each once, none negative")
+    if stimulus is not None:
+        if flow != "vtr":
+            raise OperandError(
+                f"the flow {flow} knows no power, so no activity is of use"
+            )
+        check_fits(stimulus.network, hardware)
     check_tools(flow)
     made = source(hardware, files)
     on_step("clocks")
@@ -63,20 +76,25 @@ def synthesise(
     else:
         vtr.calibrate()
 
-    def one(seed: int) -> tuple[Synthesis, Path]:
+    def one(seed: int) -> tuple[Synthesis, Path, Path | None]:
         on_step(f"seed {seed}")
-        return FLOWS[flow](made, seed)
+        run, folder = FLOWS[flow](made, seed)
+        if stimulus is None:
+            return run, folder, None
+        run, simulated = with_simulated_power(run, folder, stimulus, clocks.interval)
+        return run, folder, simulated
 
     found = _all(one, seeds, jobs)
     return Finished(
-        Report(runs=tuple(run for run, _ in found), clocks=clocks),
-        tuple(folder for _, folder in found),
+        Report(runs=tuple(run for run, _, _ in found), clocks=clocks),
+        tuple(folder for _, folder, _ in found),
+        tuple(folder for _, _, folder in found if folder is not None),
     )
 
 
 def _all(
-    one: Callable[[int], tuple[Synthesis, Path]], seeds: Sequence[int], jobs: int
-) -> list[tuple[Synthesis, Path]]:
+    one: Callable[[int], tuple[Synthesis, Path, Path | None]], seeds: Sequence[int], jobs: int
+) -> list[tuple[Synthesis, Path, Path | None]]:
     if jobs == 1:
         return [one(seed) for seed in seeds]
     with ThreadPoolExecutor(jobs) as pool:
@@ -137,6 +155,8 @@ def save(finished: Finished, out: Path, *, force: bool = False) -> None:
             new.mkdir(mode=0o755)
             for run, folder in zip(finished.report.runs, finished.folders, strict=True):
                 shutil.copytree(folder, new / f"seed-{run.seed}")
+            for run, folder in zip(finished.report.runs, finished.simulated, strict=False):
+                shutil.copytree(folder, new / f"seed-{run.seed}" / "simulated")
             write_record(new / RESULT, finished.report)
             _exchange(new, out, Path(work) / "old")
     except shutil.Error as error:

@@ -161,6 +161,28 @@ class Power(Record):
         return self.static_W + self.dynamic_W * clock_Hz / fmax_Hz
 
 
+class Activity(Record):
+    """Where simulated activity is from: ``images`` of ``network`` without a pause, after
+    ``warm_up``, in so many ``clocks``; ``seed`` drew them, and what memories hold at the start.
+
+    ``checked``: results held against the golden model, without a difference. ``nets``: how many
+    were counted. ``collisions``: clocks in which both ports of a 1-bit slice of memory met at a
+    word, one of them writing, since the start. ``mean_density``: toggles a clock, over all nets but
+    the clock, without glitches; ``mean_density_vectorless``: what ACE takes it for, with glitches.
+    """
+
+    network: str
+    images: Annotated[int, Field(gt=0)]
+    warm_up: Count
+    clocks: Annotated[int, Field(gt=0)]
+    seed: Count
+    checked: Count
+    nets: Count
+    collisions: Count
+    mean_density: NotNegative
+    mean_density_vectorless: NotNegative
+
+
 class Compared(Record):
     """One figure of an installed tool against the tool's own golden, allowed from ``low`` to
     ``high`` times it, and ``why``."""
@@ -213,8 +235,18 @@ class Synthesis(Record):
     area: Area
     power: Power | None = None
     power_simulated: Power | None = None
+    activity: Activity | None = None
     calibration: Calibration | None = None
     cost: Cost
+
+    @model_validator(mode="after")
+    def _says_what_was_simulated(self) -> Synthesis:
+        if (self.power_simulated is None) != (self.activity is None):
+            raise ValueError("power_simulated without activity, or activity without it")
+        for power, expected in ((self.power, "vectorless"), (self.power_simulated, "simulated")):
+            if power is not None and power.activity != expected:
+                raise ValueError(f"power is {power.activity}, not {expected}")
+        return self
 
     def identity(self) -> str:
         """Everything but the cost, as text: the same for the same seed, sources and tools."""
