@@ -34,7 +34,7 @@ from ohmbench.eda.synthesis.reports import ReportError, ReportText, read_report
 from ohmbench.eda.synthesis.result import Activity, Cost, Power, Record, Synthesis
 from ohmbench.eda.synthesis.runs import kept_run, run_measured, take
 from ohmbench.eda.tools import VTR_VPR, ToolError
-from ohmbench.errors import HardwareFailure, OperandError
+from ohmbench.errors import HardwareFailure, OperandError, ShapeError
 
 IMAGES = 64
 WARM_UP = 4
@@ -82,9 +82,17 @@ class Stimulus:
         order = np.random.default_rng(self.seed).permutation(len(self.choice))
         return self.choice[order[: self._needed]]
 
+    def check_fits(self, hardware: Hardware) -> None:
+        """Raise ShapeError or RangeError unless the network runs on ``hardware`` as it is."""
+        if self.network.sizes != (hardware.inputs, hardware.hidden, hardware.classes):
+            sizes = "-".join(map(str, self.network.sizes))
+            built = f"{hardware.inputs}-{hardware.hidden}-{hardware.classes}"
+            raise ShapeError(f"{self.name} is {sizes}, but the hardware is built for {built}")
+        check_fits(self.network, hardware)
+
     def key(self) -> str:
-        addresses_free = (*self.network.weight, *self.network.bias, self.drawn)
-        content = b"\0".join(array.tobytes() for array in addresses_free)
+        arrays = (*self.network.weight, *self.network.bias, self.drawn)
+        content = b"\0".join(array.tobytes() for array in arrays)
         return content_key(
             self.name, repr((self.network.M, self.network.S, self.images, self.seed)), content.hex()
         )
@@ -195,11 +203,11 @@ def count(
     """Load the network, stream the images, check every result, count over those that count.
 
     ``interval``: the clocks from image to image that are expected. Raises NetlistError for a
-    netlist that is no accelerator, OperandError for a network that does not fit, HardwareFailure
-    when a word is refused, a result does not come or is not the golden model's, or the images do
-    not come at that interval.
+    netlist that is no accelerator, ShapeError or RangeError for a network that does not fit,
+    HardwareFailure when a word is refused, a result does not come or is not the golden model's, or
+    the images do not come at that interval.
     """
-    check_fits(stimulus.network, hardware)
+    stimulus.check_fits(hardware)
     simulation = NetlistSimulation(circuit, seed=stimulus.seed)
     pins = _Pins(simulation, hardware)
     simulation.values[[simulation.index[net] for net in circuit.inputs]] = 0

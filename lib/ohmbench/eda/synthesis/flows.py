@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ohmbench.digital.prove import check_fits
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.synthesis import ecp5, vtr
 from ohmbench.eda.synthesis.activity import Stimulus, with_simulated_power
@@ -63,10 +62,8 @@ def synthesise(
         raise OperandError(f"seeds {list(seeds)}: give one or more, each once, none negative")
     if stimulus is not None:
         if flow != "vtr":
-            raise OperandError(
-                f"the flow {flow} knows no power, so no activity is of use"
-            )
-        check_fits(stimulus.network, hardware)
+            raise OperandError(f"the flow {flow} knows no power, so no activity is of use")
+        stimulus.check_fits(hardware)
     check_tools(flow)
     made = source(hardware, files)
     on_step("clocks")

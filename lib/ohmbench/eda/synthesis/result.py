@@ -250,7 +250,7 @@ class Synthesis(Record):
 
     def identity(self) -> str:
         """Everything but the cost, as text: the same for the same seed, sources and tools."""
-        return self.model_dump_json(exclude={"cost"})
+        return json.dumps(self.model_dump(mode="json", exclude={"cost"}), sort_keys=True)
 
 
 class Clocks(Record):
