@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from ohmbench import cli
+from ohmbench.cli import synth
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
@@ -24,6 +25,7 @@ from ohmbench.eda.synthesis.design import core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, check_out, least_requants, save
 from ohmbench.eda.synthesis.reports import ReportError
 from ohmbench.eda.synthesis.result import (
+    Activity,
     Area,
     Clocks,
     Cost,
@@ -191,6 +193,102 @@ class TestRecords:
         found = spread([r.fmax_Hz for r in runs])
         assert (found.median, found.low, found.high) == (68e6, 66e6, 70e6)
         assert found.relative == pytest.approx(2 / 68)
+
+
+ACTIVITY = Activity(
+    network="int8-digits",
+    images=64,
+    warm_up=4,
+    clocks=4096,
+    seed=1,
+    checked=69,
+    nets=26786,
+    collisions=0,
+    mean_density=0.2,
+    mean_density_vectorless=0.1,
+)
+
+
+def simulated_run(seed: int = 1) -> Synthesis:
+    more = power(0.5).model_copy(update={"activity": "simulated"})
+    return run(seed).model_copy(update={"power_simulated": more, "activity": ACTIVITY})
+
+
+class TestBothPowers:
+    def test_side_by_side(self, capsys: pytest.CaptureFixture[str]) -> None:
+        report = Report(runs=(simulated_run(1), simulated_run(2)), clocks=CLOCKS)
+        synth._print(report, 50e6)
+        said = capsys.readouterr().out
+        for words in (
+            *("power at Fmax (vectorless), mW", "power at 50 MHz (vectorless), mW"),
+            *("energy per inference at Fmax (simulated), uJ", "vectorless activity, mW"),
+            *("simulated activity, mW", "simulated: 64 images of int8-digits (seed 1)"),
+        ):
+            assert words in said
+        found = synth._json(report, 50e6)
+        for name, expected in (("at_fmax", 0.341), ("at_fmax_simulated", 0.5)):
+            assert [row["power_W"] for row in found[name]] == [expected, expected]
+            energy = expected * CLOCKS.interval / report.runs[0].fmax_Hz
+            assert found[name][0]["energy_J"] == pytest.approx(energy)
+        assert found["at_clock_simulated"][0]["power_W"] < 0.5
+        assert found["runs"][0]["activity"]["clocks"] == 4096
+
+    def test_one_alone_needs_no_name(self, capsys: pytest.CaptureFixture[str]) -> None:
+        report = Report(runs=(run(),), clocks=CLOCKS)
+        synth._print(report, None)
+        assert "(vectorless)" not in capsys.readouterr().out
+        assert "at_fmax_simulated" not in synth._json(report, None)
+
+    @pytest.mark.parametrize(
+        ("update", "words"),
+        [
+            ({"activity": None}, "power_simulated without activity"),
+            ({"power_simulated": None}, "power_simulated without activity"),
+            ({"power_simulated": power()}, "power is vectorless, not simulated"),
+        ],
+    )
+    def test_where_it_is_from_must_be_said(
+        self, tmp_path: Path, update: dict[str, object], words: str
+    ) -> None:
+        report = Report(runs=(simulated_run(),), clocks=CLOCKS)
+        write_record(tmp_path / "good.json", report)
+        assert read_record(tmp_path / "good.json", Report) == report
+        bad = report.model_copy(update={"runs": (report.runs[0].model_copy(update=update),)})
+        write_record(tmp_path / "bad.json", bad)
+        with pytest.raises(FileError, match=words):
+            read_record(tmp_path / "bad.json", Report)
+
+    def test_the_order_of_tools_is_no_part_of_the_identity(self) -> None:
+        tools = {"a": "1", "b": "2"}
+        found = [
+            run().model_copy(update={"versions": Versions(tools=t, files={})}).identity()
+            for t in (tools, dict(reversed(tools.items())))
+        ]
+        assert found[0] == found[1]
+
+    def test_kept_beside_the_reports(self, tmp_path: Path) -> None:
+        for name in ("kept", "simulated"):
+            (tmp_path / name).mkdir()
+            (tmp_path / name / "accelerator.power").write_text(name)
+        report = Report(runs=(simulated_run(),), clocks=CLOCKS)
+        save(Finished(report, (tmp_path / "kept",), (tmp_path / "simulated",)), tmp_path / "out")
+        found = tmp_path / "out" / "seed-1"
+        assert (found / "accelerator.power").read_text() == "kept"
+        assert (found / "simulated" / "accelerator.power").read_text() == "simulated"
+
+
+class TestStimulusOfADesign:
+    def test_sizes_take_the_stored_digits(self) -> None:
+        found = synth._stimulus("64-100-10", Hardware(64, 100, 10), 8, None)
+        assert (found.name, found.images, found.network.sizes) == ("int8-digits", 8, (64, 100, 10))
+
+    def test_other_sizes_have_none(self) -> None:
+        with pytest.raises(OhmbenchError, match=r"8-4-2 are other sizes .* \(64-100-10\)"):
+            synth._stimulus("8-4-2", Hardware(8, 4, 2), 8, None)
+
+    def test_too_many_images(self) -> None:
+        with pytest.raises(OhmbenchError, match="from 1 to 355"):
+            synth._stimulus("int8-digits", Hardware(64, 100, 10), 356, None)
 
 
 class TestDesign:
@@ -464,6 +562,7 @@ class TestCommand:
             ("64-100-10 --seed 1 --seeds 2", "give one of them"),
             ("64-100-10 --clock nan", "a positive number of MHz"),
             ("64-100-10 --clock -5", "a positive number of MHz"),
+            ("64-100-10 --activity simulated", "only --flow vtr knows power, not ecp5"),
             ("sweep --lanes 70", "cannot be built"),
             ("sweep --plot table.txt", "not a figure format"),
             ("64-100-10 --flow vtr", "VTR_ROOT is not set"),

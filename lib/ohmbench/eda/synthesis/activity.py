@@ -101,7 +101,8 @@ class Stimulus:
 @dataclass(frozen=True)
 class Counts:
     """What was counted: by net, ones and toggles in so many ``clocks``. ``results``: how many were
-    held against the golden model. ``collisions``: how often both ports of a memory met."""
+    held against the golden model. ``collisions``: how often both ports of a slice of memory met at
+    a word in these clocks, one of them writing."""
 
     nets: tuple[str, ...]
     ones: NDArray[np.uint32]
@@ -217,7 +218,7 @@ def count(
         simulation.edge()
     pins.put("rst_i", 0)
     _load(simulation, pins, *network_words(hardware, stimulus.network))
-    clocks, classes, values, logits = _stream(simulation, pins, hardware, stimulus)
+    clocks, collisions, classes, values, logits = _stream(simulation, pins, hardware, stimulus)
     _check_results(stimulus, classes, values, logits)
     if interval is not None and clocks != stimulus.images * interval:
         raise HardwareFailure(
@@ -229,7 +230,7 @@ def count(
         simulation.toggles,
         clocks,
         len(classes),
-        simulation.collisions,
+        collisions,
     )
 
 
@@ -268,13 +269,13 @@ def _load(
 
 def _stream(
     simulation: NetlistSimulation, pins: _Pins, hardware: Hardware, stimulus: Stimulus
-) -> tuple[int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Clocks that counted; classes, values (n,) and logits (n, classes) of all images."""
+) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Clocks that counted, collisions in them; classes, values (n,), logits (n, classes) of all."""
     images = stimulus.drawn
     words = _unpacked(image_words(hardware, images).reshape(-1), 64)
     starts, ends = WARM_UP * hardware.words, (WARM_UP + stimulus.images) * hardware.words
     classes, values, logits = [], [], []
-    word = clocks = 0
+    word = clocks = collisions = 0
     counts = False
     pins.put("result_ready_i", 1)
     for _ in range(_CLOCKS_PER_WORD_LIMIT * hardware.groups * len(words)):
@@ -294,7 +295,10 @@ def _stream(
             classes.append(pins.bits("result_class_o"))
             values.append(pins.bits("result_value_o"))
             logits.append(pins.bits("result_logits_o"))
+        before = simulation.collisions
         simulation.edge()
+        if counts:
+            collisions += simulation.collisions - before
         if len(classes) == len(images):
             break
     else:
@@ -303,7 +307,7 @@ def _stream(
         )
     unsigned = np.pad(np.array(classes), ((0, 0), (0, 1)))
     by_class = np.array(logits).reshape(len(images), hardware.classes, -1)
-    return clocks, _signed(unsigned), _signed(np.array(values)), _signed(by_class)
+    return clocks, collisions, _signed(unsigned), _signed(np.array(values)), _signed(by_class)
 
 
 def _check_results(

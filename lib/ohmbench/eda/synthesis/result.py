@@ -166,8 +166,9 @@ class Activity(Record):
     ``warm_up``, in so many ``clocks``; ``seed`` drew them, and what memories hold at the start.
 
     ``checked``: results held against the golden model, without a difference. ``nets``: how many
-    were counted. ``collisions``: clocks in which both ports of a 1-bit slice of memory met at a
-    word, one of them writing, since the start. ``mean_density``: toggles a clock, over all nets but
+    were counted. ``collisions``: how often both ports of a 1-bit slice of memory met at a word, one
+    of them writing, in those clocks: what the other one reads is then undefined, and drawn by
+    chance. ``mean_density``: toggles a clock, over all nets but
     the clock, without glitches; ``mean_density_vectorless``: what ACE takes it for, with glitches.
     """
 
