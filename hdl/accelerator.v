@@ -1,16 +1,16 @@
 // Two-layer int8 network: images in, classes and logits out, weights loadable while nothing runs.
 //
-//   acc1 = W1 x                       layer1: LANES neurons at a time, 8 inputs a clock
+//   acc1 = W1 x                       first_layer: LANES neurons at a time, 8 inputs a clock
 //   h    = clamp(max(acc1 + b1, 0) * M >> S)    hidden_stage: REQUANTS a clock
-//   logits = W2 h + b2                layer2: all classes, REQUANTS hidden bytes a clock; readout
+//   logits = W2 h + b2                second_layer: all classes, REQUANTS hidden bytes a clock; readout
 //   class  = first maximum            argmax
 //
 // No width is chosen by hope: every sum and product has the bits of its worst case over all weights,
 // biases and inputs, so nothing wraps or saturates but the clamp above.
 //
 // Latency: from the clock that takes the last word of an image to the clock with result_valid_o
-// GROUPS * WORDS + STEPS + ceil(CLASSES / 2) + log2(ELEMENTS) + log2(REQUANTS) + 13 clocks when
-// nothing is in the way (64-100-10: 93). A new image may start every GROUPS * WORDS clocks (64).
+// GROUPS * WORDS + STEPS + ceil(CLASSES / 2) + 18 clocks when nothing is in the way (64-100-10: 94).
+// A new image may start every GROUPS * WORDS clocks (64).
 
 `default_nettype none
 
@@ -58,6 +58,7 @@ module accelerator #(
 
     // Host: see host_port.v.
     input  wire                       host_request_i,
+    output wire                       host_ready_o,
     input  wire                       host_we_i,
     input  wire                       host_malformed_i,
     input  wire [18:0]                host_addr_i,
@@ -77,9 +78,10 @@ module accelerator #(
   localparam BIAS1_BANKS = (REQUANTS * BIAS_W + HOST_W - 1) / HOST_W;
   localparam BIAS1_BANK_W = (BIAS1_BANKS > 1) ? $clog2(BIAS1_BANKS) : 1;
   localparam BIAS1_WIDTH = (BIAS1_BANKS > 1) ? HOST_W : REQUANTS * BIAS_W;
-  localparam BANKS2 = (CLASSES * REQUANTS * WEIGHT_W + HOST_W - 1) / HOST_W;
+  localparam SHARE2 = (2 * REQUANTS * WEIGHT_W <= HOST_W) ? 2 : 1;   // classes whose weights share a memory
+  localparam BANKS2 = (CLASSES + SHARE2 - 1) / SHARE2;
   localparam BANK2_W = (BANKS2 > 1) ? $clog2(BANKS2) : 1;
-  localparam WIDTH2 = (BANKS2 > 1) ? HOST_W : CLASSES * REQUANTS * WEIGHT_W;
+  localparam WIDTH2 = SHARE2 * REQUANTS * WEIGHT_W;
   localparam PAIRS = (CLASSES + 1) / 2;
   localparam PAIR_W = (PAIRS > 1) ? $clog2(PAIRS) : 1;
   localparam BIAS2_BANKS = (2 * BIAS_W + HOST_W - 1) / HOST_W;
@@ -105,32 +107,39 @@ module accelerator #(
     if ((ELEMENTS & (ELEMENTS - 1)) != 0 || (REQUANTS & (REQUANTS - 1)) != 0) begin : check_trees
       error_not_a_power_of_two check ();
     end
-    if (ELEMENTS * WEIGHT_W > HOST_W) begin : check_word
+    if (ELEMENTS * WEIGHT_W > HOST_W || REQUANTS * WEIGHT_W > HOST_W) begin : check_word
       error_word_wider_than_host check ();
     end
   endgenerate
 
-  wire                       available, image_release, issue, first, last, group_done;
+  // Layer 1's sums leave in the clock in which they are complete, so its segments have as many lanes as
+  // leave in one. Layer 2's leave in pairs; two pairs can share a segment, which fills hard multiplier
+  // blocks of four, where a clock without hidden bytes between images keeps the second pair's sums for it.
+  localparam PLACES2 = (STEPS < WORDS) ? 4 : 2;
+  localparam TOTAL1_W = ACC1_W - WEIGHT_W;
+  localparam TOTAL2_W = ACC2_W - WEIGHT_W;
+
+  wire                       available, image_release, issue, first, last;
   wire [WORD_W-1:0]          word;
-  wire [ADDR1_W-1:0]         addr1;
+  wire [ADDR1_W-1:0]         addr;
   wire [ELEMENTS*ACT_W-1:0]  image_word;
-  wire [LANES*ACC1_W-1:0]    acc1;
-  wire                       hidden_fetch, layer2_done;
-  wire [CLASSES*ACC2_W-1:0]  acc2;
+  wire                       done1, done2;
+  wire [LANES*2*ACC1_W-1:0]  rows1;
+  wire [CLASSES*2*ACC2_W-1:0] rows2;
+  wire [TOTAL1_W-1:0]        total1;
+  wire [TOTAL2_W-1:0]        total2;
+  wire                       hidden_first, hidden_last;
+  wire [ADDR2_W-1:0]         hidden_word;
   wire                       framing_error, hold, idle;
   wire [1:0]                 outstanding;
   wire [SCALE_W-1:0]         scale;
   wire [SHIFT_W-1:0]         shift;
-  wire [3:0]                 host_select;
-  wire                       host_we;
+  wire [3:0]                 host_we, host_re, host_valid;
   wire [HOST_BANK_W-1:0]     host_bank;
   wire [HOST_WORD_W-1:0]     host_word;
-  wire [63:0]                host_wdata, rdata_w1, rdata_b1, rdata_w2, rdata_b2;
+  wire [63:0]                host_wdata, word_w1, word_b1, word_w2, word_b2;
 
-  image_buffer #(
-      .WIDTH(ELEMENTS * ACT_W),
-      .WORDS(WORDS)
-  ) images (
+  image_buffer #(.WIDTH(ELEMENTS * ACT_W), .WORDS(WORDS)) images (
       .clk_i          (clk_i),
       .rst_i          (rst_i),
       .valid_i        (image_valid_i),
@@ -144,10 +153,7 @@ module accelerator #(
       .data_o         (image_word)
   );
 
-  sequencer #(
-      .WORDS (WORDS),
-      .GROUPS(GROUPS)
-  ) control (
+  sequencer #(.WORDS(WORDS), .GROUPS(GROUPS)) control (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
       .available_i  (available),
@@ -156,138 +162,131 @@ module accelerator #(
       .release_o    (image_release),
       .issue_o      (issue),
       .word_o       (word),
-      .addr_o       (addr1),
+      .addr_o       (addr),
       .first_o      (first),
       .last_o       (last),
       .outstanding_o(outstanding),
       .idle_o       (idle)
   );
 
-  layer1 #(
-      .LANES   (LANES),
-      .DEPTH   (DEPTH1),
-      .ELEMENTS(ELEMENTS),
-      .WEIGHT_W(WEIGHT_W),
-      .ACT_W   (ACT_W),
-      .ACC_W   (ACC1_W),
-      .HOST_W  (HOST_W)
+  // The word of the image comes from its memory a clock later; what belongs to it waits.
+  reg               issue_q;
+  reg               first_q;
+  reg               last_q;
+  reg [ADDR1_W-1:0] addr_q;
+  always @(posedge clk_i) begin
+    if (rst_i) issue_q <= 1'b0;
+    else issue_q <= issue;
+    first_q <= first;
+    last_q  <= last;
+    addr_q  <= addr;
+  end
+
+  systolic_layer #(
+      .LANES(LANES), .PLACES(REQUANTS), .DEPTH(DEPTH1), .ELEMENTS(ELEMENTS), .WEIGHT_W(WEIGHT_W),
+      .ACT_W(ACT_W), .ACC_W(ACC1_W), .HOST_W(HOST_W)
   ) first_layer (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .issue_i      (issue),
-      .addr_i       (addr1),
-      .first_i      (first),
-      .last_i       (last),
+      .valid_i      (issue_q),
+      .first_i      (first_q),
+      .last_i       (last_q),
+      .addr_i       (addr_q),
       .activations_i(image_word),
-      .done_o       (group_done),
-      .acc_o        (acc1),
-      .host_select_i(host_select[0]),
-      .host_we_i    (host_we),
+      .done_o       (done1),
+      .rows_o       (rows1),
+      .total_o      (total1),
+      .host_we_i    (host_we[0]),
+      .host_re_i    (host_re[0]),
       .host_bank_i  (host_bank[BANK1_W-1:0]),
       .host_addr_i  (host_word[ADDR1_W-1:0]),
       .host_wdata_i (host_wdata[ELEMENTS*WEIGHT_W-1:0]),
-      .host_rdata_o (rdata_w1)
+      .host_valid_o (host_valid[0]),
+      .host_word_o  (word_w1)
   );
 
   hidden_stage #(
-      .LANES   (LANES),
-      .GROUPS  (GROUPS),
-      .REQUANTS(REQUANTS),
-      .ACC_W   (ACC1_W),
-      .BIAS_W  (BIAS_W),
-      .SUM_W   (SUM1_W),
-      .SCALE_W (SCALE_W),
-      .SHIFT_W (SHIFT_W),
-      .ACT_W   (ACT_W),
-      .HOST_W  (HOST_W)
+      .LANES(LANES), .REQUANTS(REQUANTS), .GROUPS(GROUPS), .ACC_W(ACC1_W), .TOTAL_W(TOTAL1_W),
+      .WEIGHT_W(WEIGHT_W), .BIAS_W(BIAS_W), .SUM_W(SUM1_W), .SCALE_W(SCALE_W), .SHIFT_W(SHIFT_W),
+      .ACT_W(ACT_W), .HOST_W(HOST_W)
   ) hidden (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
       .scale_i      (scale),
       .shift_i      (shift),
-      .done_i       (group_done),
-      .acc_i        (acc1),
-      .fetch_o      (hidden_fetch),
+      .done_i       (done1),
+      .rows_i       (rows1),
+      .total_i      (total1),
       .valid_o      (hidden_valid_o),
+      .first_o      (hidden_first),
+      .last_o       (hidden_last),
+      .word_o       (hidden_word),
       .hidden_o     (hidden_o),
-      .host_select_i(host_select[1]),
-      .host_we_i    (host_we),
+      .host_we_i    (host_we[1]),
+      .host_re_i    (host_re[1]),
       .host_bank_i  (host_bank[BIAS1_BANK_W-1:0]),
       .host_addr_i  (host_word[ADDR2_W-1:0]),
       .host_wdata_i (host_wdata[BIAS1_WIDTH-1:0]),
-      .host_rdata_o (rdata_b1)
+      .host_valid_o (host_valid[1]),
+      .host_word_o  (word_b1)
   );
 
-  layer2 #(
-      .CLASSES (CLASSES),
-      .REQUANTS(REQUANTS),
-      .DEPTH   (DEPTH2),
-      .WEIGHT_W(WEIGHT_W),
-      .ACT_W   (ACT_W),
-      .ACC_W   (ACC2_W),
-      .HOST_W  (HOST_W)
+  systolic_layer #(
+      .LANES(CLASSES), .PLACES(PLACES2), .SKEW(PLACES2 / 2), .MEM_LANES(SHARE2), .DEPTH(DEPTH2),
+      .ELEMENTS(REQUANTS), .WEIGHT_W(WEIGHT_W), .ACT_W(ACT_W), .ACC_W(ACC2_W), .HOST_W(HOST_W)
   ) second_layer (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .fetch_i      (hidden_fetch),
       .valid_i      (hidden_valid_o),
-      .hidden_i     (hidden_o),
-      .done_o       (layer2_done),
-      .acc_o        (acc2),
-      .host_select_i(host_select[2]),
-      .host_we_i    (host_we),
+      .first_i      (hidden_first),
+      .last_i       (hidden_last),
+      .addr_i       (hidden_word),
+      .activations_i(hidden_o),
+      .done_o       (done2),
+      .rows_o       (rows2),
+      .total_o      (total2),
+      .host_we_i    (host_we[2]),
+      .host_re_i    (host_re[2]),
       .host_bank_i  (host_bank[BANK2_W-1:0]),
       .host_addr_i  (host_word[ADDR2_W-1:0]),
       .host_wdata_i (host_wdata[WIDTH2-1:0]),
-      .host_rdata_o (rdata_w2)
+      .host_valid_o (host_valid[2]),
+      .host_word_o  (word_w2)
   );
 
   readout #(
-      .CLASSES(CLASSES),
-      .ACC_W  (ACC2_W),
-      .BIAS_W (BIAS_W),
-      .LOGIT_W(LOGIT_W),
-      .HOST_W (HOST_W)
+      .CLASSES(CLASSES), .ACC_W(ACC2_W), .TOTAL_W(TOTAL2_W), .WEIGHT_W(WEIGHT_W), .BIAS_W(BIAS_W),
+      .LOGIT_W(LOGIT_W), .HOST_W(HOST_W)
   ) result (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .done_i       (layer2_done),
-      .acc_i        (acc2),
+      .done_i       (done2),
+      .rows_i       (rows2),
+      .total_i      (total2),
       .valid_o      (result_valid_o),
       .ready_i      (result_ready_i),
       .class_o      (result_class_o),
       .value_o      (result_value_o),
       .logits_o     (result_logits_o),
-      .host_select_i(host_select[3]),
-      .host_we_i    (host_we),
+      .host_we_i    (host_we[3]),
+      .host_re_i    (host_re[3]),
       .host_bank_i  (host_bank[BIAS2_BANK_W-1:0]),
       .host_addr_i  (host_word[PAIR_W-1:0]),
       .host_wdata_i (host_wdata[BIAS2_WIDTH-1:0]),
-      .host_rdata_o (rdata_b2)
+      .host_valid_o (host_valid[3]),
+      .host_word_o  (word_b2)
   );
 
   host_port #(
-      .INPUTS  (INPUTS),
-      .HIDDEN  (HIDDEN),
-      .CLASSES (CLASSES),
-      .LANES   (LANES),
-      .REQUANTS(REQUANTS),
-      .SCALE_W (SCALE_W),
-      .SHIFT_W (SHIFT_W),
-      .BANKS_W1(LANES),
-      .DEPTH_W1(DEPTH1),
-      .BANKS_B1(BIAS1_BANKS),
-      .DEPTH_B1(DEPTH2),
-      .BANKS_W2(BANKS2),
-      .DEPTH_W2(DEPTH2),
-      .BANKS_B2(BIAS2_BANKS),
-      .DEPTH_B2(PAIRS),
-      .BANK_W  (HOST_BANK_W),
-      .WORD_W  (HOST_WORD_W)
+      .INPUTS(INPUTS), .HIDDEN(HIDDEN), .CLASSES(CLASSES), .LANES(LANES), .REQUANTS(REQUANTS),
+      .SCALE_W(SCALE_W), .SHIFT_W(SHIFT_W), .BANKS_W1(LANES), .DEPTH_W1(DEPTH1),
+      .BANKS_B1(BIAS1_BANKS), .DEPTH_B1(DEPTH2), .BANKS_W2(BANKS2), .DEPTH_W2(DEPTH2),
+      .BANKS_B2(BIAS2_BANKS), .DEPTH_B2(PAIRS), .BANK_W(HOST_BANK_W), .WORD_W(HOST_WORD_W)
   ) host (
       .clk_i          (clk_i),
       .rst_i          (rst_i),
       .request_i      (host_request_i),
+      .ready_o        (host_ready_o),
       .we_i           (host_we_i),
       .malformed_i    (host_malformed_i),
       .addr_i         (host_addr_i),
@@ -303,15 +302,16 @@ module accelerator #(
       .hold_o         (hold),
       .scale_o        (scale),
       .shift_o        (shift),
-      .select_o       (host_select),
       .we_o           (host_we),
+      .re_o           (host_re),
       .bank_o         (host_bank),
       .word_o         (host_word),
       .wdata_o        (host_wdata),
-      .rdata_w1_i     (rdata_w1),
-      .rdata_b1_i     (rdata_b1),
-      .rdata_w2_i     (rdata_w2),
-      .rdata_b2_i     (rdata_b2)
+      .valid_i        (host_valid),
+      .word_w1_i      (word_w1),
+      .word_b1_i      (word_b1),
+      .word_w2_i      (word_w2),
+      .word_b2_i      (word_b2)
   );
 
 endmodule

@@ -11,8 +11,10 @@
 // their valids low meanwhile, as the standard demands of them. The memories keep their contents.
 //
 // Latency: from the clock that takes the last beat of an image to the first beat of its result as
-// accelerator.v says (64-100-10: 93 clocks); the packet takes CLASSES + 1 clocks at a willing sink,
-// so that the rate of one image every GROUPS * WORDS clocks stays. Of an access: axi_lite_port.v.
+// accelerator.v says (64-100-10: 94 clocks); the packet takes CLASSES + 1 clocks at a willing sink. As
+// two images at most are between start and the end of the packet, two take at least the latency and
+// CLASSES clocks: the rate of one image every GROUPS * WORDS clocks stays where twice that is more
+// (64-100-10: 128, more than 104). Of an access: axi_lite_port.v.
 
 `default_nettype none
 
@@ -76,10 +78,12 @@ module accelerator_axi #(
   wire [18:0]                host_addr;
   wire [63:0]                host_wdata, host_rdata;
 
-  // Taps for observation and protection bits, of no use here.
+  // Taps for observation and protection bits, of no use here; nor is the host's ready, since
+  // axi_lite_port asks for one access at a time.
+  wire                       host_ready;
   wire                       hidden_valid;
   wire [REQUANTS*ACT_W-1:0]  hidden;
-  wire unused = &{1'b0, hidden_valid, hidden, s_axi_awprot, s_axi_arprot};
+  wire unused = &{1'b0, host_ready, hidden_valid, hidden, s_axi_awprot, s_axi_arprot};
 
   accelerator #(
       .INPUTS  (INPUTS),
@@ -102,6 +106,7 @@ module accelerator_axi #(
       .hidden_valid_o  (hidden_valid),
       .hidden_o        (hidden),
       .host_request_i  (host_request),
+      .host_ready_o    (host_ready),
       .host_we_i       (host_we),
       .host_malformed_i(host_malformed),
       .host_addr_i     (host_addr),

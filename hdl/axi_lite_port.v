@@ -10,8 +10,9 @@
 // on as malformed, which host_port refuses; whatever it refuses answers SLVERR.
 //
 // Latency: bvalid_o 5 clocks after the clock that takes the later of address and data, rvalid_o 5
-// clocks after the clock that takes the address, when no other access is under way. Responses taken
-// at once, writes alone or reads alone come every 5 clocks, writes and reads in turn every 4.
+// clocks after the clock that takes the address, when no other access is under way; later by as much
+// as host_port needs longer for a word of a memory. Responses taken at once, writes alone or reads
+// alone of registers come every 5 clocks, writes and reads in turn every 4.
 
 `default_nettype none
 

@@ -1,63 +1,73 @@
-// One multiply-accumulate lane: every clock the dot product of ELEMENTS signed weights and unsigned
-// activations is added to an accumulator.
+// One multiply-accumulate lane: every clock the dot product of ELEMENTS unsigned weights and
+// activations is added to an accumulator, which is kept as two rows whose sum is its value.
 //
-// Latency: from weights_i to the sum that the accumulator takes 1 + log2(ELEMENTS) clocks;
-// accumulate_i and first_i belong to that later clock. acc_o shows the result one clock after it.
-// Multiplication, every level of additions and the accumulation each have a clock of their own.
+// Latency: the word whose weights come with valid_i is in the accumulator two clocks later (products;
+// reduction and accumulation); first_i belongs to the second of them. While nothing is valid zeros are added: the value stays, its two rows may change.
 
 `default_nettype none
 
 module dot_lane #(
     parameter ELEMENTS = 8,                // products a clock, a power of two
-    parameter WEIGHT_W = 8,                // bits of a weight, signed
+    parameter WEIGHT_W = 8,                // bits of a weight, unsigned
     parameter ACT_W    = 8,                // bits of an activation, unsigned
-    parameter ACC_W    = 22                // bits of the accumulator, signed
+    parameter ACC_W    = 22                // bits of the accumulator
 ) (
     input  wire                         clk_i,
     input  wire [ELEMENTS*WEIGHT_W-1:0] weights_i,     // element 0 in the low bits
     input  wire [ELEMENTS*ACT_W-1:0]    activations_i,
-    input  wire                         accumulate_i,  // take the sum
-    input  wire                         first_i,       // ... in place of what was there
-    output wire [ACC_W-1:0]             acc_o
+    input  wire                         valid_i,       // take the word
+    input  wire                         first_i,       // take it in place of what was there
+    output wire [2*ACC_W-1:0]           rows_o
 );
 
-  // -2^(WEIGHT_W-1) * (2^ACT_W - 1) still fits: no bit more than the widths' sum is needed.
   localparam PRODUCT_W = WEIGHT_W + ACT_W;
   localparam SUM_W     = PRODUCT_W + $clog2(ELEMENTS);
+  localparam ROWS      = (ELEMENTS > 1) ? ELEMENTS : 2;
 
+  // Registered right behind the multipliers, whose outputs settle last, so that little moves with them.
   reg [ELEMENTS*PRODUCT_W-1:0] products_q;
+  wire [ROWS*SUM_W-1:0] products;
   genvar e;
   generate
-    for (e = 0; e < ELEMENTS; e = e + 1) begin : element
-      wire signed [WEIGHT_W-1:0] weight = weights_i[e*WEIGHT_W +: WEIGHT_W];
-      wire [ACT_W-1:0] activation = activations_i[e*ACT_W +: ACT_W];
-      wire signed [PRODUCT_W-1:0] product = weight * $signed({1'b0, activation});
-      always @(posedge clk_i) products_q[e*PRODUCT_W +: PRODUCT_W] <= product;
+    for (e = 0; e < ROWS; e = e + 1) begin : row
+      if (e < ELEMENTS) begin : element
+        wire [PRODUCT_W-1:0] product =
+            weights_i[e*WEIGHT_W +: WEIGHT_W] * activations_i[e*ACT_W +: ACT_W];
+        always @(posedge clk_i) begin
+          products_q[e*PRODUCT_W +: PRODUCT_W] <= valid_i ? product : {PRODUCT_W{1'b0}};
+        end
+        assign products[e*SUM_W +: SUM_W] =
+            {{(SUM_W - PRODUCT_W) {1'b0}}, products_q[e*PRODUCT_W +: PRODUCT_W]};
+      end else begin : none
+        assign products[e*SUM_W +: SUM_W] = {SUM_W{1'b0}};
+      end
     end
   endgenerate
 
-  wire [SUM_W-1:0] sum;
-  generate
-    if (ELEMENTS == 1) begin : single
-      assign sum = products_q;
-    end else begin : several
-      adder_tree #(
-          .COUNT(ELEMENTS),
-          .WIDTH(PRODUCT_W)
-      ) tree (
-          .clk_i  (clk_i),
-          .terms_i(products_q),
-          .sum_o  (sum)
-      );
-    end
-  endgenerate
+  wire [2*SUM_W-1:0] sum;
+  carry_save #(
+      .ROWS (ROWS),
+      .WIDTH(SUM_W)
+  ) reduce (
+      .rows_i(products),
+      .rows_o(sum)
+  );
 
-  reg [ACC_W-1:0] acc_q;
-  wire [ACC_W-1:0] addend = {{(ACC_W - SUM_W) {sum[SUM_W-1]}}, sum};
-  always @(posedge clk_i) begin
-    if (accumulate_i) acc_q <= first_i ? addend : acc_q + addend;
-  end
-  assign acc_o = acc_q;
+  reg  [2*ACC_W-1:0] rows_q;
+  wire [2*ACC_W-1:0] next;
+  carry_save #(
+      .ROWS (4),
+      .WIDTH(ACC_W)
+  ) accumulate (
+      .rows_i({
+        {(ACC_W - SUM_W) {1'b0}}, sum[2*SUM_W-1:SUM_W],
+        {(ACC_W - SUM_W) {1'b0}}, sum[SUM_W-1:0],
+        rows_q & {(2 * ACC_W) {~first_i}}
+      }),
+      .rows_o(next)
+  );
+  always @(posedge clk_i) rows_q <= next;
+  assign rows_o = rows_q;
 
 endmodule
 

@@ -1,18 +1,20 @@
-// From the sums of layer 1 to the hidden bytes: the LANES sums of a group are taken over at once
-// and then leave REQUANTS a clock, each through its bias and its requantiser.
+// From the sums of layer 1 to the hidden bytes: the sums of one segment a clock go through bias and
+// requantisation.
 //
-// Latency: the first hidden bytes (valid_o) 6 clocks after done_i, the rest in the clocks that
-// follow without a gap; fetch_o is one clock ahead of valid_o, for the memories of layer 2.
+// Latency: the first hidden bytes (valid_o) 5 clocks after done_i, the rest in the clocks that follow
+// without a gap; word_o, first_o and last_o tell which of the image's they are.
 
 `default_nettype none
 
 module hidden_stage #(
     parameter LANES    = 13,               // sums of a group
-    parameter GROUPS   = 8,                // groups of an image
     parameter REQUANTS = 2,                // hidden bytes a clock
-    parameter ACC_W    = 22,               // bits of a sum without bias, signed
-    parameter BIAS_W   = 32,               // bits of a bias, signed
-    parameter SUM_W    = 33,               // bits of a sum with bias, signed
+    parameter GROUPS   = 8,                // groups of an image
+    parameter ACC_W    = 22,
+    parameter TOTAL_W  = 14,
+    parameter WEIGHT_W = 8,
+    parameter BIAS_W   = 32,
+    parameter SUM_W    = 33,
     parameter SCALE_W  = 16,
     parameter SHIFT_W  = 5,
     parameter ACT_W    = 8,
@@ -29,81 +31,59 @@ module hidden_stage #(
     input  wire [SCALE_W-1:0]        scale_i,
     input  wire [SHIFT_W-1:0]        shift_i,
 
-    input  wire                      done_i,
-    input  wire [LANES*ACC_W-1:0]    acc_i,
+    input  wire                      done_i,      // a group's sums will be complete in the next clock
+    input  wire [LANES*2*ACC_W-1:0] rows_i,
+    input  wire [TOTAL_W-1:0]        total_i,
 
-    output wire                      fetch_o,     // hidden bytes will be valid in the next clock
     output wire                      valid_o,
+    output wire                      first_o,     // of an image
+    output wire                      last_o,
+    output wire [ADDR_W-1:0]         word_o,
     output wire [REQUANTS*ACT_W-1:0] hidden_o,    // the lower neuron in the low bits
 
-    input  wire                      host_select_i,
     input  wire                      host_we_i,
+    input  wire                      host_re_i,
     input  wire [BANK_W-1:0]         host_bank_i,
     input  wire [ADDR_W-1:0]         host_addr_i,
     input  wire [WIDTH-1:0]          host_wdata_i,
-    output wire [HOST_W-1:0]         host_rdata_o
+    output wire                      host_valid_o,
+    output wire [HOST_W-1:0]         host_word_o
 );
 
-  localparam STEP_W = (STEPS > 1) ? $clog2(STEPS) : 1;
-  localparam [STEP_W-1:0] FINAL_STEP = STEPS[STEP_W-1:0] - 1'b1;
-  localparam [ADDR_W-1:0] FINAL_ADDR = DEPTH[ADDR_W-1:0] - 1'b1;
-  localparam QUEUE_W = STEPS * REQUANTS * ACC_W;
-  localparam SHIFT_OUT = REQUANTS * ACC_W;
-  localparam STAGES = 6;                   // queue, bias, and the requantiser's four
+  localparam [ADDR_W-1:0] FINAL = DEPTH[ADDR_W-1:0] - 1'b1;
 
-  // One step: the bias memory is read at addr_q; the sums are at the head of the queue a clock later.
-  reg [STEP_W-1:0] step_q;
-  reg [ADDR_W-1:0] addr_q;
-  wire step = done_i | (step_q != {STEP_W{1'b0}});
-
-  reg [STAGES-1:0] step_age_q;             // bit k: there was a step k + 1 clocks ago
-  reg [QUEUE_W-1:0] queue_q;
-
-  always @(posedge clk_i) begin
-    if (rst_i) begin
-      step_q     <= {STEP_W{1'b0}};
-      addr_q     <= {ADDR_W{1'b0}};
-      step_age_q <= {STAGES{1'b0}};
-    end else begin
-      if (step) begin
-        step_q <= (step_q == FINAL_STEP) ? {STEP_W{1'b0}} : step_q + 1'b1;
-        addr_q <= (addr_q == FINAL_ADDR) ? {ADDR_W{1'b0}} : addr_q + 1'b1;
-      end
-      step_age_q <= {step_age_q[STAGES-2:0], step};
-    end
-    if (done_i) queue_q <= {{(QUEUE_W - LANES * ACC_W) {1'b0}}, acc_i};
-    else queue_q <= queue_q >> SHIFT_OUT;
-  end
-
-  wire [REQUANTS*BIAS_W-1:0] biases;
-  parameter_store #(
-      .BANKS (BANKS),
-      .WIDTH (WIDTH),
-      .TOTAL (REQUANTS * BIAS_W),
-      .DEPTH (DEPTH),
-      .HOST_W(HOST_W)
-  ) store (
+  wire                      sum_valid;
+  wire [REQUANTS*SUM_W-1:0] sums;
+  sum_stage #(
+      .LANES   (LANES),
+      .PLACES  (REQUANTS),
+      .GROUPS  (GROUPS),
+      .ACC_W   (ACC_W),
+      .TOTAL_W (TOTAL_W),
+      .WEIGHT_W(WEIGHT_W),
+      .BIAS_W  (BIAS_W),
+      .SUM_W   (SUM_W),
+      .HOST_W  (HOST_W)
+  ) summing (
       .clk_i        (clk_i),
-      .addr_i       (addr_q),
-      .data_o       (biases),
-      .host_select_i(host_select_i),
+      .rst_i        (rst_i),
+      .start_i      (done_i),
+      .rows_i       (rows_i),
+      .total_i      (total_i),
+      .valid_o      (sum_valid),
+      .sum_o        (sums),
       .host_we_i    (host_we_i),
+      .host_re_i    (host_re_i),
       .host_bank_i  (host_bank_i),
       .host_addr_i  (host_addr_i),
       .host_wdata_i (host_wdata_i),
-      .host_rdata_o (host_rdata_o)
+      .host_valid_o (host_valid_o),
+      .host_word_o  (host_word_o)
   );
 
   genvar r;
   generate
     for (r = 0; r < REQUANTS; r = r + 1) begin : unit
-      wire [ACC_W-1:0]  acc  = queue_q[r*ACC_W +: ACC_W];
-      wire [BIAS_W-1:0] bias = biases[r*BIAS_W +: BIAS_W];
-      reg [SUM_W-1:0] sum_q;
-      always @(posedge clk_i) begin
-        sum_q <= {{(SUM_W - ACC_W) {acc[ACC_W-1]}}, acc}
-               + {{(SUM_W - BIAS_W) {bias[BIAS_W-1]}}, bias};
-      end
       requantize #(
           .SUM_W  (SUM_W),
           .SCALE_W(SCALE_W),
@@ -111,8 +91,7 @@ module hidden_stage #(
           .ACT_W  (ACT_W)
       ) requantiser (
           .clk_i  (clk_i),
-          .rst_i  (rst_i),
-          .sum_i  (sum_q),
+          .sum_i  (sums[r*SUM_W +: SUM_W]),
           .scale_i(scale_i),
           .shift_i(shift_i),
           .h_o    (hidden_o[r*ACT_W +: ACT_W])
@@ -120,8 +99,21 @@ module hidden_stage #(
     end
   endgenerate
 
-  assign fetch_o = step_age_q[STAGES-2];
-  assign valid_o = step_age_q[STAGES-1];
+  reg [1:0]        valid_q;
+  reg [ADDR_W-1:0] word_q;
+  always @(posedge clk_i) begin
+    if (rst_i) begin
+      valid_q <= 2'b00;
+      word_q  <= {ADDR_W{1'b0}};
+    end else begin
+      valid_q <= {valid_q[0], sum_valid};
+      if (valid_o) word_q <= last_o ? {ADDR_W{1'b0}} : word_q + 1'b1;
+    end
+  end
+  assign valid_o = valid_q[1];
+  assign first_o = word_q == {ADDR_W{1'b0}};
+  assign last_o  = word_q == FINAL;
+  assign word_o  = word_q;
 
 endmodule
 

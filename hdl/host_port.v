@@ -18,8 +18,9 @@
 // the access is refused, changes nothing and answers with error_o. Every address that is not listed
 // is an error; none is an alias of another.
 //
-// Latency: ack_o, error_o and rdata_o (zero after an error) 3 clocks after request_i, in order. The
-// access itself, and the decision whether to refuse it, is in the clock after request_i.
+// Latency: a request is taken in a clock with ready_o, and decided two clocks later; the answer (ack_o,
+// error_o, rdata_o, which is zero but after a read that was granted) comes a clock after that, or,
+// for a word of a memory, when it has come from there. After a read nothing is taken until its answer.
 
 `default_nettype none
 
@@ -46,6 +47,7 @@ module host_port #(
     input  wire               rst_i,
 
     input  wire               request_i,
+    output wire               ready_o,
     input  wire               we_i,
     input  wire               malformed_i, // not a whole, aligned word: to be refused
     input  wire [18:0]        addr_i,
@@ -63,15 +65,17 @@ module host_port #(
     output wire [SCALE_W-1:0] scale_o,
     output wire [SHIFT_W-1:0] shift_o,
 
-    output wire [3:0]         select_o,    // W1, B1, W2, B2
-    output wire               we_o,
+    // An access, W1, B1, W2, B2, and where a word that was asked for comes back.
+    output wire [3:0]         we_o,
+    output wire [3:0]         re_o,
     output wire [BANK_W-1:0]  bank_o,
     output wire [WORD_W-1:0]  word_o,
     output wire [63:0]        wdata_o,
-    input  wire [63:0]        rdata_w1_i,  // two clocks after select_o
-    input  wire [63:0]        rdata_b1_i,
-    input  wire [63:0]        rdata_w2_i,
-    input  wire [63:0]        rdata_b2_i
+    input  wire [3:0]         valid_i,
+    input  wire [63:0]        word_w1_i,
+    input  wire [63:0]        word_b1_i,
+    input  wire [63:0]        word_w2_i,
+    input  wire [63:0]        word_b2_i
 );
 
   localparam [63:0] ID    = {32'h4F48_4D42, 16'd1, 16'd0};
@@ -83,9 +87,12 @@ module host_port #(
   reg        malformed_q;
   reg [18:0] addr_q;
   reg [63:0] wdata_q;
+  reg        reading_q;                    // a read is not answered yet
+  wire       take = request_i & ~reading_q;
+  assign ready_o = ~reading_q;
   always @(posedge clk_i) begin
     if (rst_i) request_q <= 1'b0;
-    else request_q <= request_i;
+    else request_q <= take;
     write_q     <= we_i;
     malformed_q <= malformed_i;
     addr_q      <= addr_i;
@@ -113,35 +120,60 @@ module host_port #(
   wire       in_registers = (region == 3'd0) & (bank == 6'd0) & (word < 10'd7);
   wire [6:0] register     = {7{in_registers}} & (7'd1 << word[2:0]);
 
-  // What is refused, in order: malformed, no such address, does not fit, busy.
+  // What is refused, in order: malformed, no such address, does not fit; busy is for clock 2.
   wire exists   = is_memory | (write_q ? |register[6:3] : in_registers);
   wire fits     = ~write_q | is_memory
                 | (register[3] & (wdata_q[63:1] == 63'd0))
                 | (register[4] & (wdata_q[63:5] == 59'd0))
                 | (register[5] & (wdata_q[63:SCALE_W] == {(64 - SCALE_W) {1'b0}}))
                 | (register[6] & (wdata_q[63:SHIFT_W] == {(64 - SHIFT_W) {1'b0}}));
-  wire needs_idle = is_memory | (write_q & |register[6:5]);
-  wire bad_value  = request_q & (malformed_q | (exists & ~fits));
-  wire bad_addr   = request_q & ~malformed_q & ~exists;
-  wire bad_time   = request_q & ~malformed_q & exists & fits & needs_idle & ~idle_i;
-  wire refused    = bad_value | bad_addr | bad_time;
-  wire go         = request_q & ~refused;
-  wire write      = go & write_q;
 
-  assign select_o = memory & {4{go}};
-  assign we_o     = write_q;
-  assign bank_o   = bank[BANK_W-1:0];
-  assign word_o   = word[WORD_W-1:0];
-  assign wdata_o  = wdata_q;
+  // Clock 2: what it is, and whether it may be done now.
+  reg              good_q, bad_value_q, bad_addr_q;
+  reg              needs_idle_q;
+  reg              is_write_q;
+  reg [3:0]        memory_q;
+  reg [6:0]        register_q;
+  reg [BANK_W-1:0] bank_q;
+  reg [WORD_W-1:0] word_q;
+  reg [63:0]       data_q;                 // only what is written, so that nothing else moves it
+  always @(posedge clk_i) begin
+    if (rst_i) begin
+      good_q      <= 1'b0;
+      bad_value_q <= 1'b0;
+      bad_addr_q  <= 1'b0;
+    end else begin
+      good_q      <= request_q & ~malformed_q & exists & fits;
+      bad_value_q <= request_q & (malformed_q | (exists & ~fits));
+      bad_addr_q  <= request_q & ~malformed_q & ~exists;
+    end
+    needs_idle_q <= is_memory | (write_q & |register[6:5]);
+    is_write_q   <= write_q;
+    memory_q     <= memory;
+    register_q   <= register;
+    bank_q       <= bank[BANK_W-1:0];
+    word_q       <= word[WORD_W-1:0];
+    if (request_q & write_q) data_q <= wdata_q;
+  end
+  wire bad_time = good_q & needs_idle_q & ~idle_i;
+  wire refused  = bad_value_q | bad_addr_q | bad_time;
+  wire go       = good_q & ~bad_time;
+  wire write    = go & is_write_q;
+
+  assign we_o    = memory_q & {4{write}};
+  assign re_o    = memory_q & {4{go & ~is_write_q}};
+  assign bank_o  = bank_q;
+  assign word_o  = word_q;
+  assign wdata_o = data_q;
 
   reg               hold_q;
   reg [4:0]         errors_q;
   reg [SCALE_W-1:0] scale_q;
   reg [SHIFT_W-1:0] shift_q;
   wire [4:0] new_errors = {
-    framing_error_i, bad_value, bad_addr, bad_time & ~write_q, bad_time & write_q
+    framing_error_i, bad_value_q, bad_addr_q, bad_time & ~is_write_q, bad_time & is_write_q
   };
-  wire [4:0] cleared = {5{write & register[4]}} & wdata_q[4:0];
+  wire [4:0] cleared = {5{write & register_q[4]}} & data_q[4:0];
   always @(posedge clk_i) begin
     if (rst_i) begin
       hold_q   <= 1'b0;
@@ -150,9 +182,9 @@ module host_port #(
       shift_q  <= {SHIFT_W{1'b0}};
     end else begin
       errors_q <= (errors_q & ~cleared) | new_errors;
-      if (write & register[3]) hold_q <= wdata_q[0];
-      if (write & register[5]) scale_q <= wdata_q[SCALE_W-1:0];
-      if (write & register[6]) shift_q <= wdata_q[SHIFT_W-1:0];
+      if (write & register_q[3]) hold_q <= data_q[0];
+      if (write & register_q[5]) scale_q <= data_q[SCALE_W-1:0];
+      if (write & register_q[6]) shift_q <= data_q[SHIFT_W-1:0];
     end
   end
   assign hold_o  = hold_q;
@@ -160,44 +192,38 @@ module host_port #(
   assign shift_o = shift_q;
 
   wire [5:0]  status = {outstanding_i, 1'b0, image_waits_i, result_waits_i, ~idle_i};
-  wire [63:0] register_value = ({64{register[0]}} & ID)
-                             | ({64{register[1]}} & SHAPE)
-                             | ({64{register[2]}} & {58'd0, status})
-                             | ({64{register[3]}} & {63'd0, hold_q})
-                             | ({64{register[4]}} & {59'd0, errors_q})
-                             | ({64{register[5]}} & {{(64 - SCALE_W) {1'b0}}, scale_q})
-                             | ({64{register[6]}} & {{(64 - SHIFT_W) {1'b0}}, shift_q});
+  wire [63:0] register_value = ({64{register_q[0]}} & ID)
+                             | ({64{register_q[1]}} & SHAPE)
+                             | ({64{register_q[2]}} & {58'd0, status})
+                             | ({64{register_q[3]}} & {63'd0, hold_q})
+                             | ({64{register_q[4]}} & {59'd0, errors_q})
+                             | ({64{register_q[5]}} & {{(64 - SCALE_W) {1'b0}}, scale_q})
+                             | ({64{register_q[6]}} & {{(64 - SHIFT_W) {1'b0}}, shift_q});
 
-  // Clocks 2 and 3: the answer waits for the memories.
-  reg [1:0]  ack_age_q;
-  reg [1:0]  error_age_q;
-  reg [63:0] value_q, value_late_q;
-  reg [3:0]  read_q, read_late_q;
+  // Clock 3, or when the word is there: the answer.
+  reg        ack_q;
+  reg        error_q;
+  reg [63:0] rdata_q;
+  wire [63:0] came = ({64{valid_i[0]}} & word_w1_i) | ({64{valid_i[1]}} & word_b1_i)
+                   | ({64{valid_i[2]}} & word_w2_i) | ({64{valid_i[3]}} & word_b2_i);
+  wire answer = (good_q & ~|re_o) | refused | (|valid_i);
   always @(posedge clk_i) begin
     if (rst_i) begin
-      ack_age_q    <= 2'b00;
-      error_age_q  <= 2'b00;
-      value_q      <= 64'd0;
-      value_late_q <= 64'd0;
-      read_q       <= 4'd0;
-      read_late_q  <= 4'd0;
+      ack_q     <= 1'b0;
+      error_q   <= 1'b0;
+      reading_q <= 1'b0;
+      rdata_q   <= 64'd0;
     end else begin
-      ack_age_q    <= {ack_age_q[0], request_q};
-      error_age_q  <= {error_age_q[0], refused};
-      value_q      <= (go & ~write_q) ? register_value : 64'd0;
-      value_late_q <= value_q;
-      read_q       <= write_q ? 4'd0 : select_o;
-      read_late_q  <= read_q;
+      ack_q     <= answer;
+      error_q   <= refused;
+      rdata_q   <= came | (register_value & {64{go & ~is_write_q}});
+      if (take & ~we_i) reading_q <= 1'b1;
+      else if (answer & (~is_write_q | (|valid_i))) reading_q <= 1'b0;
     end
   end
-
-  assign ack_o   = ack_age_q[1];
-  assign error_o = error_age_q[1];
-  assign rdata_o = value_late_q
-                 | ({64{read_late_q[0]}} & rdata_w1_i)
-                 | ({64{read_late_q[1]}} & rdata_b1_i)
-                 | ({64{read_late_q[2]}} & rdata_w2_i)
-                 | ({64{read_late_q[3]}} & rdata_b2_i);
+  assign ack_o   = ack_q;
+  assign error_o = error_q;
+  assign rdata_o = rdata_q;
 
 endmodule
 

@@ -1,9 +1,8 @@
 // Weights or biases of one layer: BANKS memories that are read together at one address, so that a
 // wide word costs no more depth than the computation needs, and that the host reaches one by one.
 //
-// Latency: data_o one clock after addr_i; host_rdata_o two clocks after host_select_i. While the
-// host has the memories (host_select_i), addr_i is not looked at: the caller lets it in only while
-// nothing runs.
+// Latency: data_o one clock after addr_i; host_word_o two clocks after host_re_i. While the host has
+// the memories, addr_i is not looked at: the caller lets it in only while nothing runs.
 
 `default_nettype none
 
@@ -17,18 +16,20 @@ module parameter_store #(
     parameter BANK_W = (BANKS > 1) ? $clog2(BANKS) : 1
 ) (
     input  wire              clk_i,
+    input  wire              rst_i,
     input  wire [ADDR_W-1:0] addr_i,        // of the computation
     output wire [TOTAL-1:0]  data_o,        // bank 0 in the low bits
 
-    input  wire              host_select_i, // the host's address goes to the memories
-    input  wire              host_we_i,     // ... and its word is written
+    input  wire              host_we_i,     // the host writes a word
+    input  wire              host_re_i,     // the host reads a word
     input  wire [BANK_W-1:0] host_bank_i,
     input  wire [ADDR_W-1:0] host_addr_i,
     input  wire [WIDTH-1:0]  host_wdata_i,
-    output wire [HOST_W-1:0] host_rdata_o   // zero above the memory's width
+    output wire              host_valid_o,  // the word that was read is there
+    output wire [HOST_W-1:0] host_word_o    // zero above the memory's width
 );
 
-  wire [ADDR_W-1:0] addr = host_select_i ? host_addr_i : addr_i;
+  wire [ADDR_W-1:0] addr = (host_we_i | host_re_i) ? host_addr_i : addr_i;
   wire [HOST_W*BANKS-1:0] host_words;
 
   genvar b;
@@ -42,7 +43,7 @@ module parameter_store #(
           .DEPTH(DEPTH)
       ) memory (
           .clk_i  (clk_i),
-          .we_i   (host_select_i & host_we_i & (host_bank_i == INDEX)),
+          .we_i   (host_we_i & (host_bank_i == INDEX)),
           .addr_i (addr),
           .wdata_i(host_wdata_i[BITS-1:0]),
           .rdata_o(word)
@@ -54,7 +55,7 @@ module parameter_store #(
 
   // The word that the host asked for is picked one clock later, when the memories have it.
   wire [HOST_W-1:0] host_word;
-  reg  [HOST_W-1:0] host_rdata_q;
+  reg  [HOST_W-1:0] host_word_q;
   generate
     if (BANKS == 1) begin : one_bank
       assign host_word = host_words;
@@ -64,8 +65,14 @@ module parameter_store #(
       assign host_word = host_words[bank_q*HOST_W +: HOST_W];
     end
   endgenerate
-  always @(posedge clk_i) host_rdata_q <= host_word;
-  assign host_rdata_o = host_rdata_q;
+  reg [1:0] re_age_q;
+  always @(posedge clk_i) begin
+    if (rst_i) re_age_q <= 2'b00;
+    else re_age_q <= {re_age_q[0], host_re_i};
+  end
+  assign host_valid_o = re_age_q[1];
+  always @(posedge clk_i) host_word_q <= host_word;
+  assign host_word_o = host_word_q;
 
 endmodule
 

@@ -39,9 +39,12 @@ from .test_exactness import latency
 
 # Columns of Simulation.clocks.
 RST, VALID, DATA, LAST, READY, REQUEST, WE, MALFORMED, ADDR, WDATA = range(10)
-IMAGE_READY, RESULT_VALID, CLASS, VALUE, HIDDEN_VALID, HIDDEN, ACK, ERROR, RDATA, LOGITS = range(10)
+IMAGE_READY, RESULT_VALID, CLASS, VALUE, HIDDEN_VALID, HIDDEN = range(6)
+HOST_READY, ACK, ERROR, RDATA, LOGITS = range(6, 11)
+DECIDED = 2
+"""Clocks from the one that takes a request of the host to the one that grants or refuses it."""
 ANSWER_CLOCKS = 3
-"""Clocks from a host request to its answer; it is decided one clock after the request."""
+"""Clocks to the answer, but of a word of a memory; a read keeps all others out until then."""
 U64 = (1 << 64) - 1
 
 
@@ -400,13 +403,14 @@ def expect(simulation: Simulation, register: Register, value: int, when: str) ->
 
 def word_bits(hardware: Hardware, memory: Memory) -> list[int]:
     """Bits of the words of each memory of a region: the last one may be narrower than the host."""
-    total = {
-        Region.W1: 64 * hardware.lanes,
-        Region.B1: hardware.requants * hardware.bias_bits,
-        Region.W2: hardware.classes * hardware.requants * hardware.weight_bits,
-        Region.B2: 2 * hardware.bias_bits,
+    a_class = hardware.requants * hardware.weight_bits
+    total, each = {
+        Region.W1: (64 * hardware.lanes, 64),
+        Region.B1: (hardware.requants * hardware.bias_bits, 64),
+        Region.W2: (hardware.classes * a_class, 2 * a_class if 2 * a_class <= 64 else a_class),
+        Region.B2: (2 * hardware.bias_bits, 64),
     }[memory.region]
-    return [min(64, total - 64 * bank) for bank in range(memory.banks)]
+    return [min(each, total - each * bank) for bank in range(memory.banks)]
 
 
 @cache
@@ -535,12 +539,13 @@ def malformed(simulation: Simulation) -> None:
     listed = [int(memory.addresses()[0, 0]) for memory in memories(hardware).values()]
     targets = [*map(int, Register), *listed, *unlisted_addresses(hardware)[:8].tolist(), 0x7FFFF]
     for data in (None, 0, U64):
-        inputs = clocks(len(targets) + ANSWER_CLOCKS)
-        for row, target in zip(inputs, targets, strict=False):
+        inputs = clocks(ANSWER_CLOCKS * len(targets) + 1)
+        for row, target in zip(every(inputs, 0), targets, strict=True):
             access(row, target, data, malformed=True)
-        said = answers(inputs, simulation.clocks(inputs))
-        assert said[:, 0].all(), "a partial word was accepted"
-        assert not said[:, 1].any(), "a refused access shows data"
+        said = answers(hardware, inputs, simulation.clocks(inputs))
+        assert len(said.error) == len(targets)
+        assert said.error.all(), "a partial word was accepted"
+        assert not said.data.any(), "a refused access shows data"
         expect(simulation, Register.ERRORS, Error.VALUE, "after partial words")
         write(simulation, Register.ERRORS, Error.VALUE)
     for register in (Register.CONTROL, Register.SCALE, Register.SHIFT):
@@ -621,32 +626,89 @@ def stream(rows: NDArray[np.uint64], hardware: Hardware, images: NDArray[np.uint
     rows[: len(words), LAST] = np.arange(len(words)) % hardware.words == hardware.words - 1
 
 
-def answers(inputs: NDArray[np.uint64], found: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Error and data of every access, (n, 2); answers come where they should and nowhere else."""
-    asked = np.flatnonzero(inputs[:, REQUEST])
+def read_clocks(hardware: Hardware) -> dict[int, int]:
+    """Clocks from the request for a word of a memory to the word, by region: it passes along all
+    segments of its layer, and two clocks of a memory of biases."""
+    shared = hardware.steps < hardware.words  # two pairs in a segment of layer 2
+    segments1 = hardware.steps
+    segments2 = -(-hardware.classes // (4 if shared else 2))
+    return {
+        Region.W1: ANSWER_CLOCKS + 3 + segments1 - 1,
+        Region.B1: ANSWER_CLOCKS + 2,
+        Region.W2: ANSWER_CLOCKS + 3 + (2 if shared else 1) * (segments2 - 1),
+        Region.B2: ANSWER_CLOCKS + 2,
+    }
+
+
+@cache
+def listed_words(hardware: Hardware) -> frozenset[int]:
+    return frozenset(all_words(hardware)[0].tolist())
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Of the accesses that were taken and answered: clocks of request and answer, error, data."""
+
+    asked: NDArray[np.int64]
+    clock: NDArray[np.int64]
+    error: NDArray[np.bool_]
+    data: NDArray[np.uint64]
+
+
+def answers(hardware: Hardware, inputs: NDArray[np.uint64], found: NDArray[np.uint64]) -> Answers:
+    """What came of every access that was taken; ready and answers come where they should and
+    nowhere else. A refusal says itself in which of its two clocks an answer is due."""
+    asked, clock = [], []
+    free = 0  # first clock in which the host is ready
+    latency, words = read_clocks(hardware), listed_words(hardware)
+    ready, due = np.zeros((2, len(inputs)), np.uint64)
+    for at, row in enumerate(inputs.tolist()):
+        ready[at] = at >= free
+        if not row[REQUEST] or at < free:
+            continue
+        answer = at + ANSWER_CLOCKS
+        if not row[WE]:
+            if row[ADDR] in words and not row[MALFORMED]:
+                refused = answer < len(found) and found[answer, ACK] and found[answer, ERROR]
+                answer = answer if refused else at + latency[row[ADDR] >> 16]
+            free = answer
+        if answer < len(inputs):
+            asked.append(at)
+            clock.append(answer)
+            due[answer] = 1
     assert len(asked) > 0
-    due = np.zeros(len(inputs), np.uint64)
-    due[asked[asked < len(inputs) - ANSWER_CLOCKS] + ANSWER_CLOCKS] = 1
-    wrong = np.flatnonzero(found[:, ACK] != due)
-    assert len(wrong) == 0, f"host_ack is {found[wrong[0], ACK]} in clock {wrong[0]}"
-    quiet = found[due == 0]
-    assert not quiet[:, [ERROR, RDATA]].any(), "error or data without an answer"
-    return found[due == 1][:, [ERROR, RDATA]]
+    for name, column, wanted in (("host_ready", HOST_READY, ready), ("host_ack", ACK, due)):
+        wrong = np.flatnonzero(found[:, column] != wanted)
+        assert len(wrong) == 0, f"{name} is {found[wrong[0], column]} in clock {wrong[0]}"
+    assert not found[due == 0][:, [ERROR, RDATA]].any(), "error or data without an answer"
+    at = np.array(clock)
+    return Answers(np.array(asked), at, found[at, ERROR] != 0, found[at, RDATA])
+
+
+def every(inputs: NDArray[np.uint64], phase: int) -> Iterator[NDArray[np.uint64]]:
+    """Rows for reads that are answered in ANSWER_CLOCKS, as fast as they are taken, in one of the
+    ANSWER_CLOCKS phases, such that the last one is answered."""
+    return iter(inputs[phase : len(inputs) - ANSWER_CLOCKS : ANSWER_CLOCKS])
 
 
 @cache
 def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Random accesses while nothing runs, and their answers from a dictionary of words."""
+    """Random accesses while nothing runs, at any distance that is taken and with others between
+    that are not, and their answers from a dictionary of words: error and data."""
     rng = generator(hardware, 7)
     addresses, masks = all_words(hardware)
     keep: dict[int, int] = {Register.CONTROL: 0, Register.SCALE: 0, Register.SHIFT: 0}
     width = {Register.CONTROL: 1, Register.SCALE: 16, Register.SHIFT: 5}
     memory = dict(zip(addresses.tolist(), masks.tolist(), strict=True))
-    inputs, due = clocks(900), []
-    for row in inputs[: -ANSWER_CLOCKS - 1]:
+    latency = read_clocks(hardware)
+    inputs, due, free = clocks(4000), [], 0
+    for at, row in enumerate(inputs):
         row[ADDR], row[WDATA] = rng.integers(2**19), rng.integers(2**64, dtype=np.uint64)
         row[WE], row[MALFORMED] = rng.integers(2), rng.integers(2)
-        if rng.random() < 0.3:
+        if at < free:
+            row[REQUEST] = rng.random() < 0.5
+            continue
+        if rng.random() < 0.3 or at >= len(inputs) - max(latency.values()):
             continue
         kind = rng.random()
         known = [a for a in keep if a in memory]
@@ -663,6 +725,9 @@ def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uin
         malformed = bool(rng.random() < 0.1)
         wants_write = address not in keep or rng.random() < 0.4
         access(row, address, data if wants_write else None, malformed=malformed)
+        if not wants_write:
+            slow = address in memory and not malformed
+            free = at + (latency[address >> 16] if slow else ANSWER_CLOCKS)
         fits = bits is None or data >> bits == 0
         if malformed or (wants_write and not fits):
             due.append((1, 0))
@@ -677,7 +742,9 @@ def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uin
 def host_timing(simulation: Simulation) -> None:
     """Reads, writes and malformed accesses in any order and distance: each answered in time."""
     inputs, due = host_traffic(simulation.hardware)
-    found = answers(inputs, simulation.clocks(inputs))
+    said = answers(simulation.hardware, inputs, simulation.clocks(inputs))
+    found = np.stack([said.error.astype(np.uint64), said.data], axis=1)
+    assert len(found) == len(due), f"{len(found)} answers, but should be {len(due)}"
     wrong = np.flatnonzero((found != due).any(axis=1))
     assert len(wrong) == 0, f"answer {wrong[0]} is {found[wrong[0]]}, but should be {due[wrong[0]]}"
 
@@ -689,7 +756,8 @@ def first_after_image(hardware: Hardware) -> tuple[int, int]:
 
 @cache
 def busy_inputs(hardware: Hardware, kind: str) -> tuple[NDArray[np.uint64], int]:
-    """One image; from before its run to its end an access a clock that must be refused."""
+    """One image; from before its run to its end accesses that must be refused, as fast as they are
+    taken: writes in every clock, reads in every third."""
     start, valid = first_after_image(hardware)
     taken = valid + 6
     inputs = clocks(taken + 8)
@@ -697,8 +765,8 @@ def busy_inputs(hardware: Hardware, kind: str) -> tuple[NDArray[np.uint64], int]
     inputs[taken, READY] = 1
     rng = generator(hardware, 8)
     addresses, _ = all_words(hardware)
-    # Decided a clock after the request: in the clocks from start to taken.
-    for row in inputs[start - 1 : taken]:
+    # To be decided in the clocks from start to taken.
+    for row in inputs[start - DECIDED : taken - DECIDED + 1]:
         if kind == "settings":
             address = int(rng.choice([Register.SCALE, Register.SHIFT]))
             access(row, address, int(rng.integers(32)))
@@ -713,9 +781,9 @@ def _busy(simulation: Simulation, kind: str, error: Error) -> None:
     load(simulation, each)
     inputs, taken = busy_inputs(hardware, kind)
     found = simulation.clocks(inputs)
-    refused = answers(inputs, found)
-    assert refused[:, 0].all(), f"{kind}: access {int(refused[:, 0].argmin())} is not refused"
-    assert not refused[:, 1].any(), "a refused access shows data"
+    said = answers(hardware, inputs, found)
+    assert said.error.all(), f"{kind}: access {int(said.error.argmin())} is not refused"
+    assert not said.data.any(), "a refused access shows data"
     same_result(hardware, found[taken], each.golden, 0)
     expect(simulation, Register.ERRORS, error, f"after {kind} while busy")
     again, errors = simulation.host(each.addresses)
@@ -817,11 +885,9 @@ def framing_inputs(hardware: Hardware) -> tuple[NDArray[np.uint64], list[int], i
         if length != per_image:
             wrong.append(sum(map(len, rows)) + min(length, per_image) - 1)
         rows.append(block)
-        rows.append(clocks(latency(hardware) if length == per_image else 2))
+        rows.append(clocks(latency(hardware) if length == per_image else 8))
     inputs = np.concatenate(rows)
     inputs[:, READY] = 1
-    for row in inputs[:-ANSWER_CLOCKS]:
-        access(row, Register.ERRORS)
     return inputs, wrong, good
 
 
@@ -836,26 +902,44 @@ def framing(simulation: Simulation) -> None:
     assert len(results) == right, f"{len(results)} results, but should be {right}"
     for k, at in enumerate(results):
         same_result(hardware, found[at], each.golden, k % len(each.images))
-    errors = answers(inputs, found)
-    # Read in the clock after the request; the flag stands from the clock after the wrong word on.
-    first = wrong[0] + 1
-    flags = np.where(np.arange(len(errors)) + 1 >= first, int(Error.FRAMING), 0)
-    differs = np.flatnonzero(errors[:, 1] != flags.astype(np.uint64))
-    assert len(differs) == 0, f"ERRORS is {errors[differs[0]][1]} in clock {differs[0] + 1}"
-    # Each wrong image alone sets the flag, none of the right ones does.
+    simulation.reset()
+    load(simulation, each)
+    # The flag stands from the clock after the first wrong word on.
+    flags = np.where(np.arange(len(inputs)) > wrong[0], int(Error.FRAMING), 0)
+    _errors_are(simulation, inputs, flags, 0)
+    # Each wrong image alone sets the flag, none of the right ones does: it is cleared each time.
     cleared = inputs.copy()
+    flags = np.zeros(len(inputs), np.int64)
+    flags[: wrong[0] + 1] = int(Error.FRAMING)  # left over from the first pass
     for at in wrong:
-        access(cleared[at + 2], Register.ERRORS, int(Error.FRAMING))
-    found = simulation.clocks(cleared)
-    errors = answers(cleared, found)
-    is_read = cleared[: len(errors), WE] == 0
-    flags = np.zeros(len(errors), np.uint64)
-    flags[: wrong[0] + 2] = int(Error.FRAMING)  # left over from the first pass
-    for at in wrong:
-        # Set at the edge that ends clock at; the write at + 2 is done at the edge ending at + 3.
-        flags[at : at + 3] = int(Error.FRAMING)
-    differs = np.flatnonzero((errors[:, 1] != flags) & is_read)
-    assert len(differs) == 0, f"ERRORS is {errors[differs[0]][1]} in clock {differs[0] + 1}, second"
+        flags[at + 1 : at + 7] = int(Error.FRAMING)
+        access(cleared[at + 6 - DECIDED], Register.ERRORS, int(Error.FRAMING))
+    for phase in range(ANSWER_CLOCKS):
+        _errors_are(simulation, cleared, flags, phase)
+        flags[: wrong[0] + 1] = 0
+    # Cleared in the clock that raises it, it stays.
+    both = clocks(12)
+    both[4, [VALID, LAST]] = 1
+    access(both[4 - DECIDED], Register.ERRORS, int(Error.FRAMING))
+    simulation.clocks(both)
+    expect(simulation, Register.ERRORS, Error.FRAMING, "cleared in the clock that raises it")
+
+
+def _errors_are(
+    simulation: Simulation, inputs: NDArray[np.uint64], flags: NDArray[np.int64], phase: int
+) -> None:
+    """ERRORS, read as often as other accesses let it, has these flags in each clock."""
+    inputs, at = inputs.copy(), phase
+    while at < len(inputs) - ANSWER_CLOCKS:
+        is_free = not inputs[at : at + ANSWER_CLOCKS, REQUEST].any()
+        if is_free:
+            access(inputs[at], Register.ERRORS)
+        at += ANSWER_CLOCKS if is_free else 1
+    said = answers(simulation.hardware, inputs, simulation.clocks(inputs))
+    reads = inputs[said.asked, WE] == 0
+    at, found = (said.asked + DECIDED)[reads], said.data[reads]
+    differs = np.flatnonzero(found != flags[at].astype(np.uint64))
+    assert len(differs) == 0, f"ERRORS is {found[differs[0]]} in clock {at[differs[0]]}"
 
 
 def hold(simulation: Simulation) -> None:
@@ -891,61 +975,63 @@ def hold(simulation: Simulation) -> None:
 
 @cache
 def status_case(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Three images at once, STATUS read in every clock; and what it must say, from latencies."""
+    """Three images at once; and what STATUS must say in each clock, from latencies."""
     each = stream_case(hardware)
-    per_image, every = hardware.words, interval(hardware)
+    per_image, apart = hardware.words, interval(hardware)
     start, valid = first_after_image(hardware)
-    inputs = clocks(valid + 6 * every + 2 * per_image)
+    inputs = clocks(valid + 8 * apart + 2 * per_image)
     stream(inputs, hardware, each.images[:2])
     # The first result is taken late, so that the second image's waits; a third image comes last.
-    first_taken = valid + every + 20
-    second_valid = first_taken + (hardware.classes + 1) // 2 + 4
+    first_taken = valid + apart + 20
+    second_valid = first_taken + (hardware.classes + 1) // 2 + 6
     second_taken = second_valid + 3
     third_from = second_taken + 9
     stream(inputs[third_from:], hardware, each.images[2:3])
     third_valid = third_from + valid
     third_taken = third_valid
     inputs[[first_taken, second_taken, third_taken], READY] = 1
-    for row in inputs[:-ANSWER_CLOCKS]:
-        access(row, Register.STATUS)
-    n = len(inputs)
-    at = np.arange(n)
+    at = np.arange(len(inputs))
 
     def during(first: int, last: int) -> NDArray[np.bool_]:
         return (at >= first) & (at <= last)
 
     third_start = third_from + start
     # Complete images in the buffer: from the clock after the last word to the last of reading.
-    waits = during(start, start + 2 * every - 1) | during(third_start, third_start + every - 1)
+    waits = during(start, start + 2 * apart - 1) | during(third_start, third_start + apart - 1)
     result = during(valid, first_taken) | during(second_valid, second_taken)
     result |= during(third_valid, third_taken)
     under_way = (
         during(start + 1, first_taken).astype(np.int64)
-        + during(start + every + 1, second_taken)
+        + during(start + apart + 1, second_taken)
         + during(third_start + 1, third_taken)
     )
     busy = during(start, second_taken) | during(third_start, third_taken)
     status = busy | result << 1 | waits << 2 | under_way << 4
-    return inputs, status.astype(np.uint64)[1 : 1 + n - ANSWER_CLOCKS]
+    return inputs, status.astype(np.uint64)
 
 
 def status(simulation: Simulation) -> None:
     """STATUS in every clock: busy, result waits, image waits, images under way; and the results."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
-    inputs, due = status_case(hardware)
-    found = simulation.clocks(inputs)
-    said = answers(inputs, found)
-    assert not said[:, 0].any(), "a read of STATUS was refused"
-    wrong = np.flatnonzero(said[:, 1] != due[: len(said)])
-    assert len(wrong) == 0, (
-        f"STATUS is {int(said[wrong[0], 1]):#b} in clock {wrong[0] + 1}, but should be "
-        f"{int(due[wrong[0]]):#b}"
-    )
-    for k, at in enumerate(np.flatnonzero(inputs[:, READY])):
-        same_result(hardware, found[at], each.golden, k)
-    passed = int(found[:, HIDDEN_VALID].sum())
-    assert passed == 3 * len(hidden_order(hardware)), f"{passed} clocks with hidden bytes"
+    for phase in range(ANSWER_CLOCKS):
+        inputs, due = status_case(hardware)
+        inputs = inputs.copy()
+        for row in every(inputs, phase):
+            access(row, Register.STATUS)
+        found = simulation.clocks(inputs)
+        said = answers(hardware, inputs, found)
+        assert not said.error.any(), "a read of STATUS was refused"
+        at = said.asked + DECIDED
+        wrong = np.flatnonzero(said.data != due[at])
+        assert len(wrong) == 0, (
+            f"STATUS is {int(said.data[wrong[0]]):#b} in clock {at[wrong[0]]}, but should be "
+            f"{int(due[at[wrong[0]]]):#b}"
+        )
+        for k, taken in enumerate(np.flatnonzero(inputs[:, READY])):
+            same_result(hardware, found[taken], each.golden, k)
+        passed = int(found[:, HIDDEN_VALID].sum())
+        assert passed == 3 * len(hidden_order(hardware)), f"{passed} clocks with hidden bytes"
 
 
 def handover(simulation: Simulation) -> None:
@@ -961,13 +1047,13 @@ def handover(simulation: Simulation) -> None:
         stream(inputs[second:], hardware, each.images[1:2])
         inputs[[taken, second + valid], READY] = 1
         access(inputs[taken + 5], Register.STATUS)
-        access(inputs[-4], Register.STATUS)
+        access(inputs[-ANSWER_CLOCKS - 1], Register.STATUS)
         found = simulation.clocks(inputs)
         results = np.flatnonzero(found[:, RESULT_VALID])
         assert results.tolist() == [*range(valid, taken + 1), second + valid], f"results {results}"
         same_result(hardware, found[taken], each.golden, 0)
         same_result(hardware, found[second + valid], each.golden, 1)
-        said = answers(inputs, found)[:, 1].tolist()
+        said = answers(hardware, inputs, found).data.tolist()
         assert said == [0b10101, 0], f"STATUS is {said[0]:#b}, then {said[1]:#b}"
 
 
@@ -989,7 +1075,8 @@ def sweep(simulation: Simulation) -> None:
     assert results.tolist() == [first + valid for first in firsts], f"results in clocks {results}"
     for k, at in enumerate(results):
         same_result(hardware, found[at], each.golden, k % n)
-    assert answers(inputs, found).tolist() == [[0, 0]], "STATUS is not 0 when all is done"
+    said = answers(hardware, inputs, found)
+    assert (said.error.tolist(), said.data.tolist()) == ([False], [0]), "STATUS is not 0 at the end"
 
 
 def edges(simulation: Simulation) -> None:
@@ -999,27 +1086,36 @@ def edges(simulation: Simulation) -> None:
     start, valid = first_after_image(hardware)
     taken = valid + 2
     last_word = int(each.addresses[-3])
+    words = dict(zip(each.addresses.tolist(), each.words.tolist(), strict=True))
+    slowest = max(read_clocks(hardware).values())
     for address in (int(Register.STATUS), int(each.addresses[0]), last_word):
-        inputs = clocks(taken + 12)
-        stream(inputs, hardware, each.images[:1])
-        inputs[taken, READY] = 1
-        window = [*range(start - 5, start + 6), *range(taken - 5, taken + 6)]
-        for at in window:
-            access(inputs[at - 1], address)
-        said = answers(inputs, simulation.clocks(inputs))
-        busy = (said[:, 1] & np.uint64(1)) if address == Register.STATUS else said[:, 0]
-        found = [at for at, one in zip(window, busy, strict=True) if one]
-        wanted = [at for at in window if start <= at <= taken]
-        assert found == wanted, f"busy in clocks {found}, but should be {wanted} [{address:#x}]"
+        for offset in range(-6, 7):
+            inputs = clocks(taken + 8 + slowest)
+            stream(inputs, hardware, each.images[:1])
+            inputs[taken, READY] = 1
+            window = [start + offset, taken + offset]  # clocks in which a read is decided
+            for at in window:
+                access(inputs[at - DECIDED], address)
+            found = simulation.clocks(inputs)
+            said = answers(hardware, inputs, found)
+            if address == Register.STATUS:
+                busy = (said.data % 2 == 1).tolist()
+            else:
+                busy = said.error.tolist()
+                granted = said.data[~said.error].tolist()
+                assert granted == [words[address]] * len(granted), f"{address:#x} is {granted}"
+            wanted = [start <= at <= taken for at in window]
+            assert busy == wanted, f"busy in clocks {window}: {busy}, not {wanted} [{address:#x}]"
+            same_result(hardware, found[taken], each.golden, 0)
     # An image that is held keeps nobody out.
     write(simulation, Register.CONTROL, 1)
-    inputs = clocks(start + 30)
+    inputs = clocks(start + 10 * slowest)
     stream(inputs, hardware, each.images[:1])
-    for at in range(start, start + 20):
-        access(inputs[at], (int(Register.STATUS), last_word)[at % 2])
-    said = answers(inputs, simulation.clocks(inputs))
-    assert not said[:, 0].any(), "a read was refused though the image is held"
-    states = said[(np.arange(start, start + 20) % 2) == 0, 1]
+    for k in range(8):
+        access(inputs[start + k * slowest], (int(Register.STATUS), last_word)[k % 2])
+    said = answers(hardware, inputs, simulation.clocks(inputs))
+    assert not said.error.any(), "a read was refused though the image is held"
+    states = said.data[::2]
     assert (states == 0b100).all(), f"STATUS is {states} with an image held"
 
 
@@ -1046,8 +1142,8 @@ def resets(simulation: Simulation) -> None:
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     rng = generator(hardware, 10)
-    zero = np.zeros(9 + hardware.classes, np.uint64)
-    zero[IMAGE_READY] = 1
+    zero = np.zeros(LOGITS + hardware.classes, np.uint64)
+    zero[[IMAGE_READY, HOST_READY]] = 1
     readout = first_after_image(hardware)[1] + np.arange(-12, 3)
     anywhere = rng.integers(1, 3 * interval(hardware), 16)
     for trial, after_clocks in enumerate([*anywhere.tolist(), *readout.tolist()]):

@@ -14,40 +14,45 @@ namespace {
 
 enum Input { RST, IMAGE_VALID, IMAGE_DATA, IMAGE_LAST, RESULT_READY, HOST_REQUEST, HOST_WE,
              HOST_MALFORMED, HOST_ADDR, HOST_WDATA, INPUTS_N };
-enum Output { IMAGE_READY, RESULT_VALID, CLASS, VALUE, HIDDEN_VALID, HIDDEN, HOST_ACK, HOST_ERROR,
-              HOST_RDATA, LOGITS };
+enum Output { IMAGE_READY, RESULT_VALID, CLASS, VALUE, HIDDEN_VALID, HIDDEN, HOST_READY,
+              HOST_ACK, HOST_ERROR, HOST_RDATA, LOGITS };
 enum Region { REGISTERS, W1, B1, W2, B2 };
 enum Register { ID, SHAPE, STATUS, CONTROL, ERRORS, SCALE, SHIFT, REGISTERS_N };
 enum ErrorBit { WRITE_REFUSED = 1, READ_REFUSED = 2, ADDRESS = 4, BAD_VALUE = 8, FRAMING = 16 };
 
 // Faults that can be planted in the model, to show that the comparison sees them.
 enum Fault { NONE, THREE_CREDITS, ROUNDS, LATE_BUSY, LAST_MAXIMUM, CLEAR_WINS, LONG_IMAGE_KEPT,
-             RESET_KEEPS_HOLD, LAST_BANK_NARROW, ERROR_SHOWS_DATA, EARLY_RESULT };
+             RESET_KEEPS_HOLD, LAST_BANK_NARROW, ERROR_SHOWS_DATA, EARLY_RESULT,
+             ALWAYS_READY, DECIDES_EARLY, LATE_WORD };
 
 // What happened, for the test to see that the stimulus reached it. Names in cycle_model.py.
 enum Count { CLOCKS, RESETS, IMAGES, RESULTS, BUSY_RESETS, BACKPRESSURED, STALLED_SOURCE, TOO_SHORT,
              TOO_LONG, WRITES, READS, WRITES_REFUSED, READS_REFUSED, ADDRESS_ERRORS, VALUE_ERRORS,
              REFUSED_AT_START, CLEARED_WHILE_SET, TIES, CLAMPED_LOW, CLAMPED_HIGH, BETWEEN,
-             HELD_BACK, FULL_CREDIT, RESET_DURING_WRITE, COUNTS_N };
+             HELD_BACK, FULL_CREDIT, RESET_DURING_WRITE, HOST_WAITS, RESET_DURING_READ,
+             COUNTS_N };
 
 struct Memory {
     int banks = 0, depth = 0, bytes = 0;   // bytes of all banks side by side
+    int bank_bytes = 8;                    // of a bank; the last one may have fewer
     std::vector<uint8_t> data;             // [depth][bytes]
 
     Memory() = default;
-    Memory(int bytes_, int depth_)
-        : banks((bytes_ + 7) / 8), depth(depth_), bytes(bytes_), data(bytes_ * depth_) {}
+    Memory(int bytes_, int depth_, int bank_bytes_ = 8)
+        : banks((bytes_ + bank_bytes_ - 1) / bank_bytes_), depth(depth_), bytes(bytes_),
+          bank_bytes(bank_bytes_), data(bytes_ * depth_) {}
+    int bytes_of(int bank) const { return std::min(bank_bytes, bytes - bank * bank_bytes); }
     bool has(int bank, int word) const { return bank < banks && word < depth; }
     uint64_t read(int bank, int word) const {
         uint64_t value = 0;
-        for (int k = 0; k < 8 && 8 * bank + k < bytes; ++k) {
-            value |= uint64_t(data[word * bytes + 8 * bank + k]) << (8 * k);
+        for (int k = 0; k < bytes_of(bank); ++k) {
+            value |= uint64_t(data[word * bytes + bank_bytes * bank + k]) << (8 * k);
         }
         return value;
     }
     void write(int bank, int word, uint64_t value) {
-        for (int k = 0; k < 8 && 8 * bank + k < bytes; ++k) {
-            data[word * bytes + 8 * bank + k] = uint8_t(value >> (8 * k));
+        for (int k = 0; k < bytes_of(bank); ++k) {
+            data[word * bytes + bank_bytes * bank + k] = uint8_t(value >> (8 * k));
         }
     }
     int64_t byte(int word, int at) const { return int8_t(data[word * bytes + at]); }
@@ -57,6 +62,9 @@ struct Memory {
         return int32_t(value);
     }
 };
+
+// Clocks from a granted read to its word's arrival at the host's side of the accelerator.
+int64_t passing(int lanes, int places, int skew) { return skew * ((lanes - 1) / places) + 3; }
 
 int log2_of(int n) {
     int bits = 0;
@@ -118,8 +126,11 @@ struct Model {
     uint64_t scale = 0;
     int shift = 0;
     int errors = 0;
-    Access access;
-    Answer answers[2];
+    Access asked[2];                       // registered, then decided
+    Answer answer;                         // shown now
+    Answer word;                           // read from a memory, shown in clock word_due
+    int64_t word_due = -1;
+    bool reading = false;                  // a read has been taken and not been answered
 
     Model(const int64_t* sizes, int fault_) {
         inputs = int(sizes[0]);
@@ -134,7 +145,8 @@ struct Model {
         pairs = (classes + 1) / 2;
         memory[W1] = Memory(8 * lanes, groups * words);
         memory[B1] = Memory(4 * requants, groups * steps);
-        memory[W2] = Memory(classes * requants, groups * steps);
+        memory[W2] = Memory(classes * requants, groups * steps,
+                            2 * requants <= 8 ? 2 * requants : requants);
         memory[B2] = Memory(8, pairs);
         shown.assign(classes, 0);
     }
@@ -152,8 +164,10 @@ struct Model {
         scale = 0;
         shift = 0;
         errors = 0;
-        access.request = false;
-        answers[0] = answers[1] = Answer();
+        asked[0].request = asked[1].request = false;
+        answer = Answer();
+        word_due = -1;
+        reading = false;
     }
 
     // ---- the network ---------------------------------------------------------------------------
@@ -199,17 +213,16 @@ struct Model {
     // ---- latencies -----------------------------------------------------------------------------
 
     // Hidden bytes of group g, step k: clocks after the image's start.
-    int64_t first_hidden() const { return words - 1 + 9 + 3; }
+    int64_t first_hidden() const { return words - 1 + 10; }
     // The result's first clock: the sums are complete, the readout is free, the readout's length.
     int64_t sums_complete(const Run& run) const {
-        return run.start + first_hidden() + int64_t(groups - 1) * words + steps - 1 + 2
-             + log2_of(requants);
+        return run.start + first_hidden() + int64_t(groups - 1) * words + steps - 1 + 4;
     }
     int64_t readout_begins(const Run& run) const {
         return std::max(sums_complete(run), free_from);
     }
     int64_t result_from(const Run& run) const {
-        return readout_begins(run) + pairs + 3 - (fault == EARLY_RESULT);
+        return readout_begins(run) + pairs + 5 - (fault == EARLY_RESULT);
     }
 
     // ---- the host ------------------------------------------------------------------------------
@@ -220,7 +233,15 @@ struct Model {
         int region = 0, bank = 0, word = 0;
     };
 
-    Decision decide(bool idle) const {
+    // Clocks from the decision that grants a read of a memory to its answer.
+    int64_t read_clocks(int region) const {
+        int64_t clocks = 2;
+        if (region == W1) clocks = passing(lanes, requants, 1);
+        if (region == W2) clocks = steps < words ? passing(classes, 4, 2) : passing(classes, 2, 1);
+        return clocks + 1 + (fault == LATE_WORD && region == W1);
+    }
+
+    Decision decide(const Access& access, bool idle) const {
         Decision d;
         d.region = access.addr >> 16;
         d.bank = (access.addr >> 10) & 63;
@@ -260,6 +281,7 @@ struct Model {
 
     // ---- one clock -----------------------------------------------------------------------------
 
+    bool host_ready() const { return !reading || fault == ALWAYS_READY; }
     bool image_ready() const { return skip || images.size() < 2; }
     bool is_reading() const { return now <= reading_until; }
     bool may_start() const {
@@ -269,8 +291,8 @@ struct Model {
     bool idle() const { return !is_reading() && !may_start() && runs.empty(); }
 
     void step(const uint64_t* in, uint64_t* out, uint8_t* care) {
-        const bool reading = is_reading(), starts = may_start();
-        const bool is_idle = fault == LATE_BUSY ? !reading && runs.empty() : idle();
+        const bool in_image = is_reading(), starts = may_start();
+        const bool is_idle = fault == LATE_BUSY ? !in_image && runs.empty() : idle();
         const bool readout = !runs.empty() && now > readout_begins(runs.front());
         const bool result = !runs.empty() && now >= result_from(runs.front());
 
@@ -304,22 +326,38 @@ struct Model {
             }
         }
         care[HIDDEN] = uint8_t(out[HIDDEN_VALID]);
-        out[HOST_ACK] = answers[1].ack;
-        out[HOST_ERROR] = answers[1].error;
-        out[HOST_RDATA] = answers[1].rdata;
+        out[HOST_READY] = host_ready();
+        out[HOST_ACK] = answer.ack;
+        out[HOST_ERROR] = answer.error;
+        out[HOST_RDATA] = answer.rdata;
 
-        // The host's access of the previous clock happens now.
-        Answer answer;
+        // The host's access of the clock before the previous one happens now.
+        const Access access = asked[fault == DECIDES_EARLY];
+        const bool was_reading = reading;
+        Answer next;
+        bool answers_read = false;
+        if (now + 1 == word_due) {
+            next = word;
+            answers_read = true;
+        }
         bool set_hold = false, set_scale = false, set_shift = false;
         int cleared = 0, raised = 0;
         if (access.request) {
-            const Decision d = decide(is_idle);
-            answer.ack = true;
-            answer.error = d.error != 0;
+            const Decision d = decide(access, is_idle);
+            Answer said;
+            said.ack = true;
+            said.error = d.error != 0;
             raised |= d.error;
-            if (d.error == 0 && !access.we) answer.rdata = read(d, is_idle, result);
+            if (d.error == 0 && !access.we) said.rdata = read(d, is_idle, result);
             if (d.error != 0 && fault == ERROR_SHOWS_DATA && d.is_memory && !access.we) {
-                answer.rdata = memory[d.region].read(d.bank, d.word);
+                said.rdata = memory[d.region].read(d.bank, d.word);
+            }
+            if (d.error == 0 && !access.we && d.is_memory) {
+                word = said;
+                word_due = now + read_clocks(d.region);
+            } else {
+                next = said;
+                answers_read = !access.we;
             }
             if (d.error == 0 && access.we) {
                 // A memory has no reset: it takes its word even in a clock of reset.
@@ -345,6 +383,9 @@ struct Model {
             if (in[RST] && d.error == 0 && access.we) ++count[RESET_DURING_WRITE];
         }
 
+        if (in[HOST_REQUEST] && !host_ready()) ++count[HOST_WAITS];
+        if (in[RST] && word_due > now) ++count[RESET_DURING_READ];
+
         // The image stream.
         const bool take = in[IMAGE_VALID] && image_ready();
         bool completes = false;
@@ -364,8 +405,8 @@ struct Model {
             }
         }
         if (in[IMAGE_VALID] && !take) ++count[STALLED_SOURCE];
-        if (!images.empty() && !reading && hold) ++count[HELD_BACK];
-        if (!images.empty() && !reading && runs.size() == 2) ++count[FULL_CREDIT];
+        if (!images.empty() && !in_image && hold) ++count[HELD_BACK];
+        if (!images.empty() && !in_image && runs.size() == 2) ++count[FULL_CREDIT];
         if (result && !in[RESULT_READY]) ++count[BACKPRESSURED];
 
         // The edge.
@@ -394,14 +435,16 @@ struct Model {
             if (set_hold) hold = access.wdata & 1;
             if (set_scale) scale = access.wdata;
             if (set_shift) shift = int(access.wdata);
-            answers[1] = answers[0];
-            answers[0] = answer;
-            access.request = in[HOST_REQUEST];
+            answer = next;
+            asked[0] = asked[1];
+            asked[1].request = in[HOST_REQUEST] && host_ready();
+            if (answers_read) reading = false;
+            if (in[HOST_REQUEST] && !was_reading && !in[HOST_WE]) reading = true;
         }
-        access.we = in[HOST_WE];
-        access.malformed = in[HOST_MALFORMED];
-        access.addr = uint32_t(in[HOST_ADDR]) & 0x7FFFF;
-        access.wdata = in[HOST_WDATA];
+        asked[1].we = in[HOST_WE];
+        asked[1].malformed = in[HOST_MALFORMED];
+        asked[1].addr = uint32_t(in[HOST_ADDR]) & 0x7FFFF;
+        asked[1].wdata = in[HOST_WDATA];
         ++count[CLOCKS];
         ++now;
     }
@@ -550,7 +593,7 @@ struct Stimulus {
         if (loading) {
             // Whatever still runs comes to its end first; then every word of every memory.
             if (m.runs.size() + m.images.size() > 0 && !m.hold) return;
-            if (!random.chance(host)) return;
+            if (!random.chance(host) || !m.host_ready()) return;
             if (m.hold) {
                 release_hold(in);
                 return;

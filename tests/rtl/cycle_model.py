@@ -37,6 +37,7 @@ OUTPUTS = (
     "value",
     "hidden_valid",
     "hidden",
+    "host_ready",
     "host_ack",
     "host_error",
     "host_rdata",
@@ -52,6 +53,9 @@ FAULTS = (
     "the last memory of a region takes half a word",
     "a refused read shows data",
     "results a clock early",
+    "the host is ready while a read is not answered",
+    "the host's accesses decided a clock early",
+    "words of W1 come a clock late",
 )
 """Faults that can be planted in the model: ``CycleModel(fault=k)`` is FAULTS[k - 1]."""
 COUNTS = (
@@ -79,6 +83,8 @@ COUNTS = (
     "held_back",
     "full_credit",
     "reset_during_write",
+    "host_waits",
+    "reset_during_read",
 )
 
 

@@ -37,7 +37,7 @@ module tb_accelerator #(
   reg         host_request = 1'b0;
   reg [18:0]  host_addr = 19'd0;
   reg [63:0]  host_wdata = 64'd0;
-  wire        image_ready, result_valid, hidden_valid, host_ack, host_error;
+  wire        image_ready, result_valid, hidden_valid, host_ready, host_ack, host_error;
   wire [CLASS_W-1:0] result_class;
   wire [LOGIT_W-1:0] result_value;
   wire [CLASSES*LOGIT_W-1:0] result_logits;
@@ -65,6 +65,7 @@ module tb_accelerator #(
       .hidden_valid_o  (hidden_valid),
       .hidden_o        (hidden),
       .host_request_i  (host_request),
+      .host_ready_o    (host_ready),
       .host_we_i       (1'b1),
       .host_malformed_i(1'b0),
       .host_addr_i     (host_addr),
@@ -77,7 +78,7 @@ module tb_accelerator #(
   integer written = 0, acked = 0, sent = 0, taken = 0, seen = 0, clocks = 0, wrong = 0;
   wire [RESULT_W-1:0] result = {result_class, result_value, result_logits};
   wire unknown = ^{
-    image_ready, result_valid, result, hidden_valid, host_ack, host_error, host_rdata,
+    image_ready, result_valid, result, hidden_valid, host_ready, host_ack, host_error, host_rdata,
     hidden & {REQUANTS * 8{hidden_valid}}
   } === 1'bx;
 
@@ -98,6 +99,10 @@ module tb_accelerator #(
     if (unknown) begin
       wrong = wrong + 1;
       if (wrong < 10) $display("clock %0d: an output is unknown", clocks);
+    end
+    if (host_ready !== 1'b1) begin
+      wrong = wrong + 1;
+      if (wrong < 10) $display("clock %0d: not ready for writes", clocks);
     end
     if (host_ack) begin
       acked = acked + 1;

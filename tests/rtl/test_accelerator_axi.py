@@ -38,6 +38,7 @@ PROTOCOL = (
     "address_map",
     "errors_clear_by_one",
     "address_and_data_in_any_order",
+    "words_come_when_they_should",
     "partial_strobes",
     "addresses_inside_a_word",
     "reads_and_writes_take_turns",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -30,13 +31,13 @@ from ohmbench.errors import FileError
 from .asserts import assert_bit_exact
 from .axi_pins import AxiPins, Traffic, axi_build, image_beats
 from .cycle_model import CycleModel, fuzz
-from .stimulus import random_images, random_network, steered
+from .stimulus import corners, random_images, random_network, steered
 
 pytestmark = pytest.mark.needs("verilator", "compiler")
 
 WAIVERS = Path(__file__).with_name("coverage_waivers.yaml")
-MOST_WAIVERS = 20
-CORE = Hardware(12, 7, 6, lanes=5, requants=4)
+MOST_WAIVERS = 40
+CORE = Hardware(64, 18, 6, lanes=9, requants=4)
 AXI = Hardware(16, 6, 3, lanes=3, requants=2)
 DIGITS = Hardware(64, 100, 10)
 CLOCKS = 100_000
@@ -54,6 +55,15 @@ def exercise_core(hardware: Hardware, seed: int, path: Path) -> Path:
             network, images = steered(np.random.default_rng([seed, k]), size, 10)
             where = f"default_rng([{seed}, {k}])"
             assert_bit_exact(simulation, network, images, where, input_gap=30, output_gap=30)
+        for name, network, images in corners(size):
+            assert_bit_exact(simulation, network, images, name)
+        for k in range(20):
+            rng = np.random.default_rng([seed, k, 1])
+            network = random_network(rng, size)
+            w1, w2 = (rng.integers(90, 128, w.shape, dtype=np.int8) for w in network.weight)
+            images = rng.integers(200, 256, (10, size[0]), dtype=np.uint8)
+            where = f"large sums, default_rng([{seed}, {k}, 1])"
+            assert_bit_exact(simulation, replace(network, weight=(w1, w2)), images, where)
         simulation.write_coverage(path)
     return path
 
@@ -231,6 +241,23 @@ def test_waivers_waive_what_they_name_and_nothing_else(tmp_path: Path) -> None:
     coverage = judge(read_coverage(path), read_waivers(yaml))
     assert [point.what for point in coverage.missed] == ["a[1]", "a[0]:0->1", "a[0]:1->0"]
     assert [str(waiver) for waiver in coverage.unused] == ["ram.v toggle a"]
+    several = [f"{name}:0->1" for name in ("a[0].b[1]", "a[1].c[1]", "a[1].c[2]")]
+    path.write_text(HEAD + "".join(row(0, what, "toggle") for what in several))
+    yaml.write_text(f"- {{module: ram, kind: toggle, what: 'a[*].*[1:0]', why: {reason}}}\n")
+    coverage = judge(read_coverage(path), read_waivers(yaml))
+    assert [point.what for point in coverage.missed] == ["a[1].c[2]:0->1"]
+    path.write_text(HEAD + row(0, "a[1].c[1]:0->1", "toggle"))
+    yaml.write_text(f"- {{module: ram, kind: toggle, what: 'a*[1:0]', why: {reason}}}\n")
+    assert judge(read_coverage(path), read_waivers(yaml)).missed != []
+    yaml.write_text(f"- {{module: ram, kind: toggle, what: 'a[*].c[1:0]', why: {reason}}}\n")
+    assert_full(judge(read_coverage(path), read_waivers(yaml)))
+    path.write_text(HEAD + "".join(bits) + row(0, "a[1]", "expr") + row(0, "(b && c)", "expr"))
+    yaml.write_text(
+        "".join(
+            f"- {{module: ram, kind: {kind}, what: '{what}', why: {reason}}}\n"
+            for kind, what in rows
+        )
+    )
     with pytest.raises(AssertionError, match="not covered"):
         assert_full(coverage)
     with pytest.raises(AssertionError, match=r"waive nothing:\s+ram\.v toggle a"):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from ohmbench.digital import Int8Network, infer
-from ohmbench.digital.widths import Hardware, clog2
+from ohmbench.digital.widths import Hardware
 from ohmbench.eda.simulation import Simulation, simulate
 from ohmbench.eda.verilator import Build
 
@@ -36,14 +36,7 @@ GAPS = {
 def latency(hardware: Hardware) -> int:
     """Clocks from an image's last word to its result, as accelerator.v promises."""
     pairs = (hardware.classes + 1) // 2
-    return (
-        hardware.groups * hardware.words
-        + hardware.steps
-        + pairs
-        + clog2(8)
-        + clog2(hardware.requants)
-        + 13
-    )
+    return hardware.groups * hardware.words + hardware.steps + pairs + 18
 
 
 @pytest.fixture(scope="module", params=list(NAMES), ids=NAMES.values())

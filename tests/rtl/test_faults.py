@@ -74,12 +74,12 @@ def test_a_fault_must_apply() -> None:
     good = FAULTS[0]
     for place, message in (
         ("no such text «here»", "0 times, not once"),
-        (".clk_i(«clk_i»)", "2 times, not once"),
-        (".d_i  (nothing marked)", "no «expression»"),
+        ("«PAIRS» > 1", "2 times, not once"),
+        (".activations_i(nothing marked)", "no «expression»"),
     ):
         with pytest.raises(MutationError, match=message):
             plant([Fault(good.name, good.file, place, "1'b0", "")])
     with pytest.raises(MutationError, match="no file"):
         plant([Fault(good.name, "none.v", good.place, "1'b0", "")])
     with pytest.raises(MutationError, match="overlaps"):
-        plant([good, Fault("inside", good.file, "({valid_i, «first_q»})", "1'b0", "")])
+        plant([good, Fault("inside", good.file, ".activations_i(«hidden»_o)", "1'b0", "")])

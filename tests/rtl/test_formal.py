@@ -23,7 +23,8 @@ def _proof_params():
     for proof in PROOFS.values():
         labels = _labels(proof.module) if proof.one_by_one else [None]
         for label in labels:
-            yield pytest.param(proof, label, id=f"{proof.name}-{label or 'all'}")
+            marks = [pytest.mark.slow] if proof.slow else []
+            yield pytest.param(proof, label, id=f"{proof.name}-{label or 'all'}", marks=marks)
 
 
 @needs_tools

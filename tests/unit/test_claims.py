@@ -42,6 +42,10 @@ def met(**changes: Any) -> Claim:
     return Claim(**{**ROW, "expect": "met", **changes})
 
 
+def missed(**changes: Any) -> Claim:
+    return Claim(**{**ROW, "expect": "missed", "ours": 5.0, "tolerance": 0.2, **changes})
+
+
 # ------------------------------------------------------------------------------------------------
 # Judging
 
@@ -68,6 +72,9 @@ def met(**changes: Any) -> Claim:
         pytest.param(met(at_least=3.0), math.nextafter(3, 2), Status.FAILED, id="too-little"),
         pytest.param(met(at_most=3.0), 3.0, Status.MET, id="at-most"),
         pytest.param(met(at_most=3.0), math.nextafter(3, 4), Status.FAILED, id="too-much"),
+        pytest.param(missed(at_most=3.0), 5.1, Status.MISSED, id="missed"),
+        pytest.param(missed(at_most=3.0), 2.9, Status.FAILED, id="missed-but-reached"),
+        pytest.param(missed(at_most=3.0), 5.3, Status.FAILED, id="missed-by-another-amount"),
         pytest.param(met(at_least=1.0, at_most=3.0), 2.0, Status.MET, id="between"),
         pytest.param(met(at_least=1.0, at_most=3.0), 0.0, Status.FAILED, id="under-both"),
         pytest.param(met(at_least=1.0), math.nan, Status.FAILED, id="met-nan"),
@@ -124,6 +131,7 @@ def test_a_good_row_reads(tmp_path: Path) -> None:
         pytest.param("  test: tests/t.py::t\n", "", "needs test", id="no-test"),
         pytest.param("1e-4", "about one", "needs a number as published", id="no-number"),
         pytest.param("reproduced", "differs", "needs ours", id="differs-without-ours"),
+        pytest.param("reproduced", "missed", "needs ours", id="missed-without-ours"),
         pytest.param("reproduced", "met", "needs at_least or at_most", id="met-without-bound"),
         pytest.param("reproduced", "not checkable", "names no test", id="not-checkable-with-test"),
     ],

@@ -577,9 +577,13 @@ class TestProve:
     def test_one_neuron_of_several_is_named(self, run, tmp_path):
         path = tmp_path / "b2.npz"
         save_int8(path, zeros(M=1, S=0, w1={(3, 0): 100, (5, 0): 120}))
-        status, out, _ = run("prove", path, "--acc-bits", 14)
+        status, out, _ = run("prove", path, "--acc-bits", 14, "--hardware", "published")
         assert status == 1
         assert "acc1 (14 bits signed), neuron 3 (first of 2 that leave it): 25500" in out
+        # All weights plus 128: 64 * 128 * 255 = 2 088 960 and 100 * 255 more.
+        status, out, _ = run("prove", path, "--acc-bits", 20)
+        assert status == 1
+        assert "acc1 (20 bits unsigned), neuron 0 (first of 100 that leave it): 2088960" in out
         status, out, _ = run("prove", path, "--shift-bits", 1, "--scale-bits", 1)
         assert status == 0
         save_int8(path, zeros(M=2, S=1), overwrite=True)

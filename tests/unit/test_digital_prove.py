@@ -17,19 +17,21 @@ from tests.unit.int8_networks import INT32, int8_networks, random_int8, zeros
 WIDTHS = ("acc1_bits", "sum1_bits", "r_bits", "product_bits", "acc2_bits", "logit_bits")
 
 
-def values(network, images):
-    """What every register meets on ``images``, (n, neurons), by the golden model."""
+def values(network, images, offset=128):
+    """What every register meets on ``images``, (n, neurons), by the golden model: products and sums
+    are those of weights with the offset of our hardware."""
     found = infer(network, images)
     x, h = images.astype(int)[:, None], found.hidden.astype(int)[:, None]
+    w1, w2 = (w.astype(int) + offset for w in network.weight)
     return {
-        "mac1": (network.weight[0].astype(int) * x).reshape(len(images), -1),
-        "acc1": found.acc1 - network.bias[0],
+        "mac1": (w1 * x).reshape(len(images), -1),
+        "acc1": (w1 * x).sum(axis=2),
         "sum1": found.acc1,
         "r": found.r,
         "product": found.product,
         "hidden": found.hidden.astype(int),
-        "mac2": (network.weight[1].astype(int) * h).reshape(len(images), -1),
-        "acc2": found.logits - network.bias[1],
+        "mac2": (w2 * h).reshape(len(images), -1),
+        "acc2": (w2 * h).sum(axis=2),
         "logit": found.logits,
     }
 
@@ -110,7 +112,7 @@ def test_one_bit_less_than_needed_breaks_layer_1(drawn):
 
 def test_the_neuron_and_its_image_are_named():
     network = zeros(M=1, S=0, w1={(17, 3): 100, (17, 9): -100})
-    hardware = replace(Hardware(64, 100, 10), acc1_bits=15)
+    hardware = replace(Hardware(64, 100, 10), acc1_bits=15, weight_offset=False)
     certificate = prove(network, hardware)
     bound = certificate.first_failure
     assert (bound.register.name, bound.verdict) == ("acc1", Verdict.BROKEN)
@@ -125,11 +127,30 @@ def test_the_neuron_and_its_image_are_named():
 
 def test_a_break_in_layer_2_is_shown_by_an_image():
     network = zeros(2, 2, 2, M=1, S=0, w1={(0, 0): 1, (1, 1): 1}, w2={(1, 0): 127, (1, 1): 127})
-    hardware = replace(Hardware(2, 2, 2), acc2_bits=16)
-    bound = prove(network, hardware).first_failure
-    assert (bound.register.name, bound.verdict) == ("acc2", Verdict.BROKEN)
-    assert bound.counterexample.image.tolist() == [255, 255]
-    assert bound.counterexample.value == 2 * 127 * 255
+    for weight_offset, largest in ((False, 127), (True, 255)):
+        hardware = replace(Hardware(2, 2, 2), acc2_bits=16, weight_offset=weight_offset)
+        bound = prove(network, hardware).first_failure
+        assert (bound.register.name, bound.verdict) == ("acc2", Verdict.BROKEN)
+        assert bound.counterexample.image.tolist() == [255, 255]
+        assert bound.counterexample.value == 2 * largest * 255
+
+
+@pytest.mark.parametrize("weight", [-128, -1, 0, 127])
+def test_an_offset_makes_sums_larger_and_never_negative(weight):
+    """64 equal weights: the sums of weights plus 128, all of whose images are from none to full."""
+    network = zeros(M=1, S=0, w1={(3, i): weight for i in range(64)})
+    bounds = {b.register.name: b for b in prove(network, Hardware(64, 100, 10)).bounds}
+    largest = max(weight, 0) + 128  # all other neurons' weights are 0
+    assert (bounds["acc1"].low, bounds["acc1"].high) == (0, 64 * 255 * largest)
+    assert (bounds["mac1"].low, bounds["mac1"].high) == (0, 255 * largest)
+    assert not bounds["acc1"].register.signed
+    narrow = replace(Hardware(64, 100, 10), acc1_bits=21)
+    bound = prove(network, narrow).first_failure
+    if weight < 127:  # 64 * 255 * 128 fits 21 bits
+        assert bound is None
+    else:
+        assert (bound.register.name, bound.counterexample.value) == ("acc1", 64 * 255 * 255)
+        assert bound.counterexample.image.tolist() == [255] * 64
 
 
 def test_what_only_bounds_can_reach_is_not_called_broken():
@@ -137,7 +158,8 @@ def test_what_only_bounds_can_reach_is_not_called_broken():
     network = zeros(
         1, 2, 1, M=1, S=0, w1={(0, 0): 1, (1, 0): -1}, b1={1: 255}, w2={(0, 0): 127, (0, 1): 127}
     )
-    hardware = replace(Hardware(1, 2, 1), acc2_bits=16)  # 127 * 255 fits, twice that does not
+    # 127 * 255 fits, twice that does not.
+    hardware = replace(Hardware(1, 2, 1), acc2_bits=16, weight_offset=False)
     certificate = prove(network, hardware)
     assert certificate.first_failure.verdict is Verdict.NOT_PROVEN
     assert certificate.first_failure.counterexample is None
@@ -195,11 +217,11 @@ def test_extreme_images():
 
 @pytest.mark.parametrize("name", ["acc1", "sum1", "product"])
 def test_a_prover_that_forgets_a_pixel_is_caught(monkeypatch, name):
-    def smaller(found):
-        span = found[name]
-        return {name: replace(span, high=span.high - 1, low=span.low + 1)}
+    def smaller(*given):
+        found = spans(*given)
+        return found | {name: replace(found[name], high=found[name].high - 1)}
 
     module = sys.modules[prove.__module__]
-    monkeypatch.setattr(module, "spans", lambda n: spans(n) | smaller(spans(n)))
+    monkeypatch.setattr(module, "spans", smaller)
     with pytest.raises(AssertionError):
         judge_layer_1(random_int8(0, (4, 4, 3))[0])

@@ -58,8 +58,10 @@ def test_our_sums_and_products_cannot_overflow(inputs, hidden, classes, lanes):
     for layer, terms in (("1", hw.padded_inputs), ("2", hw.padded_hidden)):
         low, high = (255 * terms * w for w in ends["signed8"])
         acc, total = reg[f"acc{layer}"], reg["sum1" if layer == "1" else "logit"]
-        assert acc.low <= low
-        assert high <= acc.high
+        # What is added up has 128 added to each weight, and cannot be negative.
+        assert acc.low == 0
+        assert high + 255 * terms * 128 <= acc.high
+        assert reg[f"mac{layer}"].high >= 255 * 255
         assert total.low <= low + ends["bias"][0]
         assert high + ends["bias"][1] <= total.high
     assert reg["r"].high >= reg["sum1"].high
@@ -68,9 +70,9 @@ def test_our_sums_and_products_cannot_overflow(inputs, hidden, classes, lanes):
 
 def test_the_digits_hardware():
     bits = {name: str(r) for name, r in Hardware(64, 100, 10).registers().items()}
-    assert bits["mac1"] == "16 bits signed"
+    assert bits["mac1"] == "16 bits unsigned"
     assert str(Register("S", 1, False)) == "1 bit unsigned"
-    assert bits["acc1"] == "22 bits signed"
+    assert bits["acc1"] == "22 bits unsigned"
     assert bits["sum1"] == "33 bits signed"
     assert bits["r"] == "32 bits unsigned"
     assert bits["product"] == "48 bits unsigned"

@@ -224,7 +224,7 @@ def bare_network(*sizes: int) -> Int8Network:
     [
         ((64, 100, 10), 13),
         ((784, 64, 10), 13),
-        ((8, 4, 2), 2),  # more sums would not leave in the one clock of an image
+        ((8, 6, 2), 2),  # more sums would not leave in the one clock of an image
         ((64, 3, 10), 3),
         ((784, 300, 10), 30),  # 10 groups of 98 words fill a memory
     ],
@@ -244,7 +244,8 @@ def test_hardware_is_chosen_so_that_it_can_be_built(
         (Hardware(8, 100, 10), "13 sums take 7 clocks to leave 2 at a time"),
         (Hardware(784, 1000, 10), "layer 1 needs 7546 in each lane"),
         (Hardware(784, 100, 10, lanes=65), "room for 64 memories, but 65"),
-        (Hardware(64, 100, 300), "room for 64 memories, but 75"),
+        (Hardware(784, 100, 10, requants=16), "a word of the host has 8 weights, but 16"),
+        (Hardware(64, 100, 300), "room for 64 memories, but 150"),
     ],
 )
 def test_what_verilog_would_refuse_is_said_in_one_line(hardware: Hardware, reason: str) -> None:

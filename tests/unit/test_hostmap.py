@@ -43,9 +43,10 @@ def decode(hardware: Hardware, words: dict[tuple[int, int, int], int]) -> Int8Ne
             w1[neuron, i] = signed(byte(word, i % 8), 8)
         step, r = group * steps + lane // requants, lane % requants
         b1[neuron] = signed(words[2, r // 2, step] >> (32 * (r % 2)) & 0xFFFF_FFFF, 32)
+        together = 2 if 2 * requants <= 8 else 1  # classes in a word
         for k in range(c):
-            place = k * requants + r
-            w2[k, neuron] = signed(byte(words[3, place // 8, step], place % 8), 8)
+            place = k % together * requants + r
+            w2[k, neuron] = signed(byte(words[3, k // together, step], place), 8)
     for k in range(c):
         b2[k] = signed(words[4, 0, k // 2] >> (32 * (k % 2)) & 0xFFFF_FFFF, 32)
     return Int8Network((w1, w2), (b1, b2), words[0, 0, Register.SCALE], words[0, 0, Register.SHIFT])
@@ -55,7 +56,7 @@ def decode(hardware: Hardware, words: dict[tuple[int, int, int], int]) -> Int8Ne
 def hardware_and_network(draw: st.DrawFn) -> tuple[Hardware, Int8Network]:
     sizes = tuple(draw(st.integers(1, most)) for most in (20, 12, 11))
     hardware = Hardware(
-        *sizes, lanes=draw(st.integers(1, 9)), requants=draw(st.sampled_from([1, 2, 4]))
+        *sizes, lanes=draw(st.integers(1, 9)), requants=draw(st.sampled_from([1, 2, 4, 8]))
     )
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     n, h, c = sizes
@@ -142,6 +143,6 @@ def test_the_published_size_in_words() -> None:
     assert found == {
         Region.W1: (13, 64),
         Region.B1: (1, 56),
-        Region.W2: (3, 56),
+        Region.W2: (5, 56),
         Region.B2: (1, 5),
     }

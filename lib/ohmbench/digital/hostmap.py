@@ -73,7 +73,7 @@ def memories(hardware: Hardware) -> dict[Region, Memory]:
     shapes = {
         Region.W1: (hardware.lanes, hardware.groups * hardware.words),
         Region.B1: (_banks(4 * hardware.requants), depth2),
-        Region.W2: (_banks(hardware.classes * hardware.requants), depth2),
+        Region.W2: (-(-hardware.classes // _classes_a_memory(hardware)), depth2),
         Region.B2: (1, (hardware.classes + 1) // 2),
     }
     return {region: Memory(region, *shape) for region, shape in shapes.items()}
@@ -83,11 +83,20 @@ def _banks(bytes_at_once: int) -> int:
     return -(-bytes_at_once // HOST_BYTES)
 
 
-def _as_words(rows: NDArray[np.uint8], banks: int) -> NDArray[np.uint64]:
+def _classes_a_memory(hardware: Hardware) -> int:
+    """Two classes of layer 2 share a memory where their weights of one step fit a word."""
+    return 2 if 2 * hardware.requants <= HOST_BYTES else 1
+
+
+def _as_words(
+    rows: NDArray[np.uint8], banks: int, bytes_a_word: int = HOST_BYTES
+) -> NDArray[np.uint64]:
     """Bytes (words, bytes at once) as uint64 (banks, words), the first byte in the low bits."""
-    padded = np.zeros((len(rows), banks * HOST_BYTES), dtype=np.uint8)
+    padded = np.zeros((len(rows), banks * bytes_a_word), dtype=np.uint8)
     padded[:, : rows.shape[1]] = rows
-    return np.ascontiguousarray(padded).view("<u8").T.astype(np.uint64)
+    words = np.zeros((len(rows), banks, HOST_BYTES), dtype=np.uint8)
+    words[:, :, :bytes_a_word] = padded.reshape(len(rows), banks, bytes_a_word)
+    return words.view("<u8")[:, :, 0].T.astype(np.uint64)
 
 
 def image_words(hardware: Hardware, images: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -132,7 +141,11 @@ def network_words(
 
     columns = np.where(real, w2[:, order], 0).astype(np.int8)  # (classes, steps, requants)
     lanes = np.ascontiguousarray(columns.swapaxes(0, 1)).view(np.uint8)
-    data[Region.W2] = _as_words(lanes.reshape(len(order), -1), layout[Region.W2].banks)
+    data[Region.W2] = _as_words(
+        lanes.reshape(len(order), -1),
+        layout[Region.W2].banks,
+        _classes_a_memory(hardware) * hardware.requants,
+    )
 
     pairs = np.zeros((layout[Region.B2].depth, 2), dtype="<i4")
     pairs.reshape(-1)[: network.classes] = b2

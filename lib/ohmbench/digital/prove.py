@@ -1,13 +1,14 @@
 """Can any image overflow a register? Worst cases over all inputs, decided without simulating.
 
 Every input is an integer from 0 to 255 on its own, so a row of weights is largest where each
-positive weight meets 255 and each negative one 0. That gives layer 1, and with it each hidden
+positive weight meets 255 and each negative one 0 (products and sums of hardware that adds an offset
+to its weights: where all meet 255). That gives layer 1, and with it each hidden
 value, its exact range and the image that reaches it. Hidden values share their inputs, so ranges
 of layer 2 taken one hidden neuron at a time are bounds, which perhaps no image reaches: an
 overflow there is broken only when a search finds an image, and is otherwise "not proven".
 
 A sum may leave its register on the way and come back: in two's complement the end is right all
-the same, so it is the ends that are compared.
+the same, so it is the ends that are compared. (Sums with an offset only grow.)
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ class Verdict(str, Enum):
 class Counterexample:
     """An image, uint8 (inputs,), that makes ``register`` of ``neuron`` lose its value.
 
-    ``value`` is the golden model's, ``kept`` what the register has left of it. ``image`` is None
-    where a stored parameter does not fit, which no image is needed to see.
+    ``value`` is the golden model's (with the hardware's offset), ``kept`` what the register has
+    left of it. ``image`` is None where a stored parameter does not fit, which no image is needed
+    to see.
     """
 
     register: Register
@@ -116,22 +118,23 @@ def _term_span(weight: Integers, low: Integers, high: Integers) -> _Span:
     return _Span(ends.min(axis=(0, 2)), ends.max(axis=(0, 2)))
 
 
-def spans(network: Int8Network) -> dict[str, _Span]:
-    """Range of every quantity over all images, by the names of ``Hardware.registers``."""
+def spans(network: Int8Network, offset: int = 0) -> dict[str, _Span]:
+    """Range of every quantity over all images, by the names of ``Hardware.registers``; ``mac`` and
+    ``acc`` with ``offset`` added to each weight."""
     w1, w2 = (w.astype(np.int64) for w in network.weight)
     b1, b2 = (b.astype(np.int64) for b in network.bias)
     none: Integers = np.zeros(network.inputs, np.int64)
     full: Integers = np.full(network.inputs, 255, np.int64)
     M, S = (np.array([value], np.int64) for value in (network.M, network.S))
-    acc1 = _row_span(w1, none, full, exact=True)
-    sum1 = _Span(acc1.low + b1, acc1.high + b1)
+    row1 = _row_span(w1, none, full, exact=True)
+    sum1 = _Span(row1.low + b1, row1.high + b1)
     r = _Span(np.maximum(sum1.low, 0), np.maximum(sum1.high, 0))
     product = _Span(r.low * network.M, r.high * network.M)
     hidden = _Span(
         np.minimum(product.low >> network.S, ACTIVATION_MAX),
         np.minimum(product.high >> network.S, ACTIVATION_MAX),
     )
-    acc2 = _row_span(w2, hidden.low, hidden.high, exact=False)
+    row2 = _row_span(w2, hidden.low, hidden.high, exact=False)
     return {
         "weight1": _Span(w1.min(axis=1), w1.max(axis=1)),
         "weight2": _Span(w2.min(axis=1), w2.max(axis=1)),
@@ -139,43 +142,46 @@ def spans(network: Int8Network) -> dict[str, _Span]:
         "bias2": _Span(b2, b2),
         "M": _Span(M, M),
         "S": _Span(S, S),
-        "mac1": _term_span(w1, none, full),
-        "acc1": acc1,
+        "mac1": _term_span(w1 + offset, none, full),
+        "acc1": _row_span(w1 + offset, none, full, exact=True),
         "sum1": sum1,
         "r": r,
         "product": product,
         "hidden": hidden,
-        "mac2": _term_span(w2, hidden.low, hidden.high),
-        "acc2": acc2,
-        "logit": _Span(acc2.low + b2, acc2.high + b2, exact=False),
+        "mac2": _term_span(w2 + offset, hidden.low, hidden.high),
+        "acc2": _row_span(w2 + offset, hidden.low, hidden.high, exact=False),
+        "logit": _Span(row2.low + b2, row2.high + b2, exact=False),
     }
 
 
 _PARAMETERS = ("weight1", "weight2", "bias1", "bias2", "M", "S")
 
 
-def extreme_image(network: Int8Network, neuron: int, *, largest: bool) -> NDArray[np.uint8]:
+def extreme_image(
+    network: Int8Network, neuron: int, *, largest: bool, offset: int = 0
+) -> NDArray[np.uint8]:
     """The image (inputs,) that drives the sum of a hidden ``neuron`` to its end."""
-    row = network.weight[0][neuron]
+    row = network.weight[0][neuron].astype(np.int64) + offset
     return np.where(row > 0 if largest else row < 0, 255, 0).astype(np.uint8)
 
 
-def _reached(network: Int8Network, name: str, images: NDArray[np.uint8]) -> _Span:
+def _reached(network: Int8Network, name: str, images: NDArray[np.uint8], offset: int) -> _Span:
     """What ``images`` do to the quantity called ``name``: (n, neurons) each end, by the golden
     model."""
     found = infer(network, images)
     x, h = images.astype(np.int64), found.hidden.astype(np.int64)
     w1, w2 = (w.astype(np.int64) for w in network.weight)
     if name in ("mac1", "mac2"):
-        terms = w1[None] * x[:, None] if name == "mac1" else w2[None] * h[:, None]
+        w, a = (w1, x) if name == "mac1" else (w2, h)
+        terms = (w + offset)[None] * a[:, None]
         return _Span(terms.min(axis=2), terms.max(axis=2))
     value = {
-        "acc1": found.acc1 - network.bias[0],
+        "acc1": found.acc1 - network.bias[0] + offset * x.sum(axis=1, keepdims=True),
         "sum1": found.acc1,
         "r": found.r,
         "product": found.product,
         "hidden": h,
-        "acc2": found.logits - network.bias[1],
+        "acc2": found.logits - network.bias[1] + offset * h.sum(axis=1, keepdims=True),
         "logit": found.logits,
     }[name]
     return _Span(value, value)
@@ -202,14 +208,17 @@ def _climb(network: Int8Network, row: Integers, start: NDArray[np.uint8]) -> NDA
 
 
 def _candidates(
-    network: Int8Network, name: str, neuron: int, *, largest: bool
+    network: Int8Network, name: str, neuron: int, *, largest: bool, offset: int
 ) -> NDArray[np.uint8]:
     """Images that may drive the quantity ``name`` of ``neuron`` to its end; exact in layer 1."""
     if name == "mac1":
         return np.full((1, network.inputs), 255, np.uint8)
-    if name in ("acc1", "sum1", "r", "product", "hidden"):
+    if name == "acc1":
+        return extreme_image(network, neuron, largest=largest, offset=offset)[None]
+    if name in ("sum1", "r", "product", "hidden"):
         return extreme_image(network, neuron, largest=largest)[None]
-    row = network.weight[1][neuron].astype(np.int64) * (1 if largest else -1)
+    row = network.weight[1][neuron].astype(np.int64) + (offset if name == "acc2" else 0)
+    row = row if largest else -row
     if name == "mac2":
         ends = [extreme_image(network, j, largest=True) for j in range(network.hidden)]
         return np.stack(ends)
@@ -219,7 +228,9 @@ def _candidates(
     return np.stack([_climb(network, row, start) for start in starts])
 
 
-def _counterexample(network: Int8Network, register: Register, span: _Span) -> Counterexample | None:
+def _counterexample(
+    network: Int8Network, register: Register, span: _Span, offset: int
+) -> Counterexample | None:
     """The first neuron whose value leaves ``register``, with an image that shows it."""
     above, below = span.high > register.high, span.low < register.low
     for neuron in np.nonzero(above | below)[0].tolist():
@@ -227,8 +238,8 @@ def _counterexample(network: Int8Network, register: Register, span: _Span) -> Co
         if register.name in _PARAMETERS:
             value = int((span.high if largest else span.low)[neuron])
             return Counterexample(register, neuron, value, register.kept(value), None)
-        images = _candidates(network, register.name, neuron, largest=largest)
-        reached = _reached(network, register.name, images)
+        images = _candidates(network, register.name, neuron, largest=largest, offset=offset)
+        reached = _reached(network, register.name, images, offset)
         values = (reached.high if largest else reached.low)[:, neuron]
         best = int(values.argmax() if largest else values.argmin())
         value = int(values[best])
@@ -237,12 +248,12 @@ def _counterexample(network: Int8Network, register: Register, span: _Span) -> Co
     return None
 
 
-def _bound(network: Int8Network, register: Register, span: _Span) -> Bound:
+def _bound(network: Int8Network, register: Register, span: _Span, offset: int) -> Bound:
     low_neuron, high_neuron = int(span.low.argmin()), int(span.high.argmax())
     low, high = int(span.low[low_neuron]), int(span.high[high_neuron])
     verdict, example = Verdict.HOLDS, None
     if low < register.low or high > register.high:
-        example = _counterexample(network, register, span)
+        example = _counterexample(network, register, span, offset)
         verdict = Verdict.NOT_PROVEN if example is None else Verdict.BROKEN
     beyond = int(((span.low < register.low) | (span.high > register.high)).sum())
     return Bound(register, low, high, low_neuron, high_neuron, span.exact, verdict, example, beyond)
@@ -260,10 +271,14 @@ def prove(network: Int8Network, hardware: Hardware) -> Certificate:
     """Compare every register with what any image can put into it. Raises ShapeError when the
     network is larger than the hardware."""
     check_sizes(network, hardware)
-    found = spans(network)
+    offset = hardware.offset
     registers = hardware.registers()
     return Certificate(
-        hardware, tuple(_bound(network, registers[name], span) for name, span in found.items())
+        hardware,
+        tuple(
+            _bound(network, registers[name], span, offset)
+            for name, span in spans(network, offset).items()
+        ),
     )
 
 

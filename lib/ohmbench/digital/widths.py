@@ -62,15 +62,18 @@ class Hardware:
     ``lanes`` neurons are computed side by side, ``requants`` requantised side by side. A register
     width that is None is the RTL's:
 
-    - ``mac`` one weight times one activation, signed: ``weight_bits + activation_bits``;
-    - ``acc1`` sum of a layer-1 row without its bias, signed: ``mac`` + clog2(inputs, padded to
-      eights);
+    - ``mac`` one weight times one activation: ``weight_bits + activation_bits``;
+    - ``acc1`` sum of a layer-1 row without its bias: ``mac`` + clog2(inputs, padded to eights);
     - ``sum1`` with the bias, signed: one bit more than the wider of the two;
     - ``r`` after the ReLU, unsigned: one bit less;
     - ``product`` ``r * M``, unsigned (signed if ``product_signed``): ``r`` + ``scale_bits``;
-    - ``acc2`` sum of a layer-2 row without its bias, signed: ``mac`` + clog2(hidden, padded to
-      whole groups and steps);
+    - ``acc2`` sum of a layer-2 row without its bias: ``mac`` + clog2(hidden, padded to whole groups
+      and steps);
     - ``logit`` with the bias, signed: one bit more than the wider of the two.
+
+    With ``weight_offset`` the lanes multiply and add weights that have 2**(weight_bits - 1) added,
+    so that ``mac`` and the sums are unsigned, and numbers of the network plus that multiple of the
+    activations; it is taken off again where the bias is added. Without, they are signed.
 
     Raises RangeError for a size, count or width under 1.
     """
@@ -92,6 +95,7 @@ class Hardware:
     acc2_bits: int | None = None
     logit_bits: int | None = None
     product_signed: bool = False
+    weight_offset: bool = True
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -118,6 +122,11 @@ class Hardware:
         return -(-self.lanes // self.requants)
 
     @property
+    def offset(self) -> int:
+        """What is added to each weight before it is multiplied."""
+        return 1 << (self.weight_bits - 1) if self.weight_offset else 0
+
+    @property
     def padded_hidden(self) -> int:
         return self.groups * self.steps * self.requants
 
@@ -130,6 +139,7 @@ class Hardware:
         product = self.product_bits or r + self.scale_bits
         acc2 = self.acc2_bits or mac + clog2(self.padded_hidden)
         logit = self.logit_bits or max(acc2, self.bias_bits) + 1
+        signed = not self.weight_offset
         table = (
             Register("weight1", self.weight_bits, True),
             Register("weight2", self.weight_bits, True),
@@ -137,14 +147,14 @@ class Hardware:
             Register("bias2", self.bias_bits, True),
             Register("M", self.scale_bits, False),
             Register("S", self.shift_bits, False),
-            Register("mac1", mac, True),
-            Register("acc1", acc1, True),
+            Register("mac1", mac, signed),
+            Register("acc1", acc1, signed),
             Register("sum1", sum1, True),
             Register("r", r, False),
             Register("product", product, self.product_signed),
             Register("hidden", self.activation_bits, False),
-            Register("mac2", mac, True),
-            Register("acc2", acc2, True),
+            Register("mac2", mac, signed),
+            Register("acc2", acc2, signed),
             Register("logit", logit, True),
         )
         return {register.name: register for register in table}
@@ -163,5 +173,6 @@ PUBLISHED_HARDWARE = Hardware(
     acc2_bits=32,
     logit_bits=32,
     product_signed=True,
+    weight_offset=False,
 )
 """The FANN paper's published accelerator: sums and requantisation product of 32 bits, signed."""

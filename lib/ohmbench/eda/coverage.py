@@ -96,7 +96,8 @@ class Waiver(BaseModel):
     """Points that need not be covered, and why.
 
     ``what`` is a point's subject as Verilator words it, or ``signal[high:low]`` for those bits of
-    a signal, or the beginning of a subject and ``...``.
+    a signal, or the beginning of a subject and ``...``. In a toggle's signal ``*`` stands for any
+    name or number: bits that are constant for one reason have it in several signals.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -110,7 +111,7 @@ class Waiver(BaseModel):
         """Whether the point is one of those meant."""
         if (point.module, point.kind) != (self.module, self.kind):
             return False
-        if point.subject == self.what:
+        if self._names(self.what, point.subject):
             return True
         if self.what.endswith(_REST) and point.subject.startswith(self.what[: -len(_REST)]):
             return True
@@ -118,9 +119,14 @@ class Waiver(BaseModel):
         return (
             bits is not None
             and bit is not None
-            and bits["signal"] == bit["signal"]
+            and self._names(bits["signal"], bit["signal"])
             and int(bits["low"]) <= int(bit["bit"]) <= int(bits["high"])
         )
+
+    def _names(self, what: str, subject: str) -> bool:
+        if self.kind != "toggle" or "*" not in what:
+            return what == subject
+        return re.fullmatch(r"[^.\[\]]*".join(map(re.escape, what.split("*"))), subject) is not None
 
     def __str__(self) -> str:
         return f"{self.module}.v {self.kind} {self.what}"

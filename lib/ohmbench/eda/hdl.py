@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import ohmbench
+from ohmbench.digital.hostmap import HOST_BYTES, Region, memories
 from ohmbench.digital.network import Int8Network
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.tools import ToolError
@@ -81,19 +82,20 @@ def parameters(hardware: Hardware) -> dict[str, int]:
 def _refusal(hardware: Hardware) -> str | None:
     """Why ``accelerator.v`` would not elaborate, or None; the conditions are those in it."""
     words = hardware.words * hardware.groups
-    classes_at_once = -(-hardware.classes * hardware.requants * hardware.weight_bits // 64)
+    layer2 = memories(hardware)[Region.W2].banks
+    most = 8 * HOST_BYTES // hardware.weight_bits
     if hardware.requants & (hardware.requants - 1):
         return f"{hardware.requants} requantisers are not a power of two"
+    if hardware.requants > most:
+        return f"a word of the host has {most} weights, but {hardware.requants} would be needed"
     if hardware.steps > hardware.words:
         return (
             f"{hardware.lanes} sums take {hardware.steps} clocks to leave {hardware.requants} at a "
             f"time, but the next ones come after {hardware.words}"
         )
-    if hardware.lanes > LANES or classes_at_once > LANES:
-        return (
-            f"a layer has room for {LANES} memories, but {max(hardware.lanes, classes_at_once)} "
-            "would be needed"
-        )
+    if hardware.lanes > LANES or layer2 > LANES:
+        needed = max(hardware.lanes, layer2)
+        return f"a layer has room for {LANES} memories, but {needed} would be needed"
     if max(words, (hardware.classes + 1) // 2) > MEMORY_WORDS:
         return f"a memory has {MEMORY_WORDS} words, but layer 1 needs {words} in each lane"
     return None

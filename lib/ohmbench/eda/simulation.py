@@ -115,7 +115,8 @@ class Simulation:
         addresses: NDArray[np.uint32],
         data: NDArray[np.uint64] | None = None,
     ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """One host access a clock: writes of ``data``, or reads. Returns data read and errors.
+        """Host accesses as fast as they are taken: writes of ``data``, or reads. Returns data read
+        and errors.
 
         Raises HardwareFailure when an answer does not come in time.
         """
@@ -193,10 +194,10 @@ class Simulation:
     def clocks(self, inputs: NDArray[np.uint64]) -> NDArray[np.uint64]:
         """Drive every input of every clock; columns as in ``ohm_clocks`` of ``harness.cpp``.
 
-        Returns the outputs as they are before each clock's edge, uint64 (n, 9 + classes).
+        Returns the outputs as they are before each clock's edge, uint64 (n, 10 + classes).
         """
         inputs = np.ascontiguousarray(inputs, np.uint64)
-        outputs = np.zeros((len(inputs), 9 + self.hardware.classes), np.uint64)
+        outputs = np.zeros((len(inputs), 10 + self.hardware.classes), np.uint64)
         self._lib.ohm_clocks(self._sim, ctypes.c_int64(len(inputs)), *_pointers(inputs, outputs))
         return outputs
 

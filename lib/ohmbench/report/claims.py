@@ -30,6 +30,7 @@ class Status(str, Enum):
     REPRODUCED = "reproduced"
     DIFFERS = "differs"
     MET = "met"
+    MISSED = "missed"
     NOT_CHECKABLE = "not checkable"
     NOT_RUN = "not run"
     FAILED = "FAILED"
@@ -40,8 +41,10 @@ class Claim(BaseModel):
 
     ``expect`` is "reproduced" (our value is within ``tolerance`` of ``published``), "differs" (it
     is not, and equals ``ours`` within ``tolerance``), "met" (our value lies in [``at_least``,
-    ``at_most``]) or "not checkable" (no test can; ``why`` says the reason). ``why`` otherwise
-    argues the tolerance or bound, and for "differs" the difference. Values share ``unit``.
+    ``at_most``]), "missed" (a target of ours that is not reached: our value lies outside, and is
+    ``ours`` within ``tolerance``) or "not checkable" (no test can; ``why`` says the reason).
+    ``why`` otherwise argues the tolerance or bound, and the difference of what differs or is
+    missed. Values share ``unit``.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -49,7 +52,7 @@ class Claim(BaseModel):
     id: Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z0-9-]+)+$")]
     statement: Text
     source: Text
-    expect: Literal["reproduced", "differs", "met", "not checkable"]
+    expect: Literal["reproduced", "differs", "met", "missed", "not checkable"]
     why: Text
     unit: str = ""
     published: float | str | None = None
@@ -65,6 +68,7 @@ class Claim(BaseModel):
             "reproduced": ("published", "tolerance", "test"),
             "differs": ("published", "ours", "tolerance", "test"),
             "met": ("test",),
+            "missed": ("ours", "tolerance", "test"),
             "not checkable": (),
         }[self.expect]
         missing = [name for name in needed if getattr(self, name) is None]
@@ -72,19 +76,22 @@ class Claim(BaseModel):
             raise ValueError(f"{self.id}: {self.expect!r} needs {', '.join(missing)}")
         if self.expect in ("reproduced", "differs") and isinstance(self.published, str):
             raise ValueError(f"{self.id}: {self.expect!r} needs a number as published")
-        if self.expect == "met" and self.at_least is None and self.at_most is None:
-            raise ValueError(f"{self.id}: 'met' needs at_least or at_most")
+        if self._is_target and self.at_least is None and self.at_most is None:
+            raise ValueError(f"{self.id}: {self.expect!r} needs at_least or at_most")
         if self.expect == "not checkable" and self.test is not None:
             raise ValueError(f"{self.id}: a claim that no test can check names no test")
         return self
 
     def judge(self, value: float) -> Status:
         """The status that the measured ``value`` establishes; FAILED unless it is the expected."""
-        if self.expect == "met":
+        tolerance, published = self.tolerance, self.published
+        if self._is_target:
             above = self.at_least is None or value >= self.at_least
             below = self.at_most is None or value <= self.at_most
-            return Status.MET if above and below else Status.FAILED
-        tolerance, published = self.tolerance, self.published
+            if self.expect == "met":
+                return Status.MET if above and below else Status.FAILED
+            as_known = self.ours is not None and abs(value - self.ours) <= (tolerance or 0)
+            return Status.MISSED if as_known and not (above and below) else Status.FAILED
         if tolerance is None or not isinstance(published, float | int):
             return Status.FAILED
         reproduced = abs(value - published) <= tolerance
@@ -94,9 +101,13 @@ class Claim(BaseModel):
         return Status.DIFFERS if ours and not reproduced else Status.FAILED
 
     @property
+    def _is_target(self) -> bool:
+        return self.expect in ("met", "missed")
+
+    @property
     def expected_text(self) -> str:
         """The value a reader compares with: the published one, or our own bound."""
-        if self.expect == "met":
+        if self._is_target:
             parts = [f">= {self.at_least:g}"] if self.at_least is not None else []
             parts += [f"<= {self.at_most:g}"] if self.at_most is not None else []
             return " and ".join(parts)

@@ -13,6 +13,7 @@ from ohmbench.digital.hostmap import ID, Error, Region, Register
 
 from . import scenarios
 from .axi_tb import ALL_BYTES, HOST_BYTES, OKAY, SLVERR, axi_bench
+from .core_tb import HOST_LATENCY, WORD_LATENCY
 from .tb import chosen_pauses
 
 LIMIT = {"timeout_time": 10, "timeout_unit": "ms"}
@@ -63,6 +64,18 @@ async def address_and_data_in_any_order(dut: Any) -> None:
             assert await bench.read(Register.SCALE) == value, f"{first} {gap} clocks earlier"
             latency = bench.offered["r"][-1] - bench.seen["ar"][-1][0]
             assert latency == ACCESS_LATENCY, f"rvalid after {latency} clocks"
+
+
+@cocotb.test(**LIMIT)
+async def words_come_when_they_should(dut: Any) -> None:
+    """A read of a memory takes as many clocks more as the core takes to bring the word."""
+    bench = await axi_bench(dut)
+    for region, clocks in WORD_LATENCY.items():
+        assert not (await bench.host_write([region << 16], [0x0102030405060708]))[0]
+        await bench.read(region << 16)
+        latency = bench.offered["r"][-1] - bench.seen["ar"][-1][0]
+        should = ACCESS_LATENCY + clocks - HOST_LATENCY
+        assert latency == should, f"rvalid after {latency} clocks, not {should}: {region.name}"
 
 
 @cocotb.test(**LIMIT)
@@ -162,7 +175,7 @@ async def random_traffic(dut: Any) -> None:
     own = HOST_BYTES * (Region.W1 << 16)
     kept = {own + HOST_BYTES * k: rng.getrandbits(64) for k in range(16)}
     assert await bench.writes([(a, d, ALL_BYTES) for a, d in kept.items()]) == [OKAY] * 16
-    other = own + HOST_BYTES * 32
+    other = own + HOST_BYTES * 16
     writes, write_answers, reads, read_answers = [], [], [], []
     for _ in range(150):
         kind = rng.randrange(4)

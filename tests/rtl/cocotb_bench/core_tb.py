@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ohmbench.digital.hostmap import hidden_order
+from ohmbench.digital.hostmap import Region, hidden_order, memories
 
 from .tb import PAUSES, Bench, Pauses, Result, StreamMonitor, StreamSink, StreamSource, signed
 
 HOST_LATENCY = 3
+"""Clocks from a request that is taken to its answer, but of a word of a memory."""
+WORD_LATENCY = {Region.W1: 12, Region.B1: 5, Region.W2: 10, Region.B2: 5}
+"""Clocks to the answer with a word: it passes its layer's segments (7, and 3 of two clocks)."""
 
 
 @dataclass(frozen=True)
@@ -58,13 +61,18 @@ class CoreBench(Bench):
         ]
         names = (
             *("image_ready_o", "result_valid_o", "result_class_o", "result_value_o"),
-            *("result_logits_o", "hidden_valid_o", "host_ack_o", "host_error_o"),
+            *("result_logits_o", "hidden_valid_o", "host_ready_o", "host_ack_o", "host_error_o"),
         )
         self.outputs = {name: getattr(dut, name) for name in names}
         self.outputs_after_load = {"hidden_o": dut.hidden_o, "host_rdata_o": dut.host_rdata_o}
         self._order = hidden_order(self.hardware).reshape(-1).tolist()
         self._bytes: list[int] = []
         self._hidden: deque[tuple[int, ...]] = deque()
+        self._memory_words = {
+            address
+            for memory in memories(self.hardware).values()
+            for address in memory.addresses().reshape(-1).tolist()
+        }
         self._logit_bits = self.hardware.registers()["logit"].bits
         for name in ("host_request_i", "host_we_i", "host_malformed_i"):
             getattr(dut, name).value = 0
@@ -104,28 +112,47 @@ class CoreBench(Bench):
         self.receive(Result(class_, signed(value, bits), logits, self._hidden.popleft()))
 
     async def host(self, accesses: Sequence[Access]) -> list[tuple[int, bool]]:
-        """One access a clock; data and error of each, which must come exactly 3 clocks later."""
+        """Accesses as fast as they are taken; data and error of each. Writes are taken in every
+        clock, after a read nothing until its answer; each answer comes exactly when it should."""
         dut, answers = self.dut, []
-        n = len(accesses)
-        for k in range(n + HOST_LATENCY):
-            dut.host_request_i.value = k < n
-            if k < n:
-                access = accesses[k]
+        n, asked, clock, free = len(accesses), 0, 0, 0
+        due: deque[tuple[int, Access]] = deque()
+        while asked < n or due:
+            dut.host_request_i.value = asked < n
+            if asked < n:
+                access = accesses[asked]
                 dut.host_we_i.value = access.data is not None
                 dut.host_malformed_i.value = access.malformed
                 dut.host_addr_i.value = access.address
                 dut.host_wdata_i.value = access.data or 0
             await self.edge
             acknowledged = bool(dut.host_ack_o.value)
-            assert acknowledged == (k >= HOST_LATENCY), (
-                f"host_ack_o is {acknowledged:d} {k} clocks after the first of {n} requests"
+            error = bool(dut.host_error_o.value)
+            if due and due[0][0] == clock and not acknowledged and self._is_word(due[0][1]):
+                # Not refused, so its word is under way; it cannot be refused any more.
+                free = clock - HOST_LATENCY + WORD_LATENCY[Region(due[0][1].address >> 16)]
+                due[0] = (free, Access(due[0][1].address, malformed=True))
+            ready = bool(dut.host_ready_o.value)
+            assert ready == (clock >= free), f"host_ready_o is {ready:d} in clock {clock} of {n}"
+            assert acknowledged == bool(due and due[0][0] == clock), (
+                f"host_ack_o is {acknowledged:d} {clock} clocks after the first of {n} requests"
             )
             if acknowledged:
-                error = bool(dut.host_error_o.value)
+                answered = due.popleft()[1]
                 answers.append((int(dut.host_rdata_o.value), error))
-                if error or accesses[k - HOST_LATENCY].data is not None:
+                if error or answered.data is not None:
                     assert answers[-1][0] == 0, "host_rdata_o is not 0 after a write or an error"
+            if asked < n and ready:
+                due.append((clock + HOST_LATENCY, access))
+                if access.data is None:
+                    free = clock + HOST_LATENCY
+                asked += 1
+            clock += 1
         return answers
+
+    def _is_word(self, access: Access) -> bool:
+        """A read of a word of a memory."""
+        return access.data is None and not access.malformed and access.address in self._memory_words
 
     async def host_write(self, addresses: Sequence[int], data: Sequence[int]) -> list[bool]:
         answers = await self.host(

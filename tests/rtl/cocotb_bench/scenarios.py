@@ -22,7 +22,7 @@ from ..stimulus import random_network, steered
 from .tb import IMAGES_VARIABLE, NETWORK_VARIABLE, RESULT_LIMIT, SIZES, Bench, within
 
 INTERVAL = 64
-LATENCY = 93
+LATENCY = 94
 """Clocks from the acceptance of an undisturbed image's last word to its result."""
 
 BUSY, RESULT_WAITS, IMAGE_WAITS, TWO_OUTSTANDING = 1 << 0, 1 << 1, 1 << 2, 2 << 4
@@ -223,13 +223,14 @@ async def reset_in_a_run(bench: Bench, seed: int, lengths: Sequence[int] = (1, 2
 def memory_mask(bench: Bench, memory: Memory, bank: int) -> int:
     """The bits that a word of this memory has."""
     hardware = bench.hardware
-    at_once = {
-        Region.W1: 64 * memory.banks,
-        Region.B1: 32 * hardware.requants,
-        Region.W2: 8 * hardware.classes * hardware.requants,
-        Region.B2: 64,
+    a_class = 8 * hardware.requants
+    at_once, each = {
+        Region.W1: (64 * memory.banks, 64),
+        Region.B1: (32 * hardware.requants, 64),
+        Region.W2: (a_class * hardware.classes, 2 * a_class if 2 * a_class <= 64 else a_class),
+        Region.B2: (64, 64),
     }[memory.region]
-    return (1 << min(64, at_once - 64 * bank)) - 1
+    return (1 << min(each, at_once - each * bank)) - 1
 
 
 async def every_word_is_its_own(bench: Bench) -> dict[int, int]:

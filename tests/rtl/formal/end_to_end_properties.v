@@ -2,7 +2,9 @@
 // weight, bias, input, M and S is an arbitrary constant of full width, written through the host port
 // as hostmap.network_words lays it out; then IMAGES images come without a pause.
 //
-// The control is concrete, so the bounded proof, long enough for all results, is complete.
+// The control is concrete, so the bounded proof, long enough for all results, is complete. Products are
+// compared as the hardware makes them, of weights with 128 added; that these, less 128 times the sum of
+// the inputs, are the products of the weights is offset_properties.
 
 `default_nettype none
 
@@ -28,15 +30,17 @@ module end_to_end_properties #(
   localparam CLASS_W = (CLASSES > 1) ? $clog2(CLASSES) : 1;
   localparam W1_W    = 8 * ELEMENTS;
   localparam B1_W    = 32 * REQUANTS;
-  localparam W2_W    = 8 * CLASSES * REQUANTS;
-  localparam WRITES  = LANES * ISSUES + 2 * DEPTH2 + PAIRS + 2;
+  localparam SHARE2  = 2;                  // classes whose weights share a memory
+  localparam BANKS2  = (CLASSES + SHARE2 - 1) / SHARE2;
+  localparam W2_W    = 8 * SHARE2 * REQUANTS;
+  localparam WRITES  = LANES * ISSUES + DEPTH2 + BANKS2 * DEPTH2 + PAIRS + 2;
   localparam FIRST   = WRITES + 3;         // clock of the first image's first word
-  localparam LATENCY = ISSUES + STEPS + PAIRS + $clog2(ELEMENTS) + $clog2(REQUANTS) + 13;
+  localparam LATENCY = ISSUES + STEPS + PAIRS + 18;
   localparam RESULT  = FIRST + WORDS - 1 + LATENCY;          // clock of the first result
 
   (* anyconst *) reg [W1_W*LANES*ISSUES-1:0]     any_w1;
   (* anyconst *) reg [B1_W*DEPTH2-1:0]           any_b1;
-  (* anyconst *) reg [W2_W*DEPTH2-1:0]           any_w2;
+  (* anyconst *) reg [W2_W*BANKS2*DEPTH2-1:0]    any_w2;
   (* anyconst *) reg [64*PAIRS-1:0]              b2;
   (* anyconst *) reg [15:0]                      M;
   (* anyconst *) reg [4:0]                       S;
@@ -45,16 +49,17 @@ module end_to_end_properties #(
   // Padding is zero in the weights, as the host writes it, and arbitrary in biases and inputs.
   wire [W1_W*LANES*ISSUES-1:0] w1;
   wire [B1_W*DEPTH2-1:0]       b1 = any_b1;
-  wire [W2_W*DEPTH2-1:0]       w2;
+  wire [W2_W*BANKS2*DEPTH2-1:0] w2;        // memory after memory
   genvar i, j;
   generate
     for (i = 0; i < LANES * ISSUES * ELEMENTS; i = i + 1) begin : pad1
       assign w1[8*i +: 8] = (i % (WORDS * ELEMENTS) < INPUTS) ? any_w1[8*i +: 8] : 8'd0;
     end
-    for (i = 0; i < DEPTH2 * CLASSES * REQUANTS; i = i + 1) begin : pad2
-      localparam PLACE  = ((i / (CLASSES * REQUANTS)) % STEPS) * REQUANTS + i % REQUANTS;
-      localparam NEURON = (i / (CLASSES * REQUANTS * STEPS)) * LANES + PLACE;
-      assign w2[8*i +: 8] = (PLACE < LANES && NEURON < HIDDEN) ? any_w2[8*i +: 8] : 8'd0;
+    for (i = 0; i < BANKS2 * DEPTH2 * SHARE2 * REQUANTS; i = i + 1) begin : pad2
+      localparam PLACE  = (i / (SHARE2 * REQUANTS)) % STEPS * REQUANTS + i % REQUANTS;
+      localparam NEURON = (i / (SHARE2 * REQUANTS)) % DEPTH2 / STEPS * LANES + PLACE;
+      localparam CLASS  = i / (SHARE2 * REQUANTS * DEPTH2) * SHARE2 + i / REQUANTS % SHARE2;
+      assign w2[8*i +: 8] = (PLACE < LANES && NEURON < HIDDEN && CLASS < CLASSES) ? any_w2[8*i +: 8] : 8'd0;
     end
   endgenerate
 
@@ -79,12 +84,12 @@ module end_to_end_properties #(
         n     = n - LANES * ISSUES;
         addr  = (2 << 16) | n;
         wdata = b1 >> (B1_W * n);
-      end else if (n < LANES * ISSUES + 2 * DEPTH2) begin
+      end else if (n < LANES * ISSUES + DEPTH2 + BANKS2 * DEPTH2) begin
         n     = n - LANES * ISSUES - DEPTH2;
-        addr  = (3 << 16) | n;
-        wdata = w2 >> (W2_W * n);
-      end else if (n < LANES * ISSUES + 2 * DEPTH2 + PAIRS) begin
-        n     = n - LANES * ISSUES - 2 * DEPTH2;
+        addr  = (3 << 16) | ((n / DEPTH2) << 10) | (n % DEPTH2);
+        wdata = w2 >> (W2_W * n) & {W2_W{1'b1}};
+      end else if (n < WRITES - 2) begin
+        n     = n - LANES * ISSUES - DEPTH2 - BANKS2 * DEPTH2;
         addr  = (4 << 16) | n;
         wdata = b2 >> (64 * n);
       end else if (n == WRITES - 2) begin
@@ -100,7 +105,7 @@ module end_to_end_properties #(
   wire [W1_W-1:0]      image_data = x >> (W1_W * (clock - FIRST));
   wire                 image_last = ((clock - FIRST) % WORDS) == WORDS - 1;
 
-  wire                 image_ready, result_valid, ack, error, hidden_valid;
+  wire                 image_ready, result_valid, host_ready, ack, error, hidden_valid;
   wire [8*REQUANTS-1:0] hidden;
   wire [CLASS_W-1:0]   class_index;
   wire [LOGIT_W-1:0]   value;
@@ -127,6 +132,7 @@ module end_to_end_properties #(
       .hidden_valid_o  (hidden_valid),
       .hidden_o        (hidden),
       .host_request_i  (request),
+      .host_ready_o    (host_ready),
       .host_we_i       (1'b1),
       .host_malformed_i(1'b0),
       .host_addr_i     (addr),
@@ -136,28 +142,21 @@ module end_to_end_properties #(
       .host_rdata_o    ()
   );
 
-  // What passed between the layers, in order: sums with bias, and four clocks later the bytes.
+  // What passed between the layers, in order: sums with bias, and two clocks later the bytes.
   localparam SUM_W = 33;
   reg [7:0] groups = 8'd0;
   reg [8*REQUANTS*DEPTH2*IMAGES-1:0]     seen;
   reg [SUM_W*REQUANTS*DEPTH2*IMAGES-1:0] seen_sums;
-  reg [4*SUM_W*REQUANTS-1:0]             sums_age;   // the oldest in the high bits
-  wire [SUM_W*REQUANTS-1:0]              sums;
-  (* hierconn *) wire [SUM_W-1:0] \dut.hidden.unit[0].sum_q ;
-`ifdef REQUANTS_2
-  (* hierconn *) wire [SUM_W-1:0] \dut.hidden.unit[1].sum_q ;
-  assign sums = { \dut.hidden.unit[1].sum_q , \dut.hidden.unit[0].sum_q };
-`else
-  assign sums = \dut.hidden.unit[0].sum_q ;
-`endif
+  reg [2*SUM_W*REQUANTS-1:0]             sums_age;   // the oldest in the high bits
+  (* hierconn *) wire [SUM_W*REQUANTS-1:0] \dut.hidden.sums ;
   always @(posedge clk_i) begin
     if (hidden_valid && clock != 8'd0) begin
       groups <= groups + 8'd1;
       seen[8*REQUANTS*groups +: 8*REQUANTS] <= hidden;
       seen_sums[SUM_W*REQUANTS*groups +: SUM_W*REQUANTS] <=
-          sums_age[4*SUM_W*REQUANTS-1 -: SUM_W*REQUANTS];
+          sums_age[2*SUM_W*REQUANTS-1 -: SUM_W*REQUANTS];
     end
-    sums_age <= {sums_age, sums};
+    sums_age <= {sums_age, \dut.hidden.sums };
   end
 
   // The specification, neuron by neuron, in 64-bit integers: sums from the inputs, hidden bytes from
@@ -176,15 +175,21 @@ module end_to_end_properties #(
         localparam GROUP = j / LANES;
         localparam LANE  = j % LANES;
         localparam PLACE = (GROUP * STEPS + LANE / REQUANTS) * REQUANTS + LANE % REQUANTS;
-        wire signed [63:0] acc [0:WORDS*ELEMENTS/2];
-        assign acc[0] = 64'd0;
-        for (i = 0; i < WORDS * ELEMENTS; i = i + 2) begin : term
+        // Products of 16 bits, as the lanes make them: the solver sees that both sides multiply the same.
+        wire [31:0] acc [0:WORDS*ELEMENTS];
+        wire [31:0] inputs [0:WORDS*ELEMENTS];
+        assign acc[0] = 0;
+        assign inputs[0] = 0;
+        for (i = 0; i < WORDS * ELEMENTS; i = i + 1) begin : term
           localparam AT = (LANE * ISSUES + GROUP * WORDS) * ELEMENTS + i;
-          assign acc[i/2+1] = acc[i/2]
-              + ($signed(w1[8*AT +: 8]) * $signed({1'b0, x[8*(m*WORDS*ELEMENTS+i) +: 8]})
-                 + $signed(w1[8*(AT+1) +: 8]) * $signed({1'b0, x[8*(m*WORDS*ELEMENTS+i+1) +: 8]}));
+          wire [7:0]  w = w1[8*AT +: 8] ^ 8'h80;
+          wire [7:0]  u = x[8*(m*WORDS*ELEMENTS+i) +: 8];
+          wire [15:0] product = w * u;
+          assign acc[i+1] = acc[i] + product;
+          assign inputs[i+1] = inputs[i] + u;
         end
-        assign sum[m*HIDDEN+j] = acc[WORDS*ELEMENTS/2] + $signed(b1[32*PLACE +: 32]);
+        assign sum[m*HIDDEN+j] = $signed({32'd0, acc[WORDS*ELEMENTS]}) + $signed(b1[32*PLACE +: 32])
+            - $signed({25'd0, inputs[WORDS*ELEMENTS], 7'd0});
         assign sum_seen[m*HIDDEN+j] = $signed(seen_sums[SUM_W*(m*DEPTH2*REQUANTS+PLACE) +: SUM_W]);
         assign byte_seen[m*HIDDEN+j] = {56'd0, seen[8*(m*DEPTH2*REQUANTS+PLACE) +: 8]};
         wire [63:0] scaled = (sum_seen[m*HIDDEN+j] * $signed({48'd0, M})) >> S;
@@ -192,21 +197,29 @@ module end_to_end_properties #(
             : (scaled > 255) ? 64'd255 : scaled;
       end
       for (j = 0; j < CLASSES; j = j + 1) begin : row
-        wire signed [63:0] acc [0:HIDDEN];
-        assign acc[0] = 64'd0;
+        wire [31:0] acc [0:HIDDEN];
+        wire [31:0] bytes [0:HIDDEN];
+        assign acc[0] = 0;
+        assign bytes[0] = 0;
         for (i = 0; i < HIDDEN; i = i + 1) begin : term
           localparam STEP  = (i / LANES) * STEPS + (i % LANES) / REQUANTS;
-          localparam PLACE = (STEP * CLASSES + j) * REQUANTS + (i % LANES) % REQUANTS;
-          assign acc[i+1] = acc[i] + $signed(w2[8*PLACE +: 8]) * byte_seen[m*HIDDEN+i];
+          localparam PLACE = ((j / SHARE2 * DEPTH2 + STEP) * SHARE2 + j % SHARE2) * REQUANTS
+                           + (i % LANES) % REQUANTS;
+          wire [7:0]  w = w2[8*PLACE +: 8] ^ 8'h80;
+          wire [7:0]  u = byte_seen[m*HIDDEN+i];
+          wire [15:0] product = w * u;
+          assign acc[i+1] = acc[i] + product;
+          assign bytes[i+1] = bytes[i] + u;
         end
-        assign logit[m*CLASSES+j] = acc[HIDDEN] + $signed(b2[32*j +: 32]);
+        assign logit[m*CLASSES+j] = $signed({32'd0, acc[HIDDEN]}) + $signed(b2[32*j +: 32])
+            - $signed({25'd0, bytes[HIDDEN], 7'd0});
       end
     end
   endgenerate
 
   // What was ever wrong is kept and looked at once, when all results have come: one question to the
   // solver and not one a clock.
-  localparam END = RESULT + (IMAGES - 1) * (ISSUES + PAIRS + 4) + 1;
+  localparam END = RESULT + (IMAGES - 1) * (ISSUES + PAIRS + 6) + 1;
   reg [7:0] results = 8'd0;                // that have come
   reg wrong_logits = 1'b0, wrong_class = 1'b0, wrong_value = 1'b0, wrong_time = 1'b0;
   reg refused = 1'b0;
@@ -244,7 +257,7 @@ module end_to_end_properties #(
         if ($signed(value) != best) wrong_value <= 1'b1;
       end
       if (clock <= RESULT && result_valid != (clock == RESULT)) wrong_time <= 1'b1;
-      if (error | (image_valid & ~image_ready)) refused <= 1'b1;
+      if (error | (image_valid & ~image_ready) | (request & ~host_ready)) refused <= 1'b1;
     end
   end
   always @* begin

@@ -1,7 +1,9 @@
 // What host_port promises, for all time and every request: each address has one meaning or none,
-// what must not be done changes nothing and says so, answers come in order three clocks later.
+// what must not be done changes nothing and says so, answers come in order: three clocks after what was asked,
+// or a clock after the word of a memory, and nothing is taken between a read and its answer.
 //
-// The address map is written here a second time, by ranges of the whole address.
+// Assumed: a memory's word comes once for every read of it, later, and unasked never (parameter_store_properties,
+// systolic_layer_properties). The address map is written here a second time, by ranges of the whole address.
 
 `default_nettype none
 
@@ -18,28 +20,46 @@ module host_port_properties (
     input wire        image_waits_i,
     input wire [1:0]  outstanding_i,
     input wire        framing_error_i,
-    input wire [63:0] rdata_w1_i,
-    input wire [63:0] rdata_b1_i,
-    input wire [63:0] rdata_w2_i,
-    input wire [63:0] rdata_b2_i
+    input wire [3:0]  valid_i,
+    input wire [63:0] word_w1_i,
+    input wire [63:0] word_b1_i,
+    input wire [63:0] word_w2_i,
+    input wire [63:0] word_b2_i
 );
 
-  // The default accelerator, 64-100-10.
-  localparam BANKS_W1 = 13, DEPTH_W1 = 64;
-  localparam BANKS_B1 = 1,  DEPTH_B1 = 56;
-  localparam BANKS_W2 = 3,  DEPTH_W2 = 56;
+  // 64-100-10 with 25 lanes and 4 requants.
+  localparam BANKS_W1 = 25, DEPTH_W1 = 32;
+  localparam BANKS_B1 = 2,  DEPTH_B1 = 28;
+  localparam BANKS_W2 = 5,  DEPTH_W2 = 28;
   localparam BANKS_B2 = 1,  DEPTH_B2 = 5;
 
-  wire        ack, error, hold, select_we;
-  wire [63:0] rdata, select_wdata;
+  wire        ready, ack, error, hold;
+  wire [63:0] rdata, wdata_out;
   wire [15:0] scale;
   wire [4:0]  shift;
-  wire [3:0]  select, bank;
-  wire [5:0]  word;
-  host_port dut (
+  wire [3:0]  we_out, re_out;
+  wire [4:0]  bank, word;
+  host_port #(
+      .INPUTS  (64),
+      .HIDDEN  (100),
+      .CLASSES (10),
+      .LANES   (25),
+      .REQUANTS(4),
+      .BANKS_W1(BANKS_W1),
+      .DEPTH_W1(DEPTH_W1),
+      .BANKS_B1(BANKS_B1),
+      .DEPTH_B1(DEPTH_B1),
+      .BANKS_W2(BANKS_W2),
+      .DEPTH_W2(DEPTH_W2),
+      .BANKS_B2(BANKS_B2),
+      .DEPTH_B2(DEPTH_B2),
+      .BANK_W  (5),
+      .WORD_W  (5)
+  ) dut (
       .clk_i          (clk_i),
       .rst_i          (rst_i),
       .request_i      (request_i),
+      .ready_o        (ready),
       .we_i           (we_i),
       .malformed_i    (malformed_i),
       .addr_i         (addr_i),
@@ -55,30 +75,36 @@ module host_port_properties (
       .hold_o         (hold),
       .scale_o        (scale),
       .shift_o        (shift),
-      .select_o       (select),
-      .we_o           (select_we),
+      .we_o           (we_out),
+      .re_o           (re_out),
       .bank_o         (bank),
       .word_o         (word),
-      .wdata_o        (select_wdata),
-      .rdata_w1_i     (rdata_w1_i),
-      .rdata_b1_i     (rdata_b1_i),
-      .rdata_w2_i     (rdata_w2_i),
-      .rdata_b2_i     (rdata_b2_i)
+      .wdata_o        (wdata_out),
+      .valid_i        (valid_i),
+      .word_w1_i      (word_w1_i),
+      .word_b1_i      (word_b1_i),
+      .word_w2_i      (word_w2_i),
+      .word_b2_i      (word_b2_i)
   );
   (* hierconn *) wire [4:0] \dut.errors_q ;
 
-  // The request of a clock ago, and what is right to do with it.
+  // The request that was taken two clocks ago, and what is right to do with it.
   reg        started = 1'b0;
-  reg        request, we, malformed;
-  reg [18:0] addr;
-  reg [63:0] wdata;
+  reg        request_1, we_1, malformed_1, request, we, malformed;
+  reg [18:0] addr_1, addr;
+  reg [63:0] wdata_1, wdata;
   always @(posedge clk_i) begin
-    started   <= 1'b1;
-    request   <= request_i & ~rst_i;
-    we        <= we_i;
-    malformed <= malformed_i;
-    addr      <= addr_i;
-    wdata     <= wdata_i;
+    started     <= 1'b1;
+    request_1   <= request_i & ready & ~rst_i;
+    we_1        <= we_i;
+    malformed_1 <= malformed_i;
+    addr_1      <= addr_i;
+    wdata_1     <= wdata_i;
+    request     <= request_1 & ~rst_i;
+    we          <= we_1;
+    malformed   <= malformed_1;
+    addr        <= addr_1;
+    wdata       <= wdata_1;
   end
   reg  [3:0] target;                       // the one memory that is meant
   always @* begin
@@ -122,12 +148,12 @@ module host_port_properties (
     end
   end
 
-  // The answer, two clocks after the access.
+  // The answer.
   reg [63:0] register_is;
   always @* begin
     case (addr)
       19'd0: register_is = 64'h4F48_4D42_0001_0000;
-      19'd1: register_is = {8'd2, 8'd13, 16'd10, 16'd100, 16'd64};
+      19'd1: register_is = {8'd4, 8'd25, 16'd10, 16'd100, 16'd64};
       19'd2: register_is = {58'd0, outstanding_i, 1'b0, image_waits_i, result_waits_i, ~idle_i};
       19'd3: register_is = hold_is;
       19'd4: register_is = errors_are;
@@ -136,41 +162,46 @@ module host_port_properties (
       default: register_is = 64'd0;
     endcase
   end
-  reg [1:0]   request_age, refused_age;
-  reg [127:0] register_age;
-  reg [7:0]   read_age;
+  wire [3:0] asks = (done & ~we) ? target : 4'd0;
+  reg  [3:0] pending;                      // the memory whose word is awaited
+  reg        reading;                      // a read is not answered yet
+  reg        acked, errored;
+  reg [63:0] answer;
+  wire       answers = (request & (asks == 0)) | (valid_i != 0);
   always @(posedge clk_i) begin
-    request_age  <= {request_age[0], request & ~rst_i};
-    refused_age  <= {refused_age[0], refused & ~rst_i};
-    register_age <= {register_age[63:0], (done & ~we) ? register_is : 64'd0};
-    read_age     <= {read_age[3:0], (done & ~we) ? target : 4'd0};
-    if (rst_i) begin
-      request_age  <= 2'd0;
-      refused_age  <= 2'd0;
-      register_age <= 128'd0;
-      read_age     <= 8'd0;
-    end
+    acked   <= answers & ~rst_i;
+    errored <= refused & ~rst_i;
+    answer  <= rst_i ? 64'd0 : valid_i[0] ? word_w1_i : valid_i[1] ? word_b1_i
+        : valid_i[2] ? word_w2_i : valid_i[3] ? word_b2_i : (done & ~we) ? register_is : 64'd0;
+    pending <= rst_i ? 4'd0 : asks | (pending & ~valid_i);
+    if (rst_i) reading <= 1'b0;
+    else if (request_i & ready & ~we_i) reading <= 1'b1;
+    else if ((request & ~we & (asks == 0)) | (valid_i != 0)) reading <= 1'b0;
   end
-  wire [63:0] answer = read_age[4] ? rdata_w1_i : read_age[5] ? rdata_b1_i
-      : read_age[6] ? rdata_w2_i : read_age[7] ? rdata_b2_i : register_age[127:64];
 
   always @* begin
     if (!started) assume (rst_i);
+    assume ((valid_i & ~pending) == 0);
     if (started) begin
-      host_port_ack_latency: assert (ack == request_age[1]);
-      host_port_error_latency: assert (error == refused_age[1]);
-      host_port_one_target: assert (select == (done ? target : 4'd0));
-      host_port_address: assert (select == 0
+      host_port_ready: assert (ready == ~reading);
+      host_port_ack: assert (ack == acked);
+      host_port_error: assert (error == errored);
+      host_port_one_target: assert ((we_out | re_out) == (done ? target : 4'd0));
+      host_port_address: assert ((we_out | re_out) == 0
           || (bank == (addr / 1024) % 64 && word == addr % 1024));
-      host_port_write: assert (select == 0 || (select_we == we && select_wdata == wdata));
-      host_port_busy_refused: assert (idle_i || select == 0);
+      host_port_write: assert ((we ? re_out : we_out) == 0 && (we_out == 0 || wdata_out == wdata));
+      host_port_busy_refused: assert (idle_i || (we_out | re_out) == 0);
       host_port_hold: assert (hold == hold_is);
       host_port_settings: assert (scale == scale_is && shift == shift_is);
       host_port_errors: assert (\dut.errors_q == errors_are);
       host_port_errors_sticky: assert (cleared || (errors_before & ~\dut.errors_q ) == 0);
       host_port_answer: assert (rdata == answer);
       host_port_error_answers_zero: assert (!error || rdata == 64'd0);
-      host_port_covers: cover (ack & ~error & (rdata == 64'd77) & (scale == 16'd77));
+      host_port_alone: assert (pending == 0 || (!request && !request_1 && reading));
+      inside_reading: assert (reading == ((request_1 & ~we_1) | (request & ~we) | (pending != 0))
+          && (pending & (pending - 4'd1)) == 0
+          && !(request & ~we & request_1));
+      host_port_covers: cover (ack & ~error & (rdata == 64'd77) & (scale == 16'd77) & (addr != 5));
     end
   end
 
