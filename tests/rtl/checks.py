@@ -243,6 +243,31 @@ def requantisation(simulation: Simulation) -> None:
 
 
 @cache
+def carry_cases(hardware: Hardware) -> list[Case]:
+    """Sums below 2^(S+8), which M = 1 shows from bit S on, and logits of all sizes: of ever other
+    biases, so that carries begin, pass and end at every bit."""
+    rng = generator(hardware, 13)
+    start = mixed_network(rng, hardware)
+    image = random_images(rng, 1, hardware.inputs)
+    acc1 = start.weight[0].astype(np.int64) @ image[0].astype(np.int64)
+    found = []
+    for S in (0, 4, 8, 12, 16, 20, 23):
+        for k in range(30):
+            r = rng.integers(-(1 << S), 1 << (S + 8), hardware.hidden)
+            b1 = np.clip(r - acc1, INT32.min, INT32.max).astype(np.int32)
+            low = int(rng.integers(1, 32))
+            b2 = rng.integers(-(1 << low), 1 << low, hardware.classes).astype(np.int32)
+            network = Int8Network(start.weight, (b1, b2), 1, S)
+            found.append(case(hardware, f"carries S={S} {k}", network, image))
+    return found
+
+
+def carries(simulation: Simulation) -> None:
+    """Every window of eight bits of the sums, with random bits in what is added."""
+    in_turn(simulation, carry_cases(simulation.hardware))
+
+
+@cache
 def choice_cases(hardware: Hardware) -> list[Case]:
     """Each image lights one hidden neuron, whose weights are the logits: ties of every kind."""
     inputs, hidden, classes = sizes(hardware)
@@ -1213,6 +1238,7 @@ CHECKS: dict[str, Callable[[Simulation], None]] = {
         extremes,
         requantisation,
         product_bits,
+        carries,
         choice,
         comparison,
         stall,

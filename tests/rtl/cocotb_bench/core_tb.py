@@ -64,7 +64,8 @@ class CoreBench(Bench):
             *("result_logits_o", "hidden_valid_o", "host_ready_o", "host_ack_o", "host_error_o"),
         )
         self.outputs = {name: getattr(dut, name) for name in names}
-        self.outputs_after_load = {"hidden_o": dut.hidden_o, "host_rdata_o": dut.host_rdata_o}
+        # Hidden bytes are what they are while nothing has been computed; they count while valid.
+        self.outputs_after_load = {"host_rdata_o": dut.host_rdata_o}
         self._order = hidden_order(self.hardware).reshape(-1).tolist()
         self._bytes: list[int] = []
         self._hidden: deque[tuple[int, ...]] = deque()
@@ -88,7 +89,9 @@ class CoreBench(Bench):
         """The hidden bytes, as they pass."""
         if not self.dut.hidden_valid_o.value:
             return
-        at_once = int(self.dut.hidden_o.value)
+        hidden = self.dut.hidden_o.value
+        assert hidden.is_resolvable, f"hidden_o is {hidden}, clock {clock}"
+        at_once = int(hidden)
         for r in range(self.hardware.requants):
             self._bytes.append(at_once >> (8 * r) & 0xFF)
         if len(self._bytes) == len(self._order):
