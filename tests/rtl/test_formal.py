@@ -12,7 +12,7 @@ from tests.rtl.properties import FORMAL, PROOFS, PROPERTIES, verilog_of
 
 needs_tools = pytest.mark.needs("yosys", "z3", "bitwuzla")
 _LABEL = re.compile(r"^\s*(\w+): assert\b", re.MULTILINE)
-_FAULT_TIMEOUT_S = 120
+_FAULT_TIMEOUT_S = 300
 
 
 def _labels(module: str) -> list[str]:
@@ -48,6 +48,7 @@ def test_fault_is_caught(property_, tmp_path):
         depth=fault.depth or max(proof.job.depth, 9),
         skip=fault.skip or proof.job.skip,
         only=property_.label,
+        solver=fault.solver or proof.job.solver,
     )
     verilog = fault.apply(verilog_of(proof))
     outcome = run(job, verilog, tmp_path / "job", timeout_s=_FAULT_TIMEOUT_S)

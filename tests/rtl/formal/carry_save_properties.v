@@ -30,7 +30,7 @@ module carry_save_properties #(
   always @* begin
     carry_save_sum: assert (sum[WIDTH-1:0] == term[1][WIDTH-1:0]);
     carry_save_fits: assert (term[1][WIDE-1:WIDTH] != 0 || sum == term[1]);
-    carry_save_covers: cover (sum == 77 && two[WIDTH] && two[0]);
+    carry_save_covers: cover (sum == 77 && two[WIDTH+2] && two[0]);
   end
 
 endmodule

@@ -161,8 +161,8 @@ module end_to_end_properties #(
 
   // The specification, neuron by neuron, in 64-bit integers: sums from the inputs, hidden bytes from
   // the sums that were seen, logits from the hidden bytes that were seen, the class from the logits
-  // that were seen. All are proven of one run, so the whole is. That a negative sum gives zero stands behind the multiplication here;
-  // requantize_properties proves it of the maximum before it.
+  // that were seen. All are proven of one run, so the whole is. That a negative sum gives zero stands
+  // behind the multiplication here; requantize_properties proves it of the maximum before it.
   wire signed [63:0] h [0:HIDDEN*IMAGES-1];
   wire signed [63:0] logit [0:CLASSES*IMAGES-1];
   wire signed [63:0] sum [0:HIDDEN*IMAGES-1];

@@ -1,9 +1,10 @@
 // What host_port promises, for all time and every request: each address has one meaning or none,
-// what must not be done changes nothing and says so, answers come in order: three clocks after what was asked,
-// or a clock after the word of a memory, and nothing is taken between a read and its answer.
+// what must not be done changes nothing and says so, answers come in order: three clocks after what was
+// asked, or a clock after the word of a memory, and nothing is taken between a read and its answer.
 //
-// Assumed: a memory's word comes once for every read of it, later, and unasked never (parameter_store_properties,
-// systolic_layer_properties). The address map is written here a second time, by ranges of the whole address.
+// Assumed: a memory's word comes once for every read of it, later, and unasked never
+// (parameter_store_properties, systolic_layer_properties). The address map is written here a second
+// time, by ranges of the whole address.
 
 `default_nettype none
 
