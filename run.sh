@@ -1,3 +1,0 @@
-export PYTHONPATH=/work/dev/rtl/lib OHMBENCH_HDL=/work/dev/rtl/hdl
-source /work/dev/venv/bin/activate
-exec "$@"
