@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import signal
+import subprocess
 import sys
 import time
 from dataclasses import replace
@@ -43,7 +45,7 @@ from ohmbench.eda.synthesis.result import (
     write_record,
 )
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, keep, kept_run, run_measured, take
-from ohmbench.eda.synthesis.sweep import LANES, candidates
+from ohmbench.eda.synthesis.sweep import LANES, Point, candidates
 from ohmbench.eda.tools import VTR_VARIABLE, ToolError
 from ohmbench.errors import FileError, OhmbenchError, RangeError
 
@@ -398,6 +400,14 @@ class TestKeptRuns:
         assert (tmp_path / "1/x.gz").read_bytes() == (tmp_path / "2/x.gz").read_bytes()
 
 
+def _end(pid: int) -> bool:
+    """Whether a process ends; a killed one takes a moment to go."""
+    end = time.monotonic() + 10
+    while _runs(pid) and time.monotonic() < end:
+        time.sleep(0.01)
+    return not _runs(pid)
+
+
 def _runs(pid: int) -> bool:
     """Whether a process is there and no zombie."""
     try:
@@ -439,11 +449,7 @@ class TestRunMeasured:
         )
         with pytest.raises(ToolError, match="took more than 3 s"):
             self.python(tmp_path, code, timeout_s=3)
-        pid = int((tmp_path / "pid").read_text())
-        end = time.monotonic() + 10  # a killed process takes a moment to go
-        while _runs(pid) and time.monotonic() < end:
-            time.sleep(0.01)
-        assert not _runs(pid)
+        assert _end(int((tmp_path / "pid").read_text()))
 
 
 class TestOut:
@@ -587,3 +593,87 @@ class TestCommand:
         for arguments, option in (("64-100-10", "--clock"), ("sweep", "--plot")):
             result = CliRunner().invoke(cli.app, ["synth", *arguments.split(), "--help"])
             assert option in result.output
+
+    def test_a_sweep_shows_what_fits_and_says_what_does_not(self) -> None:
+        fits = replace(Hardware(64, 100, 10), lanes=13)
+        finished = Finished(Report(runs=(run(1), run(2, 70e6)), clocks=CLOCKS), ())
+        none = Point(replace(fits, lanes=25), None, "Circuit is unroutable")
+        figure = synth._figure([Point(fits, finished), none])
+        (axes,) = figure.axes
+        assert axes.get_ylabel() == "energy per inference, uJ"
+        energy = [1e6 * (at.energy_J or 0) for at in finished.report.at()]
+        latency = [1e6 * at.latency_s for at in finished.report.at()]
+        x, y = axes.lines[0].get_data()
+        assert list(x) == pytest.approx([sum(latency) / 2])
+        assert list(y) == pytest.approx([sum(energy) / 2])
+        assert "with 25 lanes it does not fit" in figure.get_suptitle()
+        with pytest.raises(OhmbenchError, match="nothing to draw"):
+            synth._figure([none])
+
+    def test_a_table_of_a_sweep(self, capsys: pytest.CaptureFixture[str]) -> None:
+        fits = Hardware(64, 100, 10)
+        finished = Finished(Report(runs=(run(),), clocks=CLOCKS), ())
+        synth._print_sweep([Point(fits, finished), Point(fits, None, "Circuit is unroutable")])
+        out = capsys.readouterr().out
+        assert "logic blocks" in " ".join(out.split())
+        assert str(run().area.logic_blocks) in out
+        assert out.splitlines()[-1] == "Circuit is unroutable"
+
+    @pytest.mark.parametrize("jobs", [1, 2])
+    @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+    def test_an_end_from_outside_ends_the_tools(
+        self, tmp_path: Path, number: signal.Signals, jobs: int
+    ) -> None:
+        """The command with a tool in a tool's place that sleeps, and a child of it that sleeps."""
+        command = [sys.executable, "-c", SLEEPING_TOOL, str(tmp_path), str(jobs)]
+        environment = os.environ | {CACHE_VARIABLE: str(tmp_path / "cache")}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as synth:
+            end = time.monotonic() + 120
+            while len(list(tmp_path.glob("*.pid"))) < 2 * jobs and time.monotonic() < end:
+                assert synth.poll() is None, synth.communicate()[1]
+                time.sleep(0.05)
+            synth.send_signal(number)
+            _, error = synth.communicate(timeout=60)
+        assert synth.returncode == 128 + number
+        last = error.splitlines()[-1]
+        assert last.startswith("ohmbench: interrupted; what is finished is kept")
+        pids = [int(path.stem) for path in tmp_path.glob("*.pid")]
+        assert len(pids) == 2 * jobs
+        assert all(map(_end, pids))
+        assert list((tmp_path / "cache" / "synthesis").iterdir()) == []  # no half a run
+
+    def test_other_handlers_stay(self) -> None:
+        before = signal.getsignal(signal.SIGHUP)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        try:
+            with synth._ending_tools():
+                assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+                assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
+            assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+        finally:
+            signal.signal(signal.SIGHUP, before)
+
+
+SLEEPING_TOOL = r"""
+import signal, sys
+from pathlib import Path
+from ohmbench import cli
+from ohmbench.cli import synth
+from ohmbench.eda.synthesis import ecp5, flows, runs
+from ohmbench.eda.synthesis.result import Synthesis
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+tmp_path, jobs = sys.argv[1:]
+sleep = "import pathlib, os, time; pathlib.Path(f'{os.getpid()}.pid').touch(); time.sleep(300)"
+code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleep!r}]); {sleep}"
+
+def make(work):
+    command = [sys.executable, "-c", f"import os; os.chdir({tmp_path!r}); {code}"]
+    runs.run_measured(command, work, log="log", name="it", timeout_s=300, error="ERROR")
+
+synth.check_tools = flows.check_tools = lambda flow: None
+flows.count_clocks = ecp5.netlist = lambda *arguments: None
+flows.FLOWS["ecp5"] = lambda source, seed: runs.kept_run(f"run-{seed}", Synthesis, make)
+sys.argv = ["ohmbench", "synth", "64-100-10", "--seeds", "2", "--jobs", jobs]
+cli.main()
+"""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from enum import Enum
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -156,9 +158,41 @@ def _seeds(flow: FlowName, seed: list[int] | None, seeds: int | None) -> list[in
     return seed or list(range(1, (seeds or SEEDS[flow]) + 1))
 
 
+class _Ended(KeyboardInterrupt):
+    """A signal that asks for an end; ``number`` says which. It unwinds as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__()
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    raise _Ended(number)
+
+
+@contextmanager
+def _ending_tools() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind the stack inside, so that tools under way end and half a run goes.
+
+    One that something else handles, or that is ignored (nohup), stays as it is.
+    """
+    ours: list[signal.Signals] = []
+    if threading.current_thread() is threading.main_thread():  # no other may set them
+        wanted = (signal.SIGTERM, signal.SIGHUP)
+        ours = [number for number in wanted if signal.getsignal(number) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def _progress(steps: int) -> Iterator[Callable[[str], None]]:
-    """A bar on the terminal's error stream; the function is told what begins."""
+    """A bar on the terminal's error stream; the function is told what begins. A signal that ends
+    the command inside ends the tools it runs, too."""
     progress = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -169,23 +203,25 @@ def _progress(steps: int) -> Iterator[Callable[[str], None]]:
         console=Console(stderr=True),
         transient=True,
     )
-    with progress:
-        bar = progress.add_task("starting", total=steps)
-        begun = 0
+    lock = threading.Lock()  # seeds may begin in several threads
+    begun = 0
+    try:
+        with progress, _ending_tools():
+            bar = progress.add_task("starting", total=steps)
 
-        lock = threading.Lock()  # seeds may begin in several threads
+            def step(what: str) -> None:
+                nonlocal begun
+                with lock:
+                    progress.update(bar, description=what, completed=begun)
+                    begun += 1
 
-        def step(what: str) -> None:
-            nonlocal begun
-            with lock:
-                progress.update(bar, description=what, completed=begun)
-                begun += 1
-
-        try:
             yield step
-        except KeyboardInterrupt:
-            progress.stop()
-            fail("interrupted; what is finished is kept, the same command goes on from there", 130)
+    except KeyboardInterrupt as error:
+        number = error.number if isinstance(error, _Ended) else signal.SIGINT
+        fail(
+            "interrupted; what is finished is kept, the same command goes on from there",
+            128 + number,
+        )
 
 
 @app.command("run")
@@ -471,7 +507,7 @@ def _print_sweep(points: list[Point]) -> None:
     powered = bool(found) and found[0].runs[0].power is not None
     headers = ["lanes", "requants", "clocks", "interval", "Fmax, MHz", "latency, us", "1000/s"]
     headers += ["power, mW", "energy, uJ"] if powered else []
-    headers += ["LUTs", "flip-flops", "multipliers", "memories", "grid"]
+    headers += ["logic blocks", "LUTs", "flip-flops", "multipliers", "memories", "grid"]
     first = points[0].hardware
     title = f"{first.inputs}-{first.hidden}-{first.classes}"
     if found:
@@ -501,8 +537,9 @@ def _sweep_cells(report: Report) -> list[str]:
         cells.append(_spread(_over(rows, lambda p: p.power_W), 1e3, 0))
         cells.append(_spread(_over(rows, lambda p: p.energy_J), 1e6, 3))
     grid = "-" if area.grid is None else "{} x {}".format(*area.grid)
-    counts = (area.luts, area.flip_flops, area.multiplier_blocks, area.memory_blocks, grid)
-    return cells + [str(n) for n in counts]
+    counts = (area.logic_blocks, area.luts, area.flip_flops)
+    blocks = (area.multiplier_blocks, area.memory_blocks, grid)
+    return cells + [str(n) for n in (*counts, *blocks)]
 
 
 def _figure(points: list[Point]) -> Any:
@@ -520,7 +557,11 @@ def _figure(points: list[Point]) -> Any:
             _curve("Fmax, MHz", [r.over_seeds(lambda s: s.fmax_Hz / MHZ) for r in reports]),
         ]
     run = reports[0].runs[0]
-    return sweep_figure(latency, names, curves, f"{run.design.sizes} on {run.device}")
+    title = f"{run.design.sizes} on {run.device}"
+    missing = [str(point.hardware.lanes) for point in points if point.finished is None]
+    if missing:
+        title += f"\nwith {', '.join(missing)} lanes it does not fit"
+    return sweep_figure(latency, names, curves, title)
 
 
 def _curve(label: str, spreads: list[Spread]) -> Curve:
