@@ -9,8 +9,8 @@ step. A reader sees the old file or the new one, never a part, wherever the writ
 
 Reading order: ``opening`` and ``schema`` first; then ``archive``, ``array_header`` and
 ``npz_reading`` follow an npz file from its end to its data. ``temporary`` and ``saving`` are the
-way out, which ``npz_writing`` and ``json_files`` take. ``idx`` and ``locking`` stand by
-themselves.
+way out, which ``npz_writing`` and ``json_files`` take. ``yaml_files``, ``idx`` and ``locking``
+stand by themselves.
 """
 
 from ohmbench.files.idx import read_idx
@@ -21,6 +21,7 @@ from ohmbench.files.npz_writing import write_npz
 from ohmbench.files.opening import sha256_file
 from ohmbench.files.saving import atomic_write, check_writable
 from ohmbench.files.schema import ArraySpec
+from ohmbench.files.yaml_files import parse_yaml, read_yaml
 
 __all__ = [
     "ArraySpec",
@@ -28,9 +29,11 @@ __all__ = [
     "check_writable",
     "npz_fields",
     "only_writer",
+    "parse_yaml",
     "read_idx",
     "read_json",
     "read_npz",
+    "read_yaml",
     "sha256_file",
     "write_json",
     "write_npz",

@@ -1,0 +1,360 @@
+"""The paper's configuration files, as they are, and nothing but them.
+
+The keys are those of MODELS.md section 3.3; ``train.resample`` and the two baselines are ours. A
+`Config` that exists has been checked whole: types and ranges of each key, the arguments of each
+topology and device, and what only fits together (slices and end times, nodes and data, nodes and
+projector). Sizes are bounded, so that a stranger's file cannot ask for all the memory there is.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from ruamel.yaml import YAML
+
+from ohmbench.errors import FileError
+from ohmbench.files import parse_yaml, read_yaml
+from ohmbench.kirchhoff.arguments import BASELINES, Model, Slice
+from ohmbench.kirchhoff.devices import DEVICE_NAMES
+from ohmbench.kirchhoff.experiments import EXPERIMENTS, INPUTS, OUTPUTS, Kind
+from ohmbench.kirchhoff.fields import (
+    FROM_LIST,
+    MAX_NODES,
+    StrictModel,
+    bounded,
+    fault,
+    found,
+    one_of,
+)
+from ohmbench.kirchhoff.grammars import (
+    Encoder,
+    Projector,
+    Scheduler,
+    parse_encoder,
+    parse_projector,
+    parse_residual,
+    parse_scheduler,
+)
+from ohmbench.kirchhoff.topologies import TOPOLOGIES
+
+MAX_EDGES = 50_000_000  # of all slices together
+MAX_SLICES = 1000
+MAX_STEPS = 1_000_000  # of a fixed-step method, all slices together
+MAX_TIME = 1e4
+
+ADAPTIVE_METHODS = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
+FIXED_METHODS = ("euler", "midpoint", "heun2", "heun3", "rk4")
+"""torchdiffeq's one-step methods; its Adams methods keep a history that slices would break."""
+
+_Positive = Annotated[float, bounded(above=0, high=MAX_TIME)]
+_Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Network(StrictModel):
+    """``n_free`` voltages through one circuit after another.
+
+    ``residual`` adds the input voltages of a slice to its end voltages (the artifacts only ever
+    leave it null: the reading is ours). ``fill`` is how a sample narrower than the circuit becomes
+    its voltages: with zeros after it, or repeated.
+    """
+
+    model: Annotated[Model, Field(discriminator="name")]
+    net_struct: Annotated[
+        tuple[Annotated[Slice, Field(discriminator="name")], ...],
+        Field(max_length=MAX_SLICES),
+        FROM_LIST,
+    ] = ()
+    initialization: Literal["uniform", "zeros", "ones", "xavier", "gauss", "kaiming"]
+    adjoint: bool = True
+    projector: Annotated[Projector, BeforeValidator(parse_projector), PlainSerializer(str)] = (
+        Projector()
+    )
+    encoder: Annotated[Encoder, BeforeValidator(parse_encoder), PlainSerializer(str)] = Encoder()
+    fill: Literal["zeros", "repeat"] = "zeros"
+    residual: Annotated[bool, BeforeValidator(parse_residual)] = False
+
+    @property
+    def is_baseline(self) -> bool:
+        return self.model.name in BASELINES
+
+    @property
+    def n_free(self) -> int:
+        """Nodes without ground, the same in all slices; 0 for a baseline."""
+        return self.net_struct[0].args.n_free if self.net_struct else 0
+
+    @property
+    def n_edges(self) -> int:
+        return sum(part.args.n_edges for part in self.net_struct)
+
+    @model_validator(mode="after")
+    def _slices_fit(self) -> Network:
+        if self.is_baseline == bool(self.net_struct):
+            expected = "none" if self.is_baseline else "at least 1"
+            raise fault(
+                f"{len(self.net_struct)} slices, expected {expected} for a {self.model.name}",
+                "net_struct",
+            )
+        for number, part in enumerate(self.net_struct):
+            where = f"net_struct[{number}].args"
+            n_free = part.args.n_free
+            if n_free > MAX_NODES:
+                raise fault(f"{n_free} nodes, at most {MAX_NODES} are accepted", where)
+            if n_free != self.n_free:
+                raise fault(
+                    f"{n_free} nodes besides ground, expected {self.n_free} as in the first slice",
+                    where,
+                )
+        if self.n_edges > MAX_EDGES:
+            raise fault(
+                f"{self.n_edges} edges, at most {MAX_EDGES} are accepted in all slices together",
+                "net_struct",
+            )
+        return self
+
+
+class Simulation(StrictModel):
+    """Integration from ``t_end[i]`` to ``t_end[i + 1]`` in slice i; times in units of C/G = 1.
+
+    ``tol`` is relative and absolute tolerance and ``first_step``, ``min_step`` steer the adaptive
+    methods; ``step_size`` is the step of the others.
+    """
+
+    method: Annotated[str, one_of(ADAPTIVE_METHODS + FIXED_METHODS)]
+    t_end: Annotated[
+        tuple[Annotated[float, bounded(low=0, high=MAX_TIME)], ...],
+        Field(min_length=2, max_length=MAX_SLICES + 1),
+        FROM_LIST,
+    ]
+    tol: Annotated[float, bounded(above=0, high=1)]
+    first_step: _Positive
+    min_step: _Positive
+    step_size: _Positive
+
+    @property
+    def is_adaptive(self) -> bool:
+        return self.method in ADAPTIVE_METHODS
+
+    @model_validator(mode="after")
+    def _steps_fit(self) -> Simulation:
+        if self.t_end[0] != 0:
+            raise fault(f"starts at {self.t_end[0]!r}, expected 0.0", "t_end[0]")
+        for number, (before, after) in enumerate(zip(self.t_end, self.t_end[1:], strict=False)):
+            if not after > before:
+                raise fault(
+                    f"{after!r} follows {before!r}, expected increasing times",
+                    f"t_end[{number + 1}]",
+                )
+        if self.min_step > self.first_step:
+            raise fault(
+                f"{self.min_step!r}, expected at most first_step {self.first_step!r}", "min_step"
+            )
+        steps = sum(
+            math.ceil((after - before) / self.step_size)
+            for before, after in zip(self.t_end, self.t_end[1:], strict=False)
+        )
+        if not self.is_adaptive and steps > MAX_STEPS:
+            raise fault(
+                f"{self.step_size!r}, so {steps} steps of {self.method}, at most {MAX_STEPS} are "
+                "accepted",
+                "step_size",
+            )
+        return self
+
+
+class Train(StrictModel):
+    """``resample`` is ours: fresh points of the density for each batch, not one fixed set."""
+
+    lr: Annotated[float, bounded(above=0, high=1e3)]
+    num_epoch: _Count
+    save_epoch: _Count = 1
+    scheduler: Annotated[Scheduler, BeforeValidator(parse_scheduler), PlainSerializer(str)] = (
+        Scheduler()
+    )
+    resample: bool = False
+
+
+class Test(StrictModel):
+    """What the paper's own test prints: ``top<k>`` and ``mse``."""
+
+    __test__ = False  # no test case, whatever pytest thinks of its name
+
+    metric: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(top[1-9][0-9]{0,2}|mse)$")], ...],
+        Field(max_length=100),
+        FROM_LIST,
+    ] = ()
+
+
+class Visualization(StrictModel):
+    num_sample: _Count
+
+
+class Config(StrictModel):
+    """One experiment. ``visualization`` is None where nothing is to be drawn."""
+
+    test_bench: Annotated[str, one_of(EXPERIMENTS)]
+    batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
+    num_worker: Annotated[int, Field(ge=0, le=1024)] = 0
+    network: Network
+    simulation: Simulation
+    train: Train
+    test: Test = Test()
+    visualization: Visualization | None = None
+
+    @property
+    def kind(self) -> Kind:
+        return EXPERIMENTS[self.test_bench]
+
+    @property
+    def is_flow(self) -> bool:
+        """Whether the network is a flow: invertible, with a density."""
+        return self.kind in ("generation", "matching")
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Config:
+        slices = len(self.network.net_struct) or 1  # a baseline runs over one interval
+        if len(self.simulation.t_end) != slices + 1:
+            raise fault(
+                f"{len(self.simulation.t_end)} times, expected {slices + 1} for {slices} "
+                f"slice{'s' if slices > 1 else ''}",
+                "simulation.t_end",
+            )
+        if self.network.is_baseline and (self.network.model.name == "HyperNetwork") != self.is_flow:
+            raise fault(
+                f"{self.network.model.name!r} is no network for {self.kind}", "network.model.name"
+            )
+        if self.is_flow:
+            self._check_flow()
+        else:
+            self._check_readout()
+        return self
+
+    def _check_flow(self) -> None:
+        inputs = INPUTS[self.test_bench]
+        if self.network.encoder.kind != "none":
+            raise fault("an encoder has no density, expected none", "network.encoder")
+        if self.network.residual:
+            raise fault("a residual slice has no inverse, expected null", "network.residual")
+        if not self.network.is_baseline and self.network.n_free != inputs:
+            raise fault(
+                f"{self.network.n_free} nodes besides ground, expected {inputs} for "
+                f"{self.test_bench}",
+                "network.net_struct[0].args",
+            )
+
+    def _check_readout(self) -> None:
+        network, inputs, outputs = self.network, INPUTS[self.test_bench], OUTPUTS[self.test_bench]
+        encoder, projector, nodes = network.encoder, network.projector, network.n_free
+        if encoder.kind == "mlp" and encoder.inputs != inputs:
+            raise fault(
+                f"{str(encoder)!r}, expected mlp_{inputs}_B for {self.test_bench}",
+                "network.encoder",
+            )
+        if network.is_baseline:
+            return
+        width = encoder.outputs or inputs
+        if width > nodes:
+            raise fault(
+                f"{nodes} nodes besides ground, expected at least the {width} numbers of a sample",
+                "network.net_struct[0].args",
+            )
+        if projector.kind == "mlp" and projector.n != nodes:
+            raise fault(
+                f"{str(projector)!r}, expected mlp_{nodes}_{outputs} for {nodes} nodes",
+                "network.projector",
+            )
+        if projector.n > nodes or (projector.kind == "reshape" and nodes % projector.n):
+            raise fault(f"{str(projector)!r} of {nodes} nodes", "network.projector")
+        found = {"none": nodes, "mlp": projector.outputs}.get(projector.kind, projector.n)
+        if found != outputs:
+            raise fault(
+                f"{str(projector)!r} reads {found} numbers, expected {outputs} for "
+                f"{self.test_bench}",
+                "network.projector",
+            )
+
+
+_TAGS = frozenset((*TOPOLOGIES, *DEVICE_NAMES, *BASELINES))
+_EXPECTED = {
+    "missing": "missing",
+    "model_type": "expected a mapping",
+    "model_attributes_type": "expected a mapping",
+    "dict_type": "expected a mapping",
+    "tuple_type": "expected a list",
+    "string_type": "expected a text",
+    "float_type": "expected a number",
+    "finite_number": "expected a finite number",
+    "int_type": "expected a whole number",
+    "int_from_float": "expected a whole number",
+    "bool_type": "expected true or false",
+    "greater_than": "expected more than {gt:g}",
+    "greater_than_equal": "expected at least {ge:g}",
+    "less_than_equal": "expected at most {le:g}",
+    "literal_error": "expected {expected}",
+    "string_pattern_mismatch": "expected top<k> or mse",
+    "too_short": "expected at least {min_length}, found {actual_length}",
+    "too_long": "expected at most {max_length}, found {actual_length}",
+    "union_tag_invalid": "expected {expected_tags}",
+    "union_tag_not_found": "missing",
+}
+
+
+def _dotted(parts: Sequence[int | str]) -> str:
+    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts)
+    return path.removeprefix(".")
+
+
+def _refusal(source: str, error: ErrorDetails) -> FileError:
+    """One line for one complaint of pydantic: the key's dotted path, what is and what should be."""
+    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
+    # A choice by name leaves the name in the path, which is no key of the file.
+    parts = [part for part in error["loc"] if part not in _TAGS]
+    remedy = "correct the file"
+    if kind == "fault":
+        parts += [context["field"]] if context["field"] else []
+        return FileError(source, context["reason"], field=_dotted(parts) or None, remedy=remedy)
+    if kind.startswith("union_tag"):
+        parts.append("name")
+        value = context.get("tag")
+    expected = _EXPECTED.get(kind, error["msg"]).format_map(context)
+    if "missing" not in expected and "found" not in expected:
+        expected += f", found {found(value)}"
+    return FileError(source, expected, field=_dotted(parts) or None, remedy=remedy)
+
+
+def _checked(value: Any, source: str) -> Config:
+    try:
+        return Config.model_validate(value)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        raise _refusal(source, details[0]) from error
+
+
+def parse_config(text: str, source: str) -> Config:
+    """The configuration in ``text``, which errors call ``source``.
+
+    Raises `FileError` with ``field`` the dotted path of the key at fault.
+    """
+    return _checked(parse_yaml(text, source), source)
+
+
+def read_config(path: str | os.PathLike[str]) -> Config:
+    """The configuration in a YAML file. Raises `FileError` as `parse_config` and `read_yaml` do."""
+    return _checked(read_yaml(path), os.fspath(path))
+
+
+def config_text(config: Config) -> str:
+    """YAML with every key written out; `parse_config` makes an equal `Config` of it."""
+    yaml = YAML(typ="safe", pure=True)
+    yaml.default_flow_style = None  # lists of numbers on one line
+    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    yaml.width = 100
+    stream = io.StringIO()
+    yaml.dump(config.model_dump(mode="json", exclude_none=True), stream)
+    return stream.getvalue()
