@@ -9,7 +9,8 @@ step. A reader sees the old file or the new one, never a part, wherever the writ
 
 Reading order: ``opening`` and ``schema`` first; then ``archive``, ``array_header`` and
 ``npz_reading`` follow an npz file from its end to its data. ``temporary`` and ``saving`` are the
-way out, which ``npz_writing`` and ``json_files`` take. ``yaml_files``, ``idx`` and ``locking``
+way out, which ``npz_writing`` and ``json_files`` take. ``pth_pickle`` and ``pth_reading`` read
+PyTorch's checkpoints, without torch. ``yaml_files``, ``idx`` and ``locking``
 stand by themselves.
 """
 
@@ -19,6 +20,7 @@ from ohmbench.files.locking import only_writer
 from ohmbench.files.npz_reading import npz_fields, read_npz
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.files.opening import sha256_file
+from ohmbench.files.pth_reading import read_pth, write_pth
 from ohmbench.files.saving import atomic_write, check_writable
 from ohmbench.files.schema import ArraySpec
 from ohmbench.files.yaml_files import parse_yaml, read_yaml
@@ -33,8 +35,10 @@ __all__ = [
     "read_idx",
     "read_json",
     "read_npz",
+    "read_pth",
     "read_yaml",
     "sha256_file",
     "write_json",
     "write_npz",
+    "write_pth",
 ]

@@ -83,7 +83,7 @@ def _local_end(name: str, file: BinaryIO, field: str, info: zipfile.ZipInfo) -> 
     return data + info.compress_size
 
 
-def _check_layout(
+def check_layout(
     name: str, file: BinaryIO, members: Mapping[str, zipfile.ZipInfo], directory: int
 ) -> None:
     """Members must follow one another: overlapping ones make a small file inflate without end."""
@@ -114,5 +114,5 @@ def checked_members(
     total = sum(info.file_size for info in infos)
     if total > max_bytes:
         raise FileError(name, f"would unpack to {total} bytes, at most {max_bytes} are accepted")
-    _check_layout(name, file, members, archive.start_dir)
+    check_layout(name, file, members, archive.start_dir)
     return members

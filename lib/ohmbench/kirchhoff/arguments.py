@@ -62,10 +62,10 @@ class _Image(_Topology):
                 f"{self.neighbor_size}, but the image is {self.width} x {self.height}",
                 "neighbor_size",
             )
-        if not self.pairs:
-            raise fault(f"{self.neighbor_size}, a window that joins no two nodes", "neighbor_size")
         if self.grid > MAX_NODES:
             raise fault(f"an image of {self.grid} nodes, at most {MAX_NODES} are accepted", "width")
+        if not self.pairs:
+            raise fault(f"{self.neighbor_size}, a window that joins no two nodes", "neighbor_size")
         return self
 
     @property
@@ -76,16 +76,20 @@ class _Image(_Topology):
     def pairs(self) -> int:
         """Ordered pairs of different nodes that share a window, counted once for each window."""
 
-        def cells(length: int) -> list[int]:
-            # Of the window at each place along one side, those inside the image.
-            k = self.neighbor_size
-            pad = k - 1 if self.padding else 0
-            places = range(-pad, length + pad - k + 1)
-            return [min(place + k, length) - max(place, 0) for place in places]
+        rows, columns = self._sums(self.height), self._sums(self.width)
+        squares = rows[1] * columns[1] * self.num_channel**2
+        return squares - rows[0] * columns[0] * self.num_channel
 
-        rows, columns = cells(self.height), cells(self.width)
-        squares = sum(r * r for r in rows) * sum(c * c for c in columns) * self.num_channel**2
-        return squares - sum(rows) * sum(columns) * self.num_channel
+    def _sums(self, length: int) -> tuple[int, int]:
+        """Cells of the window inside the image, along one side: over all places their sum and the
+        sum of their squares."""
+        k = self.neighbor_size
+        if not self.padding:
+            return k * (length - k + 1), k * k * (length - k + 1)
+        # 1, 2, ... up to the shorter of both, which stays while the window moves, and down again.
+        most, stay = min(k, length), abs(length - k) + 1
+        edges = (most - 1) * most
+        return edges + most * stay, edges * (2 * most - 1) // 3 + most * most * stay
 
 
 class NeighborIndex(_Image):
