@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.data.folders import DATA_VARIABLE, data_folder
 from ohmbench.errors import FileError
 from ohmbench.files import read_idx
 
-DATA_VARIABLE = "OHMBENCH_DATA"
+__all__ = ["DATA_VARIABLE", "missing_files", "mnist_folder", "read_mnist"]
 
 
 def mnist_folder() -> Path:
@@ -19,22 +19,7 @@ def mnist_folder() -> Path:
 
     Raises FileError when the variable is unset or names no folder.
     """
-    named = os.environ.get(DATA_VARIABLE, "")
-    if not named:
-        raise FileError(
-            "MNIST",
-            f"{DATA_VARIABLE} is not set",
-            remedy="point it at the folder that holds the IDX files",
-        )
-    folder = Path(named)
-    if not os.path.isdir(folder):
-        raise FileError(
-            folder,
-            "is not a folder",
-            field=DATA_VARIABLE,
-            remedy="point it at the folder that holds the IDX files",
-        )
-    return folder / "mnist" if (folder / "mnist").is_dir() else folder
+    return data_folder("mnist", "MNIST", "the IDX files")
 
 
 def missing_files() -> list[str]:

@@ -1,0 +1,66 @@
+"""One file out of a small gzip-compressed tar archive, read in memory: nothing is unpacked."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Iterator
+
+from ohmbench.errors import FileError
+from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
+
+_BLOCK = 512
+_OCTAL = re.compile(rb"[0-7]{1,12}")
+_REGULAR = (b"0", b"\0")
+
+
+def _inflated(name: str, data: bytes, max_bytes: int) -> bytes:
+    inflater = zlib.decompressobj(wbits=31)
+    inflated = inflater.decompress(data, max_bytes + 1)
+    if len(inflated) > max_bytes:
+        raise FileError(name, f"inflates to more than the {max_bytes} bytes that are accepted")
+    if not inflater.eof:
+        raise EOFError("cut off")
+    if inflater.unused_data:
+        raise ValueError("other data after its end")
+    return inflated
+
+
+def _octal(header: bytes, start: int, stop: int) -> int:
+    digits = header[start:stop].strip(b" \0")
+    if not _OCTAL.fullmatch(digits):
+        raise ValueError("not a tar archive")
+    return int(digits, 8)
+
+
+def _entries(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Name, type and content of each entry (POSIX 1003.1, ustar), until the empty block."""
+    offset = 0
+    while any(header := data[offset : offset + _BLOCK]):
+        if len(header) < _BLOCK:
+            raise EOFError("cut off")
+        blank = header[:148] + b" " * 8 + header[156:]
+        if _octal(header, 148, 156) != sum(blank):
+            raise ValueError("the checksum of an entry is wrong")
+        size = _octal(header, 124, 136)
+        offset += _BLOCK
+        content = data[offset : offset + size]
+        if len(content) < size:
+            raise EOFError("cut off")
+        yield header[:100].rstrip(b"\0"), header[156:157], content
+        offset += -(-size // _BLOCK) * _BLOCK
+
+
+def read_tar_member(path: PathLike, member: str, *, max_bytes: int = 16 * 2**20) -> bytes:
+    """The content of the regular file called ``member``, the first of that name.
+
+    The whole archive may have ``max_bytes`` bytes, packed and unpacked. Raises `FileError`.
+    """
+    name, file, _ = open_bounded(path, max_bytes)
+    with file, only_file_errors(name):
+        for found, kind, content in _entries(_inflated(name, file.read(), max_bytes)):
+            if found.decode("utf-8", "replace").removeprefix("./") == member:
+                if kind not in _REGULAR:
+                    raise FileError(name, "is not a regular file", field=member)
+                return content
+    raise FileError(name, "not in the archive", field=member, remedy="use the original archive")
