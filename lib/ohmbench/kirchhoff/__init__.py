@@ -1,0 +1,1 @@
+"""KirchhoffNet: circuits that obey Kirchhoff's current law, integrated as neural ODEs."""

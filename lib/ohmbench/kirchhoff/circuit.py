@@ -1,0 +1,165 @@
+"""One time slice of a KirchhoffNet: a circuit of devices with unit capacitance on every node.
+
+Kirchhoff's current law makes it a differential equation in the node voltages (KIRCHHOFF, MODELS.md
+section 3): ``dv_n/dt = sum of currents into n - sum of currents out of n``, in normalised units (1
+F, 1 V, 1 A, 1 s).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+import torch
+
+from ohmbench.errors import ShapeError
+from ohmbench.kirchhoff.devices import Coefficients, Device
+from ohmbench.kirchhoff.topologies import GROUND, Topology
+
+
+class Circuit(torch.nn.Module):
+    """Topology, device and parameters of one slice.
+
+    ``param`` (device.rows, topology.n_parameters), float32 or float64, trainable. Raises ShapeError
+    when it does not fit.
+    """
+
+    source: torch.Tensor
+    destination: torch.Tensor
+    column: torch.Tensor
+
+    def __init__(self, topology: Topology, device: Device, param: torch.Tensor) -> None:
+        super().__init__()
+        shape = (device.rows, topology.n_parameters)
+        if tuple(param.shape) != shape:
+            raise ShapeError(
+                f"{device.name}: parameters of shape {tuple(param.shape)}, but should be {shape}"
+            )
+        self.topology, self.device = topology, device
+        self.param = torch.nn.Parameter(param)
+        for name, nodes in (
+            ("source", topology.source),
+            ("destination", topology.destination),
+            ("column", topology.parameter),
+        ):
+            # Not part of a checkpoint: the configuration determines them.
+            self.register_buffer(name, torch.from_numpy(nodes), persistent=False)
+
+    def coefficients(self) -> Coefficients:
+        """``g, a, b, c`` of every edge, each (edges,)."""
+        p = self.param
+        return self.device.coefficients(p[:, self.column] if self.topology.shared else p)
+
+
+class RightHandSide(Protocol):
+    """A circuit made ready for many evaluations with the same parameters.
+
+    ``v`` is (batch, n_free), or (n_free, batch) where ``node_major``; ``t`` is the time since the
+    slice began, which a circuit does not depend on. ``tensors`` are what gradients flow through on
+    their way to the parameters.
+    """
+
+    node_major: bool
+    tensors: tuple[torch.Tensor, ...]
+
+    def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """dv/dt, shaped as ``v``."""
+        ...
+
+    def with_divergence(
+        self, t: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """dv/dt, and its divergence (trace of its Jacobian) for each sample (batch,)."""
+        ...
+
+
+@runtime_checkable
+class Stepper(Protocol):
+    """A right-hand side that can take a whole slice by itself, faster than step by step."""
+
+    def rk4(
+        self, v: torch.Tensor, h: torch.Tensor, *, divergence: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """End voltages, shaped as ``v``, after steps ``h`` (steps,) of the fourth-order method.
+
+        Also the integral of the divergence (batch,), empty unless asked for.
+        """
+        ...
+
+
+class PlainRightHandSide:
+    """Kirchhoff's current law as it is written: gather, device, scatter. The reference."""
+
+    node_major = False
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._c = circuit
+        self._coefficients = circuit.coefficients()
+        self.tensors: tuple[torch.Tensor, ...] = tuple(self._coefficients)
+        g, a, b, _ = self._coefficients
+        # d(out of s)/dv_s and d(into d)/dv_d of one edge per unit of phi'; ground's voltage is
+        # fixed.
+        self._trace = g * (
+            torch.where(circuit.destination != GROUND, b, 0.0)
+            - torch.where(circuit.source != GROUND, a, 0.0)
+        )
+
+    def node_currents(self, v: torch.Tensor) -> torch.Tensor:
+        """Net current into every node, ground first, (batch, n_free + 1); its sum is zero."""
+        return self._scatter(self.edge_currents(v))
+
+    def edge_currents(self, v: torch.Tensor) -> torch.Tensor:
+        """Current of every edge from source to destination, (batch, edges)."""
+        return self._coefficients.g * self._c.device.activation.phi(self._drive(v))
+
+    def _drive(self, v: torch.Tensor) -> torch.Tensor:
+        _, a, b, c = self._coefficients
+        with_ground = torch.nn.functional.pad(v, (1, 0))
+        return a * with_ground[:, self._c.source] + b * with_ground[:, self._c.destination] + c
+
+    def _scatter(self, i: torch.Tensor) -> torch.Tensor:
+        net = i.new_zeros(len(i), self._c.topology.n_free + 1)
+        return net.index_add(1, self._c.destination, i).index_add(1, self._c.source, -i)
+
+    def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return self.node_currents(v)[:, 1:]
+
+    def with_divergence(
+        self, t: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        activation = self._c.device.activation
+        u = self._drive(v)
+        y = activation.phi(u)
+        net = self._scatter(self._coefficients.g * y)[:, 1:]
+        return net, activation.slope(u, y) @ self._trace
+
+
+class AutogradDivergence:
+    """Any right-hand side with its divergence by automatic differentiation, node by node.
+
+    The reference that the closed form is held against, and the way of the published code.
+    """
+
+    node_major = False
+
+    def __init__(self, rhs: RightHandSide) -> None:
+        self._rhs = rhs
+        self.tensors = rhs.tensors
+
+    def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        return self._rhs.derivative(t, v)
+
+    def with_divergence(
+        self, t: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        differentiable = torch.is_grad_enabled()
+        with torch.enable_grad():
+            if not v.requires_grad:
+                v = v.detach().requires_grad_()
+            net = self._rhs.derivative(t, v)
+            trace = v.new_zeros(len(v))
+            for n in range(v.shape[1]):
+                (row,) = torch.autograd.grad(
+                    net[:, n].sum(), v, create_graph=differentiable, retain_graph=True
+                )
+                trace = trace + row[:, n]
+        return (net, trace) if differentiable else (net.detach(), trace.detach())

@@ -1,0 +1,144 @@
+"""Two-terminal devices of KirchhoffNet: the current from a source node to a destination node.
+
+Every published device is one form, ``i = g phi(a v_s + b v_d + c)``, whose four coefficients an
+edge has from its parameters ``p`` (KIRCHHOFF, MODELS.md section 3.1, names as its configuration
+files spell them). The circuit, its divergence and its fast paths know that one form only; a device
+is the activation ``phi`` and the map from ``p`` to ``(g, a, b, c)``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+
+from ohmbench.errors import OperandError
+
+LEAKY_SLOPE = 0.01
+"""Slope of the leaky ReLU below its threshold (KIRCHHOFF)."""
+
+
+@dataclass(frozen=True)
+class Activation:
+    """``phi`` and its derivative, elementwise; ``slope(u, y)`` is given ``y = phi(u)`` too."""
+
+    name: str
+    phi: Callable[[torch.Tensor], torch.Tensor]
+    slope: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+def _step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return (u > 0).to(u.dtype)
+
+
+def _leaky_step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.where(u > 0, 1.0, LEAKY_SLOPE).to(u.dtype)
+
+
+ACTIVATIONS = {
+    a.name: a
+    for a in (
+        Activation("relu", torch.relu, _step),
+        Activation(
+            "leaky_relu",
+            lambda u: torch.nn.functional.leaky_relu(u, LEAKY_SLOPE),
+            _leaky_step,
+        ),
+        Activation("tanh", torch.tanh, lambda u, y: 1 - y * y),
+        Activation("sigmoid", torch.sigmoid, lambda u, y: y * (1 - y)),
+        Activation("softplus", torch.nn.functional.softplus, lambda u, y: torch.sigmoid(u)),
+        Activation("identity", lambda u: u, lambda u, y: torch.ones_like(u)),
+    )
+}
+"""Name -> activation. Slopes at a kink are the one below it, as in torch."""
+
+
+class Coefficients(NamedTuple):
+    """``g, a, b, c`` of ``i = g phi(a v_s + b v_d + c)``, each (edges,)."""
+
+    g: torch.Tensor
+    a: torch.Tensor
+    b: torch.Tensor
+    c: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Device:
+    """A kind of edge: its name, activation, stored parameter rows and their meaning.
+
+    ``coefficients(p)`` takes ``p`` (rows, edges); ``used`` counts the leading rows it depends on.
+    """
+
+    name: str
+    activation: Activation
+    rows: int
+    used: int
+    coefficients: Callable[[torch.Tensor], Coefficients]
+
+    def current(self, p: torch.Tensor, v_s: torch.Tensor, v_d: torch.Tensor) -> torch.Tensor:
+        """Current from source to destination, (..., edges), for voltages (..., edges)."""
+        g, a, b, c = self.coefficients(p)
+        return g * self.activation.phi(a * v_s + b * v_d + c)
+
+
+def _difference_threshold(p: torch.Tensor) -> Coefficients:
+    """``p1 phi((s - d) - p0)``."""
+    one = torch.ones_like(p[0])
+    return Coefficients(p[1], one, -one, -p[0])
+
+
+def _difference_gain(p: torch.Tensor) -> Coefficients:
+    """``phi((s - d) p1 + p0)``."""
+    return Coefficients(torch.ones_like(p[0]), p[1], -p[1], p[0])
+
+
+def _two_voltages(p: torch.Tensor) -> Coefficients:
+    """``phi(s p0 + d p1 + p2)``."""
+    return Coefficients(torch.ones_like(p[0]), p[0], p[1], p[2])
+
+
+def _conductance(p: torch.Tensor) -> Coefficients:
+    """``p0 (s - d)``."""
+    one = torch.ones_like(p[0])
+    return Coefficients(p[0], one, -one, torch.zeros_like(p[0]))
+
+
+_A = ACTIVATIONS
+# ShiftTanh1 and Conductance store three rows in the published checkpoints and leave some unused.
+_NAMED = {
+    d.name: d
+    for d in (
+        Device("ShiftRelu1", _A["relu"], 2, 2, _difference_threshold),
+        Device("ShiftRelu2", _A["relu"], 3, 3, _two_voltages),
+        Device("ShiftLeakyRelu1", _A["leaky_relu"], 2, 2, _difference_threshold),
+        Device("ShiftLeakyRelu2", _A["leaky_relu"], 3, 3, _two_voltages),
+        Device("ShiftTanh1", _A["tanh"], 3, 2, _difference_gain),
+        Device("ShiftTanh2", _A["tanh"], 3, 3, _two_voltages),
+        Device("Conductance", _A["identity"], 3, 1, _conductance),
+    )
+}
+
+DEVICE_NAMES = (*_NAMED, "Device")
+
+
+def device(name: str, *, activation: str | None = None, difference: bool = True) -> Device:
+    """The device called ``name`` in a configuration.
+
+    "Device" is the general one: ``activation`` (a name in ``ACTIVATIONS``) of ``(s-d) p1 + p0``, or
+    of ``s p0 + d p1 + p2`` without ``difference``; it stores three rows either way. The others take
+    no arguments. Raises OperandError for an unknown name or activation, or arguments out of place.
+    """
+    if name == "Device":
+        if activation not in ACTIVATIONS:
+            raise OperandError(
+                f"Device: activation {activation!r}, but should be one of {', '.join(ACTIVATIONS)}"
+            )
+        form, used = (_difference_gain, 2) if difference else (_two_voltages, 3)
+        return Device(name, ACTIVATIONS[activation], 3, used, form)
+    if name not in _NAMED:
+        raise OperandError(f"no device {name!r}; there are: {', '.join(DEVICE_NAMES)}")
+    if activation is not None:
+        raise OperandError(f"{name}: takes no activation, only Device does")
+    return _NAMED[name]

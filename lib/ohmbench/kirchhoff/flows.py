@@ -1,0 +1,85 @@
+"""KirchhoffNets as continuous normalizing flows: samples and their log-density.
+
+State (v, delta), ``d delta/dt = -div f(v)`` (KIRCHHOFF, MODELS.md section 3.4): voltages that start
+as standard normal noise end as samples, and ``log q(v(T)) = log N(v(0)) + delta``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+
+import torch
+
+from ohmbench.kernels import Path
+from ohmbench.kirchhoff.circuit import RightHandSide
+from ohmbench.kirchhoff.simulation import Solver, integrate
+
+
+class Flow(Protocol):
+    """What flows need of a network: ``dimension`` numbers a sample, slices and their durations."""
+
+    dimension: int
+    durations: Sequence[float]
+
+    @property
+    def solver(self) -> Solver: ...
+    def right_hand_sides(self, path: Path = "auto") -> list[RightHandSide]: ...
+
+
+class Samples(NamedTuple):
+    """``x`` (n, dimension), the noise ``z`` it came from, and ``log_density`` (n,) in nats."""
+
+    x: torch.Tensor
+    z: torch.Tensor
+    log_density: torch.Tensor
+    nfe: tuple[int, ...]
+
+
+def log_normal(z: torch.Tensor) -> torch.Tensor:
+    """Log-density (n,) of the standard normal at ``z`` (n, dimension), in nats."""
+    return -0.5 * (z * z).sum(1) - 0.5 * z.shape[1] * math.log(2 * math.pi)
+
+
+def push_forward(
+    flow: Flow, z: torch.Tensor, *, solver: Solver | None = None, path: Path = "auto"
+) -> Samples:
+    """Noise ``z`` (n, dimension) through the slices, with the log-density of where it arrives.
+
+    Raises SolverError where the solver cannot go on.
+    """
+    found = integrate(
+        flow.right_hand_sides(path),
+        flow.durations,
+        z,
+        flow.solver if solver is None else solver,
+        divergence=True,
+    )
+    assert found.delta is not None
+    return Samples(found.v, z, log_normal(z) + found.delta, found.nfe)
+
+
+def pull_back(
+    flow: Flow, x: torch.Tensor, *, solver: Solver | None = None, path: Path = "auto"
+) -> Samples:
+    """Points ``x`` (n, dimension) backwards to their noise, with their log-density.
+
+    Raises SolverError where the solver cannot go on.
+    """
+    found = integrate(
+        flow.right_hand_sides(path),
+        flow.durations,
+        x,
+        flow.solver if solver is None else solver,
+        divergence=True,
+        reverse=True,
+    )
+    assert found.delta is not None
+    # delta was integrated from T to 0: it is minus what the way forward would give.
+    return Samples(x, found.v, log_normal(found.v) - found.delta, found.nfe)
+
+
+def noise(flow: Flow, n: int, generator: torch.Generator) -> torch.Tensor:
+    """``n`` standard normal vectors, float32 (n, dimension)."""
+    return torch.randn(n, flow.dimension, generator=generator)

@@ -1,0 +1,264 @@
+"""Integrating the slices of a KirchhoffNet, by torchdiffeq or with noise by Euler-Maruyama."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import torch
+from torchdiffeq import odeint, odeint_adjoint
+
+from ohmbench.errors import OhmbenchError, OperandError
+from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
+
+ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
+FIXED_STEP = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
+"""torchdiffeq's one-step methods and their order of convergence; its Adams methods keep a history
+that slices would break."""
+
+
+class SolverError(OhmbenchError):
+    """An integration that does not reach its end at the tolerance asked for."""
+
+
+@dataclass(frozen=True)
+class Solver:
+    """How to integrate: a method of ``ADAPTIVE`` or ``FIXED_STEP`` and its options, in seconds.
+
+    ``tol`` is relative and absolute tolerance (V) of an adaptive method; ``first_step`` None lets
+    it choose; it fails where it would need steps below ``min_step``. A fixed-step method takes
+    steps of ``step_size``. ``adjoint`` integrates gradients backwards instead of storing the way
+    forward.
+    """
+
+    method: str = "dopri5"
+    tol: float = 1e-5
+    first_step: float | None = None
+    min_step: float = 0.0
+    step_size: float = 0.05
+    adjoint: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in (*ADAPTIVE, *FIXED_STEP):
+            raise OperandError(
+                f"no method {self.method!r}; there are {', '.join((*ADAPTIVE, *FIXED_STEP))}"
+            )
+
+    def tightened(self, tol: float) -> Solver:
+        """An adaptive solver at ``tol`` or, where that is tighter already, this one."""
+        if self.method in ADAPTIVE and self.tol <= tol:
+            return self
+        return replace(self, method="dopri5", tol=tol, first_step=None, min_step=0.0)
+
+    def _options(self) -> dict[str, Any]:
+        if self.method in FIXED_STEP:
+            return {"step_size": self.step_size}
+        first = {} if self.first_step is None else {"first_step": self.first_step}
+        return {"min_step": self.min_step, **first}
+
+
+class Result(NamedTuple):
+    """Where an integration ended.
+
+    ``v`` (batch, n_free) in volt; ``delta`` (batch,) the integral of minus the divergence, or None;
+    ``nfe`` evaluations of the right-hand side, by slice; ``path`` (times, batch, n_free) where
+    asked for, over all slices.
+    """
+
+    v: torch.Tensor
+    delta: torch.Tensor | None
+    nfe: tuple[int, ...]
+    path: torch.Tensor | None = None
+
+
+class _Field(torch.nn.Module):
+    """What torchdiffeq integrates; counts its evaluations."""
+
+    def __init__(self, f: Callable[[torch.Tensor, Any], Any]) -> None:
+        super().__init__()
+        self.f = f
+        self.nfe = 0
+        self.time = 0.0
+
+    def forward(self, t: torch.Tensor, state: Any) -> Any:
+        self.nfe += 1
+        return self.f(t, state)
+
+
+class _WatchedField(_Field):
+    """Stops where an adaptive method accepted a step at its lower limit.
+
+    torchdiffeq accepts every step of ``min_step``, whatever its error: the result would be wrong
+    without a word.
+    """
+
+    def __init__(self, f: Callable[[torch.Tensor, Any], Any], min_step: float) -> None:
+        super().__init__(f)
+        self.min_step = min_step
+
+    def callback_accept_step(self, t: torch.Tensor, y: Any, dt: torch.Tensor) -> None:
+        self.time = float(t.detach())
+        if abs(float(dt.detach())) <= self.min_step:
+            raise AssertionError(f"needs steps below {self.min_step:g} s")
+
+
+def _refused(what: str, k: int, time: float, reason: str, solver: Solver) -> SolverError:
+    return SolverError(
+        f"slice {k}: {what} at t = {time:.4g} s ({reason}); {solver.method} cannot reach its "
+        f"tolerance of {solver.tol:g} there: loosen simulation.tol, or check the parameters"
+    )
+
+
+def _odeint(
+    rhs: RightHandSide, state: Any, times: torch.Tensor, k: int, solver: Solver, with_delta: bool
+) -> tuple[Any, int]:
+    """The states at ``times`` of one slice, and the evaluations it took."""
+    if with_delta:
+
+        def f(t: torch.Tensor, state: Any) -> Any:
+            dv, trace = rhs.with_divergence(t, state[0])
+            return dv, -trace
+
+    else:
+
+        def f(t: torch.Tensor, state: Any) -> Any:
+            return rhs.derivative(t, state)
+
+    adaptive = solver.method in ADAPTIVE
+    field = _WatchedField(f, solver.min_step) if adaptive else _Field(f)
+    common: dict[str, Any] = {"method": solver.method, "options": solver._options()}
+    if adaptive:
+        common |= {"rtol": solver.tol, "atol": solver.tol}
+    gradients = torch.is_grad_enabled() and any(x.requires_grad for x in rhs.tensors)
+    try:
+        if solver.adjoint and gradients:
+            found = odeint_adjoint(
+                field,
+                state,
+                times,
+                adjoint_params=tuple(x for x in rhs.tensors if x.requires_grad),
+                **common,
+            )
+        else:
+            found = odeint(field, state, times, **common)
+    except AssertionError as error:
+        # torchdiffeq's own word for a step that vanishes or a state that is no number.
+        reason = str(error).split(":", maxsplit=1)[0]
+        raise _refused("the solver stopped", k, field.time, reason, solver) from None
+    return found, field.nfe
+
+
+def _grid(end: float, step_size: float) -> torch.Tensor:
+    """torchdiffeq's steps (steps,) of ``step_size`` to ``end``; the last is what is left."""
+    steps = math.ceil(end / step_size + 1) - 1
+    nodes = step_size * torch.arange(steps + 1, dtype=torch.float64)
+    nodes[-1] = end
+    return nodes.diff()
+
+
+def _fused(
+    rhs: Stepper, v: torch.Tensor, end: float, solver: Solver, divergence: bool, reverse: bool
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """One slice by the right-hand side's own ``rk4``: v, delta and evaluations."""
+    h = _grid(end, solver.step_size)
+    h = -h if reverse else h
+    v, div = rhs.rk4(v, h, divergence=divergence)
+    return v, -div, 4 * len(h)
+
+
+def _finite(v: torch.Tensor, k: int, solver: Solver, end: float) -> None:
+    # A fixed-step method knows no error: a circuit that ran away shows only here.
+    if not bool(torch.isfinite(v).all()):
+        raise _refused("voltages are no numbers", k, end, "the circuit diverges", solver)
+
+
+def integrate(
+    slices: Sequence[RightHandSide],
+    durations: Sequence[float],
+    v: torch.Tensor,
+    solver: Solver,
+    *,
+    divergence: bool = False,
+    reverse: bool = False,
+    points: int = 0,
+) -> Result:
+    """Take node voltages ``v`` (batch, n_free) through the slices, each for its duration in
+    seconds.
+
+    ``reverse`` starts from the voltages at the end: slices in reverse order, time backwards. With
+    ``divergence`` the change of log-density ``delta`` is integrated too (``d delta/dt = -div``).
+    ``points`` > 0 asks for that many equidistant voltages of each slice, its end included; the
+    first of the path is ``v``.
+
+    Raises SolverError naming slice and time where the solver cannot go on.
+    """
+    delta = v.new_zeros(len(v)) if divergence else None
+    nfe = [0] * len(slices)
+    path = [v[None]] if points else None
+    order = range(len(slices) - 1, -1, -1) if reverse else range(len(slices))
+    for k in order:
+        rhs, end = slices[k], float(durations[k])
+        times = torch.linspace(0.0, end, max(points, 1) + 1, dtype=torch.float64)
+        times = times.flip(0) if reverse else times
+        start = v.t().contiguous() if rhs.node_major else v
+        if solver.method == "rk4" and not points and isinstance(rhs, Stepper):
+            end_v, change, nfe[k] = _fused(rhs, start, end, solver, divergence, reverse)
+            v = end_v.t()
+            delta = delta + change if delta is not None else None
+            _finite(v, k, solver, end)
+            continue
+        state: Any = (start, torch.zeros_like(v[:, 0])) if divergence else start
+        found, nfe[k] = _odeint(rhs, state, times, k, solver, divergence)
+        voltages = found[0] if divergence else found
+        _finite(voltages[-1], k, solver, end)
+        if rhs.node_major:
+            voltages = voltages.transpose(1, 2)
+        v = voltages[-1]
+        if delta is not None:
+            delta = delta + found[1][-1]
+        if path is not None:
+            path.append(voltages[1:])
+    whole = torch.cat(path) if path is not None else None
+    return Result(v, delta, tuple(nfe), whole)
+
+
+def integrate_noisy(
+    slices: Sequence[RightHandSide],
+    durations: Sequence[float],
+    v: torch.Tensor,
+    *,
+    step_size: float,
+    noise: float,
+    generator: torch.Generator,
+) -> Result:
+    """As ``integrate`` forwards, with white noise on every node, by Euler-Maruyama.
+
+    ``v <- v + f(v) dt + noise sqrt(dt) N(0, 1)`` with ``noise`` in V/sqrt(s): strong order 1/2
+    (here 1, the noise being additive), so that ``step_size`` has to be well below the circuit's
+    time constants.
+    """
+    if step_size <= 0 or noise < 0:
+        raise OperandError(f"step size {step_size:g} s and noise {noise:g}: should be positive")
+    nfe = [0] * len(slices)
+    for k, (rhs, end) in enumerate(zip(slices, durations, strict=True)):
+        steps = max(1, round(end / step_size + 0.5 - 1e-9))
+        dt = end / steps
+        x = v.t().contiguous() if rhs.node_major else v
+        for step in range(steps):
+            x = x + dt * rhs.derivative(torch.tensor(step * dt), x)
+            if noise:
+                # Drawn as (batch, n_free): the layout of a right-hand side changes no result.
+                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype)
+                x = x + noise * dt**0.5 * (kick.t() if rhs.node_major else kick)
+        nfe[k] = steps
+        v = x.t() if rhs.node_major else x
+        _finite(v, k, Solver("euler"), end)
+    return Result(v, None, tuple(nfe))
+
+
+def durations(t_end: Sequence[float]) -> tuple[float, ...]:
+    """Seconds each slice lasts, of the times (slices + 1,) at which they end."""
+    return tuple(b - a for a, b in itertools.pairwise(t_end))

@@ -1,0 +1,137 @@
+"""KirchhoffNets in files: this project's npz, and the names of the paper's checkpoints.
+
+Parameters have the names of the paper's state dictionaries: slice i's array (rows, edges) is
+``circuit.layer_list.i.model.param``. An npz adds ``config`` (the whole configuration as YAML),
+``seed``, ``recipe`` (JSON) and ``history`` of the training: it needs no other file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ohmbench.errors import FileError
+from ohmbench.files import ArraySpec, read_npz, write_npz
+from ohmbench.kirchhoff.configuration import Config, config_text, parse_config
+from ohmbench.kirchhoff.models import Model, build
+
+_OURS = re.compile(r"slices\.(\d+)\.param")
+_MAX_CONFIG = 1 << 20
+
+_SIDE_SCHEMA = (
+    ArraySpec("config", (), ("U",)),
+    ArraySpec("seed", (), ("int64",), low=0, high=2**31 - 1),
+    ArraySpec("recipe", (), ("U",)),
+    ArraySpec("history", ("rows", 3), ("float64",)),
+)
+
+
+@dataclass(frozen=True)
+class StoredKirchhoff:
+    """A network from a file; ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step, loss,
+    learning rate) are there for networks trained by ohmbench."""
+
+    path: str
+    config: Config
+    model: Model
+    seed: int | None = None
+    recipe: str | None = None
+    history: NDArray[np.float64] | None = None
+
+
+def _checkpoint_name(ours: str) -> str:
+    return _OURS.sub(r"circuit.layer_list.\1.model.param", ours)
+
+
+def checkpoint_arrays(model: Model) -> dict[str, torch.Tensor]:
+    """The parameters of ``model`` by the names of the paper's checkpoints."""
+    return {_checkpoint_name(name): p.detach() for name, p in model.state_dict().items()}
+
+
+def load_checkpoint(path: str, model: Model, arrays: Mapping[str, NDArray[np.generic]]) -> None:
+    """Put ``arrays``, by their checkpoint names, into ``model``.
+
+    Raises FileError naming the first array (so the slice) that is missing, not expected or of
+    another shape or type than the configuration's.
+    """
+    remedy = "name a configuration and a checkpoint that belong together"
+    wanted = {_checkpoint_name(name): p for name, p in model.state_dict().items()}
+    for name, p in wanted.items():
+        if name not in arrays:
+            raise FileError(
+                path, f"is missing; expected {tuple(p.shape)} by the configuration",
+                field=name, remedy=remedy,
+            )  # fmt: skip
+        found = arrays[name]
+        if found.shape != tuple(p.shape):
+            raise FileError(
+                path,
+                f"shape {found.shape}, expected {tuple(p.shape)} by the configuration",
+                field=name,
+                remedy=remedy,
+            )
+        if found.dtype.name not in ("float32", "float64"):
+            raise FileError(path, f"element type {found.dtype.name}, expected float32", field=name)
+    extra = sorted(set(arrays) - set(wanted))
+    if extra:
+        raise FileError(
+            path,
+            f"not expected: the configuration has {len(wanted)} arrays",
+            field=extra[0],
+            remedy=remedy,
+        )
+    with torch.no_grad():
+        for name, p in wanted.items():
+            p.copy_(torch.from_numpy(np.ascontiguousarray(arrays[name])))
+
+
+def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
+    """Read a network that ohmbench trained; nothing in the file is executed.
+
+    Raises FileError naming file, field and reason when the file is missing, damaged, of another
+    layout, or its configuration is not one or does not fit its arrays.
+    """
+    path = os.fspath(path)
+    side = read_npz(path, _SIDE_SCHEMA, allow_extra=True)
+    text = str(side["config"])
+    config = parse_config(text, f"{path}: config")
+    model = build(config)
+    schema = [
+        ArraySpec(name, tuple(p.shape), ("float32",))
+        for name, p in checkpoint_arrays(model).items()
+    ]
+    arrays = read_npz(path, [*_SIDE_SCHEMA, *schema])
+    load_checkpoint(path, model, {spec.name: arrays[spec.name] for spec in schema})
+    return StoredKirchhoff(
+        path, config, model, int(side["seed"]), str(side["recipe"]), side["history"]
+    )
+
+
+def save_kirchhoff(
+    path: str | os.PathLike[str],
+    model: Model,
+    *,
+    seed: int,
+    recipe: str,
+    history: NDArray[np.float64],
+    overwrite: bool = False,
+) -> None:
+    """Write ``model`` with its configuration (the whole file or nothing).
+
+    Raises FileError when it cannot be written.
+    """
+    arrays: dict[str, NDArray[np.generic]] = {
+        "config": np.array(config_text(model.config)),
+        "seed": np.array(seed, dtype=np.int64),
+        "recipe": np.array(recipe),
+        "history": history,
+    }
+    for name, p in checkpoint_arrays(model).items():
+        arrays[name] = p.numpy()
+    write_npz(path, arrays, overwrite=overwrite)
