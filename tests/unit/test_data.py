@@ -175,9 +175,22 @@ def test_contrast_multiplies_and_clips_at_one() -> None:
     assert torch.allclose(found, torch.tensor([[0.0, 0.75, 1.0, 1.0]]), atol=1e-6)
 
 
+def test_all_channels_follow_the_same_map() -> None:
+    x, distort = images(4, 8), Augmentation(15.0, 0.8, 0.1, 0.1)
+    colour = torch.stack([x, 0.5 * x, 1 - x], 1).view(4, 3, 8, 8)
+    found = distort(colour, generator(3))
+    assert found.shape == colour.shape
+    for k in range(3):
+        # Exactly what the same draw makes of the channel alone.
+        alone = distort(colour[:, k].reshape(4, 64), generator(3))
+        assert torch.equal(found[:, k].reshape(4, 64), alone)
+
+
 def test_only_squares_are_distorted() -> None:
     with pytest.raises(ValueError, match="60 pixels are no square image"):
         Augmentation(0.0, 0.0, 0.0, 0.0)(torch.zeros(1, 60), generator())
+    with pytest.raises(ValueError, match="4 x 6 pixels are no square image"):
+        Augmentation(0.0, 0.0, 0.0, 0.0)(torch.zeros(1, 3, 4, 6), generator())
 
 
 # ------------------------------------------------------------------------------------------------
