@@ -18,7 +18,7 @@ import pytest
 from rich.console import Console
 
 from ohmbench.needs import NEEDS, skip_reason
-from ohmbench.paper import FANN_OPTION, FANN_VARIABLE
+from ohmbench.paper import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
 from ohmbench.weights import versions
 
@@ -27,6 +27,10 @@ pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parent
 LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
 KINDS = ("unit", "repro", "rtl", "synth")
+PAPERS = (
+    (FANN_OPTION, FANN_VARIABLE, "FANN"),
+    (KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE, "KirchhoffNet"),
+)
 SLOW = "ohmbench_slow_not_selected"
 MARKERS = (
     "unit: library and harness tests (tests/unit)",
@@ -65,11 +69,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="store what the synthesis gates measure as their goldens (tests/synth/goldens.json)",
     )
-    group.addoption(
-        FANN_OPTION,
-        metavar="FOLDER",
-        help=f"checkout of the FANN paper's artifacts (default: ${FANN_VARIABLE})",
-    )
+    for option, variable, paper in PAPERS:
+        group.addoption(
+            option,
+            metavar="FOLDER",
+            help=f"checkout of the {paper} paper's artifacts (default: ${variable})",
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -77,9 +82,10 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", marker)
     if config.getoption("--update-golden") and getattr(config.option, "numprocesses", None):
         raise pytest.UsageError("--update-golden writes one file: run it without -n")
-    folder = config.getoption(FANN_OPTION)
-    if folder:
-        os.environ[FANN_VARIABLE] = str(Path(folder).absolute())
+    for option, variable, _ in PAPERS:
+        folder = config.getoption(option)
+        if folder:
+            os.environ[variable] = str(Path(folder).absolute())
     config.pluginmanager.register(Tally(config), "ohmbench-tally")
 
 

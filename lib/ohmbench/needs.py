@@ -13,7 +13,16 @@ from dataclasses import dataclass
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
 from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
-from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, fann_folder
+from ohmbench.paper import (
+    FANN_INT8,
+    FANN_V3,
+    FANN_VARIABLE,
+    KIRCHHOFF_CHECKPOINT,
+    KIRCHHOFF_OPTION,
+    KIRCHHOFF_VARIABLE,
+    fann_folder,
+    kirchhoff_results,
+)
 
 
 @dataclass(frozen=True)
@@ -86,9 +95,17 @@ NEEDS = {
             _file_in(fann_folder, os.fspath(FANN_INT8)),
         ),
         Need(
+            "paper-kirchhoffnet",
+            "the KirchhoffNet paper's checkpoints",
+            "claims about the paper's own circuits",
+            f"set {KIRCHHOFF_VARIABLE} or pass {KIRCHHOFF_OPTION} FOLDER (holds "
+            "src/results/twomoon and so on)",
+            _file_in(kirchhoff_results, os.path.join("twomoon", KIRCHHOFF_CHECKPOINT)),
+        ),
+        Need(
             "mnist",
             "the official MNIST files (IDX)",
-            "floatgate-mnist28, and judging int8-mnist28",
+            "floatgate-mnist28, mnist, genmnist, and judging int8-mnist28",
             f"set {DATA_VARIABLE} to a folder that holds them (or has them in mnist/)",
             _mnist,
         ),

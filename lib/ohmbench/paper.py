@@ -7,7 +7,12 @@ from pathlib import Path
 
 from ohmbench.digital.store import StoredInt8, load_int8
 from ohmbench.errors import FileError
+from ohmbench.files import read_pth
 from ohmbench.floatgate.store import StoredNetwork, load_network
+from ohmbench.kirchhoff.configuration import read_config
+from ohmbench.kirchhoff.experiments import EXPERIMENTS
+from ohmbench.kirchhoff.models import build
+from ohmbench.kirchhoff.store import StoredKirchhoff, load_checkpoint
 
 FANN_VARIABLE = "OHMBENCH_PAPER_FANN"
 FANN_OPTION = "--paper-fann"
@@ -15,18 +20,29 @@ FANN_V3 = Path("Analog") / "fg_mnist_weights_v3.npz"
 FANN_INT8 = Path("Digital") / "mnist8x8_int8W_int32B_uint8A.npz"
 
 
+KIRCHHOFF_VARIABLE = "OHMBENCH_PAPER_KIRCHHOFFNET"
+KIRCHHOFF_OPTION = "--paper-kirchhoffnet"
+KIRCHHOFF_RESULTS = (Path("src") / "results", Path("results"))
+KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT = "config.yaml", "model.pth"
+
+
+def _folder(what: str, named: str | os.PathLike[str] | None, variable: str, option: str) -> Path:
+    """The folder ``named``, else the one in ``$variable``; FileError when it is none."""
+    given = os.environ.get(variable, "") if named is None else os.fspath(named)
+    how = f"give {option} FOLDER or set {variable}"
+    if not given:
+        raise FileError(what, "no folder named", remedy=how)
+    if not os.path.isdir(given):
+        raise FileError(given, "is not a folder", remedy=how)
+    return Path(given)
+
+
 def fann_folder(named: str | os.PathLike[str] | None = None) -> Path:
     """The user's checkout of the FANN artifacts: ``named``, else ``$OHMBENCH_PAPER_FANN``.
 
     Raises FileError when neither is given or it is no folder.
     """
-    given = os.environ.get(FANN_VARIABLE, "") if named is None else os.fspath(named)
-    how = f"give {FANN_OPTION} FOLDER or set {FANN_VARIABLE}"
-    if not given:
-        raise FileError("FANN artifacts", "no folder named", remedy=how)
-    if not os.path.isdir(given):
-        raise FileError(given, "is not a folder", remedy=how)
-    return Path(given)
+    return _folder("FANN artifacts", named, FANN_VARIABLE, FANN_OPTION)
 
 
 def _fann_file(named: str | os.PathLike[str] | None, file: Path) -> Path:
@@ -61,3 +77,60 @@ def read_fann_int8(named: str | os.PathLike[str] | None = None) -> StoredInt8:
         lacking = "test_inputs_u8" if stored.own_images is None else "pytorch_test_pred"
         raise FileError(path, "missing", field=lacking, remedy="restore the published file")
     return stored
+
+
+def kirchhoff_folder(named: str | os.PathLike[str] | None = None) -> Path:
+    """The user's checkout of the KirchhoffNet artifacts: ``named``, else
+    ``$OHMBENCH_PAPER_KIRCHHOFFNET``.
+
+    Raises FileError when neither is given or it is no folder.
+    """
+    return _folder("KirchhoffNet artifacts", named, KIRCHHOFF_VARIABLE, KIRCHHOFF_OPTION)
+
+
+def kirchhoff_results(named: str | os.PathLike[str] | None = None) -> Path:
+    """The folder of that checkout with a folder for each experiment.
+
+    Raises FileError when there is none.
+    """
+    folder = kirchhoff_folder(named)
+    for inside in KIRCHHOFF_RESULTS:
+        if (folder / inside).is_dir():
+            return folder / inside
+    raise FileError(
+        folder / KIRCHHOFF_RESULTS[0],
+        "not found",
+        remedy="name the folder that holds src/results/EXPERIMENT/config.yaml",
+    )
+
+
+def read_kirchhoff_folder(folder: str | os.PathLike[str]) -> StoredKirchhoff:
+    """A network from a folder with the paper's two files, ``config.yaml`` and ``model.pth``.
+
+    Raises FileError when a file is missing, damaged or holds code, when the configuration is not
+    one, or when the two do not belong together: it names the slice, what is there and what should
+    be.
+    """
+    config_path, checkpoint = (Path(folder) / n for n in (KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT))
+    config = read_config(config_path)
+    model = build(config)
+    load_checkpoint(os.fspath(checkpoint), model, read_pth(checkpoint))
+    return StoredKirchhoff(os.fspath(checkpoint), config, model)
+
+
+def read_kirchhoff(experiment: str, named: str | os.PathLike[str] | None = None) -> StoredKirchhoff:
+    """The paper's own network of ``experiment``, a name in ``EXPERIMENTS``, any of them.
+
+    Raises FileError as ``read_kirchhoff_folder``, and when the experiment is not in the checkout.
+    """
+    results = kirchhoff_results(named)
+    if experiment not in EXPERIMENTS:
+        raise FileError(experiment, "no experiment", remedy=f"there are {', '.join(EXPERIMENTS)}")
+    if not (results / experiment).is_dir():
+        present = sorted(p.name for p in results.iterdir() if (p / KIRCHHOFF_CONFIG).is_file())
+        raise FileError(
+            results / experiment,
+            "not found",
+            remedy=f"that checkout has {', '.join(present) or 'no experiment'}",
+        )
+    return read_kirchhoff_folder(results / experiment)

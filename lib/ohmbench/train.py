@@ -8,6 +8,7 @@ a step number, and a run that is killed and resumed ends in the same bits as one
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from abc import ABC, abstractmethod
@@ -217,17 +218,21 @@ def fit(
     force: bool = False,
     console: Console | None = None,
     checkpoint_every_s: float = _CHECKPOINT_EVERY_S,
+    max_minutes: float | None = None,
 ) -> NDArray[np.float64]:
     """Train ``task`` to its last step; return the history, float64 (rows, HISTORY_COLUMNS).
 
     The state goes to ``checkpoint_path(out)`` every ``checkpoint_every_s`` seconds, at an
-    interrupt and at the end; the caller writes ``out`` and then calls ``discard_checkpoint``.
+    interrupt and at the end; the caller writes ``out`` and then calls ``discard_checkpoint``. After
+    ``max_minutes`` (at least one step is made) it ends early, which the last row of the history
+    tells: the caller then writes ``out`` as far as it got and leaves the checkpoint (``finished``).
     With ``resume`` a checkpoint, if there is one, is continued. Raises FileError (see
     ``prepare``; a damaged or foreign checkpoint; another training of the same ``out`` at work) and
     KeyboardInterrupt after saving.
     """
     with only_writer(out), _at_most(task.threads):
-        return _fit(task, out, resume, force, console, checkpoint_every_s)
+        limit_s = math.inf if max_minutes is None else 60 * max_minutes
+        return _fit(task, out, resume, force, console, checkpoint_every_s, limit_s)
 
 
 def _fit(
@@ -237,6 +242,7 @@ def _fit(
     force: bool,
     console: Console | None,
     checkpoint_every_s: float,
+    limit_s: float,
 ) -> NDArray[np.float64]:
     prepare(out, resume=resume, force=force)
     checkpoint = checkpoint_path(out)
@@ -256,7 +262,7 @@ def _fit(
         TextColumn("loss {task.fields[loss]}"),
         console=console if console is not None else Console(stderr=True),
     )
-    saved_at = time.monotonic()
+    began_at = saved_at = time.monotonic()
     with progress:
         bar = progress.add_task(task.name, total=task.steps, completed=state.step, loss="-")
         try:
@@ -268,11 +274,18 @@ def _fit(
                 if time.monotonic() - saved_at >= checkpoint_every_s:
                     write_npz(checkpoint, complete, overwrite=True)
                     saved_at = time.monotonic()
+                if time.monotonic() - began_at >= limit_s:
+                    break
         finally:
             # Also after the last step: a kill between here and the caller's save costs nothing.
             if complete is not None:
                 write_npz(checkpoint, complete, overwrite=True)
     return state.means()
+
+
+def finished(task: Task, history: NDArray[np.float64]) -> bool:
+    """Whether the training that ``fit`` returned ``history`` of made all its steps."""
+    return bool(len(history)) and int(history[-1, 0]) == task.steps
 
 
 def discard_checkpoint(out: str | os.PathLike[str]) -> None:

@@ -1,8 +1,8 @@
 """KirchhoffNets in files: this project's npz, and the names of the paper's checkpoints.
 
 Parameters have the names of the paper's state dictionaries: slice i's array (rows, edges) is
-``circuit.layer_list.i.model.param``. An npz adds ``config`` (the whole configuration as YAML),
-``seed``, ``recipe`` (JSON) and ``history`` of the training: it needs no other file.
+``circuit.layer_list.i.model.param``. An npz adds ``config`` (the lines of the whole configuration
+as YAML), ``seed``, ``recipe`` (JSON) and ``history`` of the training: it needs no other file.
 """
 
 from __future__ import annotations
@@ -22,10 +22,9 @@ from ohmbench.kirchhoff.configuration import Config, config_text, parse_config
 from ohmbench.kirchhoff.models import Model, build
 
 _OURS = re.compile(r"slices\.(\d+)\.param")
-_MAX_CONFIG = 1 << 20
 
 _SIDE_SCHEMA = (
-    ArraySpec("config", (), ("U",)),
+    ArraySpec("config", ("lines",), ("U",)),
     ArraySpec("seed", (), ("int64",), low=0, high=2**31 - 1),
     ArraySpec("recipe", (), ("U",)),
     ArraySpec("history", ("rows", 3), ("float64",)),
@@ -99,8 +98,7 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     """
     path = os.fspath(path)
     side = read_npz(path, _SIDE_SCHEMA, allow_extra=True)
-    text = str(side["config"])
-    config = parse_config(text, f"{path}: config")
+    config = parse_config("\n".join(map(str, side["config"])), f"{path}: config")
     model = build(config)
     schema = [
         ArraySpec(name, tuple(p.shape), ("float32",))
@@ -127,7 +125,7 @@ def save_kirchhoff(
     Raises FileError when it cannot be written.
     """
     arrays: dict[str, NDArray[np.generic]] = {
-        "config": np.array(config_text(model.config)),
+        "config": np.array(config_text(model.config).splitlines()),
         "seed": np.array(seed, dtype=np.int64),
         "recipe": np.array(recipe),
         "history": history,

@@ -34,7 +34,7 @@ class Topology:
     n_free: int
     source: Nodes
     destination: Nodes
-    parameter: Nodes = field(default=None)  # type: ignore[arg-type, assignment]
+    parameter: Nodes = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if self.parameter is None:

@@ -1,0 +1,177 @@
+"""Training KirchhoffNets and their baselines, each by its configuration."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch.nn.functional import cross_entropy, mse_loss
+
+from ohmbench.data.augmentation import Augmentation
+from ohmbench.data.densities import TRAINING_POINTS
+from ohmbench.data.energies import ENERGIES
+from ohmbench.kirchhoff.baselines import FeedForward
+from ohmbench.kirchhoff.configuration import Config
+from ohmbench.kirchhoff.flows import noise, pull_back, push_forward
+from ohmbench.kirchhoff.models import build
+from ohmbench.kirchhoff.samples import dequantised, labelled, resampled, training_points
+from ohmbench.kirchhoff.store import StoredKirchhoff, save_kirchhoff
+from ohmbench.train import Task, discard_checkpoint, finished, fit, step_generator
+
+# Streams of random numbers besides those of the steps, which count from 0.
+_INIT_STREAM = 1 << 40
+_ORDER_STREAM = 1 << 41
+
+_SMALL = 1 << 17  # nodes times edges: below it a second thread costs more than it brings
+_HISTORY_ROWS = 200
+
+Loss = Callable[[int, torch.Generator], torch.Tensor]
+
+
+def _augmentation(side: int) -> Augmentation:
+    """Rotation by 15 degrees and shift by 10 % (KIRCHHOFF, MODELS.md section 3.6)."""
+    return Augmentation(rotation_deg=15, shift_px=0.1 * side, scale=0.0, shear=0.0)
+
+
+class KirchhoffTask(Task):
+    """One training of ``config`` from ``seed``, which fixes data, start, batches and noise.
+
+    ``samples`` uses only that many of the training samples (default: all). An epoch is one pass
+    over them; densities and potentials that are drawn afresh count 4096 points an epoch.
+    """
+
+    def __init__(self, config: Config, seed: int, samples: int | None = None) -> None:
+        self.config, self.seed = config, seed
+        self.name = config.test_bench
+        self._samples = samples
+        self.model = self.module = build(config, step_generator(seed, _INIT_STREAM))
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=0.0)
+        self._loss, count = self._prepare()
+        self._count = count if samples is None else min(samples, count)
+        self._steps_per_epoch = math.ceil(self._count / config.batch_size)
+        self.steps = config.train.num_epoch * self._steps_per_epoch
+        self.history_every = max(1, self.steps // _HISTORY_ROWS)
+        network = config.network
+        self.threads = 1 if network.n_free * network.n_edges <= _SMALL else None
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "seed": self.seed,
+            "samples": self._samples,
+            "config": self.config.model_dump(mode="json"),
+        }
+
+    def learning_rate(self, step: int) -> float:
+        """As the configuration's scheduler says, epoch by epoch."""
+        epoch, train = step // self._steps_per_epoch, self.config.train
+        s = train.scheduler
+        if s.kind == "steplr":
+            return float(train.lr * s.gamma ** (epoch // s.epochs))
+        if s.kind == "cosinelr":
+            return s.eta + (train.lr - s.eta) * (1 + math.cos(math.pi * epoch / s.epochs)) / 2
+        return train.lr
+
+    def update(self, step: int, generator: torch.Generator) -> float:
+        loss = self._loss(step, generator)
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+    def _batch(self, step: int) -> torch.Tensor:
+        """Indices of the samples of update ``step``: each once an epoch, in the epoch's order."""
+        epoch, place = divmod(step, self._steps_per_epoch)
+        if epoch != self._epoch:
+            order = step_generator(self.seed, _ORDER_STREAM + epoch)
+            self._epoch, self._order = epoch, torch.randperm(self._count, generator=order)
+        size = self.config.batch_size
+        return self._order[place * size : (place + 1) * size]
+
+    def _prepare(self) -> tuple[Loss, int]:
+        """The loss of one update and the number of training samples there are."""
+        kind, bench = self.config.kind, self.config.test_bench
+        if kind == "matching":
+            return self._matching, TRAINING_POINTS
+        if kind == "generation":
+            if bench != "genmnist" and self.config.train.resample:
+                return self._fresh_likelihood, TRAINING_POINTS
+            self._x = training_points(bench, self.seed)
+            return self._likelihood, len(self._x)
+        data = labelled(bench, self.seed)
+        self._x, self._y = data.train_x, data.train_y
+        if kind == "regression":
+            return self._squared_error, len(self._x)
+        pixels = self._x.shape[1]
+        side = math.isqrt(pixels)
+        self._distort = _augmentation(side) if side * side == pixels else None
+        return self._cross_entropy, len(self._x)
+
+    def _flow(self) -> Any:
+        assert not isinstance(self.model, FeedForward)  # refused by the configuration
+        return self.model
+
+    def _fresh_likelihood(self, step: int, generator: torch.Generator) -> torch.Tensor:
+        x = resampled(self.config.test_bench, self.config.batch_size, generator)
+        return -pull_back(self._flow(), x).log_density.mean()
+
+    def _likelihood(self, step: int, generator: torch.Generator) -> torch.Tensor:
+        x = self._x[self._batch(step)]
+        if self.config.test_bench == "genmnist":
+            x = dequantised(x, generator)
+        return -pull_back(self._flow(), x).log_density.mean()
+
+    def _matching(self, step: int, generator: torch.Generator) -> torch.Tensor:
+        flow = self._flow()
+        found = push_forward(flow, noise(flow, self.config.batch_size, generator))
+        return (found.log_density + ENERGIES[self.config.test_bench](found.x)).mean()
+
+    def _squared_error(self, step: int, generator: torch.Generator) -> torch.Tensor:
+        chosen = self._batch(step)
+        return mse_loss(self.model(self._x[chosen])[:, 0], self._y[chosen])
+
+    def _cross_entropy(self, step: int, generator: torch.Generator) -> torch.Tensor:
+        chosen = self._batch(step)
+        x = self._x[chosen]
+        if self._distort is not None:
+            x = self._distort(x, generator)
+        return cross_entropy(self.model(x), self._y[chosen])
+
+
+def train_kirchhoff(
+    config: Config,
+    seed: int,
+    out: str | os.PathLike[str],
+    *,
+    samples: int | None = None,
+    max_minutes: float | None = None,
+    resume: bool = False,
+    force: bool = False,
+    console: Console | None = None,
+) -> StoredKirchhoff:
+    """Train the network of ``config`` and write it to ``out``; return it.
+
+    Ended by ``max_minutes`` it is written as far as it got, and its checkpoint stays for
+    ``resume``. Raises FileError as ``train.fit`` does and where the data are missing, SolverError
+    where the solver cannot go on.
+    """
+    task = KirchhoffTask(config, seed, samples)
+    history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+    recipe = json.dumps({**task.settings, "steps": int(history[-1, 0])}, sort_keys=True)
+    save_kirchhoff(
+        out,
+        task.model,
+        seed=seed,
+        recipe=recipe,
+        history=history,
+        overwrite=force or resume,
+    )
+    if finished(task, history):
+        discard_checkpoint(out)
+    return StoredKirchhoff(os.fspath(out), config, task.model, seed, recipe, history)
