@@ -856,7 +856,12 @@ def _repacked(rng: random.Random) -> bytes:
 def mutate(rng: random.Random, loader: str, originals: Sequence[bytes]) -> bytes:
     if loader == "npz" and rng.random() < 0.4:
         return _repacked(rng)
-    data = bytearray(rng.choice(originals))
+    return damage(rng, rng.choice(originals))
+
+
+def damage(rng: random.Random, original: bytes) -> bytes:
+    """``original`` after one to three mutations."""
+    data = bytearray(original)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         if data:
             rng.choice(_MUTATORS)(rng, data)

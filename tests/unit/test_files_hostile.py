@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import io
 import json
 import os
 import random
@@ -16,19 +17,26 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from ruamel.yaml import YAML
 
 from ohmbench.digital import StoredInt8, infer, load_int8
 from ohmbench.errors import FileError
-from ohmbench.files import read_idx, read_json, read_npz, sha256_file
-from tests.unit import hostile
+from ohmbench.files import read_idx, read_json, read_npz, read_pth, read_yaml, sha256_file
+from ohmbench.kirchhoff.configuration import Config, config_text, parse_config, read_config
+from ohmbench.kirchhoff.topologies import topology
+from tests.unit import hostile, hostile_kirchhoff
 from tests.unit.hostile import SCHEMA, Kind
 
 Reader = Callable[[Path], Any]
@@ -38,12 +46,22 @@ READERS: dict[str, Reader] = {
     "json": read_json,
     "idx": lambda path: read_idx(path, ndim=3),
     "int8": load_int8,
+    "pth": read_pth,
+    "yaml": read_yaml,
+    "config": read_config,
 }
 KINDS = {
     "npz": hostile.npz_kinds(),
     "json": hostile.json_kinds(),
     "idx": hostile.idx_kinds(),
     "int8": hostile.int8_kinds(),
+    "pth": hostile_kirchhoff.pth_kinds(),
+    "yaml": hostile_kirchhoff.yaml_kinds(),
+    "config": hostile_kirchhoff.config_kinds(),
+}
+BUILDERS = {
+    loader: hostile_kirchhoff if loader in ("pth", "yaml", "config") else hostile
+    for loader in READERS
 }
 CASES = [(loader, kind) for loader, kinds in KINDS.items() for kind in kinds]
 ROOT = Path(__file__).parents[2]
@@ -172,11 +190,60 @@ def judge_int8(value: StoredInt8) -> None:
             assert all(v is None or 0 < v < float("inf") for v in vars(layer).values())
 
 
+def judge_tensors(value: Mapping[str, np.ndarray]) -> None:
+    assert value
+    size = sum(array.nbytes for array in value.values())
+    assert size <= 64 << 20, f"tensors of {size} bytes"
+    for name, array in value.items():
+        assert name.isascii(), f"name {name!r}"
+        assert name.isprintable(), f"name {name!r}"
+        assert array.dtype.isnative, f"{name}: not native"
+        assert array.dtype.name in ("float32", "float64", "int64"), f"{name}: type {array.dtype}"
+        assert np.isfinite(array).all(), f"{name}: not finite"
+        assert array.flags.c_contiguous, f"{name}: not C-contiguous"
+        assert array.flags.owndata, f"{name}: borrows memory"
+
+
+def judge_plain(value: Any) -> None:
+    """Dicts with text keys, lists and scalars, and nothing that looks like one of them."""
+    if type(value) is dict:
+        assert all(type(key) is str for key in value)
+        for part in value.values():
+            judge_plain(part)
+    elif type(value) is list:
+        for part in value:
+            judge_plain(part)
+    else:
+        assert value is None or type(value) in (str, int, float, bool), f"a {type(value)}"
+        str(value).encode("utf-8")
+
+
+def judge_config(value: Config) -> None:
+    """What is accepted can be written down, read again, and made into circuits."""
+    assert parse_config(config_text(value), "again") == value
+    t_end = value.simulation.t_end
+    slices = value.network.net_struct
+    assert t_end[0] == 0, "t_end starts late"
+    assert all(a < b < float("inf") for a, b in pairwise(t_end)), "t_end"
+    assert len(t_end) == len(slices) + 1 or value.network.is_baseline, "t_end: length"
+    assert value.simulation.min_step <= value.simulation.first_step, "steps"
+    assert 0 < value.train.lr < float("inf"), "lr"
+    assert value.network.n_edges <= 50_000_000, "edges"
+    if value.network.n_edges < 10_000:
+        for part in slices:
+            made = topology(part.name, part.args.model_dump())
+            sizes = part.args.n_free, part.args.n_edges
+            assert sizes == (made.n_free, made.n_edges), f"{part.name}: sizes"
+
+
 JUDGES: dict[str, Callable[[Any], None]] = {
     "npz": judge_arrays,
     "json": judge_json,
     "idx": judge_image,
     "int8": judge_int8,
+    "pth": judge_tensors,
+    "yaml": judge_plain,
+    "config": judge_config,
 }
 
 
@@ -271,13 +338,16 @@ def test_there_are_enough_kinds_and_each_name_is_one_kind() -> None:
     assert len(KINDS["json"]) >= 40
     assert len(KINDS["idx"]) >= 40
     assert len(KINDS["int8"]) >= 40
+    assert len(KINDS["pth"]) >= 60
+    assert len(KINDS["yaml"]) >= 60
+    assert len(KINDS["config"]) >= 60
 
 
 @pytest.mark.parametrize("loader", list(READERS))
 def test_templates_are_accepted(loader: str, tmp_path: Path) -> None:
     # Otherwise the hostile files could be refused for a reason that all of them share.
     path = tmp_path / "good"
-    for data in hostile.templates(loader):
+    for data in BUILDERS[loader].templates(loader):
         path.write_bytes(data)
         if loader == "idx" and data[:2] == b"\0\0":
             assert read_idx(path, ndim=3).tobytes() == data[16:]
@@ -316,13 +386,13 @@ def test_damaged_files_are_refused_or_right(
     seed: int, count: int, loader: str, tmp_path: Path
 ) -> None:
     rng = random.Random(f"{loader}-{seed}")
-    originals = hostile.templates(loader)
+    originals = BUILDERS[loader].templates(loader)
     path = tmp_path / "f"
     outcomes: Counter[str] = Counter()
     # One file rewritten in place: opening with truncation makes some file systems flush each time.
     with path.open("wb", buffering=0) as file:
         for number in range(count):
-            data = hostile.mutate(rng, loader, originals)
+            data = BUILDERS[loader].mutate(rng, loader, originals)
             os.pwrite(file.fileno(), data, 0)
             file.truncate(len(data))
             try:
@@ -354,6 +424,35 @@ def _inflate_first_npz(path: Path) -> Any:
     with np.load(path) as file:
         arrays = {name: file[name] for name in file.files}
     raise FileError(path, f"{len(arrays)} arrays, none of them right")
+
+
+def _torch_load(path: Path) -> Any:
+    """What a reader must not do, and what the fence of torch.load leaves unchecked."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.load(io.BytesIO(Path(path).read_bytes()), weights_only=False)
+
+
+def _fenced(path: Path) -> Any:
+    return torch.load(io.BytesIO(Path(path).read_bytes()), weights_only=True)
+
+
+def _constructing(path: Path) -> Any:
+    """A YAML reader that obeys tags, if only this one."""
+    call = re.fullmatch(r"a: !!python/object/apply:os\.mkdir \[(.*)\]\n", Path(path).read_text())
+    assert call is not None
+    os.mkdir(json.loads(call[1]))
+    raise FileError(path, "tags are not accepted")
+
+
+def _ruamel(path: Path) -> Any:
+    return YAML(typ="safe", pure=True).load(Path(path))
+
+
+def _inflate_first_pth(path: Path) -> Any:
+    with zipfile.ZipFile(path) as archive:
+        contents = [archive.read(member) for member in archive.namelist()]
+    raise FileError(path, f"{len(contents)} members, none of them right")
 
 
 def _inflate_first_idx(path: Path) -> Any:
@@ -390,6 +489,7 @@ def _busy(path: Path) -> Any:
 PLANTED: dict[str, Reader] = {
     "inflate-first-npz": _inflate_first_npz,
     "inflate-first-idx": _inflate_first_idx,
+    "inflate-first-pth": _inflate_first_pth,
 }
 
 
@@ -412,6 +512,13 @@ def _build(name: str, path: Path) -> Path:
         pytest.param(_refusing(of="f"), "npz-inf", "does not begin", id="no-file"),
         pytest.param(_unescaped, "npz-inf", "not one printable line", id="two-lines"),
         pytest.param(_busy, "npz-inf", "of processor time", id="slow"),
+        pytest.param(_torch_load, "pth-payload-value", "code from the file", id="pth-unpickles"),
+        pytest.param(_torch_load, "pth-payload-legacy", "code from the file", id="pth-legacy"),
+        pytest.param(_fenced, "pth-nan", "accepted", id="pth-accepts-nan"),
+        pytest.param(_fenced, "pth-pkl-stride-transposed", "accepted", id="pth-accepts-strides"),
+        pytest.param(_constructing, "yaml-payload", "code from the file", id="yaml-constructs"),
+        pytest.param(_ruamel, "yaml-billion-laughs", "accepted", id="yaml-accepts-aliases"),
+        pytest.param(_ruamel, "config-t_end-falls", "accepted", id="config-accepts-anything"),
     ],
 )
 def test_planted_reader_faults_are_caught(
@@ -438,6 +545,7 @@ def test_a_reader_that_lets_library_errors_through_is_caught(tmp_path: Path) -> 
     [
         pytest.param("inflate-first-npz", "npz-bomb-honest", id="npz"),
         pytest.param("inflate-first-idx", "idx-gz-bomb", id="idx"),
+        pytest.param("inflate-first-pth", "pth-bomb", id="pth"),
     ],
 )
 def test_inflating_before_checking_is_caught(reader: str, kind: str, tmp_path: Path) -> None:
@@ -470,6 +578,50 @@ def test_planted_values_are_caught(name: str, wrong: np.ndarray, complaint: str)
     with pytest.raises(AssertionError, match=complaint):
         judge_arrays({**owned_arrays(), name: wrong})
     judge_arrays(owned_arrays())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "complaint"),
+    [
+        pytest.param(np.full(3, np.inf), "not finite", id="inf"),
+        pytest.param(np.zeros(3, np.float16), "type", id="half"),
+        pytest.param(np.zeros(3, ">f4"), "not native", id="big-endian"),
+        pytest.param(np.zeros((3, 2))[:, 0], "not C-contiguous", id="strided"),
+        pytest.param(np.zeros(3)[1:], "borrows memory", id="view"),
+        pytest.param(np.zeros(9 << 20), "tensors of", id="large"),
+    ],
+)
+def test_planted_tensors_are_caught(wrong: np.ndarray, complaint: str) -> None:
+    with pytest.raises(AssertionError, match=complaint):
+        judge_tensors({"p": wrong})
+
+
+@pytest.mark.parametrize("value", [b"x", (1, 2), {1: 2}, {1}, np.float64(1.0)])
+def test_planted_yaml_values_are_caught(value: Any) -> None:
+    with pytest.raises(AssertionError):
+        judge_plain({"a": [value]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param({"t_end": (0.1, 0.5, 1.0)}, "starts late", id="t_end-start"),
+        pytest.param({"t_end": (0.0, 1.0, 0.5)}, "t_end", id="t_end-falls"),
+        pytest.param({"t_end": (0.0, 1.0)}, "t_end", id="t_end-short"),
+        pytest.param({"min_step": 1.0}, "steps", id="min_step"),
+    ],
+)
+def test_planted_configurations_are_caught(
+    changes: dict[str, Any], complaint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = parse_config(hostile_kirchhoff.yaml_of(hostile_kirchhoff.config()), "f")
+    judge_config(good)
+    simulation = good.simulation.model_copy(update=changes)
+    wrong = good.model_copy(update={"simulation": simulation})
+    # As if the reader had let it pass.
+    monkeypatch.setattr(f"{__name__}.parse_config", lambda text, source: wrong)
+    with pytest.raises(AssertionError, match=complaint):
+        judge_config(wrong)
 
 
 @pytest.mark.parametrize("value", [float("nan"), "\ud800"], ids=["nan", "half-character"])

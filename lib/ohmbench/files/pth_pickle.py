@@ -1,20 +1,21 @@
 """The pickle inside a checkpoint, followed without being run: it can only name tensors.
 
-``pickletools.genops`` takes the pickle apart. Of what pickles can do, the machine below knows what
-``torch.save`` uses for plain tensors: texts, whole numbers, tuples, dicts, six names, and calls of
-three of them. Called means noted: no name is ever looked up or imported.
+Of what pickles can do, the machine below knows what ``torch.save`` uses for plain tensors: texts,
+whole numbers, tuples, dicts, six names, and calls of three of them. Called means noted: no name is
+ever looked up or imported. The opcodes are those of pickle protocol 2 (PEP 307, pickletools.py).
 """
 
 from __future__ import annotations
 
+import io
 import math
 import pickletools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from ohmbench.errors import FileError
-from ohmbench.files.opening import damaged
+from ohmbench.files.opening import damaged, read_exactly
 from ohmbench.files.schema import FIELD
 
 SAVE_AGAIN = "save the state dict again with torch.save, where its source is trusted"
@@ -65,6 +66,36 @@ class _Name:
     """A global, by name only."""
 
     name: str
+
+
+# Opcode -> its name and the width of the number behind it.
+_NUMBERED = {
+    b"\x80": ("PROTO", 1),
+    b"J": ("BININT", 4),
+    b"K": ("BININT1", 1),
+    b"M": ("BININT2", 2),
+    b"q": ("BINPUT", 1),
+    b"r": ("LONG_BINPUT", 4),
+    b"h": ("BINGET", 1),
+    b"j": ("LONG_BINGET", 4),
+}
+_BARE = {
+    b"(": "MARK",
+    b")": "EMPTY_TUPLE",
+    b"t": "TUPLE",
+    b"\x85": "TUPLE1",
+    b"\x86": "TUPLE2",
+    b"\x87": "TUPLE3",
+    b"}": "EMPTY_DICT",
+    b"s": "SETITEM",
+    b"u": "SETITEMS",
+    b"\x88": "NEWTRUE",
+    b"\x89": "NEWFALSE",
+    b"Q": "BINPERSID",
+    b"R": "REDUCE",
+    b"b": "BUILD",
+    b".": "STOP",
+}
 
 
 class _Odd(Exception):
@@ -135,6 +166,42 @@ def _call(function: Any, arguments: Any) -> Any:
     raise _Odd(f"a call of {function.name} with {len(arguments)} arguments")
 
 
+def _line(stream: io.BytesIO) -> str:
+    line = stream.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError("its data end too early")
+    return line[:-1].decode("utf-8", "backslashreplace")
+
+
+def _operations(pickled: bytes) -> Iterator[tuple[str, Any]]:
+    """Name and operand of each opcode up to STOP, which must be the last byte."""
+    stream = io.BytesIO(pickled)
+    for _ in range(_MAX_OPCODES):
+        code = read_exactly(stream, 1)
+        if code in _BARE:
+            yield _BARE[code], None
+            if code == b".":
+                if stream.read(1):
+                    raise _Odd("something behind its end")
+                return
+        elif code in _NUMBERED:
+            operation, width = _NUMBERED[code]
+            raw = read_exactly(stream, width)
+            yield operation, int.from_bytes(raw, "little", signed=operation == "BININT")
+        elif code == b"\x8a":
+            raw = read_exactly(stream, read_exactly(stream, 1)[0])
+            yield "LONG1", int.from_bytes(raw, "little", signed=True)
+        elif code == b"X":
+            length = int.from_bytes(read_exactly(stream, 4), "little")
+            yield "BINUNICODE", read_exactly(stream, length).decode("utf-8")
+        elif code in (b"c", b"i"):
+            yield "GLOBAL" if code == b"c" else "INST", f"{_line(stream)}.{_line(stream)}"
+        else:
+            names = [op.name for op in pickletools.opcodes if op.code == code.decode("latin-1")]
+            raise _Odd(f"the operation {names[0] if names else code.hex()}")
+    raise _Odd(f"more than {_MAX_OPCODES} operations")
+
+
 class _Machine:
     """Pickle's stack and memo; `run` returns what the pickle describes."""
 
@@ -182,8 +249,7 @@ class _Machine:
                 raise
             raise FileError(self.name, str(error), field=key, remedy=SAVE_AGAIN) from error
 
-    def push_name(self, argument: str) -> None:
-        name = ".".join(argument.split(" ", 1))
+    def push_name(self, name: str) -> None:
         if name.startswith("torch.") and name.endswith("Storage") and name not in _STORAGES:
             raise FileError(
                 self.name,
@@ -251,18 +317,15 @@ class _Machine:
                 raise _Odd(f"the operation {operation}")
 
     def run(self, pickled: bytes) -> Any:
-        for number, (opcode, argument, position) in enumerate(pickletools.genops(pickled)):
-            if number >= _MAX_OPCODES:
-                raise _Odd(f"more than {_MAX_OPCODES} operations")
-            if (opcode.name == "PROTO") != (number == 0) or (number == 0 and argument != 2):
-                raise _Odd("a pickle of a protocol other than 2")
-            if opcode.name == "STOP":
-                if position != len(pickled) - 1 or len(self.stack) != 1:
-                    raise _Odd("more than one thing")
-                return self.stack[0]
-            if number:
-                self.step(opcode.name, argument)
-        raise _Odd("no end")
+        operations = _operations(pickled)
+        if next(operations) != ("PROTO", 2):
+            raise _Odd("a pickle of a protocol other than 2")
+        for operation, argument in operations:
+            if operation != "STOP":
+                self.step(operation, argument)
+        if len(self.stack) != 1:
+            raise _Odd(f"{len(self.stack)} things instead of one")
+        return self.stack[0]
 
 
 def _refuse_value(name: str, key: str, value: Any) -> NoReturn:
@@ -285,7 +348,7 @@ def parse_state_dict(name: str, pickled: bytes) -> dict[str, StoredTensor]:
         raise FileError(
             name, f"not a plain state dict: {error}", field="data.pkl", remedy=SAVE_AGAIN
         ) from error
-    except (ValueError, LookupError) as error:  # pickletools, on a pickle cut or altered
+    except (EOFError, ValueError, LookupError) as error:  # cut, no text, or nothing in the memo
         raise damaged(name, f"damaged: {error}", "data.pkl") from error
     if not isinstance(found, dict) or not found:
         raise FileError(name, "holds no state dict", remedy="save model.state_dict()")
