@@ -129,9 +129,11 @@ def _storage(value: Any) -> StoredBytes:
 
 def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
     match arguments:
-        # The last two: requires_grad and hooks, which are an empty mapping.
-        case (StoredBytes() as storage, int(offset), tuple(size), tuple(stride), bool(_), dict(_)):
-            pass
+        # The last two: requires_grad, which is the reader's business, and hooks, of which none is.
+        case (StoredBytes() as s, int(offset), tuple(size), tuple(stride), bool(_), {**hooks}) if (
+            not hooks
+        ):
+            storage = s
         case _:
             raise _Odd("a tensor described in an unknown way")
     if len(size) != len(stride) or len(size) > _MAX_DIMENSIONS:
@@ -161,7 +163,7 @@ def _call(function: Any, arguments: Any) -> Any:
         return _tensor(arguments)
     if function.name == _PARAMETER:
         match arguments:
-            case (StoredTensor() as tensor, bool(_), dict(_)):
+            case (StoredTensor() as tensor, bool(_), {**hooks}) if not hooks:
                 return tensor
     raise _Odd(f"a call of {function.name} with {len(arguments)} arguments")
 

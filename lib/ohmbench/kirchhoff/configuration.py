@@ -1,9 +1,9 @@
 """The paper's configuration files, as they are, and nothing but them.
 
-The keys are those of MODELS.md section 3.3; ``train.resample`` and the two baselines are ours. A
-`Config` that exists has been checked whole: types and ranges of each key, the arguments of each
-topology and device, and what only fits together (slices and end times, nodes and data, nodes and
-projector). Sizes are bounded, so that a stranger's file cannot ask for all the memory there is.
+The keys are those of the published files (KIRCHHOFF); ``train.resample`` and the baselines are
+ours. A `Config` that exists has been checked whole: types and ranges of each key, the arguments of
+each topology and device, and what only fits together (slices and end times, nodes and data, nodes
+and projector). Sizes are bounded: a stranger's file cannot ask for all the memory there is.
 """
 
 from __future__ import annotations
@@ -47,12 +47,13 @@ MAX_EDGES = 50_000_000  # of all slices together
 MAX_SLICES = 1000
 MAX_STEPS = 1_000_000  # of a fixed-step method, all slices together
 MAX_TIME = 1e4
+MIN_STEP = 1e-12  # of time; a double next to 1e4 has steps of 2e-12
 
 ADAPTIVE_METHODS = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 FIXED_METHODS = ("euler", "midpoint", "heun2", "heun3", "rk4")
 """torchdiffeq's one-step methods; its Adams methods keep a history that slices would break."""
 
-_Positive = Annotated[float, bounded(above=0, high=MAX_TIME)]
+_Step = Annotated[float, bounded(low=MIN_STEP, high=MAX_TIME)]
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
@@ -132,9 +133,9 @@ class Simulation(StrictModel):
         FROM_LIST,
     ]
     tol: Annotated[float, bounded(above=0, high=1)]
-    first_step: _Positive
-    min_step: _Positive
-    step_size: _Positive
+    first_step: _Step
+    min_step: _Step
+    step_size: _Step
 
     @property
     def is_adaptive(self) -> bool:
