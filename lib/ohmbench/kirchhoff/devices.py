@@ -34,7 +34,8 @@ def _step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _leaky_step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    return torch.where(u > 0, 1.0, LEAKY_SLOPE).to(u.dtype)
+    # Filled in the dtype of u: two plain numbers would be selected, and rounded, as float32.
+    return torch.ones_like(u).masked_fill(u <= 0, LEAKY_SLOPE)
 
 
 ACTIVATIONS = {
