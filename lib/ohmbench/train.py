@@ -288,6 +288,11 @@ def finished(task: Task, history: NDArray[np.float64]) -> bool:
     return bool(len(history)) and int(history[-1, 0]) == task.steps
 
 
+def ended_early(recipe: dict[str, Any], history: NDArray[np.float64]) -> dict[str, Any]:
+    """``recipe`` of a training that a time limit ended, with the step reached as ``ended_at``."""
+    return {**recipe, "ended_at": int(history[-1, 0])}
+
+
 def discard_checkpoint(out: str | os.PathLike[str]) -> None:
     """Remove the checkpoint of ``out`` once ``out`` itself is safely written."""
     checkpoint_path(out).unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """The ``ohmbench`` command: one subcommand a deed, one line and exit status 2 for bad input.
 
-One module a subcommand; ``common`` holds their options, their output and the way from a name to a
-network of either family.
+One module a subcommand; ``common`` holds their options and their output, ``finding`` the way from a
+name to a network of any family.
 """
 
 from __future__ import annotations

@@ -1,14 +1,20 @@
-"""``ohmbench evaluate``, and judging a network of either family on its images."""
+"""``ohmbench evaluate``, and judging a network of any family on its own data."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+import typer
+from rich.markup import escape
 from rich.table import Table
 
-from ohmbench.cli.common import Json, Name, PaperFann, console_out, load, print_json, say, summary
+from ohmbench.cli import kirchhoff_judging
+from ohmbench.cli.common import Json, console_out, print_json, print_whole, say, summary
+from ohmbench.cli.finding import Name, PaperFann, PaperKirchhoff, Papers, Stored, load
 from ohmbench.digital import Int8Evaluation, StoredInt8, evaluate_int8
+from ohmbench.errors import OperandError
 from ohmbench.floatgate import Evaluation, StoredNetwork, evaluate
+from ohmbench.kirchhoff.store import StoredKirchhoff
 
 
 def judge_int8(data: StoredInt8) -> tuple[Int8Evaluation, str]:
@@ -24,9 +30,11 @@ def judge_floatgate(data: StoredNetwork) -> tuple[Evaluation, str]:
     return found, summary(found.correct, found.total, found.accuracy, data.images)
 
 
-def judged(data: StoredNetwork | StoredInt8) -> tuple[Evaluation | Int8Evaluation, str]:
-    """The evaluation of a network of either family, and its summary."""
-    return judge_int8(data) if isinstance(data, StoredInt8) else judge_floatgate(data)
+def verdict(data: Stored, options: kirchhoff_judging.Options) -> str:
+    """What ``evaluate`` says of a network of any family, in one line."""
+    if isinstance(data, StoredKirchhoff):
+        return kirchhoff_judging.judge(data, options).line
+    return judge_int8(data)[1] if isinstance(data, StoredInt8) else judge_floatgate(data)[1]
 
 
 def _accuracy_json(found: Evaluation | Int8Evaluation) -> dict[str, Any]:
@@ -39,19 +47,82 @@ def _accuracy_json(found: Evaluation | Int8Evaluation) -> dict[str, Any]:
     }
 
 
-def evaluate_command(name: Name, as_json: Json = False, paper_fann: PaperFann = None) -> None:
-    """Accuracy on held-out images, and how the network uses its device.
+def evaluate_command(
+    name: Name,
+    points: Annotated[
+        int | None,
+        typer.Option(
+            min=2,
+            max=1_000_000,
+            metavar="N",
+            help="Densities: fresh points that judge one (default 20000). "
+            "Potentials: samples that are judged (default 10000).",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=2**31 - 1, help="Of those points or samples. Regressions: of the split."
+        ),
+    ] = None,
+    tol: Annotated[
+        float | None,
+        typer.Option(
+            metavar="T",
+            help="Solver's tolerance, V. Default: 1e-5 for densities and potentials, else the "
+            "configuration's.",
+        ),
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(min=2, metavar="N", help="Classification: only the first N.")
+    ] = None,
+    as_json: Json = False,
+    paper_fann: PaperFann = None,
+    paper_kirchhoffnet: PaperKirchhoff = None,
+) -> None:
+    """How good a network is, on data that its training has not seen.
 
-    Floating-gate networks: evaluations outside the fits, currents no array could hold. Int8
-    networks, by their integers: hidden values clamped at 255, the largest requantisation product.
+    Floating-gate networks: accuracy, evaluations outside the fits, currents no array could hold.
+    Int8 networks, by their integers: accuracy, hidden values clamped at 255, the largest
+    requantisation product.
+
+    KirchhoffNets, by their experiment: negative log-likelihood and gap to the true density;
+    KL(q||p) and effective sample size for potentials; squared error and R2; top-1 and top-5. The
+    same for baselines. Each estimate with its 95 % interval.
 
     Example: ohmbench evaluate floatgate-digits
+
+    Example: ohmbench evaluate paper-twomoon --paper-kirchhoffnet FOLDER --json
     """
-    data = load(name, paper_fann)
+    if tol is not None and not 0 < tol <= 1:
+        raise OperandError(f"--tol {tol:g}: should be positive, at most 1")
+    options = kirchhoff_judging.Options(points, seed, tol, images)
+    data = load(name, Papers(paper_fann, paper_kirchhoffnet))
+    if isinstance(data, StoredKirchhoff):
+        _evaluate_kirchhoff(name, data, options, as_json)
+        return
+    if options.given():
+        raise OperandError(f"{options.given()[0]} is for KirchhoffNets, which {name} is not")
     if isinstance(data, StoredInt8):
         _evaluate_int8(name, data, as_json)
     else:
         _evaluate_floatgate(name, data, as_json)
+
+
+def _evaluate_kirchhoff(
+    name: str, data: StoredKirchhoff, options: kirchhoff_judging.Options, as_json: bool
+) -> None:
+    judgement = kirchhoff_judging.judge(data, options)
+    if as_json:
+        print_json(kirchhoff_judging.json_of(name, data, judgement))
+        return
+    say(f"{name}: {data.config.kind} ({data.config.test_bench}), on {judgement.data}")
+    table = Table("what", "value [95 % interval]")
+    for row in judgement.rows:
+        table.add_row(*map(escape, row))
+    print_whole(table)
+    for remark in judgement.remarks:
+        say(remark)
 
 
 def _evaluate_floatgate(name: str, data: StoredNetwork, as_json: bool) -> None:

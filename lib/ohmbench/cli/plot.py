@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 from matplotlib.figure import Figure
 
-from ohmbench.cli.common import Force, Name, PaperFann, load, say
-from ohmbench.cli.evaluation import judged
+from ohmbench.cli.common import Force, say
+from ohmbench.cli.evaluation import judge_floatgate, judge_int8
+from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
 from ohmbench.digital import StoredInt8
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.files import check_writable
+from ohmbench.floatgate import StoredNetwork
 from ohmbench.report import digital_figures, figures
 
 
@@ -32,11 +34,13 @@ def plot_command(
     """
     if out == "":
         raise OperandError("--out is empty: name a folder, or leave it out")
-    data = load(name, paper_fann)
+    data = load_only(name, Papers(paper_fann), "plot", StoredNetwork, StoredInt8)
     folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     title = one_line(name)
     drawn: dict[str, Figure] = {
-        "confusion.png": figures.confusion_figure(judged(data)[0], title),
+        "confusion.png": figures.confusion_figure(
+            (judge_int8(data) if isinstance(data, StoredInt8) else judge_floatgate(data))[0], title
+        ),
     }
     if isinstance(data, StoredInt8):
         drawn["weights.png"] = digital_figures.weights_figure(data.network, title)

@@ -7,9 +7,11 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from ohmbench.cli.common import Json, Name, PaperFann, console_out, load_floatgate, print_json
+from ohmbench.cli.common import Json, console_out, print_json
+from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
 from ohmbench.errors import FileError, OperandError, RangeError, one_line
 from ohmbench.floatgate import (
+    StoredNetwork,
     energy_per_inference,
     max_power,
     mean_power_per_class,
@@ -42,7 +44,7 @@ def power(
     """
     if settling_time is not None and not 0 < settling_time < float("inf"):
         raise OperandError(f"--settling-time {settling_time:g}: should be positive, finite seconds")
-    data = load_floatgate(name, paper_fann, "power")
+    data = load_only(name, Papers(paper_fann), "power", StoredNetwork)
     classes = data.network.spec.sizes[-1]
     watts = power_per_image(data.network, data.v)
     try:

@@ -12,14 +12,12 @@ from rich.table import Table
 from ohmbench.cli.common import (
     Force,
     Json,
-    Name,
-    PaperFann,
     check_figure,
     console_out,
-    load,
     print_json,
     say,
 )
+from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
 from ohmbench.digital import StoredInt8, infer
 from ohmbench.errors import OperandError, one_line
 from ohmbench.floatgate import StoredNetwork
@@ -42,7 +40,7 @@ def predict(
     """
     if plot is not None:
         check_figure(plot, force)
-    data = load(name, paper_fann)
+    data = load_only(name, Papers(paper_fann), "predict", StoredNetwork, StoredInt8)
     if isinstance(data, StoredInt8):
         _predict_int8(name, data, index, plot, force, as_json)
     else:

@@ -11,14 +11,13 @@ from rich.table import Table
 
 from ohmbench.cli.common import (
     Json,
-    Name,
-    PaperFann,
     console_out,
-    load_digital,
     print_json,
     print_whole,
     say,
 )
+from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
+from ohmbench.digital import StoredInt8
 from ohmbench.digital.network import Int8Network
 from ohmbench.digital.prove import Bound, Certificate, Verdict, check_sizes
 from ohmbench.digital.prove import prove as prove_network
@@ -85,7 +84,7 @@ def prove(
 
     Example: ohmbench prove int8-digits --product-bits 32
     """
-    data = load_digital(name, paper_fann, "prove")
+    data = load_only(name, Papers(paper_fann), "prove", StoredInt8)
     chosen = _hardware(data.network, hardware)
     given: dict[str, Any] = {
         "inputs": inputs,

@@ -31,14 +31,14 @@ from typer.core import TyperGroup
 from ohmbench.cli.common import (
     Force,
     Json,
-    PaperFann,
     check_figure,
     fail,
-    load_digital,
     print_json,
     print_whole,
     say,
 )
+from ohmbench.cli.finding import PaperFann, Papers, load_only
+from ohmbench.digital import StoredInt8
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.hdl import check_buildable, hardware_for, usual_hardware
 from ohmbench.eda.synthesis.activity import IMAGES, Stimulus
@@ -136,13 +136,13 @@ def _sizes(design: str, paper_fann: str | None) -> Hardware:
     if sizes:
         inputs, hidden, classes = map(int, sizes.groups())
         return usual_hardware(inputs, hidden, classes)
-    return hardware_for(load_digital(design, paper_fann, "synth").network)
+    return hardware_for(load_only(design, Papers(paper_fann), "synth", StoredInt8).network)
 
 
 def _stimulus(design: str, hardware: Hardware, images: int, paper_fann: str | None) -> Stimulus:
     """The network's own images, or those of the stored digits for sizes. Raises OperandError."""
     name = design if _SIZES.fullmatch(design) is None else _DIGITS
-    data = load_digital(name, paper_fann, "synth")
+    data = load_only(name, Papers(paper_fann), "synth", StoredInt8)
     if data.network.sizes != (hardware.inputs, hardware.hidden, hardware.classes):
         sizes = "-".join(map(str, data.network.sizes))
         raise OperandError(

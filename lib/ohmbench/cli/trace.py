@@ -11,14 +11,12 @@ from rich.table import Table
 
 from ohmbench.cli.common import (
     Json,
-    Name,
-    PaperFann,
     console_out,
-    load_digital,
     print_json,
     say,
 )
-from ohmbench.digital import load_float
+from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
+from ohmbench.digital import StoredInt8, load_float
 from ohmbench.digital.trace import Simulate, Stage
 from ohmbench.digital.trace import trace as trace_network
 from ohmbench.errors import OperandError
@@ -81,7 +79,7 @@ def trace(
     if every and image is not None:
         raise OperandError("--image and --all: give one of them")
     image = image or 0
-    data = load_digital(name, paper_fann, "trace")
+    data = load_only(name, Papers(paper_fann), "trace", StoredInt8)
     images = data.images()
     if not every and not 0 <= image < len(images.x):
         raise OperandError(f"--image {image}: there are images 0 to {len(images.x) - 1}")

@@ -4,23 +4,66 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from ohmbench.cli.common import Force, fail, load_file, say
-from ohmbench.cli.evaluation import judged
+from ohmbench.cli import kirchhoff_judging
+from ohmbench.cli.common import Force, fail, say
+from ohmbench.cli.evaluation import verdict
+from ohmbench.cli.finding import load_file
 from ohmbench.digital.training import INT8_RECIPES, train_int8
-from ohmbench.errors import OperandError, one_line
+from ohmbench.errors import OhmbenchError, OperandError, one_line
 from ohmbench.floatgate.training import RECIPES, train_network
+from ohmbench.kirchhoff.configuration import Config, read_config
+from ohmbench.kirchhoff.recipes import CONFIG_NAMES, own_config
+from ohmbench.kirchhoff.training import train_kirchhoff
+from ohmbench.paper import KIRCHHOFF_CONFIG
 from ohmbench.train import checkpoint_path
 
-TRAINABLE = (*RECIPES, *INT8_RECIPES)
+TRAINABLE = (*RECIPES, *INT8_RECIPES, *CONFIG_NAMES)
+
+_IMAGES_AFTER_TRAINING = 1000  # of a classification: all of MNIST's take minutes
+
+
+def _is_path(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in (".yaml", ".yml") or os.path.exists(name)
+
+
+def _config(name: str) -> Config | None:
+    """The configuration that ``name`` stands for; None for networks of the other families.
+
+    Raises OperandError for a name that stands for nothing, FileError for a file that is none.
+    """
+    if name in RECIPES or name in INT8_RECIPES:
+        return None
+    if name in CONFIG_NAMES:
+        return own_config(name)
+    if _is_path(name):
+        folder = os.path.isdir(name)
+        return read_config(os.path.join(name, KIRCHHOFF_CONFIG) if folder else name)
+    raise OperandError(
+        f"no training for {name!r}; there is one for: {', '.join(TRAINABLE)}, "
+        "and for any configuration (FILE.yaml)"
+    )
+
+
+def _stem(name: str) -> str:
+    """What the output is called after: a folder's configuration all bear the same name."""
+    path = os.path.normpath(name)
+    stem, ending = os.path.splitext(os.path.basename(path))
+    return stem if ending.lower() in (".yaml", ".yml") else os.path.basename(path)
 
 
 def train(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="One of: " + ", ".join(TRAINABLE))],
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME|CONFIG",
+            help=f"One of: {', '.join(TRAINABLE)}. Or a configuration of a KirchhoffNet (YAML).",
+        ),
+    ],
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Split, start and noise.")] = 0,
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Default: NAME-seedN.npz here.")
@@ -29,28 +72,71 @@ def train(
         bool, typer.Option("--resume", help="Continue an unfinished training of the same output.")
     ] = False,
     force: Force = False,
+    max_minutes: Annotated[
+        float | None,
+        typer.Option(
+            "--max-minutes",
+            metavar="M",
+            help="End after M minutes with what there is; --resume goes on from there.",
+        ),
+    ] = None,
+    samples: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="KirchhoffNets: only the first N of the training samples."
+        ),
+    ] = None,
 ) -> None:
-    """Train a network from nothing, under its device's constraints.
+    """Train a network from nothing: under its device's constraints, or by its configuration.
 
     A progress bar shows the time left. The state is saved every few seconds beside the output
-    (FILE.checkpoint.npz); a training that was killed continues with --resume and ends in the same
-    bits as one that was not.
+    (FILE.checkpoint.npz); a training that was killed, or ended by --max-minutes, continues with
+    --resume and ends in the same bits as one that was not.
+
+    Configurations of KirchhoffNets are those of the paper, as they are. The last line says what
+    'ohmbench evaluate' finds.
 
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
+
+    Example: ohmbench train twomoon --max-minutes 15
     """
     if resume and force:
         raise OperandError("--resume continues and --force starts over: give one of them")
-    if name not in TRAINABLE:
-        raise OperandError(f"no training for {name!r}; there is one for: {', '.join(TRAINABLE)}")
-    path = out if out is not None else f"{name}-seed{seed}.npz"
+    if max_minutes is not None and not 0 < max_minutes < float("inf"):
+        raise OperandError(f"--max-minutes {max_minutes:g}: should be positive and finite")
+    config = _config(name)
+    if config is None and samples is not None:
+        raise OperandError(f"--samples is for KirchhoffNets, which {name} is not")
+    path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
     if resume and not os.path.lexists(checkpoint_path(path)):
         sys.stderr.write(f"{one_line(path)}: nothing to resume, starting at the beginning\n")
-    console = Console(stderr=True)
+    common: dict[str, Any] = {
+        "resume": resume,
+        "force": force,
+        "console": Console(stderr=True),
+        "max_minutes": max_minutes,
+    }
     try:
-        if name in INT8_RECIPES:
-            train_int8(name, seed, path, resume=resume, force=force, console=console)
+        if config is not None:
+            train_kirchhoff(config, seed, path, samples=samples, **common)
+        elif name in INT8_RECIPES:
+            train_int8(name, seed, path, **common)
         else:
-            train_network(name, seed, path, resume=resume, force=force, console=console)
+            train_network(name, seed, path, **common)
     except KeyboardInterrupt:
         fail(f"interrupted; continue with --resume ({one_line(str(checkpoint_path(path)))})", 130)
-    say(f"wrote {path}: {judged(load_file(path))[1]}")
+    _say_what_it_is(path, config)
+    if os.path.lexists(checkpoint_path(path)):
+        say(f"{path}: ended by --max-minutes; the same command with --resume goes on")
+
+
+def _say_what_it_is(path: str, config: Config | None) -> None:
+    """Where the network went and how good it is; the first also where the second fails."""
+    classifies = config is not None and config.kind == "classification"
+    options = kirchhoff_judging.Options(images=_IMAGES_AFTER_TRAINING if classifies else None)
+    try:
+        line = verdict(load_file(path), options)
+    except OhmbenchError:
+        say(f"wrote {path}")
+        raise
+    say(f"wrote {path}: {line}")

@@ -34,7 +34,7 @@ from ohmbench.digital.quantization import (
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
 from ohmbench.digital.store import save_int8
 from ohmbench.errors import OperandError
-from ohmbench.train import Task, discard_checkpoint, fit, step_generator
+from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
 
 
 @dataclass(frozen=True)
@@ -219,24 +219,30 @@ def train_int8(
     resume: bool = False,
     force: bool = False,
     console: Console | None = None,
+    max_minutes: float | None = None,
 ) -> Int8Network:
     """Train the network called ``name`` and write it to ``out``; return it.
 
-    Raises OperandError for an unknown name, FileError as ``train.fit`` does.
+    Ended by ``max_minutes`` it is written as far as it got, its recipe says so (``ended_at``), and
+    its checkpoint stays for ``resume``. Raises OperandError for an unknown name, FileError as
+    ``train.fit`` does.
     """
     if name not in INT8_RECIPES:
         raise OperandError(f"no training for {name!r}; there is one for: {', '.join(INT8_RECIPES)}")
     task = Int8Task(INT8_RECIPES[name], seed)
-    history = fit(task, out, resume=resume, force=force, console=console)
+    history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+    whole = finished(task, history)
+    recipe = asdict(task.recipe) if whole else ended_early(asdict(task.recipe), history)
     network = task.network.integers()
     save_int8(
         out,
         network,
         spec=task.spec,
         seed=seed,
-        recipe=json.dumps(asdict(task.recipe), sort_keys=True),
+        recipe=json.dumps(recipe, sort_keys=True),
         history=history,
         overwrite=force or resume,
     )
-    discard_checkpoint(out)
+    if whole:
+        discard_checkpoint(out)
     return network

@@ -27,7 +27,7 @@ from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
 from ohmbench.floatgate.programming import FG_ARRAY
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import save_network
-from ohmbench.train import Task, discard_checkpoint, fit, step_generator
+from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
 
 
 @dataclass(frozen=True)
@@ -227,23 +227,29 @@ def train_network(
     resume: bool = False,
     force: bool = False,
     console: Console | None = None,
+    max_minutes: float | None = None,
 ) -> FGNetwork:
     """Train the network called ``name`` and write it to ``out``; return it.
 
-    Raises OperandError for an unknown name, FileError as ``train.fit`` does.
+    Ended by ``max_minutes`` it is written as far as it got, its recipe says so (``ended_at``), and
+    its checkpoint stays for ``resume``. Raises OperandError for an unknown name, FileError as
+    ``train.fit`` does.
     """
     if name not in RECIPES:
         raise OperandError(f"no training for {name!r}; there is one for: {', '.join(RECIPES)}")
     task = FloatgateTask(RECIPES[name], seed)
-    history = fit(task, out, resume=resume, force=force, console=console)
+    history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+    whole = finished(task, history)
+    recipe = asdict(task.recipe) if whole else ended_early(asdict(task.recipe), history)
     network = task.programmed()
     save_network(
         out,
         network,
         seed=seed,
-        recipe=json.dumps(asdict(task.recipe), sort_keys=True),
+        recipe=json.dumps(recipe, sort_keys=True),
         history=history,
         overwrite=force or resume,
     )
-    discard_checkpoint(out)
+    if whole:
+        discard_checkpoint(out)
     return network

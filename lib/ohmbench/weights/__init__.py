@@ -19,7 +19,7 @@ from ohmbench.files import read_json, sha256_file, write_json
 WEIGHTS_FOLDER = Path(__file__).parent
 MANIFEST = WEIGHTS_FOLDER / "manifest.json"
 
-_VERSIONED = ("ohmbench", "torch", "numpy", "scikit-learn")
+_VERSIONED = ("ohmbench", "torch", "numpy", "scipy", "scikit-learn", "torchdiffeq", "numba")
 
 
 class StoredWeights(BaseModel):

@@ -1,0 +1,338 @@
+"""Judging a KirchhoffNet, or a baseline of it, by what its experiment asks of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+
+from ohmbench.cli.common import progress, summary
+from ohmbench.data.densities import DENSITIES
+from ohmbench.data.energies import ENERGIES, PUBLISHED, WALL
+from ohmbench.data.regression import regression_split
+from ohmbench.errors import OperandError
+from ohmbench.kirchhoff import evaluation
+from ohmbench.kirchhoff.baselines import FeedForward
+from ohmbench.kirchhoff.evaluation import JUDGE_TOL, Classification, DensityFit, Matching
+from ohmbench.kirchhoff.experiments import INPUTS, Kind
+from ohmbench.kirchhoff.models import parameter_count
+from ohmbench.kirchhoff.network import KirchhoffNet
+from ohmbench.kirchhoff.samples import FRESH_SEED, fresh_points, labelled
+from ohmbench.kirchhoff.simulation import ADAPTIVE, Solver
+from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.stats import Interval
+
+POINTS = 20_000
+MATCHING_SAMPLES = 10_000
+IMAGES_CHUNK = 500
+
+_UNITS = {"toyregress": "", "diabete": " (disease progression)", "housing": " (100 000 dollars)"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line may say of a judgement; None: the default of the kind at hand."""
+
+    points: int | None = None
+    seed: int | None = None
+    tol: float | None = None
+    images: int | None = None
+
+    def given(self) -> list[str]:
+        """The options that were given, as they are written."""
+        return [f"--{name}" for name, value in vars(self).items() if value is not None]
+
+
+_TAKEN: dict[Kind, tuple[str, ...]] = {
+    "generation": ("--points", "--seed", "--tol"),
+    "matching": ("--points", "--seed", "--tol"),
+    "regression": ("--seed", "--tol"),
+    "classification": ("--images", "--tol"),
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What was found: one line, rows of a table, remarks, metrics for a manifest, and all of it."""
+
+    line: str
+    rows: list[tuple[str, str]]
+    remarks: list[str]
+    metrics: dict[str, float]
+    found: Any
+    data: str
+    confusable: Classification | None = None
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+class Runs:
+    """A network's way from samples to outputs that counts evaluations of its circuits."""
+
+    def __init__(self, model: KirchhoffNet | FeedForward, tol: float | None = None) -> None:
+        self._model = model
+        self.nfe = 0
+        self.batches = 0
+        self.solver: Solver | None = None
+        if isinstance(model, KirchhoffNet):
+            self.solver = model.solver if tol is None else model.solver.tightened(tol)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        self.batches += 1
+        if isinstance(self._model, FeedForward):
+            outputs: torch.Tensor = self._model(x)
+            return outputs
+        found = self._model.run(x, solver=self.solver)
+        self.nfe += sum(found.nfe)
+        return self._model.read_out(found.v)
+
+
+def judge(data: StoredKirchhoff, options: Options) -> Judgement:
+    """The judgement of the network by data it has not seen, with a progress bar.
+
+    Raises OperandError for an option that has no meaning for its experiment, FileError where the
+    data set is missing, SolverError where the solver cannot go on.
+    """
+    kind, bench = data.config.kind, data.config.test_bench
+    for option in options.given():
+        if option not in _TAKEN[kind]:
+            raise OperandError(
+                f"{option} says nothing for {kind} ({bench}); there are {', '.join(_TAKEN[kind])}"
+            )
+    judges: dict[Kind, Callable[[StoredKirchhoff, Options], Judgement]] = {
+        "generation": _generation,
+        "matching": _matching,
+        "regression": _regression,
+        "classification": _classification,
+    }
+    return judges[kind](data, options)
+
+
+def json_of(name: str, data: StoredKirchhoff, judgement: Judgement) -> dict[str, Any]:
+    """All that was found, as JSON values."""
+    return {
+        "name": name,
+        "test_bench": data.config.test_bench,
+        "kind": data.config.kind,
+        "parameters": parameter_count(data.model),
+        "data": judgement.data,
+        **evaluation.fields(judgement.found),
+        **judgement.extra,
+    }
+
+
+def flow_solver(data: StoredKirchhoff, tol: float | None) -> Solver:
+    """The solver by which a flow is judged and sampled."""
+    return evaluation.judge_solver(_flow(data), JUDGE_TOL if tol is None else tol)
+
+
+def _flow(data: StoredKirchhoff) -> Any:
+    assert not isinstance(data.model, FeedForward)  # refused by the configuration
+    return data.model
+
+
+def _size(data: StoredKirchhoff) -> tuple[str, str]:
+    network = data.config.network
+    if network.is_baseline:
+        made_of = f"{network.model.name}, a baseline"
+    else:
+        made_of = (
+            f"{len(network.net_struct)} slices of {network.model.name}, "
+            f"{network.n_free} nodes and ground, {network.n_edges} edges in all"
+        )
+    return "parameters", f"{parameter_count(data.model)}: {made_of}"
+
+
+def _evaluations(nfe: int, batches: int, solver: Solver) -> tuple[str, str]:
+    how = f"tol {solver.tol:g}" if solver.method in ADAPTIVE else f"steps of {solver.step_size:g} s"
+    return (
+        "evaluations of the circuit",
+        f"{nfe / batches:.0f} for a batch, mean of {batches} ({solver.method}, {how})",
+    )
+
+
+class _Counted:
+    """Passes progress on and counts the batches that were reported."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+        self.batches = 0
+
+    def __call__(self, done: int) -> None:
+        self.batches += 1
+        self._advance(done)
+
+
+def _generation(data: StoredKirchhoff, options: Options) -> Judgement:
+    bench = data.config.test_bench
+    seed = FRESH_SEED if options.seed is None else options.seed
+    x = fresh_points(bench, POINTS if options.points is None else options.points, seed)
+    solver = flow_solver(data, options.tol)
+    with progress(f"{bench}: density", len(x)) as advance:
+        counted = _Counted(advance)
+        samples = evaluation.log_density(_flow(data), x, solver=solver, advance=counted)
+    known = DENSITIES.get(bench)
+    true = None if known is None else known.log_density(x.double().numpy())
+    found: DensityFit = evaluation.judge_density(samples, true)
+    rows = [("mean negative log-likelihood, nats", f"{found.nll:.4f}")]
+    metrics = {"nll": found.nll.value, "points": float(found.points)}
+    remarks: list[str] = []
+    extra: dict[str, Any] = {}
+    line = f"negative log-likelihood {found.nll:.4f} nats"
+    if found.gap is not None:
+        rows.append(("gap to the true density, KL(p||q), nats", f"{found.gap:.4f}"))
+        metrics["gap"] = found.gap.value
+        line += f", gap to the true density {found.gap:.4f}"
+        source = f"{found.points} fresh points of {bench} (seed {seed})"
+    else:
+        bits = _bits_per_pixel(found.nll, INPUTS[bench])
+        rows.append(("bits per pixel", f"{bits:.4f}"))
+        metrics["bits_per_pixel"] = bits.value
+        extra["bits_per_pixel"] = bits.value
+        extra["bits_per_pixel_95"] = [bits.low, bits.high]
+        line += f", {bits:.4f} bits per pixel"
+        source = f"{found.points} held-out images of the digit, dequantised (seed {seed})"
+        remarks.append(
+            "grey levels are dequantised, (k + u)/256 with u uniform: of the published raw levels, "
+            "mostly exactly 0, a continuous density has no bounded likelihood"
+        )
+    rows += [_size(data), _evaluations(sum(found.nfe), counted.batches, solver)]
+    return Judgement(f"{line} on {source}", rows, remarks, metrics, found, source, extra=extra)
+
+
+def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
+    """Of the levels 0 to 255, from nats of the pixels as numbers in [0, 1)."""
+    return Interval(
+        *((n / pixels + math.log(256)) / math.log(2) for n in (nll.value, nll.low, nll.high))
+    )
+
+
+def _matching(data: StoredKirchhoff, options: Options) -> Judgement:
+    bench = data.config.test_bench
+    seed = FRESH_SEED if options.seed is None else options.seed
+    n = MATCHING_SAMPLES if options.points is None else options.points
+    solver = flow_solver(data, options.tol)
+    with progress(f"{bench}: samples", n) as advance:
+        counted = _Counted(advance)
+        samples = evaluation.draw(_flow(data), n, seed, solver=solver, advance=counted)
+    energy, published = ENERGIES[bench], PUBLISHED[bench]
+    found: Matching = evaluation.judge_matching(samples, energy, published)
+    source = f"{n} samples (seed {seed})"
+    rows = [
+        ("KL(q||p), nats", f"{found.kl:.5f}"),
+        ("effective sample size, %", f"{_percent(found.ess):.2f}"),
+        ("objective E[ln q + U] = KL - ln Z, nats", f"{found.objective:.4f}"),
+    ]
+    remarks = []
+    if not published.proper:
+        rows.append(("the same by the energy as published", f"{found.published_objective:.4f}"))
+        remarks.append(
+            f"the published energy of {bench} is improper: it does not hold z1, exp(-U) has no "
+            "finite integral and KL to it no meaning"
+        )
+        remarks.append(
+            f"trained and judged is the energy with a wall, 0.5 ((|z1| - {WALL:g})/0.4)^2 added "
+            f"beyond |z1| = {WALL:g}, which is a density"
+        )
+    rows += [_size(data), _evaluations(sum(found.nfe), counted.batches, solver)]
+    line = (
+        f"KL {found.kl:.5f} nats, effective sample size {_percent(found.ess):.2f} %, "
+        f"objective {found.objective:.4f} on {source}"
+    )
+    metrics = {
+        "kl": found.kl.value,
+        "ess": found.ess.value,
+        "objective": found.objective.value,
+        "samples": float(n),
+    }
+    return Judgement(line, rows, remarks, metrics, found, source)
+
+
+def _percent(share: Interval) -> Interval:
+    return Interval(100 * share.value, 100 * share.low, 100 * share.high)
+
+
+def _readout(data: StoredKirchhoff) -> KirchhoffNet | FeedForward:
+    assert isinstance(data.model, KirchhoffNet | FeedForward)  # by the configuration
+    return data.model
+
+
+def _split_seed(data: StoredKirchhoff, seed: int | None) -> int:
+    """The seed of the split that a regression was trained by, if it is known."""
+    if data.seed is not None and seed is not None and seed != data.seed:
+        raise OperandError(
+            f"--seed {seed}: trained on the split of seed {data.seed}, which another would mix up"
+        )
+    return data.seed if data.seed is not None else (0 if seed is None else seed)
+
+
+def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
+    bench = data.config.test_bench
+    seed = _split_seed(data, options.seed)
+    split = regression_split(bench, seed)
+    x, y = (torch.from_numpy(a).float() for a in (split.test_x, split.test_y))
+    runs = Runs(_readout(data), options.tol)
+    with progress(f"{bench}: held-out samples", len(x)) as advance:
+        predicted = evaluation.outputs(runs, x, advance=advance)
+    found = evaluation.judge_regression(predicted, y)
+    rmse = math.sqrt(found.mse.value)
+    own = rmse * (split.y_max - split.y_min)
+    source = f"{found.samples} held-out samples of {bench} (split by seed {seed})"
+    rows = [
+        ("mean squared error, targets scaled to [0, 1]", f"{found.mse:.6f}"),
+        (f"root of it in the data's own unit{_UNITS[bench]}", f"{own:.4f}"),
+        ("R2", f"{found.r2:.4f}"),
+        _size(data),
+    ]
+    if runs.solver is not None:
+        rows.append(_evaluations(runs.nfe, runs.batches, runs.solver))
+    remarks = []
+    if data.seed is None:
+        remarks.append("which samples it was trained on is not known: some of these may be of them")
+    metrics = {"mse": found.mse.value, "r2": found.r2, "samples": float(found.samples)}
+    return Judgement(
+        f"mean squared error {found.mse:.6f} (scaled), R2 {found.r2:.4f} on {source}",
+        rows,
+        remarks,
+        metrics,
+        found,
+        source,
+        extra={"rmse_own_unit": own, "nfe": runs.nfe},
+    )
+
+
+def _classification(data: StoredKirchhoff, options: Options) -> Judgement:
+    bench = data.config.test_bench
+    split = labelled(bench, 0 if data.seed is None else data.seed)
+    x, y = split.test_x[: options.images], split.test_y[: options.images]
+    runs = Runs(_readout(data), options.tol)
+    with progress(f"{bench}: held-out images", len(x)) as advance:
+        logits = evaluation.outputs(runs, x, chunk=IMAGES_CHUNK, advance=advance)
+    found = evaluation.judge_classification(logits, y)
+    all_of_them = len(x) == len(split.test_x)
+    source = f"{'the' if all_of_them else 'the first'} {len(x)} test images of {bench}"
+    rows = [
+        ("top-1, %", f"{_percent(found.accuracy):.2f}"),
+        ("top-5, %", f"{_percent(found.top5):.2f}"),
+        ("mean cross entropy, nats", f"{found.loss:.4f}"),
+        _size(data),
+    ]
+    if runs.solver is not None:
+        rows.append(_evaluations(runs.nfe, runs.batches, runs.solver))
+    metrics = {
+        "accuracy": found.accuracy.value,
+        "correct": float(found.correct),
+        "total": float(found.total),
+    }
+    return Judgement(
+        summary(found.correct, found.total, found.accuracy, source),
+        rows,
+        [],
+        metrics,
+        found,
+        source,
+        confusable=found,
+        extra={"nfe": runs.nfe},
+    )
