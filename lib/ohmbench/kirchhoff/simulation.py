@@ -53,11 +53,13 @@ class Solver:
             return self
         return replace(self, method="dopri5", tol=tol, first_step=None, min_step=0.0)
 
-    def _options(self) -> dict[str, Any]:
+    def _options(self, times: torch.Tensor) -> dict[str, Any]:
         if self.method in FIXED_STEP:
             return {"step_size": self.step_size}
         first = {} if self.first_step is None else {"first_step": self.first_step}
-        return {"min_step": self.min_step, **first}
+        # A last step that ends with the slice: a longer one is interpolated back, with errors of
+        # thousands of tolerances. Both ends, as the adjoint goes the other way.
+        return {"min_step": self.min_step, "step_t": times[[0, -1]], **first}
 
 
 class Result(NamedTuple):
@@ -129,7 +131,7 @@ def _odeint(
 
     adaptive = solver.method in ADAPTIVE
     field = _WatchedField(f, solver.min_step) if adaptive else _Field(f)
-    common: dict[str, Any] = {"method": solver.method, "options": solver._options()}
+    common: dict[str, Any] = {"method": solver.method, "options": solver._options(times)}
     if adaptive:
         common |= {"rtol": solver.tol, "atol": solver.tol}
     gradients = torch.is_grad_enabled() and any(x.requires_grad for x in rhs.tensors)
@@ -191,7 +193,7 @@ def integrate(
     ``reverse`` starts from the voltages at the end: slices in reverse order, time backwards. With
     ``divergence`` the change of log-density ``delta`` is integrated too (``d delta/dt = -div``).
     ``points`` > 0 asks for that many equidistant voltages of each slice, its end included; the
-    first of the path is ``v``.
+    first of the path is ``v``. They are interpolated between steps and change none of these.
 
     Raises SolverError naming slice and time where the solver cannot go on.
     """
