@@ -83,7 +83,6 @@ class _Field(torch.nn.Module):
         super().__init__()
         self.f = f
         self.nfe = 0
-        self.time = 0.0
 
     def forward(self, t: torch.Tensor, state: Any) -> Any:
         self.nfe += 1
@@ -91,20 +90,36 @@ class _Field(torch.nn.Module):
 
 
 class _WatchedField(_Field):
-    """Stops where an adaptive method accepted a step at its lower limit.
+    """Ends an adaptive method, also on its way back through the adjoint, where it cannot go on.
 
     torchdiffeq accepts every step of ``min_step``, whatever its error: the result would be wrong
-    without a word.
+    without a word. A single step of that size is none: a first step may be as short, and the step
+    after one that the end of a slice cut. The second in a row is one that an error asked for.
     """
 
-    def __init__(self, f: Callable[[torch.Tensor, Any], Any], min_step: float) -> None:
+    def __init__(
+        self,
+        f: Callable[[torch.Tensor, Any], Any],
+        min_step: float,
+        refused: Callable[[float, str], SolverError],
+    ) -> None:
         super().__init__(f)
-        self.min_step = min_step
+        self._min_step, self._refused = min_step, refused
+        self._shortest = False
 
-    def callback_accept_step(self, t: torch.Tensor, y: Any, dt: torch.Tensor) -> None:
-        self.time = float(t.detach())
-        if abs(float(dt.detach())) <= self.min_step:
-            raise AssertionError(f"needs steps below {self.min_step:g} s")
+    def callback_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
+        time, step = float(t.detach()), float(dt.detach())
+        parts = state if isinstance(state, tuple) else (state,)
+        if not all(bool(torch.isfinite(x).all()) for x in parts):
+            raise self._refused(time, "values that are no numbers")
+        if abs(time) + step == abs(time):
+            raise self._refused(time, "steps too short for the time to move on")
+        shortest = step <= self._min_step
+        if shortest and self._shortest:
+            raise self._refused(time, f"needs steps below {self._min_step:g} s")
+        self._shortest = shortest
+
+    callback_step_adjoint = callback_step
 
 
 def _refused(what: str, k: int, time: float, reason: str, solver: Solver) -> SolverError:
@@ -130,26 +145,27 @@ def _odeint(
             return rhs.derivative(t, state)
 
     adaptive = solver.method in ADAPTIVE
-    field = _WatchedField(f, solver.min_step) if adaptive else _Field(f)
+    field: _Field = _Field(f)
+    if adaptive:
+
+        def refused(time: float, reason: str) -> SolverError:
+            return _refused("the solver stopped", k, time, reason, solver)
+
+        field = _WatchedField(f, solver.min_step, refused)
     common: dict[str, Any] = {"method": solver.method, "options": solver._options(times)}
     if adaptive:
         common |= {"rtol": solver.tol, "atol": solver.tol}
     gradients = torch.is_grad_enabled() and any(x.requires_grad for x in rhs.tensors)
-    try:
-        if solver.adjoint and gradients:
-            found = odeint_adjoint(
-                field,
-                state,
-                times,
-                adjoint_params=tuple(x for x in rhs.tensors if x.requires_grad),
-                **common,
-            )
-        else:
-            found = odeint(field, state, times, **common)
-    except AssertionError as error:
-        # torchdiffeq's own word for a step that vanishes or a state that is no number.
-        reason = str(error).split(":", maxsplit=1)[0]
-        raise _refused("the solver stopped", k, field.time, reason, solver) from None
+    if solver.adjoint and gradients:
+        found = odeint_adjoint(
+            field,
+            state,
+            times,
+            adjoint_params=tuple(x for x in rhs.tensors if x.requires_grad),
+            **common,
+        )
+    else:
+        found = odeint(field, state, times, **common)
     return found, field.nfe
 
 
