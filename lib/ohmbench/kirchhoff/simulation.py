@@ -55,7 +55,9 @@ class Solver:
 
     def _options(self, times: torch.Tensor) -> dict[str, Any]:
         if self.method in FIXED_STEP:
-            return {"grid_constructor": lambda f, y, t: _nodes(t[0], t[-1], self.step_size)}
+            grid = {"grid_constructor": lambda f, y, t: _nodes(t[0], t[-1], self.step_size)}
+            # A straight line between nodes would be of second order, whatever the method's.
+            return {**grid, "interp": "cubic"} if len(times) > 2 else grid
         first = {} if self.first_step is None else {"first_step": self.first_step}
         # A last step that ends with the slice: a longer one is interpolated back, with errors of
         # thousands of tolerances. Both ends, as the adjoint goes the other way.
