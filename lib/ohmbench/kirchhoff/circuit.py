@@ -1,8 +1,8 @@
 """One time slice of a KirchhoffNet: a circuit of devices with unit capacitance on every node.
 
-Kirchhoff's current law makes it a differential equation in the node voltages (KIRCHHOFF, MODELS.md
-section 3): ``dv_n/dt = sum of currents into n - sum of currents out of n``, in normalised units (1
-F, 1 V, 1 A, 1 s).
+Kirchhoff's current law makes it a differential equation in the node voltages (KIRCHHOFF):
+``dv_n/dt = sum of currents into n - sum of currents out of n``, in normalised units (1 F, 1 V, 1 A,
+1 s).
 """
 
 from __future__ import annotations

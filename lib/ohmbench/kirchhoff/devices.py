@@ -1,7 +1,7 @@
 """Two-terminal devices of KirchhoffNet: the current from a source node to a destination node.
 
 Every published device is one form, ``i = g phi(a v_s + b v_d + c)``, whose four coefficients an
-edge has from its parameters ``p`` (KIRCHHOFF, MODELS.md section 3.1, names as its configuration
+edge has from its parameters ``p`` (KIRCHHOFF, names as its configuration
 files spell them). The circuit, its divergence and its fast paths know that one form only; a device
 is the activation ``phi`` and the map from ``p`` to ``(g, a, b, c)``.
 """

@@ -1,6 +1,6 @@
 """KirchhoffNets as continuous normalizing flows: samples and their log-density.
 
-State (v, delta), ``d delta/dt = -div f(v)`` (KIRCHHOFF, MODELS.md section 3.4): voltages that start
+State (v, delta), ``d delta/dt = -div f(v)`` (KIRCHHOFF): voltages that start
 as standard normal noise end as samples, and ``log q(v(T)) = log N(v(0)) + delta``.
 """
 

@@ -1,7 +1,7 @@
 """Which nodes the edges of a circuit join, in the order in which checkpoints store them.
 
 Node 0 is ground, the free nodes are 1..n_free. The generators follow the published topologies
-(KIRCHHOFF, MODELS.md section 3.2) edge by edge: column e of a checkpoint's parameters belongs to
+(KIRCHHOFF) edge by edge: column e of a checkpoint's parameters belongs to
 edge e. They are array expressions, not loops over edges: the MNIST circuit has 230 068.
 """
 

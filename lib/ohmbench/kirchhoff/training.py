@@ -34,7 +34,7 @@ Loss = Callable[[int, torch.Generator], torch.Tensor]
 
 
 def _augmentation(side: int) -> Augmentation:
-    """Rotation by 15 degrees and shift by 10 % (KIRCHHOFF, MODELS.md section 3.6)."""
+    """Rotation by 15 degrees and shift by 10 % (KIRCHHOFF)."""
     return Augmentation(rotation_deg=15, shift_px=0.1 * side, scale=0.0, shear=0.0)
 
 
