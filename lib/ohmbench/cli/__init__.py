@@ -21,6 +21,7 @@ from ohmbench.cli.plot import plot_command
 from ohmbench.cli.power import power
 from ohmbench.cli.predict import predict
 from ohmbench.cli.prove import prove
+from ohmbench.cli.sampling import sample
 from ohmbench.cli.storing import store
 from ohmbench.cli.synth import app as synth_app
 from ohmbench.cli.trace import trace
@@ -60,6 +61,7 @@ app.command("evaluate")(evaluate_command)
 app.command()(power)
 app.command()(predict)
 app.command("plot")(plot_command)
+app.command()(sample)
 app.command()(prove)
 app.command()(trace)
 app.add_typer(synth_app, name="synth")

@@ -51,6 +51,7 @@ def say(line: str) -> None:
 @contextmanager
 def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     """A bar with the time left on standard error, gone when done; call what is given for more."""
+    console = Console(stderr=True)
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -58,8 +59,9 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,  # a bar that is gone leaves empty lines in a log
     )
     with bar:
         task = bar.add_task(what, total=total)

@@ -29,7 +29,8 @@ POINTS = 20_000
 MATCHING_SAMPLES = 10_000
 IMAGES_CHUNK = 500
 
-_UNITS = {"toyregress": "", "diabete": " (disease progression)", "housing": " (100 000 dollars)"}
+UNITS = {"toyregress": "", "diabete": "disease progression", "housing": "100 000 dollars"}
+"""Of a regression's targets before they are scaled; empty where they have none."""
 
 
 @dataclass(frozen=True)
@@ -125,10 +126,10 @@ def json_of(name: str, data: StoredKirchhoff, judgement: Judgement) -> dict[str,
 
 def flow_solver(data: StoredKirchhoff, tol: float | None) -> Solver:
     """The solver by which a flow is judged and sampled."""
-    return evaluation.judge_solver(_flow(data), JUDGE_TOL if tol is None else tol)
+    return evaluation.judge_solver(flow_of(data), JUDGE_TOL if tol is None else tol)
 
 
-def _flow(data: StoredKirchhoff) -> Any:
+def flow_of(data: StoredKirchhoff) -> Any:
     assert not isinstance(data.model, FeedForward)  # refused by the configuration
     return data.model
 
@@ -172,7 +173,7 @@ def _generation(data: StoredKirchhoff, options: Options) -> Judgement:
     solver = flow_solver(data, options.tol)
     with progress(f"{bench}: density", len(x)) as advance:
         counted = _Counted(advance)
-        samples = evaluation.log_density(_flow(data), x, solver=solver, advance=counted)
+        samples = evaluation.log_density(flow_of(data), x, solver=solver, advance=counted)
     known = DENSITIES.get(bench)
     true = None if known is None else known.log_density(x.double().numpy())
     found: DensityFit = evaluation.judge_density(samples, true)
@@ -216,7 +217,7 @@ def _matching(data: StoredKirchhoff, options: Options) -> Judgement:
     solver = flow_solver(data, options.tol)
     with progress(f"{bench}: samples", n) as advance:
         counted = _Counted(advance)
-        samples = evaluation.draw(_flow(data), n, seed, solver=solver, advance=counted)
+        samples = evaluation.draw(flow_of(data), n, seed, solver=solver, advance=counted)
     energy, published = ENERGIES[bench], PUBLISHED[bench]
     found: Matching = evaluation.judge_matching(samples, energy, published)
     source = f"{n} samples (seed {seed})"
@@ -278,11 +279,12 @@ def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
         predicted = evaluation.outputs(runs, x, advance=advance)
     found = evaluation.judge_regression(predicted, y)
     rmse = math.sqrt(found.mse.value)
+    unit = f" ({UNITS[bench]})" if UNITS[bench] else ""
     own = rmse * (split.y_max - split.y_min)
     source = f"{found.samples} held-out samples of {bench} (split by seed {seed})"
     rows = [
         ("mean squared error, targets scaled to [0, 1]", f"{found.mse:.6f}"),
-        (f"root of it in the data's own unit{_UNITS[bench]}", f"{own:.4f}"),
+        (f"root of it in the data's own unit{unit}", f"{own:.4f}"),
         ("R2", f"{found.r2:.4f}"),
         _size(data),
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import Literal, Protocol
 
 import matplotlib
 import numpy as np
@@ -19,6 +19,8 @@ from ohmbench.floatgate.synapse import EKV
 from ohmbench.floatgate.transistor import Line, current_to_voltage
 from ohmbench.floatgate.wta import wta
 from ohmbench.stats import Interval
+
+_READABLE_CLASSES = 20
 
 
 class Judged(Protocol):
@@ -51,15 +53,19 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
 
 
 def confusion_figure(evaluation: Judged, title: str) -> Figure:
-    """Confusion matrix, rows the true class; the diagonal in counts, errors in red."""
+    """Confusion matrix, rows the true class; the diagonal in counts, errors in red.
+
+    More classes than can be read as numbers are shown by colour alone.
+    """
     confusion = np.asarray(evaluation.confusion)
+    readable = len(confusion) <= _READABLE_CLASSES
     errors = confusion.astype(float)
     np.fill_diagonal(errors, np.nan)
     figure = Figure(figsize=(5.2, 4.8), layout="constrained")
     axes = figure.add_subplot()
     axes.imshow(errors, cmap="Reds", vmin=0, vmax=max(5.0, np.nanmax(errors, initial=0.0)))
     for (t, p), count in np.ndenumerate(confusion):
-        if count:
+        if count and readable:
             axes.text(p, t, str(count), ha="center", va="center")
     axes.set(
         title=f"{title}\n{evaluation.correct} of {evaluation.total} correct, "
@@ -67,8 +73,8 @@ def confusion_figure(evaluation: Judged, title: str) -> Figure:
         f"[{100 * evaluation.accuracy.low:.2f}, {100 * evaluation.accuracy.high:.2f}]",
         xlabel="answered",
         ylabel="true class",
-        xticks=range(len(confusion)),
-        yticks=range(len(confusion)),
+        xticks=range(0, len(confusion), 1 if readable else 20),
+        yticks=range(0, len(confusion), 1 if readable else 20),
     )
     return figure
 
@@ -126,13 +132,22 @@ def curves_figure() -> Figure:
     return figure
 
 
-def history_figure(history: NDArray[np.float64], title: str) -> Figure:
-    """Training loss and learning rate over the steps (columns of ``train.HISTORY_COLUMNS``)."""
+def history_figure(
+    history: NDArray[np.float64],
+    title: str,
+    loss_label: str = "loss (cross entropy)",
+    *,
+    scale: Literal["log", "linear"] = "log",
+) -> Figure:
+    """Training loss and learning rate over the steps (columns of ``train.HISTORY_COLUMNS``).
+
+    ``scale`` is that of the loss: one that may be negative, a log-density, has a linear one.
+    """
     figure = Figure(figsize=(6.0, 3.6), layout="constrained")
     axes = figure.add_subplot()
     step, loss, rate = history.T
-    axes.semilogy(step, loss, label="loss")
-    axes.set(title=title, xlabel="step", ylabel="loss (cross entropy)")
+    axes.plot(step, loss, label="loss")
+    axes.set(title=title, xlabel="step", ylabel=loss_label, yscale=scale)
     twin = axes.twinx()
     twin.plot(step, rate, color="tab:orange", label="learning rate")
     twin.set_ylabel("learning rate")

@@ -1,0 +1,228 @@
+"""Drawing a KirchhoffNet, or a baseline of it: what ``plot`` and ``sample`` show of one."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from ohmbench.cli.common import progress
+from ohmbench.cli.kirchhoff_judging import UNITS, Options, Runs, flow_of, flow_solver, judge
+from ohmbench.data.densities import DENSITIES
+from ohmbench.data.energies import ENERGIES
+from ohmbench.data.regression import regression_split
+from ohmbench.kirchhoff import evaluation
+from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
+from ohmbench.kirchhoff.evaluation import Classification
+from ohmbench.kirchhoff.experiments import INPUTS, Kind
+from ohmbench.kirchhoff.flows import Samples, noise
+from ohmbench.kirchhoff.models import Model
+from ohmbench.kirchhoff.network import KirchhoffNet
+from ohmbench.kirchhoff.samples import fresh_points, held_out_digits, labelled
+from ohmbench.kirchhoff.simulation import integrate
+from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.report import figures
+from ohmbench.report import kirchhoff_figures as draw
+from ohmbench.report.kirchhoff_figures import Map, Traces, Window
+
+PLOTTED_SAMPLES = 5000
+PLOTTED_IMAGES = 1000
+
+_LOSSES: dict[Kind, str] = {
+    "generation": "negative log-likelihood in nats",
+    "matching": "E[ln q + U] in nats",
+    "regression": "mean squared error (targets scaled)",
+    "classification": "cross entropy in nats",
+}
+_POINTS = 60  # voltages drawn of each slice
+_RUNS = 5  # samples whose voltages are drawn, where the nodes are few
+_FEW_NODES = 3
+_MOST_COLOURS = 10
+_FAINT = 80  # nodes drawn as background, where they are many
+
+_Floats = NDArray[np.float64]
+
+
+def _array(x: torch.Tensor) -> _Floats:
+    return x.detach().double().numpy()
+
+
+def _is_plane(data: StoredKirchhoff) -> bool:
+    return data.config.is_flow and INPUTS[data.config.test_bench] == 2
+
+
+def drawn(
+    name: str, data: StoredKirchhoff, samples: int, images: int, seed: int
+) -> dict[str, Figure]:
+    """Every figure that there is of this network, by the name of its file.
+
+    Flows are sampled ``samples`` times from ``seed``, classifications judged on ``images`` images.
+    Raises FileError where the data set is missing, SolverError where the solver cannot go on.
+    """
+    kinds: dict[Kind, Callable[[], dict[str, Figure]]] = {
+        "generation": lambda: _generation(name, data, samples, seed),
+        "matching": lambda: _matching(name, data, samples, seed),
+        "regression": lambda: _regression(name, data),
+        "classification": lambda: _classification(name, data, images),
+    }
+    found = kinds[data.config.kind]()
+    if data.history is not None:
+        label = _LOSSES[data.config.kind]
+        scale: Literal["log", "linear"] = "linear" if data.config.is_flow else "log"
+        title = f"{name}: training"
+        found["history.png"] = figures.history_figure(data.history, title, label, scale=scale)
+    if not isinstance(data.model, FeedForward):
+        found["voltages.png"] = _voltages(name, data, data.model, seed)
+    return found
+
+
+def sampled(data: StoredKirchhoff, n: int, seed: int, tol: float | None = None) -> Samples:
+    """``n`` samples of a flow with their log-density, under a progress bar."""
+    with progress(f"{data.config.test_bench}: samples", n) as advance:
+        return evaluation.draw(
+            flow_of(data), n, seed, solver=flow_solver(data, tol), advance=advance
+        )
+
+
+def sample_figure(name: str, data: StoredKirchhoff, samples: Samples) -> Figure:
+    """Samples of a flow, with its density where that can be drawn."""
+    x = _array(samples.x)
+    if not _is_plane(data):
+        return draw.images_figure([("samples", x)], name)
+    window = Window.around(x)
+    return draw.sample_figure(x, _density_map(data, window), window, name)
+
+
+def _density_map(data: StoredKirchhoff, window: Window) -> Map:
+    x = torch.from_numpy(window.points()).float()
+    with progress(f"{data.config.test_bench}: density", len(x)) as advance:
+        found = evaluation.log_density(
+            flow_of(data), x, solver=flow_solver(data, None), advance=advance
+        )
+    return Map("density of the network", np.exp(_array(found.log_density)))
+
+
+def _generation(name: str, data: StoredKirchhoff, n: int, seed: int) -> dict[str, Figure]:
+    bench = data.config.test_bench
+    if not _is_plane(data):
+        x = _array(sampled(data, min(n, 64), seed).x)
+        groups = [("samples of the network", x), ("held-out images", held_out_digits()[: len(x)])]
+        return {"samples.png": draw.images_figure(groups, name)}
+    x, true = _array(sampled(data, n, seed).x), _array(fresh_points(bench, n, seed))
+    window = Window.around(true)
+    p = Map("true density", np.exp(DENSITIES[bench].log_density(window.points())))
+    maps = [_density_map(data, window), p]
+    return {
+        "samples.png": draw.samples_figure(x, true, window, name),
+        "density.png": draw.density_figure(maps, window, name),
+    }
+
+
+def _matching(name: str, data: StoredKirchhoff, n: int, seed: int) -> dict[str, Figure]:
+    energy = ENERGIES[data.config.test_bench]
+    x = _array(sampled(data, n, seed).x)
+    window = Window.around(x)
+    u = _array(energy(torch.from_numpy(window.points())))
+    p = Map("exp(-U)/Z", np.exp(-u - energy.log_normaliser()))
+    maps = [_density_map(data, window), p]
+    return {
+        "potential.png": draw.potential_figure(u, x, window, f"{name}: samples and potential"),
+        "density.png": draw.density_figure(maps, window, name),
+    }
+
+
+def _regression(name: str, data: StoredKirchhoff) -> dict[str, Figure]:
+    bench = data.config.test_bench
+    split = regression_split(bench, 0 if data.seed is None else data.seed)
+    x = torch.from_numpy(split.test_x).float()
+    assert isinstance(data.model, KirchhoffNet | FeedForward)
+    with progress(f"{bench}: held-out samples", len(x)) as advance:
+        found = evaluation.outputs(Runs(data.model), x, advance=advance)
+    r2 = evaluation.judge_regression(found, torch.from_numpy(split.test_y)).r2
+    true, predicted = (
+        split.y_min + (split.y_max - split.y_min) * scaled
+        for scaled in (split.test_y, _array(found[:, 0]))
+    )
+    title = f"{name}: R2 {r2:.4f}"
+    return {"predictions.png": draw.predictions_figure(true, predicted, UNITS[bench], title)}
+
+
+def _classification(name: str, data: StoredKirchhoff, images: int) -> dict[str, Figure]:
+    judgement = judge(data, Options(images=images))
+    assert isinstance(judgement.found, Classification)
+    title = f"{name}\n{judgement.data}"
+    return {"confusion.png": figures.confusion_figure(judgement.found, title)}
+
+
+def _first_inputs(data: StoredKirchhoff, n: int) -> torch.Tensor:
+    """Some held-out samples of a regression or classification."""
+    return labelled(data.config.test_bench, 0 if data.seed is None else data.seed).test_x[:n]
+
+
+def _paths(
+    data: StoredKirchhoff, model: KirchhoffNet | HyperFlow, seed: int
+) -> tuple[_Floats, _Floats]:
+    """Times (t,) and voltages (t, samples, nodes) of some samples, through all slices."""
+    runs = _RUNS if model.n_free <= _FEW_NODES else 1
+    ends = np.concatenate([[0.0], np.cumsum(model.durations)])
+    with torch.no_grad():
+        if data.config.is_flow:
+            z = noise(flow_of(data), runs, torch.Generator().manual_seed(seed))
+            found = integrate(
+                model.right_hand_sides(),
+                model.durations,
+                z,
+                flow_solver(data, None),
+                points=_POINTS,
+            )
+        else:
+            assert isinstance(model, KirchhoffNet)
+            found = model.run(_first_inputs(data, runs), points=_POINTS)
+    assert found.path is not None
+    # A residual slice begins where its input was added: its first voltages are not the last ones.
+    first = [0.0] if len(found.path) == 1 + _POINTS * (len(ends) - 1) else []
+    steps = _POINTS + 1 - len(first)
+    parts = [np.linspace(a, b, _POINTS + 1)[-steps:] for a, b in itertools.pairwise(ends)]
+    return np.concatenate([first, *parts]), _array(found.path)
+
+
+def _voltages(
+    name: str, data: StoredKirchhoff, model: KirchhoffNet | HyperFlow, seed: int
+) -> Figure:
+    times, path = _paths(data, model, seed)
+    ends = np.concatenate([[0.0], np.cumsum(model.durations)])
+    nodes = path.shape[2]
+    if path.shape[1] > 1:
+        traces = [
+            Traces(
+                f"node {k + 1}", path[:, :, k], [f"sample {i + 1}" for i in range(path.shape[1])]
+            )
+            for k in range(nodes)
+        ]
+    else:
+        traces = [_one_sample(model, path[:, 0])]
+    return draw.voltages_figure(times, traces, ends, f"{name}: node voltages")
+
+
+def _one_sample(model: Model, voltages: _Floats) -> Traces:
+    """All nodes of one sample: those that are read out in colour, where they are known."""
+    nodes = voltages.shape[1]
+    if nodes <= _MOST_COLOURS:
+        return Traces("one sample", voltages, [f"node {k + 1}" for k in range(nodes)])
+    shown = range(0)
+    projector = model.config.network.projector
+    if not model.config.is_flow and projector.kind in ("last", "first"):
+        every = range(nodes)
+        shown = every[-projector.n :] if projector.kind == "last" else every[: projector.n]
+        shown = shown[:_MOST_COLOURS]
+    others = [k for k in range(nodes) if k not in shown]
+    others = others[:: max(1, len(others) // _FAINT)]
+    title = f"one sample, {len(others)} of {nodes} nodes in grey"
+    title += ", nodes that are read out in colour" if shown else ""
+    labels = [f"node {k + 1}" for k in shown]
+    return Traces(title, voltages[:, list(shown)], labels, voltages[:, others])
