@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import pickle
+import random
 import struct
 import tracemalloc
 import zlib
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,9 +25,10 @@ from ohmbench.data.folders import DATA_VARIABLE
 from ohmbench.data.images import IMAGE_SETS, ImageSplit, digit_images, image_split
 from ohmbench.errors import FileError
 from ohmbench.files.mat import read_mat
+from ohmbench.files.pictures import read_jpeg
 from tests.unit import hostile
 from tests.unit.hostile import Kind
-from tests.unit.test_files_hostile import judge_refusal
+from tests.unit.test_files_hostile import judge_outcome, judge_refusal
 
 TRAIN, TEST = 14, 12  # images of each small set
 
@@ -625,6 +630,77 @@ def test_a_lenient_loader_is_caught(
     monkeypatch.setattr(module, "read_jpeg", lambda path, side: np.zeros((3, side, side), np.uint8))
     with pytest.raises(AssertionError, match="accepted, and returned"):
         judge_refusal(lambda path: image_split(name), path)
+
+
+# ------------------------------------------------------------------------------------------------
+# Fuzzing: damaged files are refused or read as something right
+
+
+def small_mat(*variables: bytes) -> bytes:
+    return mat(*variables, packed(matrix(b"other", (2, 1), b"ab")))
+
+
+def mat_templates() -> list[bytes]:
+    x, y = matrix(b"X", (2, 2, 3, 2), bytes(range(24))), matrix(b"y", (2, 1), b"\1\2")
+    return [small_mat(packed(x), packed(y)), small_mat(x, y)]
+
+
+def repacked(rng: random.Random) -> bytes:
+    """Damage below the compression, which its checksum would otherwise find."""
+    x, y = matrix(b"X", (2, 2, 3, 2), bytes(range(24))), matrix(b"y", (2, 1), b"\1\2")
+    return small_mat(packed(hostile.damage(rng, x)), packed(y))
+
+
+def judge_mat(value: dict[str, np.ndarray]) -> None:
+    assert set(value) == {"X", "y"}
+    for name, ndim in (("X", 4), ("y", 2)):
+        assert value[name].dtype == np.uint8
+        assert value[name].ndim == ndim
+        assert value[name].size > 0
+
+
+def judge_picture(value: np.ndarray) -> None:
+    assert value.dtype == np.uint8
+    assert value.shape == (3, 64, 64)
+
+
+FUZZED: dict[str, tuple[Callable[[Path], Any], Callable[[Any], None], list[bytes]]] = {
+    "mat": (lambda path: read_mat(path, {"X": 4, "y": 2}), judge_mat, mat_templates()),
+    "jpeg": (lambda path: read_jpeg(path, side=64), judge_picture, [jpeg(1), jpeg(2, mode="L")]),
+}
+
+
+@pytest.mark.parametrize("loader", FUZZED)
+@pytest.mark.parametrize(
+    ("seed", "count"),
+    [
+        pytest.param(30, 1_000, id="seed=30-1000"),
+        pytest.param(31, 20_000, id="seed=31-20000", marks=pytest.mark.slow),
+    ],
+)
+def test_damaged_files_are_refused_or_right(
+    tmp_path: Path, loader: str, seed: int, count: int
+) -> None:
+    rng = random.Random(f"{loader}-{seed}")
+    read, judge, templates = FUZZED[loader]
+    path = tmp_path / "f"
+    outcomes: Counter[str] = Counter()
+    for original in templates:
+        path.write_bytes(original)
+        assert judge_outcome(read, judge, path) == "accepted"
+    # One file rewritten in place: opening with truncation makes some file systems flush each time.
+    with path.open("wb", buffering=0) as file:
+        for number in range(count):
+            below = loader == "mat" and rng.random() < 0.5
+            data = repacked(rng) if below else hostile.damage(rng, rng.choice(templates))
+            os.pwrite(file.fileno(), data, 0)
+            file.truncate(len(data))
+            try:
+                outcomes[judge_outcome(read, judge, path)] += 1
+            except Exception as error:
+                raise AssertionError(f"file {number} of {loader}-{seed}: {error!r}") from error
+    assert len(outcomes) > 4, f"only {dict(outcomes)}"
+    assert outcomes["accepted"] < 0.9 * count
 
 
 # ------------------------------------------------------------------------------------------------

@@ -5,10 +5,14 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import os
+import random
 import tarfile
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,9 +28,11 @@ from ohmbench.data.regression import (
     regression_split,
 )
 from ohmbench.errors import FileError, RangeError
+from ohmbench.files.tables import Column, parse_table
+from ohmbench.files.tarballs import read_tar_member
 from tests.unit import hostile
 from tests.unit.hostile import Kind
-from tests.unit.test_files_hostile import judge_refusal
+from tests.unit.test_files_hostile import judge_outcome, judge_refusal
 
 # ------------------------------------------------------------------------------------------------
 # A file in StatLib's format, with numbers of our own
@@ -309,6 +315,67 @@ def test_what_is_no_file_is_refused_in_its_place(
     path = tmp_path / "cal_housing.data"
     kind.build(path)
     judge_refusal(lambda path: regression_split("housing", 0), path)
+
+
+# ------------------------------------------------------------------------------------------------
+# Fuzzing the two formats on small files
+
+
+def judge_table(value: np.ndarray) -> None:
+    assert value.shape == (3, 2)
+    assert ((value[:, 0] >= 0) & (value[:, 0] <= 10)).all()
+    assert np.isfinite(value).all()
+
+
+def read_small_table(path: Path) -> np.ndarray:
+    columns = (Column("a", 0, 10), Column("b"))
+    return parse_table(str(path), path.read_bytes(), columns, rows=3)
+
+
+def judge_member(value: bytes) -> None:
+    assert isinstance(value, bytes)
+    assert len(value) < 2**16
+
+
+FUZZED: dict[str, tuple[Callable[[Path], Any], Callable[[Any], None], bytes]] = {
+    "table": (read_small_table, judge_table, b"1,-2.5\r\n3e0,4\n0.5,1e-7\n"),
+    "tar": (lambda path: read_tar_member(path, MEMBER, max_bytes=2**16), judge_member, b""),
+}
+
+
+@pytest.mark.parametrize("loader", FUZZED)
+@pytest.mark.parametrize(
+    ("seed", "count"),
+    [
+        pytest.param(40, 1_000, id="seed=40-1000"),
+        pytest.param(41, 20_000, id="seed=41-20000", marks=pytest.mark.slow),
+    ],
+)
+def test_damaged_files_are_refused_or_right(
+    tmp_path: Path, loader: str, seed: int, count: int
+) -> None:
+    rng = random.Random(f"{loader}-{seed}")
+    read, judge, original = FUZZED[loader]
+    unpacked = tar(b"1,2\n")
+    path = tmp_path / "f"
+    outcomes: Counter[str] = Counter()
+    # One file rewritten in place: opening with truncation makes some file systems flush each time.
+    with path.open("wb", buffering=0) as file:
+        for number in range(count):
+            if loader == "table":
+                data = hostile.damage(rng, original)
+            elif rng.random() < 0.5:
+                data = hostile.damage(rng, gzip.compress(unpacked, mtime=0))
+            else:
+                data = gzip.compress(hostile.damage(rng, unpacked), 1, mtime=0)
+            os.pwrite(file.fileno(), data, 0)
+            file.truncate(len(data))
+            try:
+                outcomes[judge_outcome(read, judge, path)] += 1
+            except Exception as error:
+                raise AssertionError(f"file {number} of {loader}-{seed}: {error!r}") from error
+    assert len(outcomes) >= 3, f"only {dict(outcomes)}"
+    assert 0 < outcomes["accepted"] < count
 
 
 def test_a_lenient_reader_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
