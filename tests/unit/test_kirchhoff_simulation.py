@@ -1,0 +1,429 @@
+"""Simulation: order of convergence, adjoint, scipy, the way back, noise, and where solvers stop."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+import scipy.stats
+import torch
+
+from ohmbench.errors import OperandError
+from ohmbench.kirchhoff.circuit import Circuit
+from ohmbench.kirchhoff.simulation import (
+    ADAPTIVE,
+    FIXED_STEP,
+    Solver,
+    SolverError,
+    durations,
+    integrate,
+    integrate_noisy,
+)
+from tests.unit import kirchhoff_checks as checks
+from tests.unit.circuits import TIGHT, plain, random_circuit, rc, voltages
+from tests.unit.kirchhoff_checks import assert_close
+
+STAGES = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
+METHODS = (*ADAPTIVE, *FIXED_STEP)
+each_fixed = pytest.mark.parametrize("method", FIXED_STEP)
+
+
+# ------------------------------------------------------------------------------------------------
+# Convergence
+
+
+@each_fixed
+def test_observed_order_of_a_fixed_step_method(method: str) -> None:
+    checks.check_order([method])
+
+
+@pytest.mark.parametrize("method", ADAPTIVE)
+def test_adaptive_error_is_within_ten_tolerances(method: str) -> None:
+    checks.check_adaptive([method])
+
+
+def test_scipy_agrees_on_random_circuits() -> None:
+    checks.check_scipy()
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_rc_circuit_discharges_exponentially(method: str) -> None:
+    v = voltages(0, 3, 2)
+    found = integrate([plain(rc(1.3, 2))], [0.8], v, Solver(method, tol=1e-6, step_size=2e-3))
+    # The worst is Euler: g^2 t h / 2 = 1.4e-3 of a voltage below 4; fehlberg2 as in WITHIN.
+    assert_close(found.v, v * math.exp(-1.3 * 0.8), 5e-3, "v")
+
+
+def test_gradients_by_adjoint_directly_and_by_differences_agree() -> None:
+    checks.check_adjoint()
+
+
+@pytest.mark.parametrize("method", ["dopri5", "rk4"])
+def test_adjoint_goes_the_same_way_forward(method: str) -> None:
+    sides, v = [plain(random_circuit(k)) for k in range(2)], voltages(1, 3, 4)
+    ends = [
+        integrate(sides, [0.5, 0.3], v, Solver(method, adjoint=adjoint), divergence=True)
+        for adjoint in (False, True)
+    ]
+    assert torch.equal(ends[0].v, ends[1].v)
+    assert ends[0].nfe == ends[1].nfe
+
+
+# ------------------------------------------------------------------------------------------------
+# Slices
+
+
+def test_forward_then_reverse_is_the_start() -> None:
+    checks.check_reverse()
+
+
+@each_fixed
+def test_fixed_steps_there_and_back_come_close(method: str) -> None:
+    sides, v = [plain(random_circuit(k, scale=0.5)) for k in range(2)], voltages(2, 4, 4)
+    solver = Solver(method, step_size=1 / 256)
+    there = integrate(sides, [0.5, 0.25], v, solver).v
+    back = integrate(sides, [0.5, 0.25], there, solver, reverse=True).v
+    assert_close(back, v, 0.1 * 4.0 ** (1 - STAGES[method]), "there and back")
+
+
+@pytest.mark.parametrize("solver", [TIGHT, Solver("rk4", step_size=0.1)], ids=["dopri8", "rk4"])
+def test_slices_follow_one_another(solver: Solver) -> None:
+    made = [plain(random_circuit(k, 3)) for k in range(3)]
+    spans, v = [0.3, 0.2, 0.4], voltages(3, 4, 3)
+    whole = integrate(made, spans, v, solver, divergence=True)
+    x, delta = v, torch.zeros(4, dtype=torch.float64)
+    for side, span, nfe in zip(made, spans, whole.nfe, strict=True):
+        part = integrate([side], [span], x, solver, divergence=True)
+        assert part.nfe == (nfe,)
+        assert part.delta is not None
+        x, delta = part.v, delta + part.delta
+    assert torch.equal(whole.v, x)
+    assert whole.delta is not None
+    assert_close(whole.delta, delta, 1e-14, "delta")
+
+
+def test_halves_of_a_slice_are_the_slice() -> None:
+    """A circuit does not depend on the time: autonomy."""
+    side, v = plain(random_circuit(4)), voltages(4, 3, 4)
+    whole, halves = integrate([side], [1.0], v, TIGHT), integrate([side] * 2, [0.5] * 2, v, TIGHT)
+    assert_close(halves.v, whole.v, 1e-9, "v")
+
+
+def test_delta_is_minus_the_integral_of_the_divergence() -> None:
+    """Of conductances it is minus the trace times the time."""
+    found = integrate([plain(rc(0.7, 3))], [1.5], voltages(5, 4, 3), TIGHT, divergence=True)
+    assert found.delta is not None
+    # The conductance itself is float64: nothing but rounding.
+    assert_close(found.delta, torch.full((4,), 3 * 0.7 * 1.5, dtype=torch.float64), 1e-10, "delta")
+    assert integrate([plain(rc(0.7))], [1.0], voltages(5, 4, 1), TIGHT).delta is None
+
+
+def test_durations_are_the_spans_between_end_times() -> None:
+    assert durations([0.0, 0.5, 2.0]) == (0.5, 1.5)
+
+
+# ------------------------------------------------------------------------------------------------
+# Paths and counts
+
+
+@pytest.mark.parametrize("divergence", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("method", ["dopri5", "rk4", "midpoint"])
+def test_path_has_equidistant_points_of_each_slice(
+    method: str, reverse: bool, divergence: bool
+) -> None:
+    sides, spans = [plain(random_circuit(k, 3, scale=0.5)) for k in range(2)], [0.6, 0.3]
+    v, solver = voltages(6, 4, 3), Solver(method, tol=1e-7, step_size=1 / 64)
+    options = {"reverse": reverse, "divergence": divergence}
+    found = integrate(sides, spans, v, solver, points=3, **options)
+    assert found.path is not None
+    assert found.path.shape == (1 + 2 * 3, 4, 3)
+    assert torch.equal(found.path[0], v)
+    assert torch.equal(found.path[-1], found.v)
+    order = [1, 0] if reverse else [0, 1]
+    x = v
+    for place, k in enumerate(order):
+        for point in range(1, 4):
+            part = integrate([sides[k]], [spans[k] * point / 3], x, TIGHT, reverse=reverse).v
+            # midpoint's own error; the others' is below 1e-6.
+            allowed = 1e-3 if method == "midpoint" else 2e-6
+            assert_close(found.path[3 * place + point], part, allowed, "voltage on the path")
+        x = integrate([sides[k]], [spans[k]], x, TIGHT, reverse=reverse).v
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_asking_for_a_path_changes_no_result(method: str) -> None:
+    sides, v = [plain(random_circuit(k)) for k in range(2)], voltages(7, 4, 4)
+    solver = Solver(method, tol=1e-4, step_size=0.1)
+    without = integrate(sides, [0.55, 0.3], v, solver)
+    along = integrate(sides, [0.55, 0.3], v, solver, points=7)
+    assert torch.equal(along.v, without.v)
+    assert without.path is None
+
+
+class Counting:
+    """A right-hand side that counts by itself."""
+
+    node_major = False
+
+    def __init__(self, circuit: Circuit) -> None:
+        self._side, self.calls = plain(circuit), 0
+        self.tensors = self._side.tensors
+
+    def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return self._side.derivative(t, v)
+
+    def with_divergence(self, t, v):
+        self.calls += 1
+        return self._side.with_divergence(t, v)
+
+
+@pytest.mark.parametrize(
+    ("spans", "step", "steps"),
+    [
+        ([0.5, 0.25], 0.125, (4, 2)),
+        ([0.5, 0.25], 0.2, (3, 2)),
+        ([1.0, 0.05], 0.25, (4, 1)),
+        # Lengths that are not exact: a step of 1e-17 s is no step.
+        ([0.3 - 0.2, 1.1, 0.7, 0.3], 0.1, (1, 11, 7, 3)),
+        ([1.1 - 1.0, 3 * 0.1], 0.1, (1, 3)),
+    ],
+)
+@pytest.mark.parametrize("reverse", [False, True])
+@each_fixed
+def test_evaluations_of_fixed_steps_are_stages_times_steps(
+    method: str, reverse: bool, spans: list[float], step: float, steps: tuple[int, ...]
+) -> None:
+    sides = [Counting(random_circuit(k)) for k in range(len(spans))]
+    found = integrate(
+        sides, spans, voltages(0, 2, 4), Solver(method, step_size=step), reverse=reverse
+    )
+    assert found.nfe == tuple(STAGES[method] * n for n in steps)
+    assert found.nfe == tuple(side.calls for side in sides)
+
+
+@pytest.mark.parametrize("method", ADAPTIVE)
+def test_evaluations_of_adaptive_methods_are_counted(method: str) -> None:
+    sides = [Counting(random_circuit(k)) for k in range(2)]
+    loose, tight = (
+        integrate(sides, [0.5, 0.5], voltages(0, 2, 4), Solver(method, tol=tol), divergence=True)
+        for tol in (1e-2, 1e-5)
+    )
+    assert [a + b for a, b in zip(loose.nfe, tight.nfe, strict=True)] == [s.calls for s in sides]
+    assert sum(tight.nfe) > sum(loose.nfe)
+
+
+# ------------------------------------------------------------------------------------------------
+# Noise
+
+
+def test_without_noise_it_is_eulers_method_and_deterministic() -> None:
+    sides, spans, v = [plain(random_circuit(k)) for k in range(2)], [0.5, 0.25], voltages(8, 3, 4)
+    ends = [
+        integrate_noisy(
+            sides, spans, v, step_size=1 / 64, noise=0.0,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        for seed in (0, 1)
+    ]  # fmt: skip
+    euler = integrate(sides, spans, v, Solver("euler", step_size=1 / 64))
+    assert torch.equal(ends[0].v, ends[1].v)
+    assert_close(ends[0].v, euler.v, 1e-13, "v without noise")
+    assert ends[0].nfe == euler.nfe == (32, 16)
+
+
+def test_noise_is_that_of_the_generator() -> None:
+    ends = [
+        integrate_noisy(
+            [plain(rc(1.0, 2))], [0.5], voltages(8, 3, 2), step_size=0.1, noise=0.3,
+            generator=torch.Generator().manual_seed(seed),
+        ).v
+        for seed in (0, 0, 1)
+    ]  # fmt: skip
+    assert torch.equal(ends[0], ends[1])
+    assert not torch.equal(ends[0], ends[2])
+
+
+def judge_ornstein_uhlenbeck(found: torch.Tensor, start: float, g: float, s: float, t: float):
+    """Mean and covariance of independent nodes (n, 2) after ``t`` seconds, 99.99 % intervals.
+
+    ``dv = -g v dt + s dW`` has mean ``v0 exp(-g t)`` and variance ``s^2 (1 - exp(-2 g t)) / 2g``.
+    """
+    n = len(found)
+    variance = s**2 * -math.expm1(-2 * g * t) / (2 * g)
+    z = scipy.stats.norm.ppf(1 - 1e-4 / 8)
+    for node in range(2):
+        x = found[:, node]
+        mean = start * math.exp(-g * t)
+        assert abs(float(x.mean()) - mean) < z * math.sqrt(variance / n) + 4e-3 * abs(mean), (
+            f"mean {float(x.mean())} V, but should be {mean}"
+        )
+        # Euler's steps of 1/100 s add up to g dt / 2 = 0.6 %.
+        within = z * variance * math.sqrt(2 / n) + 6e-3 * variance
+        assert abs(float(x.var()) - variance) < within, (
+            f"variance {float(x.var())} V^2, but should be {variance} within {within:.2g}"
+        )
+    correlation = float(torch.corrcoef(found.T)[0, 1])
+    assert abs(correlation) < z / math.sqrt(n), f"nodes are correlated: {correlation}"
+
+
+def noisy_ends(noise: float, t: float) -> torch.Tensor:
+    v = torch.full((40_000, 2), 1.5, dtype=torch.float64)
+    with torch.no_grad():
+        return integrate_noisy(
+            [plain(rc(1.2, 2))] * 2, [t / 2] * 2, v, step_size=1 / 100, noise=noise,
+            generator=torch.Generator().manual_seed(0),
+        ).v  # fmt: skip
+
+
+def test_noise_on_an_rc_circuit_is_ornstein_and_uhlenbecks() -> None:
+    judge_ornstein_uhlenbeck(noisy_ends(0.8, 0.5), 1.5, 1.2, 0.8, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("noise", "t"), [(0.8 * 0.96, 0.5), (0.8 * math.sqrt(2), 0.5), (0.8, 0.46)]
+)
+def test_another_law_of_noise_is_noticed(noise: float, t: float) -> None:
+    with pytest.raises(AssertionError, match="but should be"):
+        judge_ornstein_uhlenbeck(noisy_ends(noise, t), 1.5, 1.2, 0.8, 0.5)
+
+
+def test_noise_step_sizes_divide_the_slice() -> None:
+    for span, step, steps in ((0.3, 0.1, 3), (0.25, 0.1, 3), (0.05, 0.1, 1), (1.0, 1 / 3, 3)):
+        found = integrate_noisy(
+            [plain(rc(1.0))], [span], voltages(0, 1, 1), step_size=step, noise=0.0,
+            generator=torch.Generator(),
+        )  # fmt: skip
+        assert found.nfe == (steps,)
+        dt = span / steps
+        assert_close(found.v, voltages(0, 1, 1) * (1 - dt) ** steps, 1e-14, "v")
+
+
+@pytest.mark.parametrize("options", [{"step_size": 0.0, "noise": 1.0}, {"noise": -1.0}])
+def test_noise_that_is_none(options: dict[str, float]) -> None:
+    with pytest.raises(OperandError, match="should be positive"):
+        integrate_noisy(
+            [plain(rc(1.0))], [1.0], voltages(0, 1, 1),
+            **{"step_size": 0.1, **options}, generator=torch.Generator(),
+        )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------
+# Where solvers stop
+
+
+def stopped(
+    side: Circuit, solver: Solver, span: float = 1.0, *, reverse: bool = False, slice_: int = 1
+) -> SolverError:
+    """The error of a network whose slice number ``slice_`` of two cannot be integrated."""
+    sides = [plain(side)] * 2
+    sides[1 - slice_] = plain(rc(0.5, side.topology.n_free))
+    began = time.monotonic()
+    with pytest.raises(SolverError) as caught:
+        integrate(sides, [0.5, span], voltages(1, 2, side.topology.n_free), solver, reverse=reverse)
+    assert time.monotonic() - began < 5
+    message = str(caught.value)
+    assert "\n" not in message
+    assert f"slice {slice_}: " in message
+    assert "loosen simulation.tol" in message
+    return caught.value
+
+
+def stated_time(error: SolverError) -> float:
+    return float(str(error).split("t = ")[1].split(" s")[0])
+
+
+@pytest.mark.parametrize("divergence", [False, True])
+def test_steps_that_would_be_too_short(divergence: bool) -> None:
+    """A circuit of time constant 1e-4 s with steps of 0.01 s at least."""
+    side = plain(rc(1e4))
+    with pytest.raises(SolverError, match=r"slice 0: .* t = .*needs steps below 0.01 s.*dopri5"):
+        integrate(
+            [side], [1.0], voltages(0, 2, 1), Solver("dopri5", tol=1e-6, min_step=1e-2),
+            divergence=divergence,
+        )  # fmt: skip
+
+
+def test_the_slice_and_the_time_of_the_stop_are_named() -> None:
+    stiff = rc(1e4)
+    error = stopped(stiff, Solver("dopri5", tol=1e-6, min_step=1e-2))
+    assert stated_time(error) <= 0.03
+    error = stopped(stiff, Solver("dopri5", tol=1e-6, min_step=1e-2), reverse=True)
+    assert stated_time(error) >= 0.97
+
+
+# As loose as leaves a second at most, and fehlberg2's error (checks.WITHIN) small.
+RUNAWAY_TOL = {
+    "dopri5": 1e-3,
+    "dopri8": 1e-3,
+    "bosh3": 1e-2,
+    "fehlberg2": 1e-3,
+    "adaptive_heun": 0.1,
+}
+
+
+@pytest.mark.parametrize("method", ADAPTIVE)
+def test_a_circuit_that_runs_away_ends(method: str) -> None:
+    """Negative conductances: e^(1e4 t) leaves float64 at t = 0.07 s, whatever the method."""
+    error = stopped(rc(-1e4), Solver(method, tol=RUNAWAY_TOL[method], min_step=1e-9))
+    assert stated_time(error) == pytest.approx(0.071, abs=0.01)
+
+
+@each_fixed
+def test_a_circuit_that_fixed_steps_make_run_away_ends(method: str) -> None:
+    error = stopped(rc(1e7), Solver(method, step_size=1e-2))
+    assert "voltages are no numbers" in str(error)
+
+
+def test_noise_on_a_circuit_that_runs_away() -> None:
+    with pytest.raises(SolverError, match="slice 0: voltages are no numbers"):
+        integrate_noisy(
+            [plain(rc(1e9))], [1.0], voltages(0, 2, 1), step_size=0.01, noise=0.1,
+            generator=torch.Generator(),
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_parameters_that_are_no_numbers_are_refused(method: str) -> None:
+    broken = random_circuit(0)
+    with torch.no_grad():
+        broken.param[0, 3] = torch.nan
+    stopped(broken, Solver(method, tol=1e-3, step_size=0.1, min_step=1e-6))
+    stopped(broken, Solver(method, tol=1e-3, step_size=0.1), slice_=0, reverse=True)
+
+
+def test_the_adjoint_stops_with_the_same_error() -> None:
+    """The way back can fail where the way forward did not: 2 s of e^(200 t) in float32."""
+    circuit = rc(200.0)
+    circuit = Circuit(circuit.topology, circuit.device, circuit.param.detach().float())
+    solver = Solver("dopri5", tol=1e-3, min_step=1e-7, adjoint=True)
+    v = torch.ones(2, 1, requires_grad=True)
+    found = integrate([plain(circuit)], [2.0], v, solver)
+    with pytest.raises(SolverError, match=r"slice 0: the solver stopped at t = .* s"):
+        found.v.sum().backward()
+
+
+@pytest.mark.parametrize("points", [0, 5])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_short_first_and_last_steps_are_no_failure(reverse: bool, points: int) -> None:
+    """The first step may be ``min_step``, and the end of a slice may cut the last below it."""
+    sides, v = [plain(random_circuit(0, scale=0.3))], voltages(0, 2, 4)
+    for extra in (0.0, 1e-5, 1e-4, 3e-3):
+        solver = Solver("dopri5", tol=1e-3, first_step=1e-3, min_step=1e-3)
+        found = integrate(sides, [0.111 + extra], v, solver, reverse=reverse, points=points)
+        exact = integrate(sides, [0.111 + extra], v, TIGHT, reverse=reverse)
+        assert_close(found.v, exact.v, 1e-3, "v")
+
+
+def test_methods_there_are() -> None:
+    with pytest.raises(OperandError, match="no method 'implicit_adams'; there are dopri5"):
+        Solver("implicit_adams")
+
+
+def test_tightened() -> None:
+    assert Solver("dopri8", tol=1e-7).tightened(1e-5) == Solver("dopri8", tol=1e-7)
+    assert Solver("dopri5", tol=1e-3, min_step=1e-3).tightened(1e-5) == Solver("dopri5", tol=1e-5)
+    fixed = Solver("rk4", tol=1e-9, step_size=0.5).tightened(1e-5)
+    assert (fixed.method, fixed.tol) == ("dopri5", 1e-5)
