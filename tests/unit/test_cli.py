@@ -30,22 +30,9 @@ from ohmbench.floatgate.training import RECIPES, FloatgateTask
 from ohmbench.needs import NEEDS, Found
 from ohmbench.train import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER
+from tests.unit.command_line import assert_refused
 from tests.unit.int8_networks import random_int8, random_scaled, zeros
 from tests.unit.networks import random_network
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """``run("evaluate", ...)`` -> (exit status, standard output, standard error)."""
-
-    def call(*arguments):
-        monkeypatch.setattr(sys, "argv", ["ohmbench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        captured = capsys.readouterr()
-        return stop.value.code, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture
@@ -56,18 +43,6 @@ def saved(tmp_path):
     network = random_network(SPECS["floatgate-circles"], seed=0)
     save_network(path, network, seed=3, recipe="{}", history=history)
     return path
-
-
-def assert_refused(result, *words):
-    status, out, err = result
-    assert status == 2, (status, err)
-    assert out == ""
-    assert err.startswith("ohmbench: ")
-    assert err.count("\n") == 1
-    assert err.endswith("\n")
-    assert "Traceback" not in err
-    for word in words:
-        assert str(word) in err
 
 
 class TestReports:

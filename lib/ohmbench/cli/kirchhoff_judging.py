@@ -149,7 +149,7 @@ def _size(data: StoredKirchhoff) -> tuple[str, str]:
 def _evaluations(nfe: int, batches: int, solver: Solver) -> tuple[str, str]:
     how = f"tol {solver.tol:g}" if solver.method in ADAPTIVE else f"steps of {solver.step_size:g} s"
     return (
-        "evaluations of the circuit",
+        "function evaluations",
         f"{nfe / batches:.0f} for a batch, mean of {batches} ({solver.method}, {how})",
     )
 
