@@ -217,7 +217,8 @@ def predictions_figure(true: Floats, predicted: Floats, unit: str, title: str) -
     left.set(xlabel=f"true{of}", ylabel=f"predicted{of}", title=f"{len(true)} held-out samples")
     left.legend(fontsize="small")
     errors = predicted - true
-    right.hist(errors, bins=60)
+    most = float(np.abs(errors).max()) or 1.0
+    right.hist(errors, bins=np.linspace(-most, most, 61))
     right.axvline(0.0, color="black", linewidth=0.8)
     right.set(
         xlabel=f"predicted minus true{of}",
