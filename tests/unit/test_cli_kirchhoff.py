@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ohmbench.cli import kirchhoff_drawing
 from ohmbench.cli.finding import PAPER_NAMES
 from ohmbench.data.densities import DENSITIES
 from ohmbench.files import write_pth
@@ -355,15 +356,20 @@ class TestPlot:
         ],
         ids=lambda made: made if isinstance(made, list) else made.test_bench,
     )
-    def test_every_kind(self, run, tmp_path, mnist, made, drawn):
+    def test_every_kind(self, run, tmp_path, mnist, monkeypatch, made, drawn):
         path, folder = save(tmp_path / "net.npz", made), tmp_path / "figures"
         options = ("--samples", 100, "--images", 10, "--out", folder)
         status, out, err = run("plot", path, *options)
         assert (status, err) == (0, "")
         assert sorted(p.stem for p in folder.iterdir()) == drawn
         assert all(f"{name}.png" in out for name in drawn)
+        assert sorted(kirchhoff_drawing.file_names(load_kirchhoff(path))) == [
+            f"{name}.png" for name in drawn
+        ]
         before = {p.name: p.read_bytes() for p in folder.iterdir()}
-        assert_refused(run("plot", path, *options), "--force")
+        with monkeypatch.context() as patch:
+            patch.setattr(kirchhoff_drawing, "drawn", None)  # refused before it draws
+            assert_refused(run("plot", path, *options), "--force")
         assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
 
@@ -420,9 +426,11 @@ class TestStore:
         assert not entries
         assert list((tmp_path / "store").iterdir()) == []
 
-    def test_other_families_that_ended_early(self, run, tmp_path, entries):
+    @pytest.mark.parametrize("name", ["int8-digits", "floatgate-circles"])
+    def test_other_families_that_ended_early(self, run, tmp_path, entries, name):
         out = tmp_path / "net.npz"
-        assert run("train", "int8-digits", "--out", out, "--max-minutes", 1e-9)[0] == 0
+        assert run("train", name, "--out", out, "--max-minutes", 1e-9)[0] == 0
+        assert checkpoint_path(out).exists()
         assert_refused(run("store", out, "--name", "x"), "ended early")
 
 

@@ -39,6 +39,12 @@ _LOSSES: dict[Kind, str] = {
     "regression": "mean squared error (targets scaled)",
     "classification": "cross entropy in nats",
 }
+_FILES: dict[Kind, tuple[str, ...]] = {
+    "generation": ("samples.png", "density.png"),
+    "matching": ("potential.png", "density.png"),
+    "regression": ("predictions.png",),
+    "classification": ("confusion.png",),
+}
 _POINTS = 60  # voltages drawn of each slice
 _RUNS = 5  # samples whose voltages are drawn, where the nodes are few
 _FEW_NODES = 3
@@ -54,6 +60,15 @@ def _array(x: torch.Tensor) -> _Floats:
 
 def _is_plane(data: StoredKirchhoff) -> bool:
     return data.config.is_flow and INPUTS[data.config.test_bench] == 2
+
+
+def file_names(data: StoredKirchhoff) -> list[str]:
+    """The files of ``drawn``, known before minutes of work."""
+    names = list(_FILES[data.config.kind])
+    if data.config.is_flow and not _is_plane(data):
+        names.remove("density.png")
+    names += ["history.png"] if data.history is not None else []
+    return names + ([] if isinstance(data.model, FeedForward) else ["voltages.png"])
 
 
 def drawn(

@@ -54,6 +54,8 @@ def plot_command(
     data = load(name, Papers(paper_fann, paper_kirchhoffnet))
     title = one_line(name)
     if isinstance(data, StoredKirchhoff):
+        for file in kirchhoff_drawing.file_names(data) if folder.is_dir() else []:
+            check_writable(folder / file, overwrite=force)
         drawn = kirchhoff_drawing.drawn(title, data, samples, images, seed)
     else:
         drawn = _drawn(title, data)
