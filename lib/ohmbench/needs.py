@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
+from ohmbench.data.regression import housing_file
 from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
 from ohmbench.paper import (
@@ -69,6 +70,13 @@ def _mnist() -> Found:
     return Found(os.fspath(folder))
 
 
+def _housing() -> Found:
+    try:
+        return Found(os.fspath(housing_file()))
+    except FileError as error:
+        return Found(None, error.reason)
+
+
 def _tool(tool: Tool) -> Need:
     def look() -> Found:
         path = tool.path()
@@ -108,6 +116,13 @@ NEEDS = {
             "floatgate-mnist28, mnist, genmnist, and judging int8-mnist28",
             f"set {DATA_VARIABLE} to a folder that holds them (or has them in mnist/)",
             _mnist,
+        ),
+        Need(
+            "housing",
+            "California housing (StatLib's cal_housing)",
+            "judging housing and housing-mlp",
+            f"set {DATA_VARIABLE} to a folder that holds it (or has it in housing/)",
+            _housing,
         ),
         *map(_tool, TOOLS.values()),
     )

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,9 +103,13 @@ def read_housing(path: PathLike) -> tuple[_Floats, _Floats]:
     return np.stack(features, 1), value / 100_000
 
 
+def housing_file() -> Path:
+    """The user's file of California housing. Raises FileError, which says where to put it."""
+    return data_file("housing", "California housing", "cal_housing.data", _MEMBER, _ARCHIVE)
+
+
 def _housing(seed: int) -> tuple[_Floats, _Floats]:
-    choices = ("cal_housing.data", _MEMBER, _ARCHIVE)
-    return read_housing(data_file("housing", "California housing", *choices))
+    return read_housing(housing_file())
 
 
 REGRESSIONS: dict[str, Callable[[int], tuple[_Floats, _Floats]]] = {
