@@ -269,8 +269,7 @@ def _fit(
             while state.step < task.steps:
                 state.update()
                 complete = state.arrays()
-                if state.step % task.history_every == 0 or state.step == task.steps:
-                    progress.update(bar, completed=state.step, loss=f"{state.means()[-1, 1]:.4f}")
+                progress.update(bar, completed=state.step, loss=f"{state.means()[-1, 1]:.4f}")
                 if time.monotonic() - saved_at >= checkpoint_every_s:
                     write_npz(checkpoint, complete, overwrite=True)
                     saved_at = time.monotonic()

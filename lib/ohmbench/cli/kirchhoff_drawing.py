@@ -211,17 +211,18 @@ def _voltages(
 ) -> Figure:
     times, path = _paths(data, model, seed)
     ends = np.concatenate([[0.0], np.cumsum(model.durations)])
-    nodes = path.shape[2]
-    if path.shape[1] > 1:
-        traces = [
-            Traces(
-                f"node {k + 1}", path[:, :, k], [f"sample {i + 1}" for i in range(path.shape[1])]
-            )
-            for k in range(nodes)
-        ]
+    _, samples, nodes = path.shape
+    # A baseline has a state, but neither nodes nor volts.
+    circuit = isinstance(model, KirchhoffNet)
+    if samples > 1:
+        labels = [f"sample {i + 1}" for i in range(samples)]
+        one = "node" if circuit else "number"
+        traces = [Traces(f"{one} {k + 1}", path[:, :, k], labels) for k in range(nodes)]
     else:
         traces = [_one_sample(model, path[:, 0])]
-    return draw.voltages_figure(times, traces, ends, f"{name}: node voltages")
+    title = f"{name}: {'node voltages' if circuit else 'state'}"
+    quantity = "voltage in V" if circuit else "state"
+    return draw.voltages_figure(times, traces, ends, title, quantity)
 
 
 def _one_sample(model: Model, voltages: _Floats) -> Traces:

@@ -175,7 +175,13 @@ class Traces:
     faint: Floats | None = None
 
 
-def voltages_figure(times: Floats, traces: Sequence[Traces], ends: Floats, title: str) -> Figure:
+def voltages_figure(
+    times: Floats,
+    traces: Sequence[Traces],
+    ends: Floats,
+    title: str,
+    quantity: str = "voltage in V",
+) -> Figure:
     """Node voltages over all slices, whose ends are marked; ``faint`` lines are the background."""
     figure = Figure(figsize=(8.4, 1.0 + 2.7 * len(traces)), layout="constrained")
     figure.suptitle(title)
@@ -194,7 +200,7 @@ def voltages_figure(times: Floats, traces: Sequence[Traces], ends: Floats, title
         for k, line in enumerate(drawn.lines.T):
             label = drawn.labels[k] if k < len(drawn.labels) else None
             axes.plot(times, line, color=f"C{k % _MOST_COLOURS}", label=label)
-        axes.set(title=drawn.title, ylabel="voltage in V", xlim=(times[0], times[-1]))
+        axes.set(title=drawn.title, ylabel=quantity, xlim=(times[0], times[-1]))
         if drawn.labels:
             axes.legend(fontsize="small", loc="center left", bbox_to_anchor=(1.0, 0.5))
     slices = len(ends) - 1
