@@ -607,6 +607,9 @@ class TestCommand:
         assert list(x) == pytest.approx([sum(latency) / 2])
         assert list(y) == pytest.approx([sum(energy) / 2])
         assert "with 25 lanes it does not fit" in figure.get_suptitle()
+        slower = Finished(Report(runs=(run(1, 10e6),), clocks=CLOCKS), ())
+        (axes,) = synth._figure([Point(fits, slower), Point(fits, finished)]).axes
+        assert list(axes.lines[0].get_xdata()) == sorted(axes.lines[0].get_xdata())
         with pytest.raises(OhmbenchError, match="nothing to draw"):
             synth._figure([none])
 

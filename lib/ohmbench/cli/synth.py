@@ -546,8 +546,9 @@ def _figure(points: list[Point]) -> Any:
     reports = [point.finished.report for point in points if point.finished is not None]
     if not reports:
         raise OperandError("no design of the sweep fits the device, so there is nothing to draw")
+    reports.sort(key=lambda r: _over(r.at(), lambda p: p.latency_s).median)
     latency = [1e6 * _over(r.at(), lambda p: p.latency_s).median for r in reports]
-    names = [f"{r.design.lanes} lanes" for r in reports]
+    names = [str(r.design.lanes) for r in reports]
     if reports[0].runs[0].power is not None:
         energy = [_over(r.at(), lambda p: 1e6 * (p.energy_J or 0.0)) for r in reports]
         curves = [_curve("energy per inference, uJ", energy)]
@@ -557,7 +558,7 @@ def _figure(points: list[Point]) -> Any:
             _curve("Fmax, MHz", [r.over_seeds(lambda s: s.fmax_Hz / MHZ) for r in reports]),
         ]
     run = reports[0].runs[0]
-    title = f"{run.design.sizes} on {run.device}"
+    title = f"{run.design.sizes} on {run.device}, by lanes"
     missing = [str(point.hardware.lanes) for point in points if point.finished is None]
     if missing:
         title += f"\nwith {', '.join(missing)} lanes it does not fit"
