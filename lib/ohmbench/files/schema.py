@@ -19,7 +19,7 @@ _FLOATS = ("float16", "float32", "float64", "complex64", "complex128")
 PLAIN_DTYPES = frozenset((*INTEGERS, *_FLOATS, "bool", "U", "S"))
 FIELD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,127}")
 _MAX_SYMBOL = 1 << 24  # a named size ("hidden", "batch"); larger ones are damage, not networks
-MAX_TEXT = 1 << 16  # characters of one string element: a configuration in JSON takes several thousand
+MAX_TEXT = 1 << 16  # characters of one string element: a configuration in JSON takes thousands
 UNITS = {"U": 4, "S": 1}  # bytes of one character
 
 
