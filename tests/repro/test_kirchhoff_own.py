@@ -19,7 +19,7 @@ from ohmbench.paper import read_kirchhoff
 from ohmbench.weights import stored
 
 POINTS = 20_000
-SAMPLES = 10_000
+SAMPLES = 50_000
 ENTROPY_POINTS = 100_000
 
 
@@ -68,7 +68,7 @@ def test_density_beats_the_papers(claim, name):
 def test_matching(claim, name):
     found = judge_matching(draw(own(name).model, SAMPLES, 0), ENERGIES[name], PUBLISHED[name])
     kl, ess = found.kl, found.ess
-    claim(f"ohmbench.{name}-kl", kl.value, f"10 000 samples, 95 % {kl.low:.4f} to {kl.high:.4f}")
+    claim(f"ohmbench.{name}-kl", kl.value, f"50 000 samples, 95 % {kl.low:.4f} to {kl.high:.4f}")
     claim(
         f"ohmbench.{name}-ess",
         100 * ess.value,
