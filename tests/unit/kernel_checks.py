@@ -249,3 +249,9 @@ def check_fused_slice(kinds: Sequence[str] = ("ShiftTanh2", "ShiftRelu1")) -> No
         for reverse, step in ((False, 0.1), (True, 0.2)):
             circuit = _circuit(seed, kind, 0.5)
             judge_slice(circuit, "fused", 65, step, reverse=reverse)
+
+
+def check_fused_edges() -> None:
+    """The fused path's loop over edges, on circuits small enough for a loop in Python."""
+    for seed, kind in enumerate(("ShiftTanh2", "ShiftLeakyRelu1")):
+        judge_evaluation(random_circuit(seed, 2, 3, kind, dtype=torch.float32), "fused", 5)

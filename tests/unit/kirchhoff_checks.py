@@ -15,12 +15,19 @@ from typing import Any
 import numpy as np
 import scipy.integrate
 import scipy.linalg
+import scipy.stats
 import torch
 
 from ohmbench.kirchhoff import topologies
 from ohmbench.kirchhoff.circuit import AutogradDivergence, Circuit
 from ohmbench.kirchhoff.flows import log_normal, pull_back, push_forward
-from ohmbench.kirchhoff.simulation import ADAPTIVE, FIXED_STEP, Solver, integrate
+from ohmbench.kirchhoff.simulation import (
+    ADAPTIVE,
+    FIXED_STEP,
+    Solver,
+    integrate,
+    integrate_noisy,
+)
 from ohmbench.kirchhoff.topologies import Topology
 from tests.unit.circuits import (
     DEVICES,
@@ -30,6 +37,7 @@ from tests.unit.circuits import (
     plain,
     random_circuit,
     random_flow,
+    rc,
     voltages,
 )
 
@@ -426,15 +434,55 @@ def check_reverse() -> None:
     """Forward then reverse is where it started, and what it gained in density it loses."""
     sides = [plain(random_circuit(k, 3, 8, "ShiftTanh2")) for k in range(3)]
     durations, v = [0.3, 0.5, 0.2], voltages(6, 5, 3)
-    there = integrate(sides, durations, v, TIGHT, divergence=True)
-    back = integrate(sides, durations, there.v, TIGHT, divergence=True, reverse=True)
-    assert_close(back.v, v, 1e-8, "voltages there and back")
-    assert there.delta is not None
-    assert back.delta is not None
-    assert_close(there.delta + back.delta, torch.zeros(5), 1e-8, "delta there and back")
-    assert float(there.delta.detach().abs().min()) > 1e-3, (
-        "the divergence of these circuits is not 0"
-    )
+    for solver, off in ((TIGHT, 1e-8), (Solver("rk4", step_size=1 / 64), 1e-4)):
+        with torch.no_grad():
+            there = integrate(sides, durations, v, solver, divergence=True)
+            back = integrate(sides, durations, there.v, solver, divergence=True, reverse=True)
+        assert_close(back.v, v, off, "voltages there and back")
+        assert there.delta is not None
+        assert back.delta is not None
+        assert_close(there.delta + back.delta, torch.zeros(5), off, "delta there and back")
+        changed = float(there.delta.abs().min())
+        assert changed > 1e-3, "the divergence of these circuits is not 0"
+
+
+def judge_ornstein_uhlenbeck(
+    found: torch.Tensor, start: float, g: float, s: float, t: float
+) -> None:
+    """Mean and covariance of independent nodes (n, 2) after ``t`` seconds, 99.99 % intervals.
+
+    ``dv = -g v dt + s dW`` has mean ``v0 exp(-g t)`` and variance ``s^2 (1 - exp(-2 g t)) / 2g``.
+    """
+    n = len(found)
+    variance = s**2 * -math.expm1(-2 * g * t) / (2 * g)
+    z = scipy.stats.norm.ppf(1 - 1e-4 / 8)
+    for node in range(2):
+        x = found[:, node]
+        mean = start * math.exp(-g * t)
+        assert abs(float(x.mean()) - mean) < z * math.sqrt(variance / n) + 4e-3 * abs(mean), (
+            f"mean {float(x.mean())} V, but should be {mean}"
+        )
+        # Euler's steps of 1/100 s add up to g dt / 2 = 0.6 %.
+        within = z * variance * math.sqrt(2 / n) + 6e-3 * variance
+        assert abs(float(x.var()) - variance) < within, (
+            f"variance {float(x.var())} V^2, but should be {variance} within {within:.2g}"
+        )
+    correlation = float(torch.corrcoef(found.T)[0, 1])
+    assert abs(correlation) < z / math.sqrt(n), f"nodes are correlated: {correlation}"
+
+
+def noisy_ends(noise: float, t: float) -> torch.Tensor:
+    v = torch.full((40_000, 2), 1.5, dtype=torch.float64)
+    with torch.no_grad():
+        return integrate_noisy(
+            [plain(rc(1.2, 2))] * 2, [t / 2] * 2, v, step_size=1 / 100, noise=noise,
+            generator=torch.Generator().manual_seed(0),
+        ).v  # fmt: skip
+
+
+def check_noise() -> None:
+    """Noise on two RC circuits is Ornstein's and Uhlenbeck's."""
+    judge_ornstein_uhlenbeck(noisy_ends(0.8, 0.5), 1.5, 1.2, 0.8, 0.5)
 
 
 def loss_of(

@@ -6,7 +6,6 @@ import math
 import time
 
 import pytest
-import scipy.stats
 import torch
 
 from ohmbench.errors import OperandError
@@ -246,40 +245,8 @@ def test_noise_is_that_of_the_generator() -> None:
     assert not torch.equal(ends[0], ends[2])
 
 
-def judge_ornstein_uhlenbeck(found: torch.Tensor, start: float, g: float, s: float, t: float):
-    """Mean and covariance of independent nodes (n, 2) after ``t`` seconds, 99.99 % intervals.
-
-    ``dv = -g v dt + s dW`` has mean ``v0 exp(-g t)`` and variance ``s^2 (1 - exp(-2 g t)) / 2g``.
-    """
-    n = len(found)
-    variance = s**2 * -math.expm1(-2 * g * t) / (2 * g)
-    z = scipy.stats.norm.ppf(1 - 1e-4 / 8)
-    for node in range(2):
-        x = found[:, node]
-        mean = start * math.exp(-g * t)
-        assert abs(float(x.mean()) - mean) < z * math.sqrt(variance / n) + 4e-3 * abs(mean), (
-            f"mean {float(x.mean())} V, but should be {mean}"
-        )
-        # Euler's steps of 1/100 s add up to g dt / 2 = 0.6 %.
-        within = z * variance * math.sqrt(2 / n) + 6e-3 * variance
-        assert abs(float(x.var()) - variance) < within, (
-            f"variance {float(x.var())} V^2, but should be {variance} within {within:.2g}"
-        )
-    correlation = float(torch.corrcoef(found.T)[0, 1])
-    assert abs(correlation) < z / math.sqrt(n), f"nodes are correlated: {correlation}"
-
-
-def noisy_ends(noise: float, t: float) -> torch.Tensor:
-    v = torch.full((40_000, 2), 1.5, dtype=torch.float64)
-    with torch.no_grad():
-        return integrate_noisy(
-            [plain(rc(1.2, 2))] * 2, [t / 2] * 2, v, step_size=1 / 100, noise=noise,
-            generator=torch.Generator().manual_seed(0),
-        ).v  # fmt: skip
-
-
 def test_noise_on_an_rc_circuit_is_ornstein_and_uhlenbecks() -> None:
-    judge_ornstein_uhlenbeck(noisy_ends(0.8, 0.5), 1.5, 1.2, 0.8, 0.5)
+    checks.check_noise()
 
 
 @pytest.mark.parametrize(
@@ -287,7 +254,7 @@ def test_noise_on_an_rc_circuit_is_ornstein_and_uhlenbecks() -> None:
 )
 def test_another_law_of_noise_is_noticed(noise: float, t: float) -> None:
     with pytest.raises(AssertionError, match="but should be"):
-        judge_ornstein_uhlenbeck(noisy_ends(noise, t), 1.5, 1.2, 0.8, 0.5)
+        checks.judge_ornstein_uhlenbeck(checks.noisy_ends(noise, t), 1.5, 1.2, 0.8, 0.5)
 
 
 def test_noise_step_sizes_divide_the_slice() -> None:
@@ -320,10 +287,10 @@ def stopped(
     """The error of a network whose slice number ``slice_`` of two cannot be integrated."""
     sides = [plain(side)] * 2
     sides[1 - slice_] = plain(rc(0.5, side.topology.n_free))
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(SolverError) as caught:
         integrate(sides, [0.5, span], voltages(1, 2, side.topology.n_free), solver, reverse=reverse)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5  # of this process: a busy machine is no failure
     message = str(caught.value)
     assert "\n" not in message
     assert f"slice {slice_}: " in message
