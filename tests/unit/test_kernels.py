@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from ohmbench.errors import OperandError
 from ohmbench.kernels import DenseRightHandSide, FusedRightHandSide, right_hand_side
 from ohmbench.kernels.dense_circuit import DENSE_LIMIT
-from ohmbench.kirchhoff.circuit import Circuit, PlainRightHandSide, Stepper
+from ohmbench.kirchhoff.circuit import (
+    AutogradDivergence,
+    Circuit,
+    PlainRightHandSide,
+    Stepper,
+)
 from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate, integrate_noisy
 from ohmbench.kirchhoff.topologies import Topology
 from tests.unit import kernel_checks as checks
@@ -256,6 +261,12 @@ def test_path_by_name_is_that_path() -> None:
     assert isinstance(right_hand_side(circuit), FusedRightHandSide)
     assert isinstance(right_hand_side(circuit), Stepper)
     assert not isinstance(right_hand_side(circuit, "dense"), Stepper)
+
+
+def test_the_autograd_reference_takes_no_node_major_path() -> None:
+    """It would take nodes for samples without a word."""
+    with pytest.raises(OperandError, match=r"\(batch, n_free\)"):
+        AutogradDivergence(right_hand_side(random_circuit(0, dtype=F32), "fused"))
 
 
 @pytest.mark.parametrize(

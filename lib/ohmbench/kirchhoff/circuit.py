@@ -11,7 +11,7 @@ from typing import Protocol, runtime_checkable
 
 import torch
 
-from ohmbench.errors import ShapeError
+from ohmbench.errors import OperandError, ShapeError
 from ohmbench.kirchhoff.devices import Coefficients, Device
 from ohmbench.kirchhoff.topologies import GROUND, Topology
 
@@ -134,14 +134,17 @@ class PlainRightHandSide:
 
 
 class AutogradDivergence:
-    """Any right-hand side with its divergence by automatic differentiation, node by node.
+    """A right-hand side of (batch, n_free) voltages, its divergence by automatic differentiation.
 
-    The reference that the closed form is held against, and the way of the published code.
+    The reference that the closed form is held against, node by node, and the way of the published
+    code. Raises OperandError for a node-major right-hand side.
     """
 
     node_major = False
 
     def __init__(self, rhs: RightHandSide) -> None:
+        if rhs.node_major:
+            raise OperandError("divergence by autograd takes a right-hand side of (batch, n_free)")
         self._rhs = rhs
         self.tensors = rhs.tensors
 
