@@ -16,9 +16,7 @@ from ohmbench.errors import FileError
 from ohmbench.kirchhoff import topologies
 from ohmbench.kirchhoff.arguments import BASELINES, MixConnect, NeighborIndex, Pregiven
 from ohmbench.kirchhoff.configuration import (
-    ADAPTIVE_METHODS,
     EXPERIMENTS,
-    FIXED_METHODS,
     INPUTS,
     OUTPUTS,
     Config,
@@ -195,11 +193,11 @@ def test_the_general_device_takes_an_activation(activation: str) -> None:
     assert device(found.name, **found.args.model_dump()).activation.name == activation
 
 
-@pytest.mark.parametrize("method", ADAPTIVE_METHODS + FIXED_METHODS)
+@pytest.mark.parametrize("method", (*ADAPTIVE, *FIXED_STEP))
 def test_every_method_can_be_named(method: str) -> None:
     simulation = with_(config(), {"simulation.method": method}).simulation
     assert simulation.method == method
-    assert simulation.is_adaptive == (method in ADAPTIVE_METHODS)
+    assert simulation.is_adaptive == (method in ADAPTIVE)
 
 
 WINDOW = {**IMAGE, "padding": True, "repeat": 2, "sharing": True, "parallel": 2}

@@ -41,6 +41,7 @@ from ohmbench.kirchhoff.grammars import (
     parse_residual,
     parse_scheduler,
 )
+from ohmbench.kirchhoff.simulation import ADAPTIVE, FIXED_STEP
 from ohmbench.kirchhoff.topologies import TOPOLOGIES
 
 MAX_EDGES = 50_000_000  # of all slices together
@@ -48,10 +49,6 @@ MAX_SLICES = 1000
 MAX_STEPS = 1_000_000  # of a fixed-step method, all slices together
 MAX_TIME = 1e4
 MIN_STEP = 1e-12  # of time; a double next to 1e4 has steps of 2e-12
-
-ADAPTIVE_METHODS = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
-FIXED_METHODS = ("euler", "midpoint", "heun2", "heun3", "rk4")
-"""torchdiffeq's one-step methods; its Adams methods keep a history that slices would break."""
 
 _Step = Annotated[float, bounded(low=MIN_STEP, high=MAX_TIME)]
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
@@ -126,7 +123,7 @@ class Simulation(StrictModel):
     methods; ``step_size`` is the step of the others.
     """
 
-    method: Annotated[str, one_of(ADAPTIVE_METHODS + FIXED_METHODS)]
+    method: Annotated[str, one_of((*ADAPTIVE, *FIXED_STEP))]
     t_end: Annotated[
         tuple[Annotated[float, bounded(low=0, high=MAX_TIME)], ...],
         Field(min_length=2, max_length=MAX_SLICES + 1),
@@ -139,7 +136,7 @@ class Simulation(StrictModel):
 
     @property
     def is_adaptive(self) -> bool:
-        return self.method in ADAPTIVE_METHODS
+        return self.method in ADAPTIVE
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Simulation:
