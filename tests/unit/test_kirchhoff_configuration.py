@@ -26,6 +26,7 @@ from ohmbench.kirchhoff.configuration import (
 )
 from ohmbench.kirchhoff.devices import DEVICE_NAMES, device
 from ohmbench.kirchhoff.grammars import Encoder, Projector, Scheduler
+from ohmbench.kirchhoff.simulation import ADAPTIVE, FIXED_STEP
 from ohmbench.paper import kirchhoff_results
 from tests.unit.hostile_kirchhoff import (
     ARGS,
@@ -193,7 +194,7 @@ def test_the_general_device_takes_an_activation(activation: str) -> None:
     assert device(found.name, **found.args.model_dump()).activation.name == activation
 
 
-@pytest.mark.parametrize("method", (*ADAPTIVE, *FIXED_STEP))
+@pytest.mark.parametrize("method", [*ADAPTIVE, *FIXED_STEP])
 def test_every_method_can_be_named(method: str) -> None:
     simulation = with_(config(), {"simulation.method": method}).simulation
     assert simulation.method == method
