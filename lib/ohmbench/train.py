@@ -200,13 +200,14 @@ def prepare(out: str | os.PathLike[str], *, resume: bool, force: bool) -> None:
     """
     checkpoint = checkpoint_path(out)
     unfinished = os.path.lexists(checkpoint)
-    check_writable(out, overwrite=force or (resume and unfinished))
+    # Before ``out``, which a training that ended early leaves beside it.
     if unfinished and not (resume or force):
         raise FileError(
             checkpoint,
             "an unfinished training is there",
             remedy="--resume continues it, --force starts over",
         )
+    check_writable(out, overwrite=force or (resume and unfinished))
     check_writable(checkpoint, overwrite=True)
 
 

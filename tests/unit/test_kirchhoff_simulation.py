@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from ohmbench.errors import OperandError
+from ohmbench.kirchhoff import simulation
 from ohmbench.kirchhoff.circuit import Circuit
 from ohmbench.kirchhoff.simulation import (
     ADAPTIVE,
@@ -370,6 +371,13 @@ def test_the_adjoint_stops_with_the_same_error() -> None:
     found = integrate([plain(circuit)], [2.0], v, solver)
     with pytest.raises(SolverError, match=r"slice 0: the solver stopped at t = .* s"):
         found.v.sum().backward()
+
+
+def test_a_slice_has_a_limit_of_steps(monkeypatch) -> None:
+    """Without a lower limit of the step nothing else would end a stiff slice."""
+    monkeypatch.setattr(simulation, "MAX_STEPS", 5)
+    with pytest.raises(SolverError, match=r"slice 0: .*more than 5 steps"):
+        integrate([plain(rc(1e2))], [1.0], voltages(0, 2, 1), Solver("dopri5", tol=1e-9))
 
 
 @pytest.mark.parametrize("points", [0, 5])

@@ -19,7 +19,7 @@ import torch
 from rich.console import Console
 
 from ohmbench.data.energies import ENERGIES
-from ohmbench.errors import FileError
+from ohmbench.errors import FileError, OperandError
 from ohmbench.files import write_npz
 from ohmbench.kirchhoff import training
 from ohmbench.kirchhoff.configuration import Config
@@ -317,6 +317,23 @@ def test_same_seed_same_file_other_seed_other_file(tmp_path: Path, name: str) ->
     assert stored.history[-1, 0] == STEPS
 
 
+def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path, monkeypatch) -> None:
+    """And the checkpoint holds the last update before it: a lower rate can go on from there."""
+    sound = KirchhoffTask._squared_error
+
+    def poisoned(self, step, generator):
+        return sound(self, step, generator) * (math.nan if step == 3 else 1.0)
+
+    monkeypatch.setattr(KirchhoffTask, "_squared_error", poisoned)
+    out = tmp_path / "out.npz"
+    with pytest.raises(OperandError, match=r"the loss of update 3 is nan; lower train\.lr"):
+        trained("regression", out)
+    assert not out.exists()
+    left = contents(checkpoint_path(out))
+    assert int(left["step"]) == 3
+    assert all(np.isfinite(a).all() for a in left.values() if a.dtype.kind == "f")
+
+
 def test_an_existing_file_needs_force(tmp_path: Path) -> None:
     out = tmp_path / "out.npz"
     trained("regression", out)
@@ -343,7 +360,7 @@ def test_a_time_limit_ends_early_and_resumes_to_the_same_bits(tmp_path: Path, na
         assert checkpoint_path(out).exists()
         if reached in (1, 3):
             assert load_kirchhoff(out).history[-1, 0] == reached  # type: ignore[index]
-            with pytest.raises(FileError, match=r"unfinished training|exists"):
+            with pytest.raises(FileError, match=r"unfinished training.*--resume continues it"):
                 trained(name, out)
     trained(name, out, resume=True)
     assert not checkpoint_path(out).exists()

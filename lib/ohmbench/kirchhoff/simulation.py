@@ -19,6 +19,10 @@ FIXED_STEP = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
 """torchdiffeq's one-step methods and their order of convergence; its Adams methods keep a history
 that slices would break."""
 
+MAX_STEPS = 20_000
+"""Steps that an adaptive method may try in one slice (on its way back through the adjoint: in all
+of them): a circuit that trained well takes some ten."""
+
 
 class SolverError(OhmbenchError):
     """An integration that does not reach its end at the tolerance asked for."""
@@ -108,6 +112,7 @@ class _WatchedField(_Field):
         super().__init__(f)
         self._min_step, self._refused = min_step, refused
         self._shortest = False
+        self._steps = 0
 
     def callback_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
         time, step = float(t.detach()), float(dt.detach())
@@ -116,6 +121,9 @@ class _WatchedField(_Field):
             raise self._refused(time, "values that are no numbers")
         if abs(time) + step == abs(time):
             raise self._refused(time, "steps too short for the time to move on")
+        self._steps += 1
+        if self._steps > MAX_STEPS:
+            raise self._refused(time, f"more than {MAX_STEPS} steps")
         shortest = step <= self._min_step
         if shortest and self._shortest:
             raise self._refused(time, f"needs steps below {self._min_step:g} s")

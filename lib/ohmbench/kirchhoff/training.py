@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy, mse_loss
 from ohmbench.data.augmentation import Augmentation
 from ohmbench.data.densities import TRAINING_POINTS
 from ohmbench.data.energies import ENERGIES
+from ohmbench.errors import OperandError
 from ohmbench.kirchhoff.baselines import FeedForward
 from ohmbench.kirchhoff.configuration import Config
 from ohmbench.kirchhoff.flows import noise, pull_back, push_forward
@@ -80,6 +81,12 @@ class KirchhoffTask(Task):
 
     def update(self, step: int, generator: torch.Generator) -> float:
         loss = self._loss(step, generator)
+        if not bool(torch.isfinite(loss)):
+            # Before it reaches a parameter: the checkpoint keeps the last update that was sound.
+            raise OperandError(
+                f"{self.name}: the loss of update {step} is {float(loss.detach())}; "
+                "lower train.lr, or check the data"
+            )
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -159,7 +166,7 @@ def train_kirchhoff(
 
     Ended by ``max_minutes`` it is written as far as it got, and its checkpoint stays for
     ``resume``. Raises FileError as ``train.fit`` does and where the data are missing, SolverError
-    where the solver cannot go on.
+    where the solver cannot go on, OperandError for a loss that is no number.
     """
     task = KirchhoffTask(config, seed, samples)
     history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
