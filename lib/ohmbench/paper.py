@@ -97,6 +97,8 @@ def kirchhoff_results(named: str | os.PathLike[str] | None = None) -> Path:
     for inside in KIRCHHOFF_RESULTS:
         if (folder / inside).is_dir():
             return folder / inside
+    if any((folder / name / KIRCHHOFF_CONFIG).is_file() for name in EXPERIMENTS):
+        return folder
     raise FileError(
         folder / KIRCHHOFF_RESULTS[0],
         "not found",

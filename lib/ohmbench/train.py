@@ -37,6 +37,7 @@ HISTORY_COLUMNS = ("step", "loss", "learning_rate")
 """Columns of the history array, one row each ``Task.history_every`` steps (loss: mean of them)."""
 
 _CHECKPOINT_EVERY_S = 5.0
+_SETTINGS = ArraySpec("settings", (), ("U",))
 _ADAM_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -144,7 +145,7 @@ class _State:
 
     def _schema(self) -> list[ArraySpec]:
         schema = [
-            ArraySpec("settings", (), ("U",)),
+            _SETTINGS,
             ArraySpec("step", (), ("int64",), low=1, high=self.task.steps),
             ArraySpec("history", self.history.shape, ("float64",)),
         ]
@@ -158,9 +159,12 @@ class _State:
                 schema.append(ArraySpec(name, tuple(parameter.shape), (dtype,)))
         return schema
 
-    def load(self, path: Path) -> None:
+    @staticmethod
+    def _read(
+        path: Path, schema: list[ArraySpec], *, allow_extra: bool = False
+    ) -> dict[str, NDArray[Any]]:
         try:
-            arrays = read_npz(path, self._schema())
+            return read_npz(path, schema, allow_extra=allow_extra)
         except FileError as error:
             raise FileError(
                 path,
@@ -168,14 +172,18 @@ class _State:
                 field=error.field,
                 remedy="start over with --force",
             ) from None
-        mine = json.dumps(self.task.settings, sort_keys=True)
-        if str(arrays["settings"]) != mine:
+
+    def load(self, path: Path) -> None:
+        # By themselves first: other settings may well mean other shapes, which are no damage.
+        found = self._read(path, [_SETTINGS], allow_extra=True)["settings"]
+        if str(found) != json.dumps(self.task.settings, sort_keys=True):
             raise FileError(
                 path,
                 "was written by a training with other settings",
                 field="settings",
                 remedy="resume with the same options, or start over with --force",
             )
+        arrays = self._read(path, self._schema())
         self.step = int(arrays["step"])
         self.history = arrays["history"]
         with torch.no_grad():

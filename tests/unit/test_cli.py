@@ -5,14 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import version
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from rich.console import Console
 
-from ohmbench import cli
+from ohmbench import cli, start
 from ohmbench.cli import common
 from ohmbench.digital import (
     INT8_SPECS,
@@ -673,7 +673,7 @@ class TestTrace:
         assert_refused(run("trace", int8), "ohmbench.eda.simulation", "--no-rtl")
 
 
-SCRIPT = (sys.executable, "-c", "from ohmbench.cli import main; main()")
+SCRIPT = (sys.executable, "-c", "from ohmbench.start import main; main()")
 
 
 @pytest.mark.parametrize("redirection", [">/dev/full", ">&-"])
@@ -694,3 +694,28 @@ def test_as_a_process(saved):
     assert bad.returncode == 2
     assert bad.stdout == ""
     assert bad.stderr.count("\n") == 1
+
+
+def test_an_interrupt_while_it_starts(monkeypatch, capsys):
+    """Imports take seconds: Ctrl-C in them is one line, as it is later."""
+
+    class Interrupted(ModuleType):
+        def __getattr__(self, name):
+            raise KeyboardInterrupt
+
+    monkeypatch.setitem(sys.modules, "ohmbench.cli", Interrupted("ohmbench.cli"))
+    with pytest.raises(SystemExit) as stop:
+        start.main()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "ohmbench: interrupted\n"
+
+
+def test_an_interrupt_at_work(run, monkeypatch):
+    """Also of a command that has nothing of its own to say about it."""
+
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("ohmbench.cli.listing.read_manifest", interrupted)
+    status, out, err = run("list")
+    assert (status, out, err) == (130, "", "ohmbench: interrupted\n")

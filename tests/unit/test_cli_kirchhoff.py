@@ -212,8 +212,9 @@ class TestEvaluate:
         for name in (folder, folder / "config.yaml", folder / "model.pth"):
             assert report(run, "evaluate", name, "--points", 50)["nll"] == by_name["nll"]
         monkeypatch.delenv(KIRCHHOFF_VARIABLE)
-        option = (KIRCHHOFF_OPTION, tmp_path / "paper")
-        assert report(run, "evaluate", "paper-gauss", "--points", 50, *option) == by_name
+        for inside in ("src/results", "src", "."):
+            option = (KIRCHHOFF_OPTION, tmp_path / "paper" / inside)
+            assert report(run, "evaluate", "paper-gauss", "--points", 50, *option) == by_name
         assert_refused(
             run("evaluate", "paper-circle", *option), "circle", "that checkout has gauss"
         )
@@ -287,6 +288,13 @@ class TestTrain:
         assert_refused(run("train", tmp_path), "config.yaml")
         assert_refused(run("train", path, "--resume", "--force"), "--resume")
 
+    def test_the_configuration_is_not_overwritten(self, run, tmp_path):
+        path = tmp_path / "c.yaml"
+        path.write_text(config_text(own_config("gauss")))
+        before = path.read_bytes()
+        assert_refused(run("train", path, "--out", path, "--force"), path, "this command reads")
+        assert path.read_bytes() == before
+
     def test_interrupt_names_the_way_on(self, run, tmp_path, monkeypatch):
         def interrupted(task, step, generator):
             raise KeyboardInterrupt
@@ -315,6 +323,12 @@ class TestSample:
         assert (status, err) == (0, "")
         assert f"{found['x'][0][0]:.4f}" in printed
         assert "the first 10 of 40" in printed
+
+    def test_the_network_is_not_overwritten(self, run, flow):
+        before = flow.read_bytes()
+        refused = run("sample", flow, "-n", 3, "--out", flow, "--force")
+        assert_refused(refused, flow, "this command reads")
+        assert flow.read_bytes() == before
 
     def test_seed_decides(self, run, flow):
         same, again, other = (

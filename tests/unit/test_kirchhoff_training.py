@@ -385,8 +385,8 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     trained("regression", out, max_minutes=0.0)
     for name, options, complaint in (
         ("regression", {"seed": 1}, "other settings"),
-        ("regression", {"samples": 50}, "is damaged, or of another training|other settings"),
-        ("feed-forward", {}, "is damaged, or of another training"),
+        ("regression", {"samples": 50}, "other settings"),
+        ("feed-forward", {}, "other settings"),
     ):
         with pytest.raises(FileError, match=complaint):
             trained(name, out, resume=True, **options)

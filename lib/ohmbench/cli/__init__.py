@@ -69,8 +69,11 @@ app.command()(store)
 app.command()(doctor)
 
 
+_INTERRUPTED = 130
+
+
 def main() -> None:
-    """Console entry point. Exit status: 0 done, 1 a proof or trace that fails, 2 bad input
+    """Run the command. Exit status: 0 done, 1 a proof or trace that fails, 2 bad input
     (one line), 130 interrupted."""
     if sys.stdout is None:
         fail("standard output is closed; redirect it somewhere", 2)
@@ -84,7 +87,7 @@ def main() -> None:
         command = context.command_path if context else "ohmbench"
         fail(f"{one_line(error.format_message())} (see '{command} --help')", 2)
     except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted", 130)
+        fail("interrupted", _INTERRUPTED)
     except BrokenPipeError:
         # The reader of a pipe has seen enough; keep the interpreter from complaining at exit.
         _drop_stdout()
@@ -92,6 +95,8 @@ def main() -> None:
     except OSError as error:
         _drop_stdout()
         fail(f"standard output: {error.strerror or error}; nothing was lost but what it prints", 2)
+    if result == _INTERRUPTED:  # typer's way of passing Ctrl-C on where nobody else takes it
+        fail("interrupted", _INTERRUPTED)
     raise SystemExit(result if isinstance(result, int) else 0)
 
 

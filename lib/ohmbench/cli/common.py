@@ -85,6 +85,13 @@ def summary(correct: int, total: int, accuracy: Interval, images: str) -> str:
     )
 
 
+def check_not_input(out: str, *inputs: str) -> None:
+    """Raise FileError where ``out`` is one of the files that the command reads."""
+    for path in inputs:
+        if os.path.exists(out) and os.path.exists(path) and os.path.samefile(out, path):
+            raise FileError(out, "is what this command reads", remedy="choose another name")
+
+
 def check_figure(path: str, force: bool) -> None:
     if os.path.splitext(path)[1].lower() not in (".png", ".pdf", ".svg"):
         raise FileError(path, "not a figure format", remedy="end the name in .png, .pdf or .svg")

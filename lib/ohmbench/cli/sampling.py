@@ -8,7 +8,15 @@ import typer
 from rich.table import Table
 
 from ohmbench.cli import kirchhoff_drawing
-from ohmbench.cli.common import Force, Json, check_figure, print_json, print_whole, say
+from ohmbench.cli.common import (
+    Force,
+    Json,
+    check_figure,
+    check_not_input,
+    print_json,
+    print_whole,
+    say,
+)
 from ohmbench.cli.finding import Name, PaperKirchhoff, Papers, load_only
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.files import check_writable, write_npz
@@ -27,7 +35,7 @@ def sample(
     ],
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the noise.")] = 0,
     tol: Annotated[
-        float, typer.Option(metavar="T", help="Solver's tolerance, V and nats.")
+        float, typer.Option(metavar="T", help="Solver's tolerance, V and nats; above 0, at most 1.")
     ] = JUDGE_TOL,
     plot: Annotated[
         str | None,
@@ -55,6 +63,7 @@ def sample(
     if plot is not None:
         check_figure(plot, force)
     if out is not None:
+        check_not_input(out, name)
         _check_npz(out, force)
     data = load_only(name, Papers(kirchhoffnet=paper_kirchhoffnet), "sample", StoredKirchhoff)
     if not data.config.is_flow:

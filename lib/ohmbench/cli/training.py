@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 
 from ohmbench.cli import kirchhoff_judging
-from ohmbench.cli.common import Force, fail, say
+from ohmbench.cli.common import Force, check_not_input, fail, say
 from ohmbench.cli.evaluation import verdict
 from ohmbench.cli.finding import load_file
 from ohmbench.digital.training import INT8_RECIPES, train_int8
@@ -77,7 +77,7 @@ def train(
         typer.Option(
             "--max-minutes",
             metavar="M",
-            help="End after M minutes with what there is; --resume goes on from there.",
+            help="End after M minutes and write what there is; --resume goes on from there.",
         ),
     ] = None,
     samples: Annotated[
@@ -108,7 +108,8 @@ def train(
     if config is None and samples is not None:
         raise OperandError(f"--samples is for KirchhoffNets, which {name} is not")
     path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
-    if resume and not os.path.lexists(checkpoint_path(path)):
+    check_not_input(path, name)
+    if resume and not (os.path.lexists(checkpoint_path(path)) or os.path.lexists(path)):
         sys.stderr.write(f"{one_line(path)}: nothing to resume, starting at the beginning\n")
     common: dict[str, Any] = {
         "resume": resume,
