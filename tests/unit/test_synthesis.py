@@ -24,7 +24,7 @@ from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.synthesis import calibration, vtr
 from ohmbench.eda.synthesis.design import core_sources, source, with_parameters
-from ohmbench.eda.synthesis.flows import Finished, check_out, least_requants, save
+from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
 from ohmbench.eda.synthesis.reports import ReportError
 from ohmbench.eda.synthesis.result import (
     Activity,
@@ -452,6 +452,20 @@ class TestRunMeasured:
         assert _end(int((tmp_path / "pid").read_text()))
 
 
+def test_a_seed_that_fails_ends_what_others_start_later(tmp_path: Path) -> None:
+    def one(seed: int) -> tuple[Synthesis, Path, None]:
+        if seed == 1:
+            raise DoesNotFit("too many wires")
+        time.sleep(0.5)  # no tool is under way yet when the first seed fails
+        TestRunMeasured.python(tmp_path, "import time; time.sleep(60)", timeout_s=60)
+        return run(seed), tmp_path, None
+
+    begun = time.monotonic()
+    with pytest.raises(DoesNotFit, match="too many wires"):
+        _all(one, (1, 2), 2)
+    assert time.monotonic() - begun < 30
+
+
 class TestOut:
     @pytest.fixture
     def finished(self, tmp_path: Path) -> Finished:
@@ -620,7 +634,7 @@ class TestCommand:
         out = capsys.readouterr().out
         assert "logic blocks" in " ".join(out.split())
         assert str(run().area.logic_blocks) in out
-        assert out.splitlines()[-1] == "Circuit is unroutable"
+        assert out.splitlines()[-1] == "13 lanes: Circuit is unroutable"
 
     @pytest.mark.parametrize("jobs", [1, 2])
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])

@@ -521,7 +521,7 @@ def _print_sweep(points: list[Point]) -> None:
     print_whole(table)
     for point in points:
         if point.reason:
-            say(point.reason)
+            say(f"{point.hardware.lanes} lanes: {point.reason}")
 
 
 def _sweep_cells(report: Report) -> list[str]:

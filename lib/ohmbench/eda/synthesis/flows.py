@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -95,11 +96,15 @@ def _all(
     if jobs == 1:
         return [one(seed) for seed in seeds]
     with ThreadPoolExecutor(jobs) as pool:
+        futures = [pool.submit(one, seed) for seed in seeds]
         try:
-            return list(pool.map(one, seeds))
+            return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            end_all()
+            # Again and again: a thread may be about to start its next tool.
+            while not all(future.done() for future in futures):
+                end_all()
+                time.sleep(0.05)
             raise
 
 
