@@ -40,13 +40,15 @@ def _draw(axes: Axes, latency_us: Sequence[float], names: Sequence[str], curve: 
     below = [v - low for v, low in zip(curve.values, curve.low, strict=True)]
     above = [high - v for v, high in zip(curve.values, curve.high, strict=True)]
     axes.errorbar(latency_us, curve.values, yerr=[below, above], fmt="o-", capsize=3)
-    for x, y, name in zip(latency_us, curve.values, names, strict=True):
-        axes.annotate(name, (x, y), textcoords="offset points", xytext=(0, -16), ha="center")
+    for i, (x, y, name) in enumerate(zip(latency_us, curve.values, names, strict=True)):
+        # Above and below by turns, so that those of close neighbours do not meet.
+        at = (0, 8 if i % 2 else -16)
+        axes.annotate(name, (x, y), textcoords="offset points", xytext=at, ha="center")
     axes.set_ylabel(curve.label)
+    axes.margins(x=0.08, y=0.15)
     axes.set_ylim(bottom=0)
     axes.set_xscale("log")
     axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 4, 5, 6, 8)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axes.margins(x=0.08)
     axes.grid(alpha=0.3)
