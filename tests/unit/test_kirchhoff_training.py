@@ -111,7 +111,8 @@ def assert_same_bits(found: dict[str, np.ndarray], expected: dict[str, np.ndarra
     assert found.keys() == expected.keys()
     for name, array in found.items():
         assert array.dtype == expected[name].dtype
-        assert array.tobytes() == expected[name].tobytes(), f"{name} differs"
+        same = array.tobytes() == expected[name].tobytes()
+        assert same, f"{name} differs"  # not of the bytes: pytest would search their difference
 
 
 # ------------------------------------------------------------------------------------------------

@@ -650,7 +650,10 @@ class TestCommand:
                 assert synth.poll() is None, synth.communicate()[1]
                 time.sleep(0.05)
             synth.send_signal(number)
-            _, error = synth.communicate(timeout=60)
+            try:
+                _, error = synth.communicate(timeout=60)
+            finally:
+                synth.kill()  # one that does not end must not hold the test
         assert synth.returncode == 128 + number
         last = error.splitlines()[-1]
         assert last.startswith("ohmbench: interrupted; what is finished is kept")
@@ -679,7 +682,9 @@ from ohmbench.cli import synth
 from ohmbench.eda.synthesis import ecp5, flows, runs
 from ohmbench.eda.synthesis.result import Synthesis
 
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background ignores it
+# A shell's background ignores the first, nohup the second; both are inherited.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 tmp_path, jobs = sys.argv[1:]
 sleep = "import pathlib, os, time; pathlib.Path(f'{os.getpid()}.pid').touch(); time.sleep(300)"
 code = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {sleep!r}]); {sleep}"
