@@ -1,7 +1,7 @@
 """What circuits must satisfy, as checks that a planted fault can be held against.
 
 Each check draws what it needs from fixed seeds and raises AssertionError. They rest on different
-grounds: MODELS.md's formulas as plain loops, mathematics in closed form, scipy's solvers, and
+grounds: the artifacts' formulas as plain loops, mathematics in closed form, scipy's solvers, and
 symmetries of the physics.
 """
 
@@ -42,7 +42,7 @@ from tests.unit.circuits import (
 )
 
 # ------------------------------------------------------------------------------------------------
-# Devices, in plain Python floats (MODELS.md section 3.1)
+# Devices, in plain Python floats (KIRCHHOFF)
 
 Current = Callable[[Sequence[float], float, float], float]
 
@@ -104,7 +104,7 @@ def check_formulas(names: Sequence[str] = tuple(FORMULAS)) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
-# Topologies, as nested loops (MODELS.md section 3.2)
+# Topologies, as nested loops (KIRCHHOFF)
 
 Edges = list[tuple[int, int]]
 

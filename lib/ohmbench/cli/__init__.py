@@ -74,7 +74,7 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command. Exit status: 0 done, 1 a proof or trace that fails, 2 bad input
-    (one line), 130 interrupted."""
+    (one line), 130 interrupted (``synth``: 143 and 129 by SIGTERM and SIGHUP)."""
     if sys.stdout is None:
         fail("standard output is closed; redirect it somewhere", 2)
     try:
