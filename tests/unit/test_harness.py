@@ -9,7 +9,7 @@ import pytest
 
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files
 from ohmbench.needs import NEEDS, Found, skip_reason
-from ohmbench.paper import FANN_VARIABLE
+from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -55,7 +55,8 @@ class Project:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    for variable in (DATA_VARIABLE, FANN_VARIABLE, "PYTEST_XDIST_WORKER", "CI"):
+    papers = (FANN_VARIABLE, KIRCHHOFF_VARIABLE)
+    for variable in (DATA_VARIABLE, *papers, "PYTEST_XDIST_WORKER", "CI"):
         monkeypatch.delenv(variable, raising=False)
     return Project(pytester)
 
