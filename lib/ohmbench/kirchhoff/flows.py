@@ -42,6 +42,25 @@ def log_normal(z: torch.Tensor) -> torch.Tensor:
     return -0.5 * (z * z).sum(1) - 0.5 * z.shape[1] * math.log(2 * math.pi)
 
 
+class _Carried(NamedTuple):
+    """End voltages (n, dimension), the integral of minus the divergence (n,), evaluations."""
+
+    v: torch.Tensor
+    delta: torch.Tensor
+    nfe: tuple[int, ...]
+
+
+def _carried(
+    flow: Flow, v: torch.Tensor, solver: Solver | None, path: Path, *, reverse: bool
+) -> _Carried:
+    """``v`` through all slices, by the flow's own solver unless another is given."""
+    solver = flow.solver if solver is None else solver
+    sides = flow.right_hand_sides(path)
+    found = integrate(sides, flow.durations, v, solver, divergence=True, reverse=reverse)
+    assert found.delta is not None  # it was asked for
+    return _Carried(found.v, found.delta, found.nfe)
+
+
 def push_forward(
     flow: Flow, z: torch.Tensor, *, solver: Solver | None = None, path: Path = "auto"
 ) -> Samples:
@@ -49,14 +68,7 @@ def push_forward(
 
     Raises SolverError where the solver cannot go on.
     """
-    found = integrate(
-        flow.right_hand_sides(path),
-        flow.durations,
-        z,
-        flow.solver if solver is None else solver,
-        divergence=True,
-    )
-    assert found.delta is not None
+    found = _carried(flow, z, solver, path, reverse=False)
     return Samples(found.v, z, log_normal(z) + found.delta, found.nfe)
 
 
@@ -67,15 +79,7 @@ def pull_back(
 
     Raises SolverError where the solver cannot go on.
     """
-    found = integrate(
-        flow.right_hand_sides(path),
-        flow.durations,
-        x,
-        flow.solver if solver is None else solver,
-        divergence=True,
-        reverse=True,
-    )
-    assert found.delta is not None
+    found = _carried(flow, x, solver, path, reverse=True)
     # delta was integrated from T to 0: it is minus what the way forward would give.
     return Samples(x, found.v, log_normal(found.v) - found.delta, found.nfe)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -78,9 +79,10 @@ class Topology:
         """Columns of the parameter array: edges, or fewer where edges share."""
         return int(self.parameter.max()) + 1
 
-    @property
+    @cached_property
     def shared(self) -> bool:
         """Whether some edges have a parameter in common, or not their own number's."""
+        # Kept: every update of a training asks, of up to millions of edges.
         return not np.array_equal(self.parameter, np.arange(self.n_edges))
 
 
