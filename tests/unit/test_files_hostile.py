@@ -20,7 +20,7 @@ import time
 import warnings
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -374,6 +374,32 @@ def test_impossible_names_are_refused_in_one_line(loader: str, name: str) -> Non
 # Fuzzing
 
 
+def fuzz_outcomes(
+    name: str,
+    path: Path,
+    files: Iterable[bytes],
+    read: Reader,
+    judge: Callable[[Any], None],
+) -> Counter[str]:
+    """How often each outcome of ``judge_outcome`` came of reading ``files``, one after another.
+
+    Raises AssertionError with the number and the bytes of the first that is not judged well.
+    """
+    outcomes: Counter[str] = Counter()
+    # One file rewritten in place: opening with truncation makes some file systems flush each time.
+    with path.open("wb", buffering=0) as file:
+        for number, data in enumerate(files):
+            os.pwrite(file.fileno(), data, 0)
+            file.truncate(len(data))
+            try:
+                outcomes[judge_outcome(read, judge, path)] += 1
+            except Exception as error:
+                raise AssertionError(
+                    f"file {number} of {name}: {error!r}; {data[:4000].hex()}"
+                ) from error
+    return outcomes
+
+
 @pytest.mark.parametrize("loader", list(READERS))
 @pytest.mark.parametrize(
     ("seed", "count"),
@@ -388,17 +414,13 @@ def test_damaged_files_are_refused_or_right(
     rng = random.Random(f"{loader}-{seed}")
     originals = BUILDERS[loader].templates(loader)
     path = tmp_path / "f"
-    outcomes: Counter[str] = Counter()
-    # One file rewritten in place: opening with truncation makes some file systems flush each time.
-    with path.open("wb", buffering=0) as file:
-        for number in range(count):
-            data = BUILDERS[loader].mutate(rng, loader, originals)
-            os.pwrite(file.fileno(), data, 0)
-            file.truncate(len(data))
-            try:
-                outcomes[judge_outcome(READERS[loader], JUDGES[loader], path)] += 1
-            except Exception as error:
-                pytest.fail(f"file {number} of {loader}-{seed}: {error!r}; {data[:4000].hex()}")
+    outcomes = fuzz_outcomes(
+        f"{loader}-{seed}",
+        path,
+        (BUILDERS[loader].mutate(rng, loader, originals) for _ in range(count)),
+        READERS[loader],
+        JUDGES[loader],
+    )
     print(f"{loader} seed={seed}: {outcomes.most_common(12)}")
     # Neither a reader that refuses everything nor mutations that never pass the front door.
     assert count * 0.01 < outcomes["accepted"] < count * 0.9

@@ -5,10 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import math
-import os
 import random
 import tarfile
-from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -32,7 +30,7 @@ from ohmbench.files.tables import Column, parse_table
 from ohmbench.files.tarballs import read_tar_member
 from tests.unit import hostile
 from tests.unit.hostile import Kind
-from tests.unit.test_files_hostile import judge_outcome, judge_refusal
+from tests.unit.test_files_hostile import fuzz_outcomes, judge_refusal
 
 # ------------------------------------------------------------------------------------------------
 # A file in StatLib's format, with numbers of our own
@@ -358,22 +356,16 @@ def test_damaged_files_are_refused_or_right(
     read, judge, original = FUZZED[loader]
     unpacked = tar(b"1,2\n")
     path = tmp_path / "f"
-    outcomes: Counter[str] = Counter()
-    # One file rewritten in place: opening with truncation makes some file systems flush each time.
-    with path.open("wb", buffering=0) as file:
-        for number in range(count):
-            if loader == "table":
-                data = hostile.damage(rng, original)
-            elif rng.random() < 0.5:
-                data = hostile.damage(rng, gzip.compress(unpacked, mtime=0))
-            else:
-                data = gzip.compress(hostile.damage(rng, unpacked), 1, mtime=0)
-            os.pwrite(file.fileno(), data, 0)
-            file.truncate(len(data))
-            try:
-                outcomes[judge_outcome(read, judge, path)] += 1
-            except Exception as error:
-                raise AssertionError(f"file {number} of {loader}-{seed}: {error!r}") from error
+
+    def damaged() -> bytes:
+        if loader == "table":
+            return hostile.damage(rng, original)
+        if rng.random() < 0.5:
+            return hostile.damage(rng, gzip.compress(unpacked, mtime=0))
+        return gzip.compress(hostile.damage(rng, unpacked), 1, mtime=0)
+
+    files = (damaged() for _ in range(count))
+    outcomes = fuzz_outcomes(f"{loader}-{seed}", path, files, read, judge)
     assert len(outcomes) >= 3, f"only {dict(outcomes)}"
     assert 0 < outcomes["accepted"] < count
 
