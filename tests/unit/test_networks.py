@@ -64,7 +64,7 @@ class TestLayers:
         v = 1.8 + 0.7 * torch.rand(5, 4, dtype=torch.float64, generator=generator)
         w = 1e-7 * torch.randn(3, 4, dtype=torch.float64, generator=generator)
         bias = 1e-8 * torch.randn(3, dtype=torch.float64, generator=generator)
-        pos, neg = line_currents(Activation.SIGMOID.cell, v, w, bias)
+        pos, neg = line_currents(Activation.SIGMOID.cell, v, w, bias)  # by the same path
         expected = sigmoid(current_to_voltage(pos, Line.POS), current_to_voltage(-neg, Line.NEG))
         assert torch.equal(FGLayer(w, bias, Activation.SIGMOID)(v), expected)
         assert torch.equal(FGLayer(w, bias, Activation.RELU)(v), relu(pos + neg))

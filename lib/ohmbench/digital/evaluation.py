@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.golden import ACTIVATION_MAX, Inference, infer
+from ohmbench.digital.golden import ACTIVATION_MAX, GoldenPath, Inference, infer
 from ohmbench.digital.network import Int8Network
 from ohmbench.errors import RangeError, ShapeError
+from ohmbench.kernels.parallel import in_parts, part_bounds
 from ohmbench.stats import Interval, proportion_interval
 
-# Images run at once: the int64 copies of their pixels and sums stay within some tens of MB.
-_CHUNK_IMAGES = 1000
+# Images run at once: what lies between their pixels and their results stays in the cache.
+_CHUNK_IMAGES = 500
 
 
-def infer_all(network: Int8Network, images: NDArray[np.uint8]) -> Inference:
-    """``golden.infer`` over any number of images, a part at a time. Raises as ``infer`` does."""
-    starts = range(0, max(1, len(images)), _CHUNK_IMAGES)
-    parts = [infer(network, images[start : start + _CHUNK_IMAGES]) for start in starts]
-    return Inference(*(np.concatenate(rows) for rows in zip(*map(_fields, parts), strict=True)))
+def infer_all(
+    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenPath = "auto"
+) -> Inference:
+    """``golden.infer`` over any number of images, parts side by side. Raises as ``infer`` does."""
+    first = infer(network, images[:_CHUNK_IMAGES], path=path)
+    if len(images) <= _CHUNK_IMAGES:
+        return first
+    whole = Inference(*(np.empty((len(images), *x.shape[1:]), x.dtype) for x in _fields(first)))
+
+    def run(_: int, begin: int, end: int) -> None:
+        for start in range(begin, end, _CHUNK_IMAGES):
+            chunk = slice(start, min(end, start + _CHUNK_IMAGES))
+            found = infer(network, images[chunk], path=path)
+            for into, part in zip(_fields(whole), _fields(found), strict=True):
+                into[chunk] = part
+
+    in_parts(part_bounds(len(images), _CHUNK_IMAGES), run, serial=False)
+    return whole
 
 
-def _fields(found: Inference) -> tuple[NDArray[np.generic], ...]:
+def _fields(found: Inference) -> tuple[NDArray[Any], ...]:
     return tuple(vars(found).values())
 
 

@@ -7,7 +7,9 @@
     class  = the first index of the largest logit;  value = its logit
 
 The inputs ``x`` are uint8. Written twice, for each to check the other: ``infer`` in int64 arrays
-with every intermediate, ``infer_plain`` in Python's unbounded integers, one step at a time.
+with every intermediate, ``infer_plain`` in Python's unbounded integers, one step at a time. The
+products of ``infer`` come from floating-point units, exact all the same (``integer_product``),
+unless its path is "plain".
 
 Source: FANN (digital half). Its documentation says that the requantisation rounds; its RTL
 truncates, and so does this.
@@ -17,14 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.network import Int8Network
 from ohmbench.errors import DtypeError, RangeError, ShapeError
+from ohmbench.kernels.integer_product import integer_product
 
 ACTIVATION_MAX = 255
+
+GoldenPath: TypeAlias = Literal["auto", "plain"]
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,28 @@ def check_images(network: Int8Network, images: NDArray[np.uint8]) -> None:
         )
 
 
-def infer(network: Int8Network, images: NDArray[np.uint8]) -> Inference:
+def _plain_product(x: NDArray[np.uint8], w: NDArray[np.int8]) -> NDArray[np.int64]:
+    return x.astype(np.int64) @ w.T.astype(np.int64)
+
+
+_PRODUCTS = {"auto": integer_product, "plain": _plain_product}
+
+
+def infer(
+    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenPath = "auto"
+) -> Inference:
     """Run ``images``, uint8 (n, inputs). Raises DtypeError or ShapeError.
 
     No int64 can wrap: the sizes that ``Int8Network`` admits keep every number under 2**48.
     """
     check_images(network, images)
     (w1, w2), (b1, b2) = network.weight, network.bias
-    acc1 = images.astype(np.int64) @ w1.T.astype(np.int64) + b1
+    product_of = _PRODUCTS[path]
+    acc1 = product_of(images, w1) + b1
     r = np.maximum(acc1, 0)
     product = r * network.M
     hidden = np.minimum(product >> network.S, ACTIVATION_MAX).astype(np.uint8)
-    logits = hidden.astype(np.int64) @ w2.T.astype(np.int64) + b2
+    logits = product_of(hidden, w2) + b2
     classes = logits.argmax(axis=1)  # numpy's argmax is the first index by contract
     values = np.take_along_axis(logits, classes[:, None], axis=1)[:, 0]
     return Inference(acc1, r, product, hidden, logits, classes, values)

@@ -19,9 +19,10 @@ from ohmbench.floatgate.power import (
 from ohmbench.floatgate.programming import FG_ARRAY, FG_ARRAY_WTA, ProgrammableSet
 from ohmbench.floatgate.ranges import count_out_of_range
 from ohmbench.floatgate.relu import relu, relu_smooth
+from ohmbench.floatgate.rows import line_currents
 from ohmbench.floatgate.sigmoid import sigmoid
 from ohmbench.floatgate.store import StoredNetwork, load_network, save_network
-from ohmbench.floatgate.synapse import EKV, SUBTHRESHOLD, WTA_CELL, LineCurrents, line_currents
+from ohmbench.floatgate.synapse import EKV, SUBTHRESHOLD, WTA_CELL, LineCurrents
 from ohmbench.floatgate.transistor import Line, current_to_voltage
 from ohmbench.floatgate.wta import wta, wta_transistor
 

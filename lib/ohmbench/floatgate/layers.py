@@ -8,8 +8,9 @@ from enum import Enum
 import torch
 
 from ohmbench.floatgate.relu import relu, relu_smooth
+from ohmbench.floatgate.rows import RowPath, line_currents
 from ohmbench.floatgate.sigmoid import sigmoid
-from ohmbench.floatgate.synapse import EKV, WTA_CELL, Cell, LineCurrents, line_currents
+from ohmbench.floatgate.synapse import EKV, WTA_CELL, Cell, LineCurrents
 from ohmbench.floatgate.transistor import Line, current_to_voltage
 from ohmbench.floatgate.wta import wta
 
@@ -71,9 +72,9 @@ class FGLayer(torch.nn.Module):
         self.activation = activation
         self.cell: Cell = activation.cell if cell is None else cell
 
-    def currents(self, v: torch.Tensor) -> LineCurrents:
+    def currents(self, v: torch.Tensor, *, path: RowPath = "auto") -> LineCurrents:
         """Line currents (..., out) in ampere for gate voltages ``v`` (..., in) in volt."""
-        return line_currents(self.cell, v, self.weight, self.bias)
+        return line_currents(self.cell, v, self.weight, self.bias, path=path)
 
     def forward(self, v: torch.Tensor) -> torch.Tensor:
         """Outputs (..., out): volt, or dimensionless for WTA."""

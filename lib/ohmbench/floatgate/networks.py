@@ -15,6 +15,7 @@ from ohmbench.floatgate.programming import (
     ProgrammableSet,
     Violations,
 )
+from ohmbench.floatgate.rows import RowPath
 from ohmbench.floatgate.synapse import LineCurrents
 
 
@@ -114,11 +115,14 @@ class FGNetwork(torch.nn.Module):
         """The layers with their own type, which ModuleList forgets."""
         return [layer for layer in self.layers if isinstance(layer, FGLayer)]
 
-    def trace(self, v: torch.Tensor) -> list[LayerTrace]:
-        """Every layer's voltages and currents for gate voltages ``v`` (..., inputs) in volt."""
+    def trace(self, v: torch.Tensor, *, path: RowPath = "auto") -> list[LayerTrace]:
+        """Every layer's voltages and currents for gate voltages ``v`` (..., inputs) in volt.
+
+        ``path`` as in ``rows``: "plain" is the reference.
+        """
         steps = []
         for layer in self.fg_layers:
-            currents = layer.currents(v)
+            currents = layer.currents(v, path=path)
             out = layer.activation.output(currents)
             steps.append(LayerTrace(v, currents, out))
             v = out

@@ -57,9 +57,14 @@ class RangeCount:
 
 @dataclass
 class RangeCounts:
-    """Counts per curve operand, in the order of first use."""
+    """Counts per curve operand, in the order of first use.
+
+    ``by_plain_path`` counts the cells that were evaluated by their plain formulas because the fast
+    path's error bound does not reach them (``rows``).
+    """
 
     by_label: dict[str, RangeCount] = field(default_factory=dict)
+    by_plain_path: int = 0
 
     def add(self, fitted: FittedRange, x: torch.Tensor, times: int) -> None:
         count = self.by_label.setdefault(fitted.label, RangeCount(fitted))
@@ -105,3 +110,10 @@ def observe(fitted: FittedRange, x: torch.Tensor, *, times: int = 1) -> None:
     counts = _active.get()
     if counts is not None:
         counts.add(fitted, x.detach(), times)
+
+
+def count_by_plain_path(cells: int) -> None:
+    """Called where ``cells`` evaluations leave the fast path for the plain one."""
+    counts = _active.get()
+    if counts is not None:
+        counts.by_plain_path += cells

@@ -39,13 +39,19 @@ class LineCurrents(NamedTuple):
 
 
 class Cell(Protocol):
-    """One kind of synapse; ``current`` broadcasts gate voltages against weights."""
+    """One kind of synapse; ``current`` broadcasts gate voltages against weights.
+
+    ``observe`` counts what of that lies outside the fitted ranges; ``current`` does so itself.
+    """
 
     @property
     def name(self) -> str: ...
     @property
     def positive_only(self) -> bool: ...
+    @property
+    def i_leak_A(self) -> float: ...
     def check(self, name: str, w: torch.Tensor) -> None: ...
+    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None: ...
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor: ...
 
 
@@ -98,10 +104,13 @@ class EKVCell:
     def check(self, name: str, w: torch.Tensor) -> None:
         check_weight(name, w, largest_A=self.largest_A, zero_allowed=False)
 
+    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        _observe_cells(self.fitted_v, v, self.fitted_w, w.abs())
+
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
+        self.observe(v, w)
         magnitude = w.abs()
-        _observe_cells(self.fitted_v, v, self.fitted_w, magnitude)
         ln_w = magnitude.log()
         i_s = self.is1 * ln_w + self.is0
         x = self.a * v.clamp(max=V_DD_V) - (self.b1 * ln_w + self.b0)
@@ -131,10 +140,13 @@ class SubthresholdCell:
     def check(self, name: str, w: torch.Tensor) -> None:
         check_weight(name, w, largest_A=self.largest_A, zero_allowed=False)
 
+    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        _observe_cells(self.fitted_v, v, self.fitted_w, w.abs())
+
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
+        self.observe(v, w)
         magnitude = w.abs()
-        _observe_cells(self.fitted_v, v, self.fitted_w, magnitude)
         slope = self.k1 * magnitude.log10() + self.k0
         return w * ((v.clamp(max=V_DD_V) - V_DD_V) * slope).exp() + w.sign() * self.i_leak_A
 
@@ -169,10 +181,13 @@ class WTACell:
             first = [int(i) for i in (w < 0).nonzero()[0]]
             raise RangeError(f"{name}{first} is negative, but a WTA cell holds weights >= 0 only")
 
+    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        _observe_cells(self.fitted_v, v, self.fitted_w, w.abs())
+
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere, >= 0, for broadcastable ``v`` (V) and ``w`` (A)."""
+        self.observe(v, w)
         magnitude = w.abs()
-        _observe_cells(self.fitted_v, v, self.fitted_w, magnitude)
         i_s = self.is1 * magnitude + self.is0
         x = (self.a1 * magnitude + self.a0) * v.clamp(max=V_DD_V) - (self.b1 * magnitude + self.b0)
         return i_s * _softplus(x).square() + self.i_leak_A
@@ -181,6 +196,14 @@ class WTACell:
 EKV = EKVCell()
 SUBTHRESHOLD = SubthresholdCell()
 WTA_CELL = WTACell()
+
+
+def check_operands(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
+    """Raise what ``line_currents`` raises for operands that it does not take."""
+    check_layer(v, w, bias)
+    check_floating("input", v)
+    check_floating("bias", bias)
+    cell.check("weight", w)
 
 
 def line_currents(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> LineCurrents:
@@ -192,10 +215,7 @@ def line_currents(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tens
 
     Raises ShapeError, DtypeError, NonFiniteError, ZeroWeightError, RangeError.
     """
-    check_layer(v, w, bias)
-    check_floating("input", v)
-    check_floating("bias", bias)
-    cell.check("weight", w)
+    check_operands(cell, v, w, bias)
     i = cell.current(v.unsqueeze(-2), w)
     pos = torch.where(w >= 0, i, 0).sum(-1) + bias.clamp(min=0)
     if cell.positive_only:

@@ -1,0 +1,39 @@
+"""Line currents of floating-gate rows by the fastest path there is for the operands."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import torch
+
+from ohmbench.errors import OperandError
+from ohmbench.floatgate import synapse
+from ohmbench.floatgate.ranges import count_by_plain_path
+from ohmbench.floatgate.synapse import Cell, LineCurrents
+from ohmbench.kernels import fused_cells
+
+RowPath: TypeAlias = Literal["auto", "plain", "fused"]
+
+
+def line_currents(
+    cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, *, path: RowPath = "auto"
+) -> LineCurrents:
+    """``synapse.line_currents`` by the named path: "plain" is the reference, "auto" the fastest.
+
+    The fused path takes the published cells on the CPU. Operands outside its box go through the
+    plain one, which counts (``ranges.RangeCounts.by_plain_path``). Raises what the reference
+    raises, and OperandError where the fused path was asked for by name and cannot take the cell.
+    """
+    if path != "plain":
+        synapse.check_operands(cell, v, w, bias)
+        supported = fused_cells.supports(cell, v, w)
+        if path == "fused" and not supported:
+            raise OperandError(
+                "the fused path takes the published cells in float32 or float64 on the CPU, not "
+                f"{cell.name} in {v.dtype} on {v.device.type}"
+            )
+        if supported and fused_cells.BOXES[cell.name].holds(v, w):
+            return fused_cells.line_currents(cell, v, w, bias)
+        if supported:
+            count_by_plain_path(v.shape[:-1].numel() * w.numel())
+    return synapse.line_currents(cell, v, w, bias)

@@ -1,0 +1,267 @@
+"""Floating-gate rows in one pass over their cells, with gradients, for the three published cells.
+
+The plain formulation broadcasts (batch, out, in) a dozen times; here nothing of that size is ever
+stored (``cell_pass``), and what depends on a voltage or a weight alone is computed once for each:
+``exp(a v - b(w)) = exp(a v) exp(-b(w))``. On the way back the terms are computed anew.
+
+What depends on weights alone is computed in float64 whatever the operands, so that float32 rows
+come out closer to the formulas than the plain path in float32. ``row_error`` bounds how close, on
+the whole of ``BOXES``; outside them the plain path has to be taken.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import torch
+
+from ohmbench.floatgate.synapse import (
+    EKV,
+    SUBTHRESHOLD,
+    V_DD_V,
+    WTA_CELL,
+    Cell,
+    EKVCell,
+    LineCurrents,
+    SubthresholdCell,
+    WTACell,
+)
+from ohmbench.kernels import cell_pass
+from ohmbench.kernels.parallel import in_parts, part_bounds
+
+Tensor: TypeAlias = torch.Tensor
+
+_MIDDLE_V = 2.125
+"""Voltages are taken from here: differences are exact, and products small, from 1.07 to 2.5 V."""
+
+_LOG2E = 1 / math.log(2)
+_GRAIN = 4  # samples
+_SERIAL_BELOW = 1 << 16  # cells of a batch that are done before a second thread is awake
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where the error bound holds: gate voltages from ``v_low_V`` (what is above the supply counts
+    as the supply) and magnitudes of weights from ``w_low_A`` to ``w_high_A``."""
+
+    v_low_V: float
+    w_low_A: float
+    w_high_A: float
+
+    def holds(self, v: Tensor, w: Tensor) -> bool:
+        """Whether every voltage and weight lies in it; empty operands do."""
+        if v.numel() == 0 or w.numel() == 0:
+            return True
+        magnitude = w.detach().abs()
+        return bool(
+            (v.detach().min() >= self.v_low_V)
+            & (magnitude.min() >= self.w_low_A)
+            & (magnitude.max() <= self.w_high_A)
+        )
+
+
+BOXES = {
+    # Beyond the operating box the leak is all there is of a cell, to 1e-10 of it.
+    EKV.name: Box(1.0, 1e-16, 4e-5),
+    # No leak here: the box ends where float32 currents underflow.
+    SUBTHRESHOLD.name: Box(1.7, 1e-12, 1e-5),
+    WTA_CELL.name: Box(1.7, 0.0, WTA_CELL.largest_A),
+}
+"""By name of the cell."""
+
+# Roundings of one cell's current, in units of half the distance from 1 to the next number, counted
+# over the box: of an EKV cell 15 of a (v - middle), 2 of its exponential, 2 of the product with
+# exp(-b) and 4 of the logarithm, all doubled by the square, and 2 of the amplitude. The others'
+# exponents, in bits, are rounded before they are large: |p x| and |q| add up to 51 (WTA), |p x| to
+# 73 (subthreshold), each times ln 2.
+_CELL_ROUNDINGS = {EKV.name: 48.0, SUBTHRESHOLD.name: 56.0, WTA_CELL.name: 88.0}
+_POLYNOMIALS = {torch.float32: 0.0, torch.float64: 4e-13}
+"""Errors of the fits themselves, beyond what is counted as roundings."""
+
+
+def row_error(cell: Cell, dtype: torch.dtype, inputs: int) -> float:
+    """Bound of the relative error of a line current of ``inputs`` cells, without bias.
+
+    Against the cell's formula evaluated exactly on the same operands; every current of a line has
+    the same sign, so errors of cells do not grow in the sum.
+    """
+    half = torch.finfo(dtype).eps / 2
+    sums = math.ceil(inputs / cell_pass.LANES) + 2
+    return (_CELL_ROUNDINGS[cell.name] + sums) * half + _POLYNOMIALS[dtype]
+
+
+def supports(cell: Cell, v: Tensor, w: Tensor) -> bool:
+    """Whether this path exists for the cell, and for operands of this type and place."""
+    # Equal in every constant: the bounds were derived for these.
+    return (
+        cell in (EKV, SUBTHRESHOLD, WTA_CELL)
+        and v.device.type == w.device.type == "cpu"
+        and v.dtype == w.dtype
+        and v.dtype in _POLYNOMIALS
+    )
+
+
+class _Terms(NamedTuple):
+    """What depends on weights alone, (out, in), as ``cell_pass`` takes it."""
+
+    p: Tensor
+    q: Tensor
+    amplitude: Tensor
+
+
+class _Form(Protocol):
+    """How one kind of cell is written for ``cell_pass``. ``magnitude`` is |w| in float64."""
+
+    kind: int
+    slope: float  # of the summed ``of_gate`` to the gradient by the voltage, per volt
+
+    def gate(self, v: Tensor) -> Tensor:
+        """What depends on voltages (batch, in), not above the supply, alone."""
+        ...
+
+    def terms(self, magnitude: Tensor) -> _Terms: ...
+
+    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
+        """Gradient (out, in) by |w| from the ``sums`` (3, out, in) of ``cell_pass``."""
+        ...
+
+
+class _EKVForm:
+    kind = cell_pass.EKV
+
+    def __init__(self, cell: EKVCell) -> None:
+        self._cell = cell
+        self.slope = 2 * cell.a
+
+    def gate(self, v: Tensor) -> Tensor:
+        return (self._cell.a * (v - _MIDDLE_V)).exp()
+
+    def terms(self, magnitude: Tensor) -> _Terms:
+        c = self._cell
+        ln_w = magnitude.log()
+        p = (c.a * _MIDDLE_V - (c.b1 * ln_w + c.b0)).exp()
+        return _Terms(p, p, c.is1 * ln_w + c.is0)
+
+    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
+        c = self._cell
+        return (c.is1 * sums[0] - 2 * c.b1 * amplitude * sums[1]) / magnitude
+
+
+class _WTAForm:
+    kind = cell_pass.SOFTPLUS
+    slope = 2 / _LOG2E
+
+    def __init__(self, cell: WTACell) -> None:
+        self._cell = cell
+
+    def gate(self, v: Tensor) -> Tensor:
+        return v - _MIDDLE_V
+
+    def terms(self, magnitude: Tensor) -> _Terms:
+        c = self._cell
+        a, b = c.a1 * magnitude + c.a0, c.b1 * magnitude + c.b0
+        return _Terms(a * _LOG2E, (a * _MIDDLE_V - b) * _LOG2E, c.is1 * magnitude + c.is0)
+
+    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
+        c = self._cell
+        # x = (a1 v - b1) w + ..., v being middle + gate.
+        of_x = c.a1 * sums[2] + (c.a1 * _MIDDLE_V - c.b1) * sums[1]
+        return c.is1 * sums[0] + 2 * amplitude * of_x
+
+
+class _SubthresholdForm:
+    kind = cell_pass.EXPONENTIAL
+    slope = 1 / _LOG2E
+
+    def __init__(self, cell: SubthresholdCell) -> None:
+        self._cell = cell
+
+    def gate(self, v: Tensor) -> Tensor:
+        return v - V_DD_V
+
+    def terms(self, magnitude: Tensor) -> _Terms:
+        p = (self._cell.k1 * magnitude.log10() + self._cell.k0) * _LOG2E
+        return _Terms(p, torch.zeros_like(p), magnitude)
+
+    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
+        return sums[0] + self._cell.k1 / math.log(10) * sums[2]
+
+
+_FORMS: dict[str, _Form] = {
+    EKV.name: _EKVForm(EKV),
+    SUBTHRESHOLD.name: _SubthresholdForm(SUBTHRESHOLD),
+    WTA_CELL.name: _WTAForm(WTA_CELL),
+}
+
+
+class _Rows(torch.autograd.Function):
+    """Magnitudes of both line currents (batch, out) of ``v`` (batch, in) and ``w`` (out, in)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, form: _Form, i_leak_A: float, v: Tensor, w: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        dtype = v.dtype
+        gate = form.gate(v.clamp(max=V_DD_V)).contiguous()
+        terms = _Terms(*(x.to(dtype) for x in form.terms(w.double().abs())))
+        feeds_pos = w >= 0
+        i_pos = torch.where(feeds_pos, terms.amplitude, 0)
+        i_neg = terms.amplitude - i_pos
+        count = feeds_pos.sum(1)
+        leak = i_leak_A * torch.stack([count, w.shape[1] - count]).double()
+        pos, neg = (v.new_empty(len(v), len(w)) for _ in range(2))
+        cells = [x.contiguous().numpy() for x in (gate, terms.p, terms.q, i_pos, i_neg, leak)]
+        out = (pos.numpy(), neg.numpy())
+        in_parts(
+            part_bounds(len(v), _GRAIN),
+            lambda _, lo, hi: cell_pass.evaluate(form.kind, *cells, lo, hi, *out),
+            serial=len(v) * w.numel() < _SERIAL_BELOW,
+        )
+        ctx.form = form
+        ctx.save_for_backward(v, w, gate, *terms)
+        return pos, neg
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, of_pos: Tensor, of_neg: Tensor) -> Any:
+        v, w, gate, p, q, amplitude = ctx.saved_tensors
+        form: _Form = ctx.form
+        bounds = part_bounds(len(v), _GRAIN)
+        of_gate = torch.zeros_like(gate)
+        sums = v.new_zeros(len(bounds) - 1, 3, *w.shape)
+        feeds_pos = (w >= 0).to(v.dtype)
+        cells = [x.contiguous().numpy() for x in (gate, p, q, amplitude, feeds_pos)]
+        wanted = [x.contiguous().numpy() for x in (of_pos, of_neg)]
+        found, parts = of_gate.numpy(), sums.numpy()
+        in_parts(
+            bounds,
+            lambda k, lo, hi: cell_pass.differentiate(
+                form.kind, *cells, *wanted, lo, hi, found, parts[k]
+            ),
+            serial=len(v) * w.numel() < _SERIAL_BELOW,
+        )
+        of_v = torch.where(v <= V_DD_V, form.slope * of_gate, 0)
+        total = sums.sum(0, dtype=torch.float64)
+        magnitude = w.double().abs()
+        of_w = w.sign() * form.of_magnitude(total, amplitude.double(), magnitude).to(w.dtype)
+        return None, None, of_v, of_w
+
+
+_rows: Callable[[_Form, float, Tensor, Tensor], tuple[Tensor, Tensor]] = _Rows.apply
+
+
+def line_currents(cell: Cell, v: Tensor, w: Tensor, bias: Tensor) -> LineCurrents:
+    """``synapse.line_currents`` of operands that ``takes`` admits.
+
+    Gradients are those of the formulas; second derivatives are the plain path's alone.
+    """
+    cell.observe(v.unsqueeze(-2), w)
+    batch = v.shape[:-1]
+    pos, neg = _rows(_FORMS[cell.name], cell.i_leak_A, v.reshape(batch.numel(), v.shape[-1]), w)
+    pos = pos.reshape(*batch, len(w)) + bias.clamp(min=0)
+    if cell.positive_only:
+        return LineCurrents(pos, torch.zeros_like(pos))
+    return LineCurrents(pos, bias.clamp(max=0) - neg.reshape(*batch, len(w)))

@@ -1,0 +1,50 @@
+"""Cutting a batch into parts that run side by side, the same parts whatever the number of threads.
+
+Sums over a batch are added part by part in order: one seed, same bits.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+PARTS = 8
+"""At most so many parts."""
+
+_pool: ThreadPoolExecutor | None = None
+
+
+def _forget_pool() -> None:
+    global _pool
+    _pool = None
+
+
+# A child process inherits the pool without its threads, and would wait for them for ever.
+os.register_at_fork(after_in_child=_forget_pool)
+
+
+def part_bounds(count: int, grain: int) -> list[int]:
+    """First item of each part of ``count`` items, a multiple of ``grain``; ``count`` at the end."""
+    grains = -(-count // grain)
+    parts = min(grains, PARTS)
+    return [min(count, grain * (grains * p // parts)) for p in range(parts)] + [count]
+
+
+def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, serial: bool) -> None:
+    """Run ``job(part, first, last)`` for each part, in torch's number of threads unless ``serial``.
+
+    Threads of Python, not of a compiler's runtime: compiled kernels let go of the interpreter.
+    """
+    global _pool
+    parts = len(bounds) - 1
+    threads = min(torch.get_num_threads(), parts)
+    if serial or threads <= 1:
+        for p in range(parts):
+            job(p, bounds[p], bounds[p + 1])
+        return
+    if _pool is None or _pool._max_workers != threads:
+        _pool = ThreadPoolExecutor(threads)
+    list(_pool.map(lambda p: job(p, bounds[p], bounds[p + 1]), range(parts)))
