@@ -1,0 +1,322 @@
+"""The compiled path of floating-gate rows: the formulas within derived bounds, on the whole box."""
+
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ohmbench.errors import NonFiniteError, OperandError
+from ohmbench.floatgate import (
+    EKV,
+    SUBTHRESHOLD,
+    WTA_CELL,
+    count_out_of_range,
+    evaluate,
+    line_currents,
+    load_network,
+    synapse,
+)
+from ohmbench.floatgate.synapse import V_DD_V
+from ohmbench.kernels import fused_cells
+from ohmbench.kernels.fused_cells import BOXES, row_error
+from ohmbench.kernels.parallel import in_parts, part_bounds
+from ohmbench.weights import stored
+from tests.unit.row_checks import (
+    CELLS,
+    DTYPES,
+    OPERATING_A,
+    OPERATING_V,
+    error_of_currents,
+    error_of_gradients,
+    operands,
+)
+
+cells = pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
+dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
+drawn = given(
+    cell=st.sampled_from(CELLS),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 10_000),
+    batch=st.integers(0, 40),
+    out=st.integers(1, 6),
+    inputs=st.sampled_from((1, 2, 15, 16, 17, 64, 100, 127, 128, 129, 300)),
+)
+
+
+def fused(cell, v, w, bias):
+    return line_currents(cell, v, w, bias, path="fused")
+
+
+@drawn
+def test_currents(cell, dtype, seed, batch, out, inputs) -> None:
+    ops = operands(cell, seed, batch=batch, out=out, inputs=inputs, dtype=dtype)
+    assert error_of_currents(fused, ops) <= 1
+
+
+@drawn
+def test_gradients(cell, dtype, seed, batch, out, inputs) -> None:
+    ops = operands(cell, seed, batch=batch, out=out, inputs=inputs, dtype=dtype)
+    assert error_of_gradients(fused, ops, seed) <= 1
+
+
+@cells
+def test_bounds_are_what_is_promised(cell) -> None:
+    """1e-5 in float32 and 1e-9 in float64, for rows as long as an image and longer."""
+    assert row_error(cell, torch.float32, 4096) <= 1e-5
+    assert row_error(cell, torch.float64, 4096) <= 1e-9
+    box = BOXES[cell.name]
+    assert box.v_low_V <= OPERATING_V[0]
+    assert box.w_low_A <= OPERATING_A[0]
+    assert box.w_high_A >= min(OPERATING_A[1], cell.largest_A)
+
+
+@cells
+@dtypes
+def test_the_whole_box_on_a_grid(cell, dtype) -> None:
+    """One cell a row: nothing averages out."""
+    v = torch.linspace(1.7, 2.5, 401, dtype=dtype)[:, None].clamp(min=1.7000001)
+    box = BOXES[cell.name]
+    low, high = max(box.w_low_A, 1e-12) * (1 + 1e-6), min(box.w_high_A, 1e-5) * (1 - 1e-6)
+    w = torch.logspace(*torch.tensor([low, high]).log10().tolist(), 301, dtype=dtype)[:, None]
+    bias = torch.zeros(len(w), dtype=dtype)
+    found = fused(cell, v, w, bias).pos.double()
+    exact = synapse.line_currents(cell, v.double(), w.double(), bias.double()).pos
+    assert float((found / exact - 1).abs().max()) <= row_error(cell, dtype, 1)
+
+
+FORMS = fused_cells._FORMS
+
+
+def plant(name, form, monkeypatch):
+    """One constant of ``form`` off by 1e-4, or voltages by 10 uV, or the supply by 0.1 V."""
+    cell = form._cell
+    if name == "slope":
+        monkeypatch.setattr(form, "slope", form.slope * 1.0001)
+    elif name == "middle":
+        monkeypatch.setattr(form, "gate", lambda v, gate=form.gate: gate(v + 1e-5))
+    elif name == "supply":
+        monkeypatch.setattr(fused_cells, "V_DD_V", 2.6)
+    else:
+        monkeypatch.setattr(form, "_cell", replace(cell, **{name: getattr(cell, name) * 1.0001}))
+
+
+FAULTS = [
+    (cell, name)
+    for cell, names in (
+        (EKV, ("is0", "is1", "a", "b0", "b1", "slope", "middle", "supply")),
+        (SUBTHRESHOLD, ("k0", "k1", "slope", "middle", "supply")),
+        (WTA_CELL, ("is0", "is1", "a0", "a1", "b0", "b1", "slope", "middle", "supply")),
+    )
+    for name in names
+]
+
+
+@dtypes
+@pytest.mark.parametrize(("cell", "fault"), FAULTS, ids=lambda x: getattr(x, "name", x))
+def test_a_constant_that_is_off_is_noticed(cell, fault, dtype, monkeypatch) -> None:
+    ops = operands(cell, 1, batch=20, out=5, inputs=20, dtype=dtype)
+    assert max(error_of_currents(fused, ops), error_of_gradients(fused, ops, 1)) <= 1
+    plant(fault, FORMS[cell.name], monkeypatch)
+    assert max(error_of_currents(fused, ops), error_of_gradients(fused, ops, 1)) > 1
+
+
+PLANTED_PATHS = {
+    "lines swapped": lambda c: type(c)(-c.neg, -c.pos),
+    "leak left out": lambda c: type(c)(c.pos - 7e-12, c.neg),
+    "a rounding too many": lambda c: type(c)(c.pos.half().to(c.pos.dtype), c.neg),
+    "bias counted twice": lambda c: type(c)(c.pos + 1e-12, c.neg),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED_PATHS)
+def test_a_wrong_path_is_noticed(name) -> None:
+    ops = operands(EKV, 3, batch=20, out=5, inputs=20, dtype=torch.float32)
+    change = PLANTED_PATHS[name]
+    assert error_of_currents(lambda *o: change(fused(*o)), ops) > 1
+
+
+def test_wrong_gradients_are_noticed() -> None:
+    class Scaled(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.clone()
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 1.0001
+
+    ops = operands(EKV, 3, batch=20, out=5, inputs=20, dtype=torch.float32)
+    for place in (0, 1):
+
+        def path(cell, v, w, bias, place=place):
+            operand = [v, w]
+            operand[place] = Scaled.apply(operand[place])
+            return fused(cell, *operand, bias)
+
+        assert error_of_gradients(path, ops, 0) > 1
+
+
+class TestChoice:
+    """Which path is taken, and what is counted."""
+
+    def test_inside_the_box_the_fused_one(self) -> None:
+        ops = operands(EKV, 0, batch=3, out=4, inputs=50, dtype=torch.float32)
+        with count_out_of_range() as counts:
+            auto = line_currents(*ops)
+        assert counts.by_plain_path == 0
+        assert torch.equal(auto.pos, fused(*ops).pos)
+        assert not torch.equal(auto.pos, line_currents(*ops, path="plain").pos)
+
+    @pytest.mark.parametrize("path", ["auto", "fused"])
+    @pytest.mark.parametrize(
+        ("cell", "v", "w"),
+        [
+            (EKV, 0.99, 1e-8),
+            (EKV, 2.0, -9e-17),
+            (EKV, 2.0, 4.2e-5),
+            (SUBTHRESHOLD, 1.69, 1e-8),
+            (SUBTHRESHOLD, 2.0, 0.9e-12),
+            (SUBTHRESHOLD, 2.0, -1.1e-5),
+            (WTA_CELL, 1.69, 1e-6),
+        ],
+    )
+    def test_outside_the_plain_one_counted(self, cell, v, w, path) -> None:
+        ops = operands(cell, 1, batch=3, out=4, inputs=5, dtype=torch.float32)
+        ops.v[1, 2] = v
+        ops.w[2, 3] = w
+        with count_out_of_range() as counts:
+            found = line_currents(*ops, path=path)
+        expected = line_currents(*ops, path="plain")
+        assert counts.by_plain_path == 3 * 4 * 5
+        assert all(torch.equal(x, y) for x, y in zip(found, expected, strict=True))
+
+    def test_other_constants_the_plain_one(self) -> None:
+        ops = operands(EKV, 1, batch=3, out=4, inputs=5, dtype=torch.float64)
+        ops = ops._replace(cell=replace(EKV, b0=EKV.b0 + 1))
+        found, expected = line_currents(*ops), line_currents(*ops, path="plain")
+        assert all(torch.equal(x, y) for x, y in zip(found, expected, strict=True))
+        with pytest.raises(OperandError, match="takes the published cells"):
+            fused(*ops)
+
+    @cells
+    def test_ranges_are_counted_on_both(self, cell) -> None:
+        ops = operands(cell, 5, batch=3, out=4, inputs=50, dtype=torch.float32)
+        seen = []
+        for path in ("plain", "fused"):
+            with count_out_of_range() as counts:
+                line_currents(*ops, path=path)
+            seen.append([(c.fitted.label, c.seen, c.below, c.above) for c in counts])
+        assert seen[0] == seen[1]
+        assert seen[0][0][1] == 3 * 4 * 50
+
+    @pytest.mark.parametrize("path", ["auto", "plain", "fused"])
+    def test_bad_operands_are_refused_alike(self, path) -> None:
+        ops = operands(EKV, 0, batch=3, out=4, inputs=5, dtype=torch.float32)
+        ops.v[1, 1] = float("nan")
+        with pytest.raises(NonFiniteError, match=r"input\[1, 1\] is nan"):
+            line_currents(*ops, path=path)
+
+
+class TestShapes:
+    @pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 0, 3)])
+    def test_any_batch(self, shape) -> None:
+        g = torch.Generator().manual_seed(0)
+        v = 1.8 + 0.7 * torch.rand(*shape, 6, generator=g)
+        w = 1e-7 * torch.randn(4, 6, generator=g)
+        found, expected = (line_currents(EKV, v, w, w[:, 0], path=p) for p in ("fused", "plain"))
+        for x, y in zip(found, expected, strict=True):
+            assert x.shape == y.shape == (*shape, 4)
+            assert torch.allclose(x, y, rtol=1e-4)
+
+    def test_operands_that_are_not_contiguous(self) -> None:
+        ops = operands(EKV, 2, batch=6, out=6, inputs=6, dtype=torch.float64)
+        strided = ops._replace(v=ops.v.t().contiguous().t(), w=ops.w.t().contiguous().t())
+        for x, y in zip(fused(*strided), fused(*ops), strict=True):
+            assert torch.equal(x, y)
+        row = ops._replace(v=ops.v[:1].expand(5, 6))
+        assert error_of_gradients(fused, row, 0) <= 1
+
+    def test_rows_without_inputs(self) -> None:
+        pos, neg = fused(EKV, torch.ones(3, 0), torch.ones(2, 0), torch.tensor([1e-9, -1e-9]))
+        assert pos.tolist() == [[pytest.approx(1e-9), 0.0]] * 3
+        assert neg.tolist() == [[0.0, pytest.approx(-1e-9)]] * 3
+
+
+@cells
+def test_the_supply_is_the_last_voltage_with_a_gradient(cell) -> None:
+    w = torch.tensor([[1e-8, 1e-7]])
+    v = torch.tensor([[V_DD_V, V_DD_V], [2.6, 2.6]], requires_grad=True)
+    pos = fused(cell, v, w, torch.zeros(1)).pos
+    assert torch.equal(pos[0], pos[1])
+    pos.sum().backward()
+    assert bool((v.grad[0] > 0).all())
+    assert v.grad[1].tolist() == [0, 0]
+
+
+def test_same_bits_for_any_number_of_threads() -> None:
+    ops = operands(EKV, 4, batch=200, out=30, inputs=64, dtype=torch.float32)
+    found = []
+    before = torch.get_num_threads()
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            v, w = ops.v.clone().requires_grad_(), ops.w.clone().requires_grad_()
+            pos, neg = fused(EKV, v, w, ops.bias)
+            (pos.sum() - 2 * neg.sum()).backward()
+            found.append((pos.detach(), neg.detach(), v.grad, w.grad))
+    finally:
+        torch.set_num_threads(before)
+    for other in found[1:]:
+        assert all(torch.equal(x, y) for x, y in zip(found[0], other, strict=True))
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_a_stored_network_answers_alike_on_both_paths(dtype) -> None:
+    data = load_network(stored("floatgate-digits"))
+    network, v = data.network.to(dtype), data.v.to(dtype)
+    with torch.no_grad():
+        plain, fast = (network.trace(v, path=path) for path in ("plain", "auto"))
+    assert torch.equal(plain[-1].out.argmax(1), fast[-1].out.argmax(1))
+    for a, b in zip(plain, fast, strict=True):
+        # Voltages: the second layer sees the first one's differences through its steep cells.
+        assert float((a.out - b.out).abs().max()) <= (1e-4 if dtype == torch.float32 else 1e-11)
+    assert evaluate(network, v, data.labels).ranges.by_plain_path == 0
+
+
+class TestParts:
+    @pytest.mark.parametrize("count", [0, 1, 3, 4, 5, 31, 32, 33, 1000])
+    def test_parts_cover_everything_once_in_whole_grains(self, count) -> None:
+        bounds = part_bounds(count, 4)
+        assert bounds[-1] == count
+        assert bounds == sorted(set(bounds))
+        assert all(b % 4 == 0 for b in bounds[:-1])
+        seen: list[int] = []
+        in_parts(bounds, lambda p, lo, hi: seen.extend(range(lo, hi)), serial=True)
+        assert seen == list(range(count))
+
+    def test_an_error_in_a_part_comes_out(self) -> None:
+        def job(part: int, first: int, last: int) -> None:
+            raise OperandError(f"part {part}")
+
+        with pytest.raises(OperandError, match="part 0"):
+            in_parts([0, 4, 8], job, serial=False)
+
+    @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+    def test_a_forked_process_has_threads_of_its_own(self) -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(2)
+        try:
+            in_parts([0, 4, 8], lambda *_: None, serial=False)  # the pool is there
+            child = multiprocessing.get_context("fork").Process(
+                target=in_parts, args=([0, 4, 8], lambda *_: None), kwargs={"serial": False}
+            )
+            child.start()
+            child.join(60)
+            assert child.exitcode == 0
+        finally:
+            torch.set_num_threads(before)
