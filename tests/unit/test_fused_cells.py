@@ -23,6 +23,7 @@ from ohmbench.floatgate import (
 )
 from ohmbench.floatgate.synapse import V_DD_V
 from ohmbench.kernels import fused_cells
+from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kernels.fused_cells import BOXES, row_error
 from ohmbench.kernels.parallel import in_parts, part_bounds
 from ohmbench.weights import stored
@@ -164,6 +165,10 @@ def test_wrong_gradients_are_noticed() -> None:
 class TestChoice:
     """Which path is taken, and what is counted."""
 
+    @pytest.fixture(autouse=True)
+    def _no_preference(self, monkeypatch):
+        monkeypatch.delenv(PATH_VARIABLE, raising=False)
+
     def test_inside_the_box_the_fused_one(self) -> None:
         ops = operands(EKV, 0, batch=3, out=4, inputs=50, dtype=torch.float32)
         with count_out_of_range() as counts:
@@ -280,7 +285,7 @@ def test_a_stored_network_answers_alike_on_both_paths(dtype) -> None:
     data = load_network(stored("floatgate-digits"))
     network, v = data.network.to(dtype), data.v.to(dtype)
     with torch.no_grad():
-        plain, fast = (network.trace(v, path=path) for path in ("plain", "auto"))
+        plain, fast = (network.trace(v, path=path) for path in ("plain", "fused"))
     assert torch.equal(plain[-1].out.argmax(1), fast[-1].out.argmax(1))
     for a, b in zip(plain, fast, strict=True):
         # Voltages: the second layer sees the first one's differences through its steep cells.

@@ -14,8 +14,8 @@ from ohmbench.errors import (
     ShapeError,
     ZeroWeightError,
 )
-from ohmbench.floatgate import EKV, SUBTHRESHOLD, WTA_CELL, line_currents
-from ohmbench.floatgate.synapse import V_DD_V, EKVCell
+from ohmbench.floatgate import EKV, SUBTHRESHOLD, WTA_CELL
+from ohmbench.floatgate.synapse import V_DD_V, EKVCell, line_currents
 from tests.unit.asserts import assert_gradient, assert_monotone, assert_odd
 from tests.unit.strategies import layer_operands, log_uniform
 

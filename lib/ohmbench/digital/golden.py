@@ -17,7 +17,7 @@ truncates, and so does this.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from ohmbench.digital.network import Int8Network
 from ohmbench.errors import DtypeError, RangeError, ShapeError
+from ohmbench.kernels.choice import plain_preferred
 from ohmbench.kernels.integer_product import integer_product
 
 ACTIVATION_MAX = 255
@@ -65,7 +66,10 @@ def _plain_product(x: NDArray[np.uint8], w: NDArray[np.int8]) -> NDArray[np.int6
     return x.astype(np.int64) @ w.T.astype(np.int64)
 
 
-_PRODUCTS = {"auto": integer_product, "plain": _plain_product}
+def _product(
+    path: GoldenPath,
+) -> Callable[[NDArray[np.uint8], NDArray[np.int8]], NDArray[np.int64]]:
+    return _plain_product if path == "plain" or plain_preferred() else integer_product
 
 
 def infer(
@@ -77,7 +81,7 @@ def infer(
     """
     check_images(network, images)
     (w1, w2), (b1, b2) = network.weight, network.bias
-    product_of = _PRODUCTS[path]
+    product_of = _product(path)
     acc1 = product_of(images, w1) + b1
     r = np.maximum(acc1, 0)
     product = r * network.M

@@ -11,6 +11,7 @@ from ohmbench.floatgate import synapse
 from ohmbench.floatgate.ranges import count_by_plain_path
 from ohmbench.floatgate.synapse import Cell, LineCurrents
 from ohmbench.kernels import fused_cells
+from ohmbench.kernels.choice import plain_preferred
 
 RowPath: TypeAlias = Literal["auto", "plain", "fused"]
 
@@ -18,13 +19,14 @@ RowPath: TypeAlias = Literal["auto", "plain", "fused"]
 def line_currents(
     cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, *, path: RowPath = "auto"
 ) -> LineCurrents:
-    """``synapse.line_currents`` by the named path: "plain" is the reference, "auto" the fastest.
+    """``synapse.line_currents`` by the named path: "plain" is the reference, "auto" the fastest
+    unless the user prefers the reference (``kernels.choice``).
 
     The fused path takes the published cells on the CPU. Operands outside its box go through the
     plain one, which counts (``ranges.RangeCounts.by_plain_path``). Raises what the reference
     raises, and OperandError where the fused path was asked for by name and cannot take the cell.
     """
-    if path != "plain":
+    if path == "fused" or (path == "auto" and not plain_preferred()):
         synapse.check_operands(cell, v, w, bias)
         supported = fused_cells.supports(cell, v, w)
         if path == "fused" and not supported:

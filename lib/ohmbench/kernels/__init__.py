@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from ohmbench.errors import OperandError
+from ohmbench.kernels.choice import plain_preferred
 from ohmbench.kernels.dense_circuit import DENSE_LIMIT, DenseRightHandSide
 from ohmbench.kernels.fused_circuit import FusedRightHandSide
 from ohmbench.kirchhoff.circuit import Circuit, PlainRightHandSide, RightHandSide
@@ -25,7 +26,8 @@ def right_hand_side(circuit: Circuit, path: Path = "auto") -> RightHandSide:
     fused = FusedRightHandSide.takes(circuit)
     dense = circuit.topology.n_free * circuit.topology.n_edges <= DENSE_LIMIT
     if path == "auto":
-        path = "fused" if fused else "dense" if dense else "plain"
+        preferred = not plain_preferred()
+        path = "fused" if fused and preferred else "dense" if dense and preferred else "plain"
     if path == "plain":
         return PlainRightHandSide(circuit)
     if path == "dense":

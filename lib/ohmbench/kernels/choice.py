@@ -1,0 +1,21 @@
+"""What "auto" means: the fastest path there is, or everywhere the plain formulas."""
+
+from __future__ import annotations
+
+import os
+
+from ohmbench.errors import OperandError
+
+PATH_VARIABLE = "OHMBENCH_PATH"
+"""Environment variable; "plain" makes every automatic choice the reference."""
+
+
+def plain_preferred() -> bool:
+    """Whether the user wants the plain formulas wherever no path is asked for by name.
+
+    Raises OperandError for a value of the variable that is neither "auto" nor "plain".
+    """
+    wanted = os.environ.get(PATH_VARIABLE) or "auto"
+    if wanted not in ("auto", "plain"):
+        raise OperandError(f"{PATH_VARIABLE} is {wanted!r}, but should be 'auto' or 'plain'")
+    return wanted == "plain"

@@ -1,0 +1,53 @@
+"""Which path "auto" takes, and how a user makes it the reference everywhere."""
+
+import numpy as np
+import pytest
+import torch
+
+from ohmbench.digital import golden, infer
+from ohmbench.errors import OperandError
+from ohmbench.floatgate import EKV, line_currents
+from ohmbench.kernels import right_hand_side
+from ohmbench.kernels.choice import PATH_VARIABLE
+from ohmbench.kirchhoff.circuit import PlainRightHandSide
+from tests.unit.circuits import random_circuit
+from tests.unit.int8_networks import random_int8
+from tests.unit.row_checks import operands
+
+
+@pytest.fixture(params=["auto", "", "plain"])
+def preferred(request, monkeypatch):
+    monkeypatch.setenv(PATH_VARIABLE, request.param)
+    return request.param or "auto"
+
+
+def test_circuits(preferred) -> None:
+    circuit = random_circuit(0, 3, 9, "ShiftTanh2", dtype=torch.float32)
+    chosen = right_hand_side(circuit)
+    assert isinstance(chosen, PlainRightHandSide) == (preferred == "plain")
+    assert not isinstance(right_hand_side(circuit, "fused"), PlainRightHandSide)
+
+
+def test_rows(preferred) -> None:
+    ops = operands(EKV, 0, batch=3, out=4, inputs=50, dtype=torch.float32)
+    auto, fused, plain = (line_currents(*ops, path=p).pos for p in ("auto", "fused", "plain"))
+    assert not torch.equal(fused, plain)
+    assert torch.equal(auto, plain if preferred == "plain" else fused)
+
+
+def test_integers(preferred, monkeypatch) -> None:
+    network, images = random_int8(0)
+    expected = infer(network, images, path="plain").logits
+    asked = []
+    monkeypatch.setattr(
+        golden, "integer_product", lambda x, w: asked.append(1) or golden._plain_product(x, w)
+    )
+    assert np.array_equal(infer(network, images).logits, expected)
+    assert bool(asked) == (preferred == "auto")
+
+
+def test_another_word_is_refused(monkeypatch) -> None:
+    monkeypatch.setenv(PATH_VARIABLE, "fast")
+    network, images = random_int8(0)
+    with pytest.raises(OperandError, match="OHMBENCH_PATH is 'fast', but should be"):
+        infer(network, images)
