@@ -1,4 +1,4 @@
-"""Integer products by floating-point units: exact to the last input, and why not one type further."""
+"""Integer products by floating-point units: exact to the last input, and not one type further."""
 
 import numpy as np
 import pytest

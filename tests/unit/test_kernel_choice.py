@@ -7,7 +7,7 @@ import torch
 from ohmbench.digital import golden, infer
 from ohmbench.errors import OperandError
 from ohmbench.floatgate import EKV, line_currents
-from ohmbench.kernels import right_hand_side
+from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kirchhoff.circuit import PlainRightHandSide
 from tests.unit.circuits import random_circuit

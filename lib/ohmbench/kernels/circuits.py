@@ -1,0 +1,37 @@
+"""The fastest path there is for a circuit; every path can be asked for by name."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from ohmbench.errors import OperandError
+from ohmbench.kernels.choice import plain_preferred
+from ohmbench.kernels.dense_circuit import DENSE_LIMIT, DenseRightHandSide
+from ohmbench.kernels.fused_circuit import FusedRightHandSide
+from ohmbench.kirchhoff.circuit import Circuit, PlainRightHandSide, RightHandSide
+
+Path: TypeAlias = Literal["auto", "plain", "dense", "fused"]
+
+__all__ = ["DenseRightHandSide", "FusedRightHandSide", "Path", "right_hand_side"]
+
+
+def right_hand_side(circuit: Circuit, path: Path = "auto") -> RightHandSide:
+    """``circuit`` made ready by the named path: "plain" is the reference, "auto" the fastest.
+
+    Raises OperandError where a path that was asked for by name cannot take the circuit.
+    """
+    fused = FusedRightHandSide.takes(circuit)
+    dense = circuit.topology.n_free * circuit.topology.n_edges <= DENSE_LIMIT
+    if path == "auto":
+        preferred = not plain_preferred()
+        path = "fused" if fused and preferred else "dense" if dense and preferred else "plain"
+    if path == "plain":
+        return PlainRightHandSide(circuit)
+    if path == "dense":
+        return DenseRightHandSide(circuit)
+    if not fused:
+        raise OperandError(
+            f"the fused path takes float32 circuits of piecewise linear devices or tanh, not "
+            f"{circuit.param.dtype} {circuit.device.activation.name}"
+        )
+    return FusedRightHandSide(circuit)
