@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 
 from ohmbench.errors import DtypeError, NonFiniteError, RangeError, ShapeError, ZeroWeightError
+
+
+def ends(x: torch.Tensor) -> tuple[float, float]:
+    """The smallest and the largest number of ``x``, which has some; NaN where one is NaN.
+
+    In one pass: these checks run before every multiply.
+    """
+    low, high = torch.aminmax(x.detach())
+    return float(low), float(high)
+
+
+def as_stored(bound: float, dtype: torch.dtype) -> float:
+    """``bound`` as ``dtype`` rounds it: the number that operands of the type can be equal to."""
+    return float(torch.tensor(bound, dtype=dtype))
 
 
 def check_floating(name: str, x: torch.Tensor) -> None:
@@ -13,7 +29,7 @@ def check_floating(name: str, x: torch.Tensor) -> None:
         raise DtypeError(f"{name} is a {type(x).__name__}, but should be a torch tensor")
     if x.dtype not in (torch.float32, torch.float64):
         raise DtypeError(f"{name} is {x.dtype}, but should be torch.float32 or torch.float64")
-    if not bool(torch.isfinite(x).all()):
+    if x.numel() and not all(map(math.isfinite, ends(x))):
         first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
         index = f"[{', '.join(map(str, first))}]" if first else ""
         raise NonFiniteError(f"{name}{index} is {float(x[first]):g}, but should be finite")
@@ -25,13 +41,16 @@ def check_weight(name: str, w: torch.Tensor, *, largest_A: float, zero_allowed: 
     Raises ZeroWeightError, RangeError, NonFiniteError or DtypeError, naming the first offender.
     """
     check_floating(name, w)
-    magnitude = w.abs()
-    if not zero_allowed and bool((magnitude == 0).any()):
+    if w.numel() == 0:
+        return
+    magnitude = w.detach().abs()
+    smallest, largest = ends(magnitude)
+    if not zero_allowed and smallest == 0:
         first = [int(i) for i in (magnitude == 0).nonzero()[0]]
         raise ZeroWeightError(
             f"{name}{first} is 0 A, where ln|w| is singular; project onto a ProgrammableSet first"
         )
-    if bool((magnitude >= largest_A).any()):
+    if largest >= as_stored(largest_A, w.dtype):
         first = [int(i) for i in (magnitude >= largest_A).nonzero()[0]]
         value = float(w[tuple(first)])
         raise RangeError(

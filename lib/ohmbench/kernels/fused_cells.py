@@ -23,6 +23,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import torch
 
+from ohmbench.floatgate.operands import as_stored, ends
 from ohmbench.floatgate.synapse import (
     EKV,
     SUBTHRESHOLD,
@@ -60,12 +61,11 @@ class Box:
         """Whether every voltage and weight lies in it; empty operands do."""
         if v.numel() == 0 or w.numel() == 0:
             return True
-        magnitude = w.detach().abs()
-        return bool(
-            (v.detach().min() >= self.v_low_V)
-            & (magnitude.min() >= self.w_low_A)
-            & (magnitude.max() <= self.w_high_A)
+        smallest, largest = ends(w.detach().abs())
+        v_low, low, high = (
+            as_stored(x, v.dtype) for x in (self.v_low_V, self.w_low_A, self.w_high_A)
         )
+        return ends(v)[0] >= v_low and low <= smallest <= largest <= high
 
 
 BOXES = {
