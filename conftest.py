@@ -8,6 +8,11 @@ makes a run fail in which no test of that kind really ran.
 from __future__ import annotations
 
 import os
+
+# Before torch loads its OpenMP: threads that wait by spinning take the cores from the kernels' own
+# threads, and on a busy machine make every time a matter of luck. What is set already stays.
+os.environ.update({"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")})
+
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,19 +31,21 @@ pytest_plugins = ["pytester"]
 
 ROOT = Path(__file__).parent
 LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
-KINDS = ("unit", "repro", "rtl", "synth")
+KINDS = ("unit", "repro", "rtl", "synth", "bench")
 PAPERS = (
     (FANN_OPTION, FANN_VARIABLE, "FANN"),
     (KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE, "KirchhoffNet"),
 )
 SLOW = "ohmbench_slow_not_selected"
+STORING = ("--update-golden", "--update-baseline")
+PLANTS = ("slow", "evaluations", "wrong")
 MARKERS = (
     "unit: library and harness tests (tests/unit)",
     "repro: one test per claim of the ledger (tests/repro)",
     "rtl: hardware description against its golden model (tests/rtl)",
     "synth: synthesis results against their goldens, by tools from pip (tests/synth)",
     "vtr: the same by VTR, the paper's flow (tests/synth; needs VTR_ROOT)",
-    "bench: benchmarks; compares ratios, never wall time alone",
+    "bench: fast paths beside their references; compares ratios and counts (tests/bench)",
     "slow: deep tier, up to an hour; run with --slow",
     "needs(name, ...): skips with a reason where a tool or file of that name is missing",
 )
@@ -69,6 +76,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="store what the synthesis gates measure as their goldens (tests/synth/goldens.json)",
     )
+    group.addoption(
+        "--update-baseline",
+        action="store_true",
+        help="store what the benchmarks measure as their baseline (tests/bench/baseline.json)",
+    )
+    group.addoption(
+        "--plant",
+        choices=PLANTS,
+        help="plant a fault in the fast paths, to see the benchmarks' gate red",
+    )
     for option, variable, paper in PAPERS:
         group.addoption(
             option,
@@ -80,8 +97,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    if config.getoption("--update-golden") and getattr(config.option, "numprocesses", None):
-        raise pytest.UsageError("--update-golden writes one file: run it without -n")
+    for option in STORING:
+        if config.getoption(option) and getattr(config.option, "numprocesses", None):
+            raise pytest.UsageError(f"{option} writes one file: run it without -n")
     for option, variable, _ in PAPERS:
         folder = config.getoption(option)
         if folder:

@@ -95,7 +95,10 @@ def test_what_is_missing_is_skipped_with_a_reason(
     (line,) = [line for line in result.outlines if line.startswith("SKIPPED")]
     assert f"needs {name}: " in line
     assert NEEDS[name].hint in line
-    assert counts(result) == "checks: repro 0 run; rtl 0 run; synth 0 run; unit 0 run, 1 skipped"
+    assert (
+        counts(result)
+        == "checks: bench 0 run; repro 0 run; rtl 0 run; synth 0 run; unit 0 run, 1 skipped"
+    )
     header = result.stdout.str().partition("collected")[0]
     assert f"needs {name}: " in header
 
@@ -164,7 +167,7 @@ def test_a_required_kind_fails_where_nothing_is_collected(project: Project) -> N
 def test_a_required_kind_that_ran_passes(project: Project, unit: str) -> None:
     result = project.run("--require-kind", "unit", unit=unit)
     assert result.ret == 0
-    assert counts(result) == "checks: repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
+    assert counts(result) == "checks: bench 0 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
 
 
 SLOW = UNIT + "import pytest\n@pytest.mark.slow\ndef test_slow(): pass\n"
@@ -179,24 +182,29 @@ def test_slow_tests_run_on_request_only(project: Project) -> None:
     assert counts(result).endswith("unit 2 run")
 
 
-@pytest.mark.parametrize("kind", ["unit", "repro", "rtl", "synth", "vtr"])
+COLLECTED = {"bench": 1, "repro": 2, "rtl": 1, "synth": 2, "unit": 1}
+
+
+@pytest.mark.parametrize("kind", ["unit", "repro", "rtl", "synth", "bench", "vtr"])
 def test_the_folder_is_the_marker(project: Project, kind: str) -> None:
     """But for the paper's synthesis flow, which has a marker of its own."""
     project.write("tests/rtl/test_hardware.py", UNIT)
+    project.write("tests/bench/test_fast.py", UNIT)
     project.write("tests/synth/test_pip.py", UNIT + "def test_another(): pass\n")
     project.write("tests/synth/test_vtr.py", f"import pytest\n@pytest.mark.vtr\n{UNIT}")
     result = project.run("-m", kind, unit=UNIT, repro=GOOD_CLAIMS)
-    ran = {k: {k: n}.get(kind, 0) for k, n in {"repro": 2, "rtl": 1, "synth": 2, "unit": 1}.items()}
+    ran = {k: {k: n}.get(kind, 0) for k, n in COLLECTED.items()}
     if kind == "vtr":
         ran["synth"] = 1
     expected = "; ".join(f"{k} {n} run" for k, n in ran.items())
     assert counts(result) == f"checks: {expected}"
 
 
-def test_goldens_are_written_by_one_process(project: Project) -> None:
-    result = project.run("--update-golden", "-n", "2", unit=UNIT)
+@pytest.mark.parametrize("option", ["--update-golden", "--update-baseline"])
+def test_one_file_is_written_by_one_process(project: Project, option: str) -> None:
+    result = project.run(option, "-n", "2", unit=UNIT)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*--update-golden writes one file: run it without -n"])
+    result.stderr.fnmatch_lines([f"*{option} writes one file: run it without -n"])
 
 
 # ------------------------------------------------------------------------------------------------
@@ -214,7 +222,7 @@ def test_claims_and_counts_are_printed(project: Project, options: tuple[str, ...
     assert ">= 10" in table["two"]
     assert table["two"].rstrip().endswith("met")
     assert table["three"].rstrip().endswith("not checkable: a chip")
-    ran = "repro 2 run; rtl 0 run; synth 0 run; unit 1 run"
+    ran = "bench 0 run; repro 2 run; rtl 0 run; synth 0 run; unit 1 run"
     assert counts(result) == f"checks: {ran}; slow 1 not selected (--slow)"
 
 

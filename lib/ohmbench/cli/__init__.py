@@ -13,6 +13,7 @@ from typing import Annotated
 import typer
 
 from ohmbench import __version__
+from ohmbench.cli.bench import app as bench_app
 from ohmbench.cli.common import fail
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
@@ -65,6 +66,7 @@ app.command()(sample)
 app.command()(prove)
 app.command()(trace)
 app.add_typer(synth_app, name="synth")
+app.add_typer(bench_app, name="bench")
 app.command()(store)
 app.command()(doctor)
 
@@ -73,7 +75,7 @@ _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command. Exit status: 0 done, 1 a proof or trace that fails, 2 bad input
+    """Run the command. Exit status: 0 done, 1 a proof, trace or benchmark that fails, 2 bad input
     (one line), 130 interrupted (``synth``: 143 and 129 by SIGTERM and SIGHUP)."""
     if sys.stdout is None:
         fail("standard output is closed; redirect it somewhere", 2)

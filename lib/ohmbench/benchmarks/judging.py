@@ -1,0 +1,234 @@
+"""Better, worse, or too close to tell: what a run says against what was stored before.
+
+Ratios are judged with the noise floor first: a change that is no larger than what ours differs
+from ours, or than the rounds leave open, is not judged, and the verdict says so. Counts have no
+noise and no machine: any step beyond their band counts.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from ohmbench.benchmarks.records import (
+    Band,
+    Baseline,
+    Entry,
+    Level,
+    Machine,
+    Measurement,
+    Run,
+    Speed,
+)
+
+RATIO = "ratio"
+MEMORY_RATIO = "memory_ratio"
+UPDATE = "pytest tests/bench --update-baseline stores it"
+
+
+class Status(str, Enum):
+    """What became of a figure."""
+
+    SAME = "same"
+    BETTER = "better"
+    NOT_JUDGED = "not judged"
+    WORSE = "WORSE"
+    MISSING = "MISSING"
+
+    @property
+    def red(self) -> bool:
+        return self in (Status.WORSE, Status.MISSING)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One figure of one benchmark: ``before`` and ``now`` (None: not there), and a line on it."""
+
+    name: str
+    figure: str
+    status: Status
+    before: float | None
+    now: float | None
+    line: str
+
+    @property
+    def change(self) -> float | None:
+        """Relative to before; positive is more of it, which for a count is worse."""
+        if self.before is None or self.now is None or not self.before:
+            return None
+        return self.now / self.before - 1
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is compared of one benchmark: figures by name, and the floor of its ratio.
+
+    ``elsewhere``: the figures are another machine's.
+    """
+
+    figures: Mapping[str, float]
+    floor: float = 0.0
+    elsewhere: bool = False
+
+
+def floor(speed: Speed) -> float:
+    """The relative change of a ratio that these rounds cannot tell from none.
+
+    Either half of the A/A pair's interval, seen from 1, or of the ratio's own, from its value:
+    the larger one.
+    """
+    bounds = (
+        speed.same.low,
+        speed.same.high,
+        speed.ratio.low / speed.ratio.value,
+        speed.ratio.high / speed.ratio.value,
+    )
+    return math.expm1(max(abs(math.log(bound)) for bound in bounds))
+
+
+def standing(measurement: Measurement) -> Standing:
+    """Of a run."""
+    figures: dict[str, float] = dict(measurement.counts)
+    if measurement.memory is not None:
+        figures[MEMORY_RATIO] = measurement.memory.ratio
+    if measurement.speed is None:
+        return Standing(figures)
+    return Standing({RATIO: measurement.speed.ratio.value, **figures}, floor(measurement.speed))
+
+
+def stored_standing(entry: Entry, machine: Machine) -> Standing:
+    """Of a baseline: on this machine or, where it has none, the lowest of all others."""
+    level = entry.machines.get(machine.key)
+    levels = list(entry.machines.values()) if level is None else [level]
+    figures: dict[str, float] = dict(entry.counts)
+    for figure in (RATIO, MEMORY_RATIO):
+        values = [v for v in (getattr(known, figure) for known in levels) if v is not None]
+        if values:
+            figures[figure] = min(values)
+    return Standing(figures, max(known.floor for known in levels), elsewhere=level is None)
+
+
+def _text(figure: str, value: float) -> str:
+    return f"{value:.4g}" if figure in (RATIO, MEMORY_RATIO) else f"{value:.0f}"
+
+
+def _compared(
+    name: str, figure: str, before: float, now: float, band: Band, floor: float, elsewhere: bool
+) -> Verdict:
+    better_is_more = figure in (RATIO, MEMORY_RATIO)
+    gain = math.log(now / before) if now > 0 and before > 0 else now - before
+    gain = gain if better_is_more else -gain
+    allowed = band.allowed(same_machine=not elsewhere)
+    # As a ratio: a tenth slower and a tenth faster are one distance. "worse: 0" allows nothing.
+    limit = -math.log1p(-allowed) if better_is_more else math.log1p(allowed)
+    noise = math.log1p(floor) if figure == RATIO else 0.0
+    step = f"{_text(figure, before)} -> {_text(figure, now)}"
+    place = " on another machine" if elsewhere and band.elsewhere is not None else ""
+    if figure == RATIO and abs(gain) <= noise:
+        status = Status.NOT_JUDGED
+        line = f"{step}: not judged, below the noise floor of {100 * floor:.1f} %"
+    elif gain < -limit:
+        status = Status.WORSE
+        line = (
+            f"{step}: worse by more than the {100 * allowed:g} % it may be{place} ({band.why}); "
+            f"where that is meant, {UPDATE}"
+        )
+    elif gain > limit and not place:
+        status, line = Status.BETTER, f"{step}: better; {UPDATE}"
+    else:
+        status, line = Status.SAME, f"{step}: within {100 * allowed:g} %{place}"
+    return Verdict(name, figure, status, before, now, f"{name}: {figure} {line}")
+
+
+def judge(name: str, before: Standing, now: Standing, bands: Mapping[str, Band]) -> list[Verdict]:
+    """Every figure of either side. One that is on one side only, or has no band, is missing."""
+    verdicts = []
+    both = math.expm1(math.hypot(math.log1p(before.floor), math.log1p(now.floor)))
+    for figure in sorted({*before.figures, *now.figures, *bands}):
+        old, new = before.figures.get(figure), now.figures.get(figure)
+        if figure not in bands:
+            lack = "has no band"
+        elif old is None and new is None:
+            lack = "has a band, but is neither stored nor measured"
+        elif old is None:
+            lack = f"was not stored before; {UPDATE}"
+        elif new is None:
+            lack = "was stored, but not measured"
+        else:
+            verdicts.append(
+                _compared(name, figure, old, new, bands[figure], both, before.elsewhere)
+            )
+            continue
+        line = f"{name}: {figure} {lack}"
+        verdicts.append(Verdict(name, figure, Status.MISSING, old, new, line))
+    return verdicts
+
+
+def judge_against(baseline: Baseline, found: Measurement, machine: Machine) -> list[Verdict]:
+    """One measurement of ``machine`` against the baseline; without an entry there it is missing."""
+    entry = baseline.root.get(found.name)
+    if entry is None:
+        line = f"{found.name}: has no baseline; {UPDATE}"
+        return [Verdict(found.name, "baseline", Status.MISSING, None, None, line)]
+    return judge(found.name, stored_standing(entry, machine), standing(found), found.bands)
+
+
+def not_run(baseline: Baseline, ran: Iterable[str], reasons: Mapping[str, str]) -> list[Verdict]:
+    """A missing verdict for every benchmark of the baseline that did not run; ``reasons`` by
+    name."""
+    return [
+        Verdict(
+            name, "baseline", Status.MISSING, None, None,
+            f"{name}: has a baseline, but did not run"
+            + (f": {reasons[name]}" if name in reasons else ""),
+        )
+        for name in sorted(set(baseline.root) - set(ran))
+    ]  # fmt: skip
+
+
+def compare(before: Run | Baseline, now: Run) -> list[Verdict]:
+    """A run against an earlier one, by the earlier one's bands where it has them, or against the
+    baseline."""
+    machine = now.circumstances.machine
+    verdicts = []
+    for name in sorted(now.measurements):
+        found = now.measurements[name]
+        if isinstance(before, Baseline):
+            verdicts += judge_against(before, found, machine)
+        elif name not in before.measurements:
+            line = f"{name}: is not in the earlier run"
+            verdicts.append(Verdict(name, "baseline", Status.MISSING, None, None, line))
+        else:
+            earlier = before.measurements[name]
+            old = standing(earlier)
+            elsewhere = before.circumstances.machine != machine
+            old = Standing(old.figures, old.floor, elsewhere)
+            verdicts += judge(name, old, standing(found), {**found.bands, **earlier.bands})
+    names = before.root if isinstance(before, Baseline) else before.measurements
+    for name in sorted(set(names) - set(now.measurements)):
+        line = f"{name}: is not in the later run"
+        verdicts.append(Verdict(name, "baseline", Status.MISSING, None, None, line))
+    return verdicts
+
+
+def updated(
+    baseline: Baseline, found: Iterable[Measurement], run_of: tuple[Machine, str, dict[str, str]]
+) -> Baseline:
+    """The baseline with what was measured on this machine (machine, commit, versions); levels of
+    other machines stay."""
+    machine, commit, versions = run_of
+    entries = dict(baseline.root)
+    for one in found:
+        old = entries.get(one.name)
+        level = Level(
+            ratio=None if one.speed is None else one.speed.ratio.value,
+            floor=0.0 if one.speed is None else floor(one.speed),
+            memory_ratio=None if one.memory is None else one.memory.ratio,
+            commit=commit,
+            versions=versions,
+        )
+        others = {} if old is None else old.machines
+        entries[one.name] = Entry(counts=one.counts, machines={**others, machine.key: level})
+    return Baseline(entries)

@@ -1,0 +1,265 @@
+"""What a benchmark leaves behind: strict records, in the JSON files of pytest-benchmark.
+
+A run's file is pytest-benchmark's own (machine, commit, all rounds); a benchmark's figures are in
+its ``extra_info`` under ``ohmbench``, the machine and the versions in ``machine_info`` under the
+same name. ``Baseline`` is the file in the repository that runs are held against.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+
+from ohmbench.errors import FileError
+from ohmbench.files import read_json, write_json
+
+KEY = "ohmbench"
+"""Under which our part stands in pytest-benchmark's objects."""
+
+MAX_BYTES = 32 * 2**20
+"""Of one file: pytest-benchmark keeps every round, some hundred kB in all."""
+
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
+Label: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
+Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=300)]
+Positive: TypeAlias = Annotated[float, Field(gt=0, lt=1e15)]
+Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Record(BaseModel):
+    """Frozen, strict in types and fields, numbers finite."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Estimate(Record):
+    """A value with the interval that its rounds leave for it."""
+
+    value: Positive
+    low: Positive
+    high: Positive
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Estimate:
+        if not self.low <= self.value <= self.high:
+            raise ValueError("value outside its interval")
+        return self
+
+
+class Speed(Record):
+    """Times of a reference and of ours, run in turns; what is judged is their ratio.
+
+    ``ratio`` is reference over ours, ``same`` ours over ours in the same rounds (1, but for noise).
+    Times are seconds of one call; ``bound_s`` is what its floating-point operations would take at
+    the rate of a matrix product on this machine.
+    """
+
+    ratio: Estimate
+    same: Estimate
+    rounds: Annotated[int, Field(ge=1, lt=10**6)]
+    reference_s: Positive
+    ours_s: Positive
+    bound_s: Positive | None
+
+
+class Memory(Record):
+    """Most bytes that one call needs beyond what its process held before it."""
+
+    reference_bytes: Annotated[int, Field(ge=1, lt=2**63)]
+    ours_bytes: Annotated[int, Field(ge=1, lt=2**63)]
+
+    @property
+    def ratio(self) -> float:
+        return self.reference_bytes / self.ours_bytes
+
+
+class Difference(Record):
+    """Largest difference of both sides' results as a part of the largest value, and its bound."""
+
+    value: Annotated[float, Field(ge=0)]
+    bound: Positive
+
+
+class Band(Record):
+    """How much worse than its baseline a figure may be, as a part of it, and why.
+
+    ``worse`` on the baseline's machine, ``elsewhere`` on others (None: the same everywhere).
+    """
+
+    worse: Annotated[float, Field(ge=0, lt=1)]
+    elsewhere: Annotated[float, Field(ge=0, lt=1)] | None = None
+    why: Annotated[str, Field(min_length=10, max_length=300)]
+
+    def allowed(self, *, same_machine: bool) -> float:
+        return self.worse if same_machine or self.elsewhere is None else self.elsewhere
+
+
+class Goal(Record):
+    """What this project set out for, at least; ``missed`` says why where it is not reached.
+
+    ``rate`` is of items per second: absolute, so recorded and shown, but never judged.
+    """
+
+    ratio: Positive | None = None
+    memory_ratio: Positive | None = None
+    rate: Positive | None = None
+    missed: Line | None = None
+
+
+class Measurement(Record):
+    """One benchmark of one run. ``counts`` depend on no clock: the same everywhere.
+
+    A call handles ``items`` of ``unit``. The bands and the goal that it was held against are kept
+    with it, so that a file needs no other.
+    """
+
+    name: Name
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    items: Count
+    unit: Label
+    speed: Speed | None = None
+    memory: Memory | None = None
+    difference: Difference | None = None
+    counts: dict[Label, Count]
+    bands: dict[Label, Band]
+    goal: Goal | None = None
+
+
+class Machine(Record):
+    """What a ratio holds for: the processor and how many of its cores are there."""
+
+    cpu: Line
+    cores: Annotated[int, Field(ge=1, lt=10**6)]
+
+    @property
+    def key(self) -> str:
+        return f"{self.cpu}, {self.cores} cores"
+
+
+class Circumstances(Record):
+    """Our part of pytest-benchmark's ``machine_info``; ``flops`` of a float32 matrix product, per
+    second."""
+
+    machine: Machine
+    threads: Annotated[int, Field(ge=1, lt=10**6)]
+    flops: Positive
+    versions: dict[Line, Line]
+
+
+class Run(Record):
+    """One file: benchmarks by name, and where, when and of which commit they are."""
+
+    commit: Line
+    dirty: bool
+    when: Line
+    circumstances: Circumstances
+    measurements: dict[Name, Measurement]
+
+
+class Level(Record):
+    """A benchmark's baseline on one machine; ``floor`` as in ``judging.floor``."""
+
+    ratio: Positive | None
+    floor: Annotated[float, Field(ge=0)]
+    memory_ratio: Positive | None
+    commit: Line
+    versions: dict[Line, Line]
+
+
+class Entry(Record):
+    """A benchmark's baseline: counts for everybody, ratios by machine (``Machine.key``)."""
+
+    counts: dict[Label, Count]
+    machines: Annotated[dict[Line, Level], Field(min_length=1)]
+
+
+class Baseline(RootModel[dict[Name, Entry]]):
+    """Every benchmark's baseline."""
+
+
+R = TypeVar("R", bound=BaseModel)
+
+
+def _checked(path: str | os.PathLike[str], kind: type[R], value: Any, what: str) -> R:
+    try:
+        return kind.model_validate_json(json.dumps(value))
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(map(str, first["loc"])) or None
+        raise FileError(path, f"not {what}: {first['msg']}", field=field) from None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _run(path: str | os.PathLike[str], value: Mapping[str, Any]) -> Run:
+    commit = _mapping(value.get("commit_info"))
+    measurements: dict[str, Any] = {}
+    for benchmark in value["benchmarks"]:
+        found = _mapping(_mapping(benchmark).get("extra_info")).get(KEY)
+        name = _mapping(found).get("name")
+        if found is None:
+            continue  # a benchmark of somebody else's in the same run
+        if not isinstance(name, str) or name in measurements:
+            raise FileError(path, "a benchmark without a name, or two of one name")
+        measurements[name] = found
+    if not measurements:
+        raise FileError(
+            path, "holds no benchmark of ohmbench", remedy="name a file of 'tox -e bench'"
+        )
+    plain = {
+        "commit": commit.get("id"),
+        "dirty": commit.get("dirty"),
+        "when": commit.get("time") or value.get("datetime"),
+        "circumstances": _mapping(value.get("machine_info")).get(KEY),
+        "measurements": measurements,
+    }
+    return _checked(path, Run, plain, "a run of benchmarks")
+
+
+def read_stored(path: str | os.PathLike[str]) -> Run | Baseline:
+    """The run or the baseline in a file. Raises FileError for anything else."""
+    value = read_json(path, max_bytes=MAX_BYTES)
+    if isinstance(value, dict) and isinstance(value.get("benchmarks"), list):
+        return _run(path, value)
+    return _checked(path, Baseline, value, "a run or a baseline of benchmarks")
+
+
+def read_run(path: str | os.PathLike[str]) -> Run:
+    """The run in a file that ``pytest --benchmark-json`` wrote. Raises FileError."""
+    found = read_stored(path)
+    if isinstance(found, Baseline):
+        raise FileError(path, "is a baseline", remedy="name a file of 'tox -e bench'")
+    return found
+
+
+def read_baseline(path: str | os.PathLike[str]) -> Baseline:
+    """The baseline in a file. Raises FileError."""
+    return _checked(path, Baseline, read_json(path, max_bytes=MAX_BYTES), "a baseline")
+
+
+def write_baseline(path: str | os.PathLike[str], baseline: Baseline) -> None:
+    """Replace the baseline in a file. Raises FileError when it cannot be written."""
+    write_json(path, json.loads(baseline.model_dump_json()), overwrite=True)
+
+
+def this_machine() -> Machine:
+    """The processor's name as the system gives it, and the cores that this process may use."""
+    cpu = platform.processor() or platform.machine() or "unknown"
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        names = [
+            line.partition(":")[2].strip()
+            for line in info.read_text(encoding="utf-8", errors="replace").splitlines()
+            if line.startswith("model name")
+        ]
+        cpu = next((name for name in names if name), cpu)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return Machine(cpu=cpu, cores=cores or 1)

@@ -1,0 +1,186 @@
+"""``ohmbench bench show``, ``compare`` and ``plot``: what benchmark runs left behind."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from ohmbench.benchmarks.judging import Status, Verdict, compare
+from ohmbench.benchmarks.records import Baseline, Run, read_run, read_stored
+from ohmbench.cli.common import (
+    Force,
+    Json,
+    check_figure,
+    check_not_input,
+    print_json,
+    print_whole,
+    say,
+)
+from ohmbench.errors import FileError, OperandError
+from ohmbench.report.benchmark_figures import History, history_figure
+from ohmbench.report.benchmark_tables import (
+    measurements_markdown,
+    measurements_table,
+    verdicts_table,
+)
+from ohmbench.report.figures import save_figure
+
+app = typer.Typer(
+    rich_markup_mode=None,
+    help="Runs of the benchmarks ('tox -e bench'): show one, compare two, plot their history.",
+    epilog="Example: ohmbench bench compare before.json after.json",
+)
+
+RunFile = Annotated[
+    str, typer.Argument(metavar="FILE", help="What 'pytest tests/bench --benchmark-json' wrote.")
+]
+
+
+def _title(run: Run | Baseline) -> str:
+    if isinstance(run, Baseline):
+        return "baseline"
+    return f"{run.commit[:10]}{'+' if run.dirty else ''}"
+
+
+def _circumstances(run: Run) -> str:
+    at = run.circumstances
+    found = ", ".join(f"{name} {number}" for name, number in at.versions.items())
+    return f"commit {_title(run)}, {run.when}; {at.machine.key}, {at.threads} threads; {found}"
+
+
+@app.command("show")
+def show(
+    file: RunFile,
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="As a table in Markdown, as in the README.")
+    ] = False,
+) -> None:
+    """Reference, ours, the machine's bound, their ratio, its noise floor and the goal of one run.
+
+    The bound is what a call's floating-point operations would take at the rate of a large matrix
+    product on the same machine, in the same run. Memory is the reference's peak over ours.
+
+    Example: ohmbench bench show run.json
+    """
+    run = read_run(file)
+    if markdown:
+        sys.stdout.write(measurements_markdown(run.measurements))
+        return
+    say(_circumstances(run))
+    print_whole(measurements_table(run.measurements))
+
+
+@app.command("compare")
+def compare_command(
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="An earlier run's file, or a baseline.json.")
+    ],
+    after: Annotated[str, typer.Argument(metavar="B", help="The later run's file.")],
+    as_json: Json = False,
+) -> None:
+    """Each figure of two runs, and whether it got worse by more than its band.
+
+    Ratios that changed by less than the noise of both runs are not judged; those of two machines
+    are held against a wider band. Exit status 1 when a figure got worse or is missing on one side.
+
+    Example: ohmbench bench compare tests/bench/baseline.json run.json
+    """
+    old, new = read_stored(before), read_run(after)
+    verdicts = compare(old, new)
+    if as_json:
+        print_json({"verdicts": [_plain(v) for v in verdicts]})
+    else:
+        print_whole(verdicts_table(verdicts, (_title(old), _title(new))))
+        for verdict in verdicts:
+            if verdict.status.red:
+                say(verdict.line)
+        tally = Counter(v.status for v in verdicts)
+        say(", ".join(f"{tally[status]} {status.value}" for status in Status if tally[status]))
+    if any(v.status.red for v in verdicts):
+        raise typer.Exit(1)
+
+
+def _plain(v: Verdict) -> dict[str, Any]:
+    return {
+        "benchmark": v.name,
+        "figure": v.figure,
+        "before": v.before,
+        "now": v.now,
+        "verdict": v.status.value,
+        "line": v.line,
+    }
+
+
+def _files(paths: list[str]) -> list[str]:
+    """The files named, and those in folders named. Raises FileError for an empty folder."""
+    found: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        inside = sorted(str(p) for p in Path(path).rglob("*.json"))
+        if not inside:
+            raise FileError(path, "holds no JSON files", remedy="name the files of runs")
+        found += inside
+    return found
+
+
+@app.command("plot")
+def plot(
+    paths: Annotated[
+        list[str],
+        typer.Argument(metavar="FILES", help="Files of runs, or folders that hold them."),
+    ],
+    out: Annotated[
+        str, typer.Option("--out", metavar="FILE", help="Figure: png, pdf or svg.")
+    ] = "history.png",
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", metavar="NAME", help="This benchmark (may be repeated)."),
+    ] = None,
+    force: Force = False,
+) -> None:
+    """Ratios over commits, in the order of their commits' times, with band and goal.
+
+    The band is the one below the latest run's value.
+
+    Example: ohmbench bench plot runs/ --out history.png
+    """
+    files = _files(paths)
+    check_figure(out, force)
+    check_not_input(out, *files)
+    runs = sorted((read_run(file) for file in files), key=lambda run: run.when)
+    histories = _histories(runs)
+    unknown = sorted(set(only or []) - {h.name for h in histories})
+    if unknown:
+        there = ", ".join(h.name for h in histories)
+        raise OperandError(f"no benchmark {unknown[0]!r} in these runs; there are: {there}")
+    chosen = [h for h in histories if not only or h.name in only]
+    if not chosen:
+        raise FileError(files[0], "holds no benchmark with a ratio")
+    save_figure(history_figure([_title(run) for run in runs], chosen), out, overwrite=force)
+    say(f"wrote {out}")
+
+
+def _histories(runs: list[Run]) -> list[History]:
+    """One for every benchmark that any run has a ratio of."""
+    names = sorted({name for run in runs for name, m in run.measurements.items() if m.speed})
+    histories = []
+    for name in names:
+        places, estimates = [], []
+        band, goal = None, None
+        for place, run in enumerate(runs):
+            found = run.measurements.get(name)
+            if found is None or found.speed is None:
+                continue
+            places.append(place)
+            estimates.append(found.speed.ratio)
+            band = found.bands["ratio"].worse if "ratio" in found.bands else None
+            goal = None if found.goal is None else found.goal.ratio
+        histories.append(History(name, places, estimates, band, goal))
+    return histories

@@ -1,0 +1,12 @@
+"""What is measured: each case a fast path beside its plain reference, on the same inputs."""
+
+from tests.bench.cases.case import Case, Done, Pair, difference
+from tests.bench.cases.circuits import CASES as CIRCUITS
+from tests.bench.cases.floatgate import CASES as FLOATGATE
+from tests.bench.cases.flows import CASES as FLOWS
+from tests.bench.cases.golden import CASES as GOLDEN
+
+__all__ = ["CASES", "Case", "Done", "Pair", "difference"]
+
+CASES = {case.name: case for case in (*FLOATGATE, *FLOWS, *CIRCUITS, *GOLDEN)}
+"""By name."""

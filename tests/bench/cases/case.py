@@ -1,0 +1,64 @@
+"""The form of a case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+SEED = 0
+"""Of every input and every parameter that is drawn."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """What one call gave: arrays or tensors, and counts of what it took, by name."""
+
+    values: tuple[Any, ...]
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A reference and ours on the same inputs, ready to be called again and again.
+
+    ``bound``: how far their results may be apart (``difference``). ``operations``: floating-point
+    operations that ours needs for one call, by the case's formula.
+    """
+
+    reference: Callable[[], Done]
+    ours: Callable[[], Done]
+    bound: float
+    operations: int
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pair by name; a call handles ``items`` of ``unit``. ``slow`` ones run with --slow."""
+
+    name: str
+    items: int
+    unit: str
+    make: Callable[[], Pair]
+    slow: bool = False
+
+
+def difference(ours: Done, reference: Done) -> float:
+    """The largest difference of any two values, as a part of the reference's largest of its array.
+
+    Infinite where shapes differ, or where only one of two is a number.
+    """
+    worst = 0.0
+    if len(ours.values) != len(reference.values):
+        return float("inf")
+    for found, wanted in zip(ours.values, reference.values, strict=True):
+        a, b = (np.asarray(x, dtype=np.float64) for x in (found, wanted))
+        if a.shape != b.shape or not np.isfinite(a).all() or not np.isfinite(b).all():
+            return float("inf")
+        largest = float(np.abs(b).max(initial=0.0))
+        off = float(np.abs(a - b).max(initial=0.0))
+        if off:
+            worst = max(worst, off / largest if largest else float("inf"))
+    return worst
