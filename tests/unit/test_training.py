@@ -15,6 +15,7 @@ from ohmbench.errors import FileError, OperandError
 from ohmbench.files import sha256_file
 from ohmbench.floatgate import evaluate, load_network
 from ohmbench.floatgate.training import RECIPES, FloatgateTask, train_network
+from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.train import checkpoint_path, step_generator
 from ohmbench.weights import read_manifest
 
@@ -147,9 +148,12 @@ def test_unknown_network(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("path", ["plain", "auto"])
 @recipes
-def test_the_stored_network_is_what_its_command_writes(name, tmp_path, monkeypatch):
-    """Byte for byte on the machine that trained it; elsewhere, sums may round differently."""
+def test_the_stored_network_is_what_its_command_writes(name, path, tmp_path, monkeypatch):
+    """Byte for byte by the plain path on the machine that trained it; otherwise as good, as sums
+    round differently."""
+    monkeypatch.setenv(PATH_VARIABLE, path)
     monkeypatch.setitem(RECIPES, name, WHOLE[name])
     entry = read_manifest()[name]
     assert json.loads(json.dumps(asdict(WHOLE[name]))) == entry.recipe
