@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from ohmbench.kernels import Path, right_hand_side
+from ohmbench.kernels.circuits import Path, right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit, PlainRightHandSide, RightHandSide
 from ohmbench.kirchhoff.configuration import Config
 from ohmbench.kirchhoff.devices import ACTIVATIONS, DEVICE_NAMES, Device, device

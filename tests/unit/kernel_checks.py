@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from ohmbench.kernels import Path, right_hand_side
+from ohmbench.kernels.circuits import Path, right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit
 from ohmbench.kirchhoff.simulation import Solver, integrate
 from tests.unit.circuits import DEVICES, FUSED, T0, as_dtype, plain, random_circuit, voltages

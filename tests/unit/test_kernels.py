@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohmbench.errors import OperandError
-from ohmbench.kernels import DenseRightHandSide, FusedRightHandSide, right_hand_side
+from ohmbench.kernels.circuits import DenseRightHandSide, FusedRightHandSide, right_hand_side
 from ohmbench.kernels.dense_circuit import DENSE_LIMIT
 from ohmbench.kirchhoff.circuit import (
     AutogradDivergence,

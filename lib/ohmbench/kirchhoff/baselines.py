@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ohmbench.kernels import Path
+from ohmbench.kernels.circuits import Path
 from ohmbench.kirchhoff.circuit import RightHandSide
 from ohmbench.kirchhoff.configuration import Config
 from ohmbench.kirchhoff.experiments import INPUTS, OUTPUTS

@@ -12,7 +12,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from ohmbench.kernels import Path
+from ohmbench.kernels.circuits import Path
 from ohmbench.kirchhoff.circuit import RightHandSide
 from ohmbench.kirchhoff.simulation import Solver, integrate
 

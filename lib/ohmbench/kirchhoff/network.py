@@ -8,7 +8,7 @@ from typing import TypeAlias
 import torch
 
 from ohmbench.errors import ShapeError
-from ohmbench.kernels import Path, right_hand_side
+from ohmbench.kernels.circuits import Path, right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
 from ohmbench.kirchhoff.configuration import Config, Simulation
 from ohmbench.kirchhoff.devices import Device, device
