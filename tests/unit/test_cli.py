@@ -26,6 +26,7 @@ from ohmbench.digital.trace import dequantised
 from ohmbench.digital.training import INT8_RECIPES
 from ohmbench.errors import HardwareFailure
 from ohmbench.floatgate import SPECS, evaluate, load_network, power_per_image, save_network
+from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
 from ohmbench.needs import NEEDS, Found
 from ohmbench.train import checkpoint_path
@@ -63,6 +64,17 @@ class TestReports:
         assert sum(map(sum, report["confusion"])) == report["total"] == 500
         assert report["accuracy"] == report["correct"] / 500
         assert report["not_programmable"]["layer 0 weight"]["total"] == 10
+        assert report["by_plain_path"] == 0
+
+    def test_evaluate_says_what_left_the_fast_path(self, run, tmp_path, monkeypatch):
+        monkeypatch.delenv(PATH_VARIABLE, raising=False)
+        network = random_network(SPECS["floatgate-circles"], seed=0)
+        with torch.no_grad():
+            network.fg_layers[0].weight[0, 0] = 5e-17
+        path = tmp_path / "small.npz"
+        save_network(path, network, seed=3, recipe="{}", history=np.zeros((1, 3)))
+        assert json.loads(run("evaluate", path, "--json")[1])["by_plain_path"] == 500 * 10
+        assert "5000 cell evaluations by the plain formulas" in run("evaluate", path)[1]
 
     def test_power(self, run, saved):
         data = load_network(saved)

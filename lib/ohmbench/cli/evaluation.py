@@ -137,6 +137,7 @@ def _evaluate_floatgate(name: str, data: StoredNetwork, as_json: bool) -> None:
             | _accuracy_json(found)
             | {
                 "out_of_range": ranges_json,
+                "by_plain_path": found.ranges.by_plain_path,
                 "not_programmable": {k: vars(v) for k, v in found.violations.items()},
             }
         )
@@ -153,6 +154,11 @@ def _evaluate_floatgate(name: str, data: StoredNetwork, as_json: bool) -> None:
             str(c.above),
         )
     console.print(ranges)
+    if found.ranges.by_plain_path:
+        say(
+            f"{found.ranges.by_plain_path} cell evaluations by the plain formulas: a voltage or a "
+            "weight lies outside the fast path's box"
+        )
     held = Table(
         "array",
         "currents",
