@@ -7,15 +7,24 @@ slope may be that of the other side: what such an edge could change is allowed, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import numpy as np
+import pytest
 import torch
+from torchdiffeq._impl.dopri5 import Dopri5Solver
+from torchdiffeq._impl.misc import _optimal_step_size
+from torchdiffeq._impl.rk_common import _runge_kutta_step
 
-from ohmbench.kernels.circuits import Path, right_hand_side
-from ohmbench.kirchhoff.circuit import Circuit
-from ohmbench.kirchhoff.simulation import Solver, integrate
+from ohmbench.kernels.circuits import FusedRightHandSide, Path, right_hand_side
+from ohmbench.kirchhoff import simulation, step_control
+from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
+from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate
+from ohmbench.kirchhoff.step_control import StepControl, Watch
+from ohmbench.kirchhoff.topologies import Topology
 from tests.unit.circuits import DEVICES, FUSED, T0, as_dtype, plain, random_circuit, voltages
 from tests.unit.kirchhoff_checks import assert_close
 
@@ -166,42 +175,20 @@ def watched(circuit: Circuit) -> tuple[Circuit, Callable[[], torch.Tensor]]:
     return made, lambda: torch.stack(least).amin(0)
 
 
-def _slice(
-    side: Any,
-    parameter: torch.Tensor,
+def _judged_slice(
+    circuit: Circuit,
     v: torch.Tensor,
-    how: tuple[float, Solver, bool],
-    weights: tuple[torch.Tensor, torch.Tensor],
-) -> tuple[torch.Tensor, ...]:
-    span, solver, reverse = how
-    leaf = v.clone().requires_grad_()
-    end = integrate([side], [span], leaf, solver, divergence=True, reverse=reverse)
-    assert end.delta is not None
-    loss = (end.v * weights[0].to(v.dtype)).sum() + (end.delta * weights[1].to(v.dtype)).sum()
-    return end.v, end.delta, *torch.autograd.grad(loss, [leaf, parameter])
-
-
-def judge_slice(
-    circuit: Circuit, path: Path, batch: int, step: float, *, reverse: bool, span: float = 0.5
+    span: float,
+    found: tuple[torch.Tensor, ...],
+    exact: tuple[torch.Tensor, ...],
+    safe: torch.Tensor,
+    what: str,
 ) -> None:
-    """A slice by rk4, and its gradients, against torchdiffeq's in float64.
+    """End voltages, delta, gradients of voltages and parameters against those in float64.
 
     Errors of dv/dt add up over the slice and grow at most as exp(L t), L the largest row of the
     Jacobian without signs. Gradients: 2e-5 of the largest.
     """
-    name = circuit.device.activation.name
-    what = f"{path}, {name}, batch {batch}, step {step}, {'back' if reverse else 'forward'}"
-    n_free = circuit.topology.n_free
-    v = voltages(3, batch, n_free).float()
-    how = (span, Solver("rk4", step_size=step), reverse)
-    exact_circuit, least = watched(as_dtype(circuit, F64))
-    ones = torch.ones(batch, dtype=F64)
-    with torch.no_grad():
-        integrate([plain(exact_circuit)], [span], v.double(), how[1], reverse=reverse)
-    keep = torch.ones_like(ones) if name in ("tanh", "identity") else (least() > 1e-5).double()
-    weights = voltages(4, batch, n_free) * keep[:, None], voltages(5, batch, 1)[:, 0] * keep
-    exact = _slice(plain(exact_circuit), exact_circuit.param, v.double(), how, weights)
-    found = _slice(right_hand_side(circuit, path), circuit.param, v, how, weights)
     e = edges_of(circuit, v)
     steep = e.g.abs() * (e.a.abs() + e.b.abs())
     growth = float(_at_nodes(circuit, steep[None], steep[None]).max())
@@ -210,7 +197,6 @@ def judge_slice(
     off = derivative_bound(circuit, v) + derivative_bound(circuit, exact[0].detach())
     off = amplified * off.amax(1) + 8 * U * exact[0].detach().abs().amax(1)
     assert_close(found[0], exact[0], off[:, None].expand_as(exact[0]), f"end [{what}]")
-    safe = keep.bool()
     # The divergence's own errors, and the voltages' times its slope in them (at most 2 w a).
     slope = float((2 * e.w * (e.a.abs() + e.b.abs())).sum()) if e.smooth else 0.0
     delta = 2 * span * (divergence_bound(circuit, v) + slope * off) + 8 * U
@@ -218,6 +204,95 @@ def judge_slice(
     for one, other, of in zip(found[2:], exact[2:], ("v", "p"), strict=True):
         largest = float(other.abs().max())
         assert_close(one, other, 2e-5 * largest, f"gradient of {of} [{what}]")
+
+
+Run = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
+
+
+def _slice(
+    run: Run, parameter: torch.Tensor, v: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]
+) -> tuple[torch.Tensor, ...]:
+    """``run`` of voltages (batch, n_free): end, delta, and gradients of a sum of both."""
+    leaf = v.clone().requires_grad_()
+    end, delta = run(leaf)
+    loss = (end * weights[0].to(v.dtype)).sum() + (delta * weights[1].to(v.dtype)).sum()
+    return end, delta, *torch.autograd.grad(loss, [leaf, parameter])
+
+
+def _judge(circuit: Circuit, batch: int, span: float, fast: Run, reference: Any, what: str) -> None:
+    """A slice by ``fast`` against ``reference(circuit)`` in float64."""
+    name, n_free = circuit.device.activation.name, circuit.topology.n_free
+    v = voltages(3, batch, n_free).float()
+    exact_circuit, least = watched(as_dtype(circuit, F64))
+    with torch.no_grad():
+        fast(v)
+        reference(exact_circuit)(v.double())
+    smooth = name in ("tanh", "identity")
+    keep = torch.ones(batch, dtype=F64) if smooth else (least() > 1e-5).double()
+    weights = voltages(4, batch, n_free) * keep[:, None], voltages(5, batch, 1)[:, 0] * keep
+    found = _slice(fast, circuit.param, v, weights)
+    exact = _slice(reference(exact_circuit), exact_circuit.param, v.double(), weights)
+    _judged_slice(circuit, v, span, found, exact, keep.bool(), f"{what}, {name}, batch {batch}")
+
+
+def judge_slice(
+    circuit: Circuit, path: Path, batch: int, step: float, *, reverse: bool, span: float = 0.5
+) -> None:
+    """A slice by rk4, and its gradients, against torchdiffeq's in float64."""
+    solver = Solver("rk4", step_size=step)
+
+    def run(side: RightHandSide) -> Run:
+        def taken(v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            end = integrate([side], [span], v, solver, divergence=True, reverse=reverse)
+            assert end.delta is not None
+            return end.v, end.delta
+
+        return taken
+
+    what = f"{path}, step {step}, {'back' if reverse else 'forward'}"
+    fast = run(right_hand_side(circuit, path))
+    _judge(circuit, batch, span, fast, lambda exact: run(plain(exact)), what)
+
+
+def refused(time: float, reason: str) -> SolverError:
+    return SolverError(f"{time}: {reason}")
+
+
+def judge_adaptive_slice(
+    circuit: Circuit, batch: int, tol: float, *, reverse: bool, span: float = 0.5
+) -> None:
+    """A slice by the fused dopri5, and its gradients: the very steps it took, by torchdiffeq's
+    formula and coefficients, in float64."""
+    ends = (span, 0.0) if reverse else (0.0, span)
+    side = FusedRightHandSide(circuit)
+    steps: list[float] = []
+
+    def fast(v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        control = StepControl(*ends, tol=tol, first_step=0.02, min_step=0.0, refused=refused)
+        end, div = side.dopri5(v.t(), control, divergence=True)
+        steps[:] = control.accepted
+        return end.t(), -div
+
+    def reference(exact: Circuit) -> Run:
+        def run(v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            other = plain(exact)
+
+            def field(t: torch.Tensor, y: torch.Tensor, perturb: Any) -> torch.Tensor:
+                dv, trace = other.with_divergence(t, y[:, 1:])
+                return torch.cat([-trace[:, None], dv], 1)
+
+            y = torch.nn.functional.pad(v, (1, 0))
+            f = field(T0, y, None)
+            for h in steps:
+                dt = torch.tensor(h, dtype=F64)
+                y, f, _, _ = _runge_kutta_step(field, y, f, T0, dt, T0, Dopri5Solver.tableau)
+            return y[:, 1:], y[:, 0]
+
+        return run
+
+    _judge(circuit, batch, span, fast, reference, f"dopri5 at {tol:g}, {'back' * reverse}")
+    assert len(steps) > 1
+    assert_close(torch.tensor(steps).sum(), torch.tensor(ends[1] - ends[0]), 1e-6, "sum of steps")
 
 
 # ------------------------------------------------------------------------------------------------
@@ -249,6 +324,106 @@ def check_fused_slice(kinds: Sequence[str] = ("ShiftTanh2", "ShiftRelu1")) -> No
         for reverse, step in ((False, 0.1), (True, 0.2)):
             circuit = _circuit(seed, kind, 0.5)
             judge_slice(circuit, "fused", 65, step, reverse=reverse)
+
+
+def check_fused_dopri5(kinds: Sequence[str] = ("ShiftTanh2", "ShiftRelu1", "ShiftTanh1")) -> None:
+    """The fused path's adaptive method, and its gradients."""
+    for seed, kind in enumerate(kinds):
+        for reverse in (False, True):
+            circuit = _circuit(seed, kind, 0.5)
+            judge_adaptive_slice(circuit, 33, 1e-4, reverse=reverse)
+
+
+def steps_looked_at(run: Callable[[], Any]) -> tuple[Any, torch.Tensor]:
+    """What ``run`` returns, and time and size of the steps of adaptive methods it tried."""
+    seen: list[tuple[float, float]] = []
+
+    class Noting(Watch):
+        def look(self, time: float, step: float, finite: bool) -> None:
+            seen.append((time, step))
+            super().look(time, step, finite)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(simulation, "Watch", Noting)
+        patch.setattr(step_control, "Watch", Noting)
+        found = run()
+    return found, torch.tensor(seen, dtype=F64)
+
+
+def judge_steps(
+    circuit: Circuit, batch: int, solver: Solver, *, reverse: bool, divergence: bool = True
+) -> None:
+    """The fused dopri5 tries torchdiffeq's steps, with as many evaluations.
+
+    A step follows the fifth root of the error before, which float32 knows to 1e-4 of the tolerance
+    and so to 1 % where it is 1 % of that. Where the first step is chosen errors are smaller, and
+    only that step is compared. Ends are as far off as the method may be (check_adaptive).
+    """
+    v = voltages(7, batch, circuit.topology.n_free).float()
+
+    def taken(side: RightHandSide) -> tuple[Any, torch.Tensor]:
+        with torch.no_grad():
+            return steps_looked_at(
+                lambda: integrate([side], [0.5], v, solver, divergence=divergence, reverse=reverse)
+            )
+
+    (found, mine), (exact, theirs) = taken(FusedRightHandSide(circuit)), taken(plain(circuit))
+    what = f"{circuit.device.activation.name}, batch {batch}, {'back' if reverse else 'forward'}"
+    assert_close(mine[0], theirs[0], 1e-5 * theirs[0].abs(), f"first step [{what}]")
+    assert_close(found.v, exact.v.double(), 10 * solver.tol, f"end [{what}]")
+    if divergence:
+        assert_close(found.delta, exact.delta.double(), 10 * solver.tol, f"delta [{what}]")
+    if solver.first_step is not None:
+        of = f"{found.nfe} evaluations, but should be {exact.nfe}"
+        assert found.nfe == exact.nfe, f"{of} [{what}]"
+        # The last is what is left of the slice.
+        mine, theirs = mine[: max(1, len(mine) - 1)], theirs[: max(1, len(mine) - 1)]
+        assert_close(mine, theirs, 1e-2 * theirs.abs(), f"times and steps [{what}]")
+
+
+def check_fused_steps() -> None:
+    """The fused path's adaptive method takes the steps of torchdiffeq's."""
+    for seed, kind in enumerate(("ShiftTanh2", "ShiftRelu1", "ShiftLeakyRelu2", "ShiftTanh1")):
+        for first in (None, 0.02):
+            solver = Solver("dopri5", tol=1e-3, first_step=first)
+            for divergence in (False, True):
+                circuit, reverse = _circuit(seed, kind), seed % 2 == 1
+                judge_steps(circuit, 33, solver, reverse=reverse, divergence=divergence)
+
+
+def check_step_control() -> None:
+    """The next step is torchdiffeq's, whatever the error."""
+    ratios = [0.0, 1e-12, 1e-3, 0.5, 0.999, 1.0, 1.001, 3.0, 4000.0, math.inf, math.nan]
+    for ratio in ratios:
+        control = StepControl(
+            0.0, 100.0, tol=1e-3, first_step=0.25, min_step=0.01, refused=refused
+        )  # fmt: skip
+        assert control.offer(True) == 0.25
+        counts = control.judge(ratio)
+        factors = (torch.tensor(x, dtype=F64) for x in (0.9, 10.0, 0.2))
+        step = torch.tensor(0.25, dtype=F64)
+        wanted = _optimal_step_size(step, torch.tensor(ratio), *factors, 5)
+        wanted = wanted.clamp(min=0.01) if bool(wanted.isfinite()) else torch.tensor(0.01)
+        offered = control.offer(True)
+        assert_close(torch.tensor(offered), wanted, 1e-6, f"step after an error of {ratio}")
+        assert counts == (ratio <= 1), f"an error of {ratio} counts: {counts}"
+        assert control.accepted == ([0.25] if counts else [])
+
+
+def check_tanh() -> None:
+    """The fused path's tanh within 4e-7, far out too, and there is no more to it than 1."""
+    u = torch.linspace(-20, 20, 40_001, dtype=F64).float()
+    u = torch.cat([u, torch.logspace(-30, 1, 5000).float(), torch.tensor([0.0, 8.5, -8.5, 1e30])])
+    nodes = np.array([0], dtype=np.int64), np.array([1], dtype=np.int64)
+    drive = torch.tensor([[0.0], [1.0], [0.0]])
+    driven = Circuit(Topology(1, *nodes), DEVICES["ShiftTanh2"], drive)  # dv/dt = tanh(v)
+    with torch.no_grad():
+        found = right_hand_side(driven, "fused").derivative(T0, u[None])[0]
+    assert_close(found, torch.tanh(u.double()), TANH, "tanh")
+    assert float(found.abs().max()) <= 1 + 2**-22
+    small = u.abs() < 1e-3
+    relative = (found[small].double() / torch.tanh(u[small].double()) - 1).nan_to_num(0.0)
+    assert_close(relative, torch.zeros_like(relative), TANH, "relative error of small tanh")
 
 
 def check_fused_edges() -> None:

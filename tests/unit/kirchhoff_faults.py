@@ -18,6 +18,7 @@ import pytest
 
 import ohmbench.kernels.edge_pass as edge_pass
 import ohmbench.kernels.fused_circuit as fused_circuit
+import ohmbench.kernels.fused_slices as fused_slices
 
 _K, _N = "ohmbench.kirchhoff", "ohmbench.kernels"
 
@@ -59,24 +60,28 @@ def _uncompiled(**options: Any) -> Any:
     return lambda function: function
 
 
-_ENTRIES = {
-    "evaluate": ("evaluate_batch",),
-    "differentiate": ("differentiate_batch",),
-    "_nodes": ("rk4", "rk4_back"),
+_CALLERS = {
+    "tanh32": ("evaluate", "differentiate", "evaluate_rows", "differentiate_rows"),
+    "evaluate": ("evaluate_rows",),
+    "differentiate": ("differentiate_rows",),
+    "_nodes": ("march", "march_back", "attempt"),
+    "_error": ("attempt",),
 }
-"""Function of ``edge_pass`` -> what the fused path calls that contains it; others are called."""
+"""Function of ``edge_pass`` -> those that call it, each after what it calls itself."""
 
 
 def _plant_kernel(patch: pytest.MonkeyPatch, fault: Fault, dispatcher: Any) -> None:
+    # Compiled code calls compiled code: callers have to be Python too.
     names = {**vars(edge_pass), "njit": _uncompiled}
-    changed = _executed(dispatcher.py_func, fault.old, fault.new, names)
-    if fault.function not in _ENTRIES:
-        patch.setattr(fused_circuit, fault.function, changed)
-    for entry in _ENTRIES.get(fault.function, ()):
-        # Compiled code calls compiled code: its callers have to be Python too.
-        names = {**vars(edge_pass), fault.function: changed, "njit": _uncompiled}
-        caller = _executed(getattr(edge_pass, entry).py_func, "", "", names)
-        patch.setattr(fused_circuit, entry, caller)
+    names["tanh32"] = _executed(edge_pass.tanh32.py_func, "", "", names)
+    names[fault.function] = _executed(dispatcher.py_func, fault.old, fault.new, names)
+    callers = _CALLERS.get(fault.function, ())
+    for caller in callers:
+        names[caller] = _executed(getattr(edge_pass, caller).py_func, "", "", names)
+    for module in (fused_circuit, fused_slices):
+        for entry in (fault.function, *callers):
+            if hasattr(module, entry):
+                patch.setattr(module, entry, names[entry])
 
 
 def plant(patch: pytest.MonkeyPatch, fault: Fault) -> None:
@@ -95,7 +100,8 @@ def plant(patch: pytest.MonkeyPatch, fault: Fault) -> None:
 _DEVICES, _TOPOLOGIES = f"{_K}.devices", f"{_K}.topologies"
 _CIRCUIT, _SIMULATION, _FLOWS = f"{_K}.circuit", f"{_K}.simulation", f"{_K}.flows"
 _EVALUATION, _DENSE = f"{_K}.evaluation", f"{_N}.dense_circuit"
-_FUSED, _EDGES = f"{_N}.fused_circuit", f"{_N}.edge_pass"
+_EDGES, _PLAN, _SLICES = f"{_N}.edge_pass", f"{_N}.edge_plan", f"{_N}.fused_slices"
+_PAIRS, _CONTROL = f"{_N}.pairs", f"{_K}.step_control"
 _BASELINES, _NETWORK, _STORE = f"{_K}.baselines", f"{_K}.network", f"{_K}.store"
 _RHS = "PlainRightHandSide"
 
@@ -298,80 +304,201 @@ FAULTS: dict[str, Fault] = {
         _DENSE, "DenseRightHandSide.__init__", "arange(1, circuit.topology.n_free + 1)",
         "arange(circuit.topology.n_free)", "kernel_checks:check_dense_evaluation",
     ),
-    "fused-trace": Fault(
-        _FUSED, "FusedRightHandSide.__init__", "- a * (circuit.source", "+ a * (circuit.source",
-        "kernel_checks:check_fused_evaluation",
+    "pairs-turned": Fault(
+        _PAIRS, "_arrange", "] > topology.destination",
+        "] < topology.destination", "kernel_checks:check_fused_evaluation",
     ),
-    "fused-ground-in-the-trace": Fault(
-        _FUSED, "FusedRightHandSide.__init__", "circuit.destination != GROUND",
-        "circuit.destination >= 0", "kernel_checks:check_fused_evaluation",
+    "pairs-ground-in-the-trace": Fault(
+        _PAIRS, "_arrange", "low != GROUND",
+        "low >= GROUND", "kernel_checks:check_fused_evaluation",
+    ),
+    "fused-gain-of-turned-edges": Fault(
+        _PLAN, "table_of", "sign * a, c",
+        "a, c", "kernel_checks:check_fused_evaluation",
+    ),
+    "fused-ends-swapped": Fault(
+        _PLAN, "table_of", "torch.where(pairs.turned, b, a), torch.where(pairs.turned, a, b)",
+        "a, b", "kernel_checks:check_fused_evaluation",
     ),
     "fused-last-lanes": Fault(
-        _FUSED, "_in_parts", "min(batch, LANES * (rows * p // parts))",
-        "LANES * (batch // LANES * p // parts)", "kernel_checks:check_fused_evaluation",
+        _PLAN, "Plan.in_parts", "part_bounds(-(-batch // LANES), 1)",
+        "part_bounds(batch // LANES, 1)", "kernel_checks:check_fused_evaluation",
     ),
     "fused-parts-of-a-gradient": Fault(
-        _FUSED, "_Rk4.backward", "sums[:parts].sum(0)", "sums[0]", "kernel_checks:check_fused_slice"
+        _PLAN, "Plan.table_gradient", "sums.sum(0)",
+        "sums[0]", "kernel_checks:check_fused_evaluation",
     ),
-    "fused-delta": Fault(
-        _SIMULATION, "_fused", "return v, -div", "return v, div", "kernel_checks:check_fused_slice"
+    "fused-conductance-in-the-trace": Fault(
+        _PLAN, "Plan.table_gradient", "y + (b - a * free) * slope",
+        "y", "kernel_checks:check_fused_evaluation",
     ),
-    "fused-forward-on-the-way-back": Fault(
-        _SIMULATION, "_fused", "ends.flip(0) if reverse else ends", "ends",
-        "kernel_checks:check_fused_slice",
+    "fused-gain-in-the-trace": Fault(
+        _PLAN, "Plan.table_gradient", "(1 + free) * slope",
+        "slope", "kernel_checks:check_fused_evaluation",
+    ),
+    "fused-lower-gain-in-the-trace": Fault(
+        _PLAN, "Plan.table_gradient", "x - free * slope",
+        "x", "kernel_checks:check_fused_evaluation",
+    ),
+    "fused-upper-gain-in-the-trace": Fault(
+        _PLAN, "Plan.table_gradient", "v_j + slope",
+        "v_j", "kernel_checks:check_fused_evaluation",
+    ),
+    "fused-threshold-of-the-current": Fault(
+        _PLAN, "Plan.table_gradient", "c * m",
+        "m", "kernel_checks:check_fused_evaluation",
+    ),
+    "edge-voltage-turned": Fault(
+        _EDGES, "evaluate", "v_i - v_j",
+        "v_j - v_i", "kernel_checks:check_fused_edges",
     ),
     "edge-turned": Fault(
-        _EDGES, "evaluate", "in_d[k] += i", "in_d[k] -= i", "kernel_checks:check_fused_edges"
+        _EDGES, "evaluate", "load(net[j]) + current",
+        "load(net[j]) - current", "kernel_checks:check_fused_edges",
     ),
     "edge-slope": Fault(
-        _EDGES, "evaluate", "w * (_ONE - y * y)", "w * (_ONE - y)",
-        "kernel_checks:check_fused_edges",
+        _EDGES, "evaluate", "_ONE - y * y",
+        "_ONE - y", "kernel_checks:check_fused_edges",
+    ),
+    "edge-trace": Fault(
+        _EDGES, "evaluate", "b - a * free[e]",
+        "b + a * free[e]", "kernel_checks:check_fused_edges",
     ),
     "edge-half-of-a-second-derivative": Fault(
-        _EDGES, "differentiate", "_TWO * w * y", "w * y", "kernel_checks:check_fused_edges"
+        _EDGES, "differentiate", "_TWO * (b",
+        "(b", "kernel_checks:check_fused_edges",
     ),
     "edge-gradient-of-the-wrong-end": Fault(
-        _EDGES, "differentiate", "of_b += u * v_d[k]", "of_b += u * v_s[k]",
-        "kernel_checks:check_fused_edges",
+        _EDGES, "differentiate", "total(m * v_j)",
+        "total(m * v_i)", "kernel_checks:check_fused_edges",
     ),
     "edge-gradient-turned": Fault(
-        _EDGES, "differentiate", "i = want_d[k] - want_s[k]", "i = want_s[k] - want_d[k]",
-        "kernel_checks:check_fused_edges",
+        _EDGES, "differentiate", "load(of_net[j]) - want_i",
+        "want_i - load(of_net[j])", "kernel_checks:check_fused_edges",
     ),
     "edge-gradient-of-kinks": Fault(
-        _EDGES, "differentiate", "slope = _ONE if drive > _ZERO else low", "slope = _ONE",
-        "kernel_checks:check_fused_edges",
+        _EDGES, "differentiate", "where_above(u, _ZERO, want, low * want)",
+        "want", "kernel_checks:check_fused_edges",
     ),
-    "stage-without-its-third": Fault(
-        _EDGES, "_nodes", "h * _THIRD * k[0]", "h * k[0]", "kernel_checks:check_fused_slice"
+    "edge-gradient-of-the-upper-node": Fault(
+        _EDGES, "differentiate", "of_j - of_x",
+        "of_j + of_x", "kernel_checks:check_fused_edges",
     ),
-    "stage-sign": Fault(
-        _EDGES, "_nodes", "k[1] - _THIRD * k[0]", "k[1] + _THIRD * k[0]",
-        "kernel_checks:check_fused_slice",
+    "tanh-without-its-end": Fault(
+        _EDGES, "tanh32", "where_above(u, _TANH_END, end, u)",
+        "u", "kernel_checks:check_tanh",
+    ),
+    "node-without-its-last-slope": Fault(
+        _EDGES, "_nodes", "h_beta[s], s,",
+        "h_beta[s], max(1, s - 1),", "kernel_checks:check_fused_slice",
     ),
     "ground-moves": Fault(
-        _EDGES, "_nodes", "k[stage, 0] = 0", "pass", "kernel_checks:check_fused_slice"
+        _EDGES, "_nodes", "k[s, 0] = 0",
+        "pass", "kernel_checks:check_fused_slice",
     ),
     "weights-of-the-stages": Fault(
-        _EDGES, "rk4", "_THREE * (k[1] + k[2])", "k[1] + k[2]", "kernel_checks:check_fused_slice"
+        _EDGES, "march", "h_weights[step], stages,",
+        "h_weights[step], stages - 1,", "kernel_checks:check_fused_slice",
     ),
-    "divergence-of-the-last-step": Fault(
-        _EDGES, "rk4", "sums +=", "sums[:] =", "kernel_checks:check_fused_slice"
+    "divergence-of-the-last-stage": Fault(
+        _EDGES, "march", "div[row] +=",
+        "div[row] =", "kernel_checks:check_fused_slice",
     ),
     "way-back-from-the-wrong-node": Fault(
-        _EDGES, "rk4_back", "path[step]", "path[step + 1]", "kernel_checks:check_fused_slice"
+        _EDGES, "march_back", "path[step, row]",
+        "path[step + 1, row]", "kernel_checks:check_fused_slice",
     ),
     "way-back-stage-sign": Fault(
-        _EDGES, "rk4_back", "of_k[1] -= dt * of_y", "of_k[1] += dt * of_y",
-        "kernel_checks:check_fused_slice",
-    ),
-    "way-back-third": Fault(
-        _EDGES, "rk4_back", "of_k[0] += dt * _THIRD * of_y", "of_k[0] += dt * of_y",
-        "kernel_checks:check_fused_slice",
+        _EDGES, "march_back", "of_k[r] +=",
+        "of_k[r] -=", "kernel_checks:check_fused_slice",
     ),
     "way-back-weights-of-the-divergence": Fault(
-        _EDGES, "rk4_back", "stage == 1 or stage == 2", "stage == 1",
-        "kernel_checks:check_fused_slice",
+        _EDGES, "march_back", "h_weights[step, s] * of_div",
+        "h_weights[step, 0] * of_div", "kernel_checks:check_fused_slice",
+    ),
+    "way-back-to-ground": Fault(
+        _EDGES, "march_back", "of_y[0] = 0",
+        "pass", "kernel_checks:check_fused_slice",
+    ),
+    "integral-forgotten": Fault(
+        _EDGES, "attempt", "d_1[row] = d_0[row]",
+        "d_1[row] = 0", "kernel_checks:check_fused_dopri5",
+    ),
+    "slope-of-another-stage": Fault(
+        _EDGES, "attempt", "k[-1], div[-1]",
+        "k[-2], div[-1]", "kernel_checks:check_fused_dopri5",
+    ),
+    "error-of-lanes-past-the-end": Fault(
+        _EDGES, "attempt", "count = min(LANES, batch - row * LANES)",
+        "count = LANES", "kernel_checks:check_fused_steps",
+    ),
+    "error-of-the-integral": Fault(
+        _EDGES, "attempt", "squares[1] +=",
+        "squares[1] = 0 *", "kernel_checks:check_fused_steps",
+    ),
+    "error-against-the-start": Fault(
+        _EDGES, "_error", "max(abs(before[lane]), abs(after[lane]))",
+        "0", "kernel_checks:check_fused_steps",
+    ),
+    "fused-nodes": Fault(
+        _SLICES, "solve_rk4", "* RK4,",
+        "* abs(RK4),", "kernel_checks:check_fused_slice",
+    ),
+    "dopri5-weights-on-the-way-back": Fault(
+        _SLICES, "solve_dopri5", "DOPRI5[6, :6]",
+        "DOPRI5[5, :6]", "kernel_checks:check_fused_dopri5",
+    ),
+    "dopri5-rejected-steps-kept": Fault(
+        _SLICES, "solve_dopri5", "if control.judge(ratio):",
+        "if control.judge(ratio) or True:", "kernel_checks:check_fused_dopri5",
+    ),
+    "first-step-of-the-voltages-alone": Fault(
+        _SLICES, "_Steps._norm", "max(",
+        "min(", "kernel_checks:check_fused_steps",
+    ),
+    "error-of-nodes-and-ground": Fault(
+        _SLICES, "_Steps.attempt", "of_v / len(start.v)",
+        "of_v / (1 + len(start.v))", "kernel_checks:check_fused_steps",
+    ),
+    "first-step-forward-on-the-way-back": Fault(
+        _SLICES, "_Steps.choose_first", "control.sign * trial",
+        "trial", "kernel_checks:check_fused_steps",
+    ),
+    "fused-delta": Fault(
+        _SIMULATION, "_stepped", "return v, -div, 4",
+        "return v, div, 4", "kernel_checks:check_fused_slice",
+    ),
+    "dopri5-delta": Fault(
+        _SIMULATION, "_stepped", "return v, -div, control",
+        "return v, div, control", "kernel_checks:check_fused_steps",
+    ),
+    "fused-forward-on-the-way-back": Fault(
+        _SIMULATION, "_stepped", "ends.flip(0) if reverse else ends",
+        "ends", "kernel_checks:check_fused_slice",
+    ),
+    "evaluations-of-rejected-steps": Fault(
+        _CONTROL, "StepControl.judge", "if accepted:",
+        "self._tried -= not accepted\n    if accepted:", "kernel_checks:check_fused_steps",
+    ),
+    "step-without-safety": Fault(
+        _CONTROL, "StepControl.judge", "self._SAFETY /",
+        "1 /", "kernel_checks:check_step_control",
+    ),
+    "step-shrinks-without-end": Fault(
+        _CONTROL, "StepControl.judge", "max(wanted, least)",
+        "wanted", "kernel_checks:check_step_control",
+    ),
+    "step-grows-without-end": Fault(
+        _CONTROL, "StepControl.judge", "min(self._MOST, max(wanted, least))",
+        "max(wanted, least)", "kernel_checks:check_step_control",
+    ),
+    "first-step-of-another-order": Fault(
+        _CONTROL, "StepControl.choose_first", "1 / self.ORDER",
+        "1 / (self.ORDER + 1)", "kernel_checks:check_fused_steps",
+    ),
+    "first-step-without-its-rate": Fault(
+        _CONTROL, "StepControl.choose_first", "max(slope, curvature)",
+        "slope", "kernel_checks:check_fused_steps",
     ),
     # Networks, files, baselines
     "filled-in-front": Fault(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+
+import numba
 import numpy as np
 import pytest
 import torch
@@ -9,8 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ohmbench.errors import OperandError
+from ohmbench.kernels import lanes, pairs
 from ohmbench.kernels.circuits import DenseRightHandSide, FusedRightHandSide, right_hand_side
 from ohmbench.kernels.dense_circuit import DENSE_LIMIT
+from ohmbench.kirchhoff import step_control
 from ohmbench.kirchhoff.circuit import (
     AutogradDivergence,
     Circuit,
@@ -20,7 +25,7 @@ from ohmbench.kirchhoff.circuit import (
 from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate, integrate_noisy
 from ohmbench.kirchhoff.topologies import Topology
 from tests.unit import kernel_checks as checks
-from tests.unit.circuits import DEVICES, FUSED, T0, as_dtype, random_circuit, voltages
+from tests.unit.circuits import DEVICES, FUSED, T0, as_dtype, random_circuit, rc, voltages
 from tests.unit.kernel_checks import BATCHES
 from tests.unit.kirchhoff_checks import assert_close
 
@@ -81,6 +86,103 @@ def test_slices_of_the_checks() -> None:
     checks.check_fused_slice()
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("batch", BATCHES)
+@pytest.mark.parametrize("kind", ["ShiftTanh2", "ShiftTanh1", "ShiftLeakyRelu2", "ShiftRelu1"])
+def test_adaptive_slice_is_its_steps(kind: str, batch: int, reverse: bool) -> None:
+    circuit = random_circuit(batch, 4, 10, kind, dtype=F32, scale=0.5)
+    checks.judge_adaptive_slice(circuit, batch, 1e-4, reverse=reverse)
+
+
+def test_adaptive_slices_of_the_checks() -> None:
+    checks.check_fused_dopri5()
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("batch", BATCHES[1:])  # a single sample's errors can be nothing at all
+@pytest.mark.parametrize("first", [None, 0.05, 1.0])
+def test_adaptive_steps_are_torchdiffeqs(first: float | None, batch: int, reverse: bool) -> None:
+    circuit = random_circuit(batch, 4, 10, "ShiftTanh2", dtype=F32)
+    solver = Solver("dopri5", tol=1e-3, first_step=first)
+    checks.judge_steps(circuit, batch, solver, reverse=reverse)
+
+
+def test_adaptive_steps_of_the_checks() -> None:
+    checks.check_fused_steps()
+
+
+def test_step_control_is_torchdiffeqs() -> None:
+    checks.check_step_control()
+
+
+def test_the_first_step_is_chosen_from_flat_voltages_too() -> None:
+    """At rest there is no scale to go by, and nothing in the way of long steps."""
+    circuit = random_circuit(0, 3, 6, "Conductance", dtype=F32)
+    v, solver = torch.zeros(3, 3), Solver("dopri5", tol=1e-3)
+    ends = [
+        integrate([right_hand_side(circuit, path)], [0.5], v, solver) for path in ("plain", "fused")
+    ]
+    assert ends[0].nfe == ends[1].nfe
+    assert_close(ends[1].v, ends[0].v, 1e-7, "voltages at rest")
+
+
+@pytest.mark.parametrize(
+    ("options", "reverse", "reason"),
+    [
+        ({"tol": 1e-6, "min_step": 1e-2}, False, "needs steps below 0.01 s"),
+        ({"tol": 1e-6, "min_step": 1e-2}, True, "needs steps below 0.01 s"),
+        ({"tol": 1e-3}, False, "more than 5 steps"),
+        ({"tol": 1e-3}, True, "more than 5 steps"),
+        # From 1 s back; from 0 s on any step is one.
+        ({"tol": 1e-3, "first_step": 1e-30}, True, "steps too short for the time to move on"),
+    ],
+)
+def test_the_fused_solver_stops_where_torchdiffeq_does(
+    options: dict[str, float], reverse: bool, reason: str, monkeypatch
+) -> None:
+    monkeypatch.setattr(step_control, "MAX_STEPS", 5)
+    circuit = as_dtype(rc(1e3, 2), F32)
+    solver, said = Solver("dopri5", **options), []
+    for path in ("plain", "fused"):
+        with pytest.raises(SolverError, match="slice 0: the solver stopped") as caught:
+            integrate(
+                [right_hand_side(circuit, path)], [1.0], voltages(0, 3, 2, F32), solver,
+                reverse=reverse, divergence=True,
+            )  # fmt: skip
+        said.append(str(caught.value))
+    assert reason in said[0]
+    assert said[1] == said[0]
+
+
+@pytest.mark.parametrize("path", ["plain", "fused"])
+def test_adaptive_steps_end_at_what_is_no_number(path) -> None:
+    circuit = random_circuit(1, 3, 9, dtype=F32, scale=0.3)
+    v = voltages(0, 70, 3, F32)
+    v[5, 1] = torch.nan
+    with torch.no_grad(), pytest.raises(SolverError, match="values that are no numbers"):
+        integrate([right_hand_side(circuit, path)], [0.3], v, Solver("dopri5", tol=1e-3))
+    away = as_dtype(rc(-1e4, 2), F32)
+    with torch.no_grad(), pytest.raises(SolverError, match=r"slice 0: .* t = 0\.0"):
+        integrate(
+            [right_hand_side(away, path)], [1.0], voltages(0, 40, 2, F32),
+            Solver("dopri5", tol=1e-3, min_step=1e-9),
+        )  # fmt: skip
+
+
+def test_lanes_past_the_end_of_a_batch_are_samples_of_it() -> None:
+    """At 0 V this circuit runs away within a step; where its samples are, it stands still."""
+    nodes = np.array([0], dtype=np.int64), np.array([1], dtype=np.int64)
+    p = torch.tensor([[-1e20], [0.0], [1e20]])  # phi(1e20 (1 - v)): none from 1 V up
+    circuit = Circuit(Topology(1, *nodes), DEVICES["ShiftRelu2"], p[[1, 0, 2]])
+    v = torch.full((3, 1), 2.0, requires_grad=True)
+    for solver in (Solver("rk4", step_size=0.1), Solver("dopri5", tol=1e-3, first_step=0.1)):
+        end = integrate([right_hand_side(circuit, "fused")], [0.5], v, solver, divergence=True)
+        assert torch.equal(end.v, v)
+        of_v, of_p = torch.autograd.grad(end.v.sum(), [v, circuit.param], retain_graph=True)
+        assert torch.equal(of_v, torch.ones(3, 1))
+        assert torch.equal(of_p, torch.zeros(3, 1))
+
+
 def test_slices_there_and_back() -> None:
     sides = [
         right_hand_side(random_circuit(k, 5, 10, dtype=F32, scale=0.4), "fused") for k in range(3)
@@ -101,15 +203,7 @@ def one_edge(activation_of: str = "ShiftTanh2") -> Circuit:
 
 
 def test_tanh_is_within_4e_7() -> None:
-    u = torch.linspace(-20, 20, 400_001, dtype=torch.float64).float()
-    u = torch.cat([u, torch.logspace(-30, 1, 50_000).float(), torch.tensor([0.0, 8.5, -8.5])])
-    with torch.no_grad():
-        found = right_hand_side(one_edge(), "fused").derivative(T0, u[None])[0]
-    assert_close(found, torch.tanh(u.double()), 4e-7, "tanh")
-    assert float(found.abs().max()) <= 1 + 2**-22
-    small = u.abs() < 1e-3
-    relative = (found[small].double() / torch.tanh(u[small].double()) - 1).nan_to_num(0.0)
-    assert float(relative.abs().max()) < 4e-7
+    checks.check_tanh()
 
 
 @pytest.mark.parametrize("kind", FUSED)
@@ -247,6 +341,64 @@ def test_noise_does_not_depend_on_the_path() -> None:
     ]  # fmt: skip
     for end in ends[1:]:
         assert_close(end, ends[0], 1e-5, "noisy end")
+
+
+# ------------------------------------------------------------------------------------------------
+# Edges by pairs, lanes
+
+
+def test_every_edge_is_in_the_pair_it_joins() -> None:
+    topology = random_circuit(3, 7, 60).topology
+    found = pairs.pairs_of(topology)
+    assert pairs.pairs_of(topology) is found
+    assert sorted(found.order.tolist()) == list(range(topology.n_edges))
+    for i in range(topology.n_free + 1):
+        for p in range(found.runs[i], found.runs[i + 1]):
+            for e in range(found.first[p], found.first[p + 1]):
+                edge = int(found.order[e])
+                ends = int(topology.source[edge]), int(topology.destination[edge])
+                assert ends == ((found.others[p], i) if found.turned[e] else (i, found.others[p]))
+                assert found.free[e] == (i != 0)
+                assert i < found.others[p]
+
+
+def test_an_arrangement_goes_with_its_topology() -> None:
+    topology = random_circuit(3, 7, 60).topology
+    gc.collect()
+    before = len(pairs._arranged)
+    pairs.pairs_of(topology)
+    assert len(pairs._arranged) == before + 1
+    del topology
+    gc.collect()
+    assert len(pairs._arranged) == before
+
+
+@numba.njit
+def compiled_lanes(u, v, out, sums):  # type: ignore[no-untyped-def]
+    x, y, one = lanes.load(u), lanes.load(v), lanes.splat(np.float32(1))
+    lanes.store(out[0], x + y)
+    lanes.store(out[1], x - np.float32(2) * y)
+    lanes.store(out[2], x * y)
+    lanes.store(out[3], x / y)
+    lanes.store(out[4], lanes.where_above(x, np.float32(0.5), y, one))
+    lanes.store(out[5], lanes.positive(x))
+    lanes.add_totals(sums[0], x, y)
+    sums[1, 0] = lanes.total(x)
+
+
+@pytest.mark.parametrize("last", [0.5, 0.0, np.nan, np.inf])
+def test_lanes_are_what_they_are_in_python(last: float) -> None:
+    rng = np.random.default_rng(0)
+    u, v = rng.normal(size=(2, lanes.LANES)).astype(np.float32)
+    u[-1] = last
+    found = [
+        (np.empty((6, lanes.LANES), np.float32), np.ones((2, 2), np.float32)) for _ in range(2)
+    ]
+    compiled_lanes(u, v, *found[0])
+    compiled_lanes.py_func(u, v, *found[1])
+    # Without fused operations: each rounds once more.
+    np.testing.assert_allclose(found[0][0], found[1][0], rtol=3e-7, atol=1e-6)
+    np.testing.assert_allclose(found[0][1], found[1][1], rtol=1e-5, atol=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ohmbench.errors import OperandError
-from ohmbench.kirchhoff import simulation
+from ohmbench.kirchhoff import step_control
 from ohmbench.kirchhoff.circuit import Circuit
 from ohmbench.kirchhoff.simulation import (
     ADAPTIVE,
@@ -375,7 +375,7 @@ def test_the_adjoint_stops_with_the_same_error() -> None:
 
 def test_a_slice_has_a_limit_of_steps(monkeypatch) -> None:
     """Without a lower limit of the step nothing else would end a stiff slice."""
-    monkeypatch.setattr(simulation, "MAX_STEPS", 5)
+    monkeypatch.setattr(step_control, "MAX_STEPS", 5)
     with pytest.raises(SolverError, match=r"slice 0: .*more than 5 steps"):
         integrate([plain(rc(1e2))], [1.0], voltages(0, 2, 1), Solver("dopri5", tol=1e-9))
 

@@ -1,11 +1,18 @@
 """The compiled loops of the fused circuit path: passes over all edges for ``LANES`` samples.
 
-Arrays are node-major float32 of shape (n_free + 1, LANES), ground first, so that an edge is a few
-vector instructions on two rows that stay in the cache. Nothing of size (edges, batch) is ever
-stored; on the way back an edge's drive is computed anew. A NaN that goes in comes out.
+Voltages and currents are node-major float32 (n_free + 1, LANES), ground first, and edges grouped by
+the pair of nodes they join (``pairs``): a pair's voltages and its current stay in registers while
+its edges pass, a few vector instructions each. Nothing of size (edges, batch) is ever stored; on
+the way back an edge's drive is computed anew.
 
-All compiled functions stand in this one file: numba's cache notices that the file of a function has
-changed, not that one it calls from another file has.
+``circuit`` is (kind, low, two, runs, first, others, free, table): ``kind`` and ``low`` of
+``KINDS``, ``two`` whether both voltages have coefficients of their own, arrays of ``Pairs``, and
+``table`` (edges, 3 or 4) with ``g, a, c`` and, with ``two``, ``b`` of each edge as read from the
+lower node i to the upper j: its current is ``g phi(a (v_i - v_j) + c)`` or
+``g phi(a v_i + b v_j + c)``.
+
+What a compiled function calls stands in this file, except for single instructions (``lanes``):
+numba's cache notices that the file of a function has changed, not that another has.
 """
 
 from __future__ import annotations
@@ -15,22 +22,28 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ohmbench.kernels.lanes import (
+    LANES,
+    add_totals,
+    load,
+    positive,
+    splat,
+    store,
+    total,
+    where_above,
+)
 from ohmbench.kirchhoff.devices import LEAKY_SLOPE
 
-LANES = 64
-TANH = 0
-PIECEWISE = 1
+TANH, RELU, PIECEWISE = 0, 1, 2
 KINDS = {
     "tanh": (TANH, 0.0),
-    "relu": (PIECEWISE, 0.0),
+    "relu": (RELU, 0.0),
     "leaky_relu": (PIECEWISE, LEAKY_SLOPE),
     "identity": (PIECEWISE, 1.0),
 }
 """Activation -> kind and, of piecewise linear ones, the slope below 0."""
 
-# Sums over lanes may be reordered, differently on another processor, never from run to run.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
-JIT: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": FAST, "error_model": "numpy"}
+JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
 
 # tanh(u)/u as a ratio of two polynomials in u^2, fitted for least relative error (1.2e-8 before
 # rounding) on |u| <= 8.5, beyond which float32 tanh is 1.
@@ -55,15 +68,17 @@ _Q1, _Q2, _Q3, _Q4 = (
     )
 )
 _ONE, _TWO, _ZERO = np.float32(1.0), np.float32(2.0), np.float32(0.0)
-_THIRD, _EIGHTH, _THREE = np.float32(1 / 3), np.float32(1 / 8), np.float32(3)
+# Unsigned: a signed index would be looked at for counting from the end.
+_1, _0, _2, _3, _4 = np.uintp(1), np.uintp(0), np.uintp(2), np.uintp(3), np.uintp(4)
 
 
 @njit(inline="always", error_model="numpy")
 def tanh32(u):  # type: ignore[no-untyped-def]
-    """float32 tanh, off by at most 4e-7."""
+    """float32 tanh of lanes, off by at most 4e-7."""
+    end = splat(_TANH_END)
     # Comparisons that are false for NaN: it has to come out again, not to be clamped.
-    x = _TANH_END if u > _TANH_END else u
-    x = -_TANH_END if x < -_TANH_END else x
+    x = where_above(u, _TANH_END, end, u)
+    x = where_above(splat(_ZERO) - x, _TANH_END, splat(-_TANH_END), x)
     z = x * x
     p = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
     q = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _ONE
@@ -71,235 +86,227 @@ def tanh32(u):  # type: ignore[no-untyped-def]
 
 
 @njit(**JIT)
-def load(v, start, count, volts):  # type: ignore[no-untyped-def]
-    """Samples start..start+count-1 of ``v`` (n_free, batch) into the rows below ground."""
-    for n in range(v.shape[0]):
-        for k in range(count):
-            volts[n + 1, k] = v[n, start + k]
-
-
-@njit(**JIT)
-def store(rows, start, count, v):  # type: ignore[no-untyped-def]
-    """The inverse of ``load``."""
-    for n in range(v.shape[0]):
-        for k in range(count):
-            v[n, start + k] = rows[n + 1, k]
-
-
-@njit(**JIT)
-def evaluate(kind, low, source, destination, table, volts, net, div, with_div):  # type: ignore[no-untyped-def]
+def evaluate(circuit, volts, net, div, with_div):  # type: ignore[no-untyped-def]
     """Net currents ``net`` into every node and, ``with_div``, the divergence ``div`` (LANES,).
 
-    ``table`` (5, edges) has ``g, a, b, c`` of each edge and ``w``, its share of the divergence per
-    unit of the activation's slope.
+    What an edge adds to the divergence is its ``g (b - a)`` times the activation's slope, without
+    the end that is ground.
     """
-    net[:, :] = _ZERO
-    div[:] = _ZERO
-    for e in range(len(source)):
-        g, a, b, c, w = table[0, e], table[1, e], table[2, e], table[3, e], table[4, e]
-        v_s, v_d = volts[source[e]], volts[destination[e]]
-        out_s, in_d = net[source[e]], net[destination[e]]
-        if kind == TANH:
-            if with_div:
-                for k in range(LANES):
-                    y = tanh32(a * v_s[k] + b * v_d[k] + c)
-                    i = g * y
-                    in_d[k] += i
-                    out_s[k] -= i
-                    div[k] += w * (_ONE - y * y)
-            else:
-                for k in range(LANES):
-                    i = g * tanh32(a * v_s[k] + b * v_d[k] + c)
-                    in_d[k] += i
-                    out_s[k] -= i
-        elif with_div:
-            for k in range(LANES):
-                u = a * v_s[k] + b * v_d[k] + c
-                slope = _ONE if u > _ZERO else low
-                i = g * slope * u
-                in_d[k] += i
-                out_s[k] -= i
-                div[k] += w * slope
-        else:
-            for k in range(LANES):
-                u = a * v_s[k] + b * v_d[k] + c
-                i = g * (u if u > _ZERO else low * u)
-                in_d[k] += i
-                out_s[k] -= i
+    kind, low, two, runs, first, others, free, table = circuit
+    for i in range(np.uintp(len(net))):
+        store(net[i], splat(_ZERO))
+    divergence = splat(_ZERO)
+    for i in range(np.uintp(len(net))):
+        v_i, leaves = load(volts[i]), splat(_ZERO)
+        for p in range(runs[i], runs[i + _1]):
+            j = others[p]
+            v_j, current = load(volts[j]), splat(_ZERO)
+            x = v_i if two else v_i - v_j
+            for e in range(first[p], first[p + _1]):
+                g, a, c = table[e, _0], table[e, _1], table[e, _2]
+                b = table[e, _3] if two else -a
+                u = a * x + c
+                if two:
+                    u = u + b * v_j
+                if kind == TANH:
+                    y = tanh32(u)
+                elif kind == RELU:
+                    y = positive(u)
+                else:
+                    y = where_above(u, _ZERO, u, low * u)
+                current = current + g * y
+                if with_div:
+                    weight = g * (b - a * free[e])
+                    if kind == TANH:
+                        slope = _ONE - y * y
+                    else:
+                        slope = where_above(u, _ZERO, splat(_ONE), splat(low))
+                    divergence = divergence + weight * slope
+            store(net[j], load(net[j]) + current)
+            leaves = leaves + current
+        store(net[i], load(net[i]) - leaves)
+    store(div, divergence)
 
 
 @njit(**JIT)
-def differentiate(  # type: ignore[no-untyped-def]
-    kind, low, source, destination, table, volts, of_net, of_div, of_volts, of_table
-):
-    """Given gradients of ``net`` and ``div``, those of ``volts``, and of ``table`` added to it.
+def differentiate(circuit, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
+    """Given gradients of ``net`` and, ``with_div``, of ``div``: those of ``volts``, and ``sums``.
 
+    With ``m`` the gradient of an edge's drive over its ``g``, the sums over samples of
+    ``m, m x, m v_j, (gradient of the current) y, (gradient of the divergence) slope`` are added to
+    ``sums`` (edges, 5), x being the voltage that ``a`` multiplies; the last three where there are
+    such (``sums`` (edges, 2) has room for no more). ``edge_plan`` makes gradients of them.
     Lanes past the end of a batch ask for nothing and so add nothing. ``of_net[0]`` has to be 0:
     what enters ground is nobody's result.
     """
-    of_volts[:, :] = _ZERO
-    # du apart from its use: two short loops vectorise where one with as many arrays does not.
-    du = np.empty(LANES, np.float32)
-    for e in range(len(source)):
-        g, a, b, c, w = table[0, e], table[1, e], table[2, e], table[3, e], table[4, e]
-        v_s, v_d = volts[source[e]], volts[destination[e]]
-        want_s, want_d = of_net[source[e]], of_net[destination[e]]
-        back_s, back_d = of_volts[source[e]], of_volts[destination[e]]
-        of_g = of_a = of_b = of_c = of_w = _ZERO
-        if kind == TANH:
-            for k in range(LANES):
-                y = tanh32(a * v_s[k] + b * v_d[k] + c)
-                slope = _ONE - y * y
-                i = want_d[k] - want_s[k]
-                u = slope * (g * i - _TWO * w * y * of_div[k])
-                du[k] = u
-                of_g += i * y
-                of_w += slope * of_div[k]
-                of_a += u * v_s[k]
-                of_b += u * v_d[k]
-                of_c += u
-        else:
-            for k in range(LANES):
-                drive = a * v_s[k] + b * v_d[k] + c
-                slope = _ONE if drive > _ZERO else low
-                i = want_d[k] - want_s[k]
-                u = slope * g * i
-                du[k] = u
-                of_g += i * slope * drive
-                of_w += slope * of_div[k]
-                of_a += u * v_s[k]
-                of_b += u * v_d[k]
-                of_c += u
-        for k in range(LANES):
-            back_s[k] += a * du[k]
-            back_d[k] += b * du[k]
-        of_table[0, e] += of_g
-        of_table[1, e] += of_a
-        of_table[2, e] += of_b
-        of_table[3, e] += of_c
-        of_table[4, e] += of_w
+    kind, low, two, runs, first, others, free, table = circuit
+    for i in range(np.uintp(len(volts))):
+        store(of_volts[i], splat(_ZERO))
+    want_div = load(of_div)
+    for i in range(np.uintp(len(volts))):
+        v_i, want_i, of_i = load(volts[i]), load(of_net[i]), splat(_ZERO)
+        for p in range(runs[i], runs[i + _1]):
+            j = others[p]
+            v_j = load(volts[j])
+            x = v_i if two else v_i - v_j
+            want = load(of_net[j]) - want_i
+            of_x, of_j = splat(_ZERO), splat(_ZERO)
+            for e in range(first[p], first[p + _1]):
+                g, a, c = table[e, _0], table[e, _1], table[e, _2]
+                b = table[e, _3] if two else -a
+                u = a * x + c
+                if two:
+                    u = u + b * v_j
+                if kind == TANH:
+                    y = tanh32(u)
+                    slope = _ONE - y * y
+                    m = want * slope
+                    sums[e, _3] += total(want * y)
+                    if with_div:
+                        m = m - (_TWO * (b - a * free[e])) * (slope * y * want_div)
+                        sums[e, _4] += total(slope * want_div)
+                else:
+                    m = where_above(u, _ZERO, want, low * want)
+                    if with_div:
+                        seen = where_above(u, _ZERO, want_div, low * want_div)
+                        sums[e, _4] += total(seen)
+                add_totals(sums[e], m, m * x)
+                of_x = of_x + (g * a) * m
+                if two:
+                    sums[e, _2] += total(m * v_j)
+                    of_j = of_j + (g * b) * m
+            store(of_volts[j], load(of_volts[j]) + (of_j if two else of_j - of_x))
+            of_i = of_i + of_x
+        store(of_volts[i], load(of_volts[i]) + of_i)
 
 
 @njit(**JIT)
-def evaluate_batch(kind, low, source, destination, table, v, first, last, net, div, with_div):  # type: ignore[no-untyped-def]
-    """``net`` and ``div`` of samples first..last-1; ``v`` and ``net`` (n_free, batch)."""
-    volts = np.zeros((v.shape[0] + 1, LANES), np.float32)
-    into = np.empty_like(volts)
-    lane_div = np.empty(LANES, np.float32)
-    for start in range(first, last, LANES):
-        count = min(LANES, last - start)
-        load(v, start, count, volts)
-        evaluate(kind, low, source, destination, table, volts, into, lane_div, with_div)
-        store(into, start, count, net)
-        if with_div:
-            div[start : start + count] = lane_div[:count]
+def evaluate_rows(circuit, first, last, volts, net, div, with_div):  # type: ignore[no-untyped-def]
+    """``evaluate`` of rows first..last-1 of (rows, n_free + 1, LANES); ground's ``net`` is 0."""
+    for row in range(first, last):
+        evaluate(circuit, volts[row], net[row], div[row], with_div)
+        net[row, 0] = 0
 
 
 @njit(**JIT)
-def differentiate_batch(  # type: ignore[no-untyped-def]
-    kind, low, source, destination, table, v, of_net, of_div, first, last, of_v, of_table
-):
-    """Gradients of ``v`` (n_free, batch) and, added to ``of_table``, of the coefficients."""
-    volts = np.zeros((v.shape[0] + 1, LANES), np.float32)
-    wanted, back = np.zeros_like(volts), np.empty_like(volts)
-    wanted_div = np.zeros(LANES, np.float32)
-    for start in range(first, last, LANES):
-        count = min(LANES, last - start)
-        wanted[:, :] = 0
-        wanted_div[:] = 0
-        load(v, start, count, volts)
-        load(of_net, start, count, wanted)
-        wanted_div[:count] = of_div[start : start + count]
-        differentiate(
-            kind, low, source, destination, table, volts, wanted, wanted_div, back, of_table
-        )
-        store(back, start, count, of_v)
+def differentiate_rows(circuit, first, last, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
+    """``differentiate`` of rows first..last-1."""
+    for row in range(first, last):
+        differentiate(circuit, volts[row], of_net[row], of_div[row], with_div, of_volts[row], sums)
 
 
-# torchdiffeq's fourth-order method is the 3/8 rule; the nodes y1..y4 and their slopes k1..k4.
+# Runge-Kutta methods: node s of a step is y + h (sum over r < s of beta[s, r] k[r]), k[r] the slope
+# at node r. Arrays ``h_beta`` hold the products, nodes ``y`` and slopes ``k`` (stages, n_free + 1,
+# LANES), divergences ``div`` (stages, LANES).
 @njit(**JIT)
-def _nodes(kind, low, source, destination, table, h, y, k, div, with_div):  # type: ignore[no-untyped-def]
-    """The slopes ``k`` (4, n, LANES) and ``div`` (4, LANES) of a step of ``h`` from ``y[0]``."""
-    for stage in range(4):
-        if stage == 1:
-            y[1] = y[0] + h * _THIRD * k[0]
-        elif stage == 2:
-            y[2] = y[0] + h * (k[1] - _THIRD * k[0])
-        elif stage == 3:
-            y[3] = y[0] + h * (k[0] - k[1] + k[2])
-        evaluate(kind, low, source, destination, table, y[stage], k[stage], div[stage], with_div)
-        k[stage, 0] = 0  # ground stays where it is
+def _add(y, weights, count, k, out):  # type: ignore[no-untyped-def]
+    """``out = y + sum of weights[r] k[r]`` over the first ``count`` slopes."""
+    for n in range(len(y)):
+        x = load(y[n])
+        for r in range(count):
+            x = x + weights[r] * load(k[r, n])
+        store(out[n], x)
 
 
 @njit(**JIT)
-def rk4(kind, low, source, destination, table, h, first, last, path, div, with_div):  # type: ignore[no-untyped-def]
-    """Steps ``h`` (steps,) from ``path[0]``; ``path`` (steps + 1, n_free, batch) is filled.
+def _nodes(circuit, h_beta, given, slopes, y, k, div, with_div):  # type: ignore[no-untyped-def]
+    """The nodes after ``y[0]`` and the first ``slopes`` slopes, of which ``given`` are there."""
+    for s in range(len(h_beta)):
+        if s > 0:
+            _add(y[0], h_beta[s], s, k, y[s])
+        if given <= s < slopes:
+            evaluate(circuit, y[s], k[s], div[s], with_div)
+            k[s, 0] = 0  # ground stays where it is
 
-    ``div`` (batch,) is the integral of the divergence.
+
+@njit(**JIT)
+def march(circuit, h_beta, h_weights, first, last, path, div, with_div):  # type: ignore[no-untyped-def]
+    """Steps from ``path[0]`` (rows, n_free + 1, LANES) to ``path[-1]``, for rows first..last-1.
+
+    ``h_beta`` (steps, stages, stages), ``h_weights`` (steps, stages). What is between is kept where
+    ``path`` has room for it. The integral of the divergence is added to ``div`` (rows, LANES).
     """
-    n = path.shape[1] + 1
-    y, k = np.zeros((4, n, LANES), np.float32), np.empty((4, n, LANES), np.float32)
-    lane_div, sums = np.empty((4, LANES), np.float32), np.empty(LANES, np.float32)
-    for start in range(first, last, LANES):
-        count = min(LANES, last - start)
-        load(path[0], start, count, y[0])
-        sums[:] = 0
-        for step in range(len(h)):
-            dt = h[step]
-            _nodes(kind, low, source, destination, table, dt, y, k, lane_div, with_div)
-            y[0] += dt * _EIGHTH * (k[0] + _THREE * (k[1] + k[2]) + k[3])
-            store(y[0], start, count, path[step + 1])
+    steps, stages = h_weights.shape
+    y = np.zeros((stages, *path.shape[2:]), np.float32)
+    k, stage_div = np.empty_like(y), np.empty((stages, LANES), np.float32)
+    for row in range(first, last):
+        y[0] = path[0, row]
+        for step in range(steps):
+            _nodes(circuit, h_beta[step], 0, stages, y, k, stage_div, with_div)
+            _add(y[0], h_weights[step], stages, k, y[0])
+            path[min(step + 1, len(path) - 1), row] = y[0]
             if with_div:
-                sums += (
-                    dt
-                    * _EIGHTH
-                    * (lane_div[0] + _THREE * (lane_div[1] + lane_div[2]) + lane_div[3])
-                )
-        if with_div:
-            div[start : start + count] = sums[:count]
+                for s in range(stages):
+                    div[row] += h_weights[step, s] * stage_div[s]
 
 
 @njit(**JIT)
-def rk4_back(  # type: ignore[no-untyped-def]
-    kind, low, source, destination, table, h, first, last, path, of_end, of_div, of_v, of_table
-):
-    """Gradients of ``path[0]`` and ``table`` from those of ``path[-1]`` and ``div``.
+def march_back(circuit, h_beta, h_weights, first, last, path, of, of_div, with_div, sums):  # type: ignore[no-untyped-def]
+    """Gradients ``of`` the end (rows, n_free + 1, LANES) become those of the start; ``sums`` added.
 
-    The discrete adjoint: exactly the derivative of what ``rk4`` computes, stage by stage.
+    The discrete adjoint: exactly the derivative of what ``march`` computes, stage by stage, of
+    steps that began at ``path[step]``.
     """
-    n = path.shape[1] + 1
-    y, k = np.zeros((4, n, LANES), np.float32), np.empty((4, n, LANES), np.float32)
-    of_k, of_y = np.empty((4, n, LANES), np.float32), np.empty((n, LANES), np.float32)
-    lane_div, of_stage = np.empty((4, LANES), np.float32), np.empty(LANES, np.float32)
-    of, wanted_div = np.zeros((n, LANES), np.float32), np.zeros(LANES, np.float32)
-    for start in range(first, last, LANES):
-        count = min(LANES, last - start)
-        of[:, :] = 0
-        wanted_div[:] = 0
-        load(of_end, start, count, of)
-        wanted_div[:count] = of_div[start : start + count]
-        for step in range(len(h) - 1, -1, -1):
-            dt = h[step]
-            load(path[step], start, count, y[0])
-            _nodes(kind, low, source, destination, table, dt, y, k, lane_div, False)
-            of_k[0] = of_k[3] = dt * _EIGHTH * of
-            of_k[1] = of_k[2] = _THREE * of_k[0]
-            for stage in range(3, -1, -1):
-                weight = dt * _EIGHTH * (_THREE if stage == 1 or stage == 2 else np.float32(1))
-                of_stage[:] = weight * wanted_div
-                differentiate(
-                    kind, low, source, destination, table,
-                    y[stage], of_k[stage], of_stage, of_y, of_table,
-                )  # fmt: skip
+    steps, stages = h_weights.shape
+    y = np.zeros((stages, *path.shape[2:]), np.float32)
+    k, of_k, of_y = np.empty_like(y), np.empty_like(y), np.empty_like(y[0])
+    stage_div, of_stage = np.empty((stages, LANES), np.float32), np.empty(LANES, np.float32)
+    for row in range(first, last):
+        for step in range(steps - 1, -1, -1):
+            y[0] = path[step, row]
+            _nodes(circuit, h_beta[step], 0, stages - 1, y, k, stage_div, False)
+            for s in range(stages):
+                of_k[s] = h_weights[step, s] * of[row]
+            for s in range(stages - 1, -1, -1):
+                of_stage[:] = h_weights[step, s] * of_div[row]
+                differentiate(circuit, y[s], of_k[s], of_stage, with_div, of_y, sums)
                 of_y[0] = 0
-                of += of_y
-                if stage == 3:
-                    of_k[0] += dt * of_y
-                    of_k[1] -= dt * of_y
-                    of_k[2] += dt * of_y
-                elif stage == 2:
-                    of_k[1] += dt * of_y
-                    of_k[0] -= dt * _THIRD * of_y
-                elif stage == 1:
-                    of_k[0] += dt * _THIRD * of_y
-        store(of, start, count, of_v)
+                of[row] += of_y
+                for r in range(s):
+                    of_k[r] += h_beta[step, s, r] * of_y
+
+
+@njit(**JIT)
+def attempt(  # type: ignore[no-untyped-def]
+    circuit, h_beta, h_error, tol, batch, first, last, start, end, with_div, squares
+):
+    """A step of an embedded method whose last slope is at its end, for rows first..last-1.
+
+    ``start`` and ``end`` are voltages, their slope (rows, n_free + 1, LANES), the integral of the
+    divergence, the divergence (rows, LANES); the second is filled. ``squares`` (2,) float64 gets
+    the sums of squares of error over ``tol (1 + largest of both ends)``, of voltages and integrals
+    of the ``batch`` samples there are.
+    """
+    v_0, k_0, d_0, div_0 = start
+    v_1, k_1, d_1, div_1 = end
+    stages = len(h_beta)
+    y = np.zeros((stages, *v_0.shape[1:]), np.float32)
+    k, div = np.zeros_like(y), np.zeros((stages, LANES), np.float32)
+    off = np.empty_like(y[0])
+    for row in range(first, last):
+        count = min(LANES, batch - row * LANES)
+        y[0], k[0], div[0] = v_0[row], k_0[row], div_0[row]
+        _nodes(circuit, h_beta, 1, stages, y, k, div, with_div)
+        v_1[row], k_1[row], div_1[row] = y[-1], k[-1], div[-1]
+        off[:] = 0
+        _add(off, h_error, stages, k, off)
+        for n in range(1, len(off)):
+            squares[0] += _error(off[n], v_0[row, n], v_1[row, n], tol, count)
+        if with_div:
+            off[0] = 0
+            d_1[row] = d_0[row]
+            for s in range(stages):
+                d_1[row] += h_beta[-1, s] * div[s]
+                off[0] += h_error[s] * div[s]
+            squares[1] += _error(off[0], d_0[row], d_1[row], tol, count)
+
+
+@njit(**JIT)
+def _error(off, before, after, tol, count):  # type: ignore[no-untyped-def]
+    """Sum of squares of ``off`` over ``tol (1 + max(|before|, |after|))`` in ``count`` lanes."""
+    squares = 0.0
+    for lane in range(count):
+        largest = max(abs(before[lane]), abs(after[lane]))
+        ratio = off[lane] / (tol + tol * largest)
+        squares += ratio * ratio
+    return squares

@@ -13,6 +13,7 @@ import torch
 
 from ohmbench.errors import OperandError, ShapeError
 from ohmbench.kirchhoff.devices import Coefficients, Device
+from ohmbench.kirchhoff.step_control import StepControl
 from ohmbench.kirchhoff.topologies import GROUND, Topology
 
 
@@ -74,14 +75,24 @@ class RightHandSide(Protocol):
 
 @runtime_checkable
 class Stepper(Protocol):
-    """A right-hand side that can take a whole slice by itself, faster than step by step."""
+    """A right-hand side that can take a whole slice by itself, faster than step by step.
+
+    Both ways return end voltages, shaped as ``v``, and the integral of the divergence (batch,),
+    empty unless asked for.
+    """
 
     def rk4(
         self, v: torch.Tensor, h: torch.Tensor, *, divergence: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """End voltages, shaped as ``v``, after steps ``h`` (steps,) of the fourth-order method.
+        """Steps ``h`` (steps,) of torchdiffeq's fourth-order method."""
+        ...
 
-        Also the integral of the divergence (batch,), empty unless asked for.
+    def dopri5(
+        self, v: torch.Tensor, control: StepControl, *, divergence: bool
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Steps of Dormand and Prince's method, as ``control`` has them from their errors.
+
+        Gradients take the steps as given. Raises what ``control`` does.
         """
         ...
 
@@ -156,7 +167,9 @@ class AutogradDivergence:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         differentiable = torch.is_grad_enabled()
         with torch.enable_grad():
-            if not v.requires_grad:
+            # Also where nobody differentiates: on the adjoint's way there ``v`` may still ask for
+            # gradients, but comes from no graph.
+            if not (differentiable and v.requires_grad):
                 v = v.detach().requires_grad_()
             net = self._rhs.derivative(t, v)
             trace = v.new_zeros(len(v))

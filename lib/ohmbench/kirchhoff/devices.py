@@ -75,6 +75,7 @@ class Device:
     """A kind of edge: its name, activation, stored parameter rows and their meaning.
 
     ``coefficients(p)`` takes ``p`` (rows, edges); ``used`` counts the leading rows it depends on.
+    ``difference``: whether the current depends on ``v_s - v_d`` alone, b being -a for any ``p``.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Device:
     rows: int
     used: int
     coefficients: Callable[[torch.Tensor], Coefficients]
+    difference: bool
 
     def current(self, p: torch.Tensor, v_s: torch.Tensor, v_d: torch.Tensor) -> torch.Tensor:
         """Current from source to destination, (..., edges), for voltages (..., edges)."""
@@ -116,13 +118,13 @@ _A = ACTIVATIONS
 _NAMED = {
     d.name: d
     for d in (
-        Device("ShiftRelu1", _A["relu"], 2, 2, _difference_threshold),
-        Device("ShiftRelu2", _A["relu"], 3, 3, _two_voltages),
-        Device("ShiftLeakyRelu1", _A["leaky_relu"], 2, 2, _difference_threshold),
-        Device("ShiftLeakyRelu2", _A["leaky_relu"], 3, 3, _two_voltages),
-        Device("ShiftTanh1", _A["tanh"], 3, 2, _difference_gain),
-        Device("ShiftTanh2", _A["tanh"], 3, 3, _two_voltages),
-        Device("Conductance", _A["identity"], 3, 1, _conductance),
+        Device("ShiftRelu1", _A["relu"], 2, 2, _difference_threshold, True),
+        Device("ShiftRelu2", _A["relu"], 3, 3, _two_voltages, False),
+        Device("ShiftLeakyRelu1", _A["leaky_relu"], 2, 2, _difference_threshold, True),
+        Device("ShiftLeakyRelu2", _A["leaky_relu"], 3, 3, _two_voltages, False),
+        Device("ShiftTanh1", _A["tanh"], 3, 2, _difference_gain, True),
+        Device("ShiftTanh2", _A["tanh"], 3, 3, _two_voltages, False),
+        Device("Conductance", _A["identity"], 3, 1, _conductance, True),
     )
 }
 
@@ -142,7 +144,7 @@ def device(name: str, *, activation: str | None = None, difference: bool = True)
                 f"Device: activation {activation!r}, but should be one of {', '.join(ACTIVATIONS)}"
             )
         form, used = (_difference_gain, 2) if difference else (_two_voltages, 3)
-        return Device(name, ACTIVATIONS[activation], 3, used, form)
+        return Device(name, ACTIVATIONS[activation], 3, used, form, difference)
     if name not in _NAMED:
         raise OperandError(f"no device {name!r}; there are: {', '.join(DEVICE_NAMES)}")
     if activation is not None:

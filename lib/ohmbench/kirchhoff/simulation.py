@@ -13,15 +13,15 @@ from torchdiffeq import odeint, odeint_adjoint
 
 from ohmbench.errors import OhmbenchError, OperandError
 from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
+from ohmbench.kirchhoff.step_control import StepControl, Watch
 
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 FIXED_STEP = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
 """torchdiffeq's one-step methods and their order of convergence; its Adams methods keep a history
 that slices would break."""
 
-MAX_STEPS = 20_000
-"""Steps that an adaptive method may try in one slice (on its way back through the adjoint: in all
-of them): a circuit that trained well takes some ten."""
+STEPPED = ("dopri5", "rk4")
+"""Methods that a ``Stepper`` has itself."""
 
 
 class SolverError(OhmbenchError):
@@ -35,7 +35,7 @@ class Solver:
     ``tol`` is relative and absolute tolerance (V) of an adaptive method; ``first_step`` None lets
     it choose; it fails where it would need steps below ``min_step``. A fixed-step method takes
     steps of ``step_size``. ``adjoint`` integrates gradients backwards instead of storing the way
-    forward.
+    forward; a ``Stepper`` stores its steps alone and goes back through these in any case.
     """
 
     method: str = "dopri5"
@@ -96,38 +96,16 @@ class _Field(torch.nn.Module):
 
 
 class _WatchedField(_Field):
-    """Ends an adaptive method, also on its way back through the adjoint, where it cannot go on.
+    """Watched before every step, also on its way back through the adjoint."""
 
-    torchdiffeq accepts every step of ``min_step``, whatever its error: the result would be wrong
-    without a word. A single step of that size is none: a first step may be as short, and the step
-    after one that the end of a slice cut. The second in a row is one that an error asked for.
-    """
-
-    def __init__(
-        self,
-        f: Callable[[torch.Tensor, Any], Any],
-        min_step: float,
-        refused: Callable[[float, str], SolverError],
-    ) -> None:
+    def __init__(self, f: Callable[[torch.Tensor, Any], Any], watch: Watch) -> None:
         super().__init__(f)
-        self._min_step, self._refused = min_step, refused
-        self._shortest = False
-        self._steps = 0
+        self._watch = watch
 
     def callback_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
-        time, step = float(t.detach()), float(dt.detach())
         parts = state if isinstance(state, tuple) else (state,)
-        if not all(bool(torch.isfinite(x).all()) for x in parts):
-            raise self._refused(time, "values that are no numbers")
-        if abs(time) + step == abs(time):
-            raise self._refused(time, "steps too short for the time to move on")
-        self._steps += 1
-        if self._steps > MAX_STEPS:
-            raise self._refused(time, f"more than {MAX_STEPS} steps")
-        shortest = step <= self._min_step
-        if shortest and self._shortest:
-            raise self._refused(time, f"needs steps below {self._min_step:g} s")
-        self._shortest = shortest
+        finite = all(bool(torch.isfinite(x).all()) for x in parts)
+        self._watch.look(float(t.detach()), float(dt.detach()), finite)
 
     callback_step_adjoint = callback_step
 
@@ -137,6 +115,10 @@ def _refused(what: str, k: int, time: float, reason: str, solver: Solver) -> Sol
         f"slice {k}: {what} at t = {time:.4g} s ({reason}); {solver.method} cannot reach its "
         f"tolerance of {solver.tol:g} there: loosen simulation.tol, or check the parameters"
     )
+
+
+def _stopped(k: int, solver: Solver) -> Callable[[float, str], SolverError]:
+    return lambda time, reason: _refused("the solver stopped", k, time, reason, solver)
 
 
 def _odeint(
@@ -157,11 +139,7 @@ def _odeint(
     adaptive = solver.method in ADAPTIVE
     field: _Field = _Field(f)
     if adaptive:
-
-        def refused(time: float, reason: str) -> SolverError:
-            return _refused("the solver stopped", k, time, reason, solver)
-
-        field = _WatchedField(f, solver.min_step, refused)
+        field = _WatchedField(f, Watch(solver.min_step, _stopped(k, solver)))
     common: dict[str, Any] = {"method": solver.method, "options": solver._options(times)}
     if adaptive:
         common |= {"rtol": solver.tol, "atol": solver.tol}
@@ -186,21 +164,38 @@ def _nodes(start: torch.Tensor, end: torch.Tensor, step_size: float) -> torch.Te
     """
     steps = max(1, math.ceil(abs(float(end - start)) / step_size * (1 - 1e-9)))
     nodes = start + torch.sign(end - start) * (
-        step_size * torch.arange(steps + 1, dtype=torch.float64)
+        step_size * torch.arange(steps + 1, dtype=torch.float64, device=start.device)
     )
     nodes[-1] = end
     return nodes
 
 
-def _fused(
-    rhs: Stepper, v: torch.Tensor, end: float, solver: Solver, divergence: bool, reverse: bool
+def _stepped(
+    rhs: Stepper,
+    v: torch.Tensor,
+    end: float,
+    k: int,
+    solver: Solver,
+    divergence: bool,
+    reverse: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """One slice by the right-hand side's own ``rk4``: v, delta and evaluations."""
+    """One slice by the right-hand side's own solver: v, delta and evaluations."""
     ends = torch.tensor([0.0, end], dtype=torch.float64)
     start, stop = ends.flip(0) if reverse else ends
-    h = _nodes(start, stop, solver.step_size).diff()
-    v, div = rhs.rk4(v, h, divergence=divergence)
-    return v, -div, 4 * len(h)
+    if solver.method == "rk4":
+        h = _nodes(start, stop, solver.step_size).diff()
+        v, div = rhs.rk4(v, h, divergence=divergence)
+        return v, -div, 4 * len(h)
+    control = StepControl(
+        float(start),
+        float(stop),
+        tol=solver.tol,
+        first_step=solver.first_step,
+        min_step=solver.min_step,
+        refused=_stopped(k, solver),
+    )
+    v, div = rhs.dopri5(v, control, divergence=divergence)
+    return v, -div, control.evaluations
 
 
 def _finite(v: torch.Tensor, k: int, solver: Solver, end: float) -> None:
@@ -235,11 +230,11 @@ def integrate(
     order = range(len(slices) - 1, -1, -1) if reverse else range(len(slices))
     for k in order:
         rhs, end = slices[k], float(durations[k])
-        times = torch.linspace(0.0, end, max(points, 1) + 1, dtype=torch.float64)
+        times = torch.linspace(0.0, end, max(points, 1) + 1, dtype=torch.float64, device=v.device)
         times = times.flip(0) if reverse else times
         start = v.t().contiguous() if rhs.node_major else v
-        if solver.method == "rk4" and not points and isinstance(rhs, Stepper):
-            end_v, change, nfe[k] = _fused(rhs, start, end, solver, divergence, reverse)
+        if solver.method in STEPPED and not points and isinstance(rhs, Stepper):
+            end_v, change, nfe[k] = _stepped(rhs, start, end, k, solver, divergence, reverse)
             v = end_v.t()
             delta = delta + change if delta is not None else None
             _finite(v, k, solver, end)

@@ -1,0 +1,87 @@
+"""What the compiled loops over edges are given of a circuit, and what is made of what they give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from ohmbench.kernels.edge_pass import KINDS, TANH
+from ohmbench.kernels.lane_rows import Floats
+from ohmbench.kernels.lanes import LANES
+from ohmbench.kernels.pairs import Pairs, pairs_of
+from ohmbench.kernels.parallel import in_parts, part_bounds
+from ohmbench.kirchhoff.circuit import Circuit
+
+_SERIAL_BELOW = 1 << 16  # edges times samples that are done before a second thread is awake
+
+
+def table_of(circuit: Circuit) -> torch.Tensor:
+    """The coefficients (edges, 3 or 4) as ``edge_pass`` takes them, gradients attached."""
+    pairs = pairs_of(circuit.topology)
+    g, a, b, c = (x[pairs.order] for x in circuit.coefficients())
+    sign = torch.where(pairs.turned, -1.0, 1.0)
+    if circuit.device.difference:
+        return torch.stack([sign * g, sign * a, c], 1)
+    lower, upper = torch.where(pairs.turned, b, a), torch.where(pairs.turned, a, b)
+    return torch.stack([sign * g, lower, c, upper], 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A circuit but for its coefficients: activation, form and edges."""
+
+    kind: int
+    low: float
+    two: bool
+    pairs: Pairs
+
+    @classmethod
+    def of(cls, circuit: Circuit) -> Plan:
+        device = circuit.device
+        return cls(
+            *KINDS[device.activation.name], not device.difference, pairs_of(circuit.topology)
+        )
+
+    def circuit(self, table: torch.Tensor) -> tuple[Any, ...]:
+        """The first argument of the compiled loops."""
+        p, coefficients = self.pairs, table.detach().numpy()
+        edges = p.runs, p.first, p.others, p.free
+        return self.kind, np.float32(self.low), self.two, *edges, coefficients
+
+    def in_parts(self, batch: int, job: Callable[[int, int, int], None]) -> None:
+        """Run ``job(part, first, last)`` over the rows of a batch."""
+        serial = batch * len(self.pairs.free) < _SERIAL_BELOW
+        in_parts(part_bounds(-(-batch // LANES), 1), job, serial=serial)
+
+    def table_gradient(
+        self,
+        batch: int,
+        table: torch.Tensor,
+        with_div: bool,
+        job: Callable[[int, int, Floats], None],
+    ) -> torch.Tensor:
+        """The gradient of ``table`` from what ``job(first, last, sums)`` adds to ``sums``.
+
+        Each part has sums of its own (``edge_pass.differentiate``).
+        """
+        few = self.kind != TANH and not self.two and not with_div
+        parts = len(part_bounds(-(-batch // LANES), 1)) - 1
+        sums = np.zeros((parts, len(self.pairs.free), 2 if few else 5), np.float32)
+        self.in_parts(batch, lambda p, first, last: job(first, last, sums[p]))
+        m, x, *more = sums.sum(0).T
+        v_j, y, slope = more or np.zeros((3, len(m)), np.float32)
+        g, a, c, *other = table.detach().numpy().T
+        b = other[0] if self.two else -a
+        if self.kind != TANH:
+            y = a * x + c * m + (b * v_j if self.two else 0)
+        free = self.pairs.free
+        of_g = y + (b - a * free) * slope
+        if self.two:
+            of = [of_g, g * (x - free * slope), g * m, g * (v_j + slope)]
+        else:
+            of = [of_g, g * (x - (1 + free) * slope), g * m]
+        return torch.from_numpy(np.stack(of, 1))

@@ -1,0 +1,228 @@
+"""Whole slices by Runge-Kutta methods in compiled code, and their gradients.
+
+Small circuits spend most of their time between evaluations; here nothing but the choice of a step
+is left between them. The way back is the discrete adjoint: exactly the derivative of the steps that
+were taken, which are stored as the voltages they began with.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+
+from ohmbench.kernels.edge_pass import attempt, evaluate_rows, march, march_back
+from ohmbench.kernels.edge_plan import Plan
+from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
+from ohmbench.kernels.lanes import LANES
+from ohmbench.kernels.parallel import PARTS
+from ohmbench.kirchhoff.step_control import StepControl
+
+# torchdiffeq's fourth-order method is the 3/8 rule.
+RK4 = np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]], np.float32)
+RK4_WEIGHTS = np.array([1 / 8, 3 / 8, 3 / 8, 1 / 8], np.float32)
+
+# Dormand and Prince, "A family of embedded Runge-Kutta formulae" (1980), RK5(4)7M: the last node is
+# the end of the step. The weights that its error is measured by are Shampine's ("Some practical
+# Runge-Kutta formulas", 1986), as in torchdiffeq.
+_LOWER = (
+    (),
+    (1 / 5,),
+    (3 / 40, 9 / 40),
+    (44 / 45, -56 / 15, 32 / 9),
+    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
+    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
+    (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
+)
+_SHAMPINE = (1951 / 21600, 0, 22642 / 50085, 451 / 720, -12231 / 42400, 649 / 6300, 1 / 60)
+_PRINCE = np.array([(*row, *(0,) * (7 - len(row))) for row in _LOWER])
+DOPRI5 = _PRINCE.astype(np.float32)
+DOPRI5_ERROR = (_PRINCE[-1] - _SHAMPINE).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A slice to be taken from ``v`` (n_free, batch).
+
+    ``with_div``: with the integral of the divergence; ``keep``: for gradients, the way there too.
+    """
+
+    plan: Plan
+    table: torch.Tensor
+    v: torch.Tensor
+    with_div: bool
+    keep: bool
+
+    @property
+    def batch(self) -> int:
+        return self.v.shape[1]
+
+
+class Way(NamedTuple):
+    """A slice taken: steps as ``edge_pass.march`` has them, voltages where they began and, last,
+    where they ended, and the integral of the divergence (rows, LANES)."""
+
+    h_beta: Floats
+    h_weights: Floats
+    path: Floats
+    div: Floats
+
+
+Solve: TypeAlias = Callable[[Start], Way]
+
+
+class _Slice(torch.autograd.Function):
+    """End voltages (n_free, batch) and the integral of the divergence (batch,) by ``solve``."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        plan: Plan,
+        table: torch.Tensor,
+        v: torch.Tensor,
+        with_div: bool,
+        keep: bool,
+        solve: Solve,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        start = Start(plan, table, v, with_div, keep)
+        way = solve(start)
+        if keep:
+            ctx.plan, ctx.with_div, ctx.batch, ctx.way = plan, with_div, start.batch, way
+            ctx.save_for_backward(table)
+        div = numbers_of(way.div, start.batch) if with_div else v.new_empty(0)
+        return samples_of(way.path[-1], start.batch), div
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, of_end: torch.Tensor, of_div: torch.Tensor) -> Any:
+        (table,) = ctx.saved_tensors
+        plan, way, with_div = ctx.plan, ctx.way, ctx.with_div
+        circuit, of = plan.circuit(table), rows_of(of_end)
+        wanted = lanes_of(of_div, len(of))
+
+        def back(first: int, last: int, sums: Floats) -> None:
+            march_back(
+                circuit, way.h_beta, way.h_weights, first, last,
+                way.path, of, wanted, with_div, sums,
+            )  # fmt: skip
+
+        of_table = plan.table_gradient(ctx.batch, table, with_div, back)
+        return None, of_table, samples_of(of, ctx.batch), None, None, None
+
+
+_taken: Callable[..., tuple[torch.Tensor, torch.Tensor]] = _Slice.apply
+
+
+def take(
+    plan: Plan, table: torch.Tensor, v: torch.Tensor, with_div: bool, solve: Solve
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A slice by ``solve``: end voltages (n_free, batch) and, ``with_div``, the integral (batch,)
+    of the divergence; empty otherwise."""
+    keep = torch.is_grad_enabled() and (v.requires_grad or table.requires_grad)
+    return _taken(plan, table, v, with_div, keep, solve)
+
+
+def solve_rk4(start: Start, h: Floats) -> Way:
+    """Steps ``h`` (steps,) of the fourth-order method."""
+    h_beta, h_weights = h[:, None, None] * RK4, h[:, None] * RK4_WEIGHTS
+    v = rows_of(start.v, spare=True)
+    path = np.empty((len(h) + 1 if start.keep else 2, *v.shape), np.float32)
+    path[0] = v
+    div, circuit = np.zeros((len(v), LANES), np.float32), start.plan.circuit(start.table)
+    start.plan.in_parts(
+        start.batch,
+        lambda _, lo, hi: march(circuit, h_beta, h_weights, lo, hi, path, div, start.with_div),
+    )
+    return Way(h_beta, h_weights, path, div)
+
+
+class _State(NamedTuple):
+    """Voltages, their slope (rows, n_free + 1, LANES); integral of the divergence, divergence."""
+
+    v: Floats
+    slope: Floats
+    integral: Floats
+    div: Floats
+
+    @classmethod
+    def at(cls, v: Floats) -> _State:
+        """With the rest to be filled."""
+        lanes = (len(v), LANES)
+        return cls(v, np.empty_like(v), np.zeros(lanes, np.float32), np.zeros(lanes, np.float32))
+
+    def finite(self) -> bool:
+        return bool(np.isfinite(self.v).all() and np.isfinite(self.integral).all())
+
+
+class _Steps:
+    """What a slice needs to take steps of Dormand and Prince's method."""
+
+    def __init__(self, start: Start, tol: float) -> None:
+        self._start, self._tol = start, np.float32(tol)
+        self._circuit = start.plan.circuit(start.table)
+
+    def evaluated(self, v: Floats) -> _State:
+        """``v`` with slope and divergence; the integral 0."""
+        state, with_div = _State.at(v), self._start.with_div
+        self._start.plan.in_parts(
+            self._start.batch,
+            lambda _, lo, hi: evaluate_rows(
+                self._circuit, lo, hi, v, state.slope, state.div, with_div
+            ),
+        )
+        return state
+
+    def _norm(self, v: Floats, integral: Floats) -> float:
+        """Root of the mean square over nodes and samples; the integrals' where that is larger."""
+        batch = self._start.batch
+        found = [
+            samples_of(v, batch),
+            *([numbers_of(integral, batch)] if self._start.with_div else []),
+        ]
+        return max(float(x.square().mean().sqrt()) for x in found)
+
+    def choose_first(self, state: _State, control: StepControl) -> None:
+        """The first step, by one more evaluation."""
+        scale = self._tol + self._tol * np.abs(state.v)
+        size = self._norm(state.v / scale, state.integral)
+        steep = self._norm(state.slope / scale, state.div / self._tol)
+        trial = control.trial(size, steep)
+        there = self.evaluated(state.v + np.float32(control.sign * trial) * state.slope)
+        change = (there.slope - state.slope) / scale, (there.div - state.div) / self._tol
+        control.choose_first(trial, steep, self._norm(*change))
+
+    def attempt(self, state: _State, h: float) -> tuple[_State, float]:
+        """The end of a step of ``h`` seconds, and its error over what is tolerated."""
+        start, end = self._start, _State.at(np.empty_like(state.v))
+        squares = np.zeros((PARTS, 2))
+        how = np.float32(h) * DOPRI5, np.float32(h) * DOPRI5_ERROR, self._tol, start.batch
+        start.plan.in_parts(
+            start.batch,
+            lambda p, lo, hi: attempt(
+                self._circuit, *how, lo, hi, tuple(state), tuple(end), start.with_div, squares[p]
+            ),
+        )
+        of_v, of_integral = squares.sum(0) / max(1, start.batch)
+        return end, math.sqrt(max(of_v / len(start.v), of_integral))
+
+
+def solve_dopri5(start: Start, control: StepControl) -> Way:
+    """Steps of Dormand and Prince's method as ``control`` has them; raises what that does."""
+    steps = _Steps(start, control.tol)
+    state = steps.evaluated(rows_of(start.v, spare=True))
+    if control.first_step is None:
+        steps.choose_first(state, control)
+    path = [state.v]
+    while not control.done:
+        end, ratio = steps.attempt(state, control.offer(state.finite()))
+        if control.judge(ratio):
+            state = end
+            path = [*(path if start.keep else []), state.v]
+    h = np.array(control.accepted, np.float32)
+    # The last node is the end: its slope counts for nothing on the way back.
+    h_beta, h_weights = h[:, None, None] * DOPRI5[:6, :6], h[:, None] * DOPRI5[6, :6]
+    return Way(h_beta, h_weights, np.stack(path), state.integral)
