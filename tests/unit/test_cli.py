@@ -26,8 +26,8 @@ from ohmbench.digital.trace import dequantised
 from ohmbench.digital.training import INT8_RECIPES
 from ohmbench.errors import HardwareFailure
 from ohmbench.floatgate import SPECS, evaluate, load_network, power_per_image, save_network
-from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
+from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.needs import NEEDS, Found
 from ohmbench.train import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER
