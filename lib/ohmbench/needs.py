@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
 from ohmbench.data.regression import housing_file
 from ohmbench.eda.tools import TOOLS, Tool
@@ -77,6 +79,12 @@ def _housing() -> Found:
         return Found(None, error.reason)
 
 
+def _cuda() -> Found:
+    if torch.cuda.is_available():
+        return Found("cuda")
+    return Found(None, "PyTorch sees no CUDA device")
+
+
 def _tool(tool: Tool) -> Need:
     def look() -> Found:
         path = tool.path()
@@ -123,6 +131,14 @@ NEEDS = {
             "judging housing and housing-mlp",
             f"set {DATA_VARIABLE} to a folder that holds it (or has it in housing/)",
             _housing,
+        ),
+        Need(
+            "cuda",
+            "a CUDA device",
+            "the checks that circuits run on one",
+            "a machine with one, and a PyTorch built for it",
+            _cuda,
+            lambda: f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}",
         ),
         *map(_tool, TOOLS.values()),
     )

@@ -446,3 +446,50 @@ def test_a_large_circuit_takes_the_fused_path() -> None:
     """Thousands of edges, as image circuits have: bounds grow with a node's degree alone."""
     circuit = random_circuit(5, 200, 4000, "ShiftRelu1", dtype=F32, scale=0.3)
     checks.judge_evaluation(circuit, "fused", 65)
+
+
+# ------------------------------------------------------------------------------------------------
+# On a CUDA device
+
+
+def test_the_fused_path_is_for_the_cpu() -> None:
+    """Wherever else parameters are, there are plain torch operations."""
+    circuit = random_circuit(0, dtype=F32)
+    elsewhere = Circuit(circuit.topology, circuit.device, circuit.param.detach().to("meta"))
+    assert FusedRightHandSide.takes(circuit)
+    assert not FusedRightHandSide.takes(elsewhere)
+
+
+@pytest.mark.needs("cuda")
+@pytest.mark.parametrize("path", ["auto", "plain", "dense"])
+@pytest.mark.parametrize("method", ["dopri5", "rk4"])
+@pytest.mark.parametrize("adjoint", [False, True])
+@pytest.mark.parametrize("reverse", [False, True])
+def test_slices_on_a_cuda_device(path, method: str, adjoint: bool, reverse: bool) -> None:
+    """Voltages, densities and gradients in float64 are those of the processor."""
+    solver = Solver(method, tol=1e-6, step_size=0.1, adjoint=adjoint)
+    found = []
+    for device in ("cpu", "cuda"):
+        circuit = random_circuit(3, 4, 12, scale=0.5).to(device)
+        v = voltages(1, 40, 4).to(device).requires_grad_()
+        sides = [right_hand_side(circuit, path)] * 2
+        end = integrate(sides, [0.3, 0.2], v, solver, divergence=True, reverse=reverse, points=2)
+        assert end.delta is not None
+        loss = (end.v**2).sum() + (end.delta**2).sum()
+        found.append([end.v, end.delta, end.path, *torch.autograd.grad(loss, [v, circuit.param])])
+    for mine, exact in zip(found[1], found[0], strict=True):
+        assert mine.device.type == "cuda"
+        assert_close(mine.cpu(), exact, 1e-5 * (1 + exact.abs().max()), "on the device")
+
+
+@pytest.mark.needs("cuda")
+def test_noise_on_a_cuda_device_is_the_processors() -> None:
+    ends = []
+    for device in ("cpu", "cuda"):
+        circuit = random_circuit(3, 3, 8, scale=0.5).to(device)
+        end = integrate_noisy(
+            [right_hand_side(circuit)], [0.5], voltages(1, 70, 3).to(device), step_size=0.05,
+            noise=0.2, generator=torch.Generator().manual_seed(0),
+        )  # fmt: skip
+        ends.append(end.v.cpu())
+    assert_close(ends[1], ends[0], 1e-10, "noisy end")

@@ -38,7 +38,10 @@ def test_planted_fault_is_caught(name: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_fault_is_gone_when_its_test_is_over() -> None:
     """Also of kernels and of torchdiffeq: what is patched is what the checks use."""
-    for name in ("source-and-destination-swapped", "half-step-of-the-midpoint", "way-back-stage-sign"):
+    of_each_kind = (
+        "source-and-destination-swapped", "half-step-of-the-midpoint", "way-back-stage-sign"
+    )  # fmt: skip
+    for name in of_each_kind:
         fault = FAULTS[name]
         check = resolve(f"tests.unit.{fault.check.split(':')[0]}", fault.check.split(":")[1])
         check(*fault.arguments)

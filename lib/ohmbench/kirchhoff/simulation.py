@@ -280,7 +280,7 @@ def integrate_noisy(
             x = x + dt * rhs.derivative(torch.tensor(step * dt), x)
             if noise:
                 # Drawn as (batch, n_free): the layout of a right-hand side changes no result.
-                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype)
+                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype).to(v.device)
                 x = x + noise * dt**0.5 * (kick.t() if rhs.node_major else kick)
         nfe[k] = steps
         v = x.t() if rhs.node_major else x
