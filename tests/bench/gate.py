@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from ohmbench.benchmarks.judging import RATIO, Verdict, judge_against
 from ohmbench.benchmarks.records import (
@@ -44,6 +41,10 @@ TOLERANCES = Path(__file__).with_name("tolerances.yaml")
 BUDGET_S = 9.0
 """Of one case's first rounds."""
 FEWEST_ROUNDS, MOST_ROUNDS = 6, 60
+UPDATE_ROUNDS = 3
+"""So many times more for a baseline: what is off in it is off in every run after."""
+SLOW_ROUNDS = 4
+"""Of slow cases, whose reference takes half a minute: for the table, too few for a narrow band."""
 RETRIES = 2
 """Each doubles the rounds there are."""
 
@@ -55,7 +56,7 @@ class Tolerances(Record):
     others: dict[Name, dict[Label, Band]]
     goals: dict[Name, Goal]
 
-    def of(self, name: str, figures: Annotated[set[str], Field()]) -> dict[str, Band]:
+    def of(self, name: str, figures: set[str]) -> dict[str, Band]:
         """The bands of a benchmark that has these figures."""
         known = {**self.bands, **self.others.get(name, {})}
         return {figure: band for figure, band in known.items() if figure in figures}
@@ -119,31 +120,36 @@ def planted(pair: Pair, plant: str | None) -> Pair:
 # Measuring and judging
 
 
-def rounds_for(seconds: float) -> int:
+def rounds_for(case: Case, seconds: float, *, update: bool = False) -> int:
     """Rounds of so many seconds that fit the budget; even, since two orders take turns."""
+    if case.slow:
+        return SLOW_ROUNDS
     wanted = min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(BUDGET_S / seconds)))
-    return -(-wanted // 2) * 2
+    return -(-wanted // 2) * 2 * (UPDATE_ROUNDS if update else 1)
 
 
 class Trial:
-    """One case under measurement: its race, what needs no clock, and the record of both."""
+    """One case under measurement: its race, what needs no clock, and the record of both.
+
+    ``round_s``: what a round will take.
+    """
 
     def __init__(self, case: Case, plant: str | None, flops: float) -> None:
         self.case = case
-        self.pair = planted(case.make(), plant)
-        self.bound_s = self.pair.operations / flops
-        reference, ours = self.pair.reference(), self.pair.ours()
-        self.difference = Difference(value=difference(ours, reference), bound=self.pair.bound)
+        pair = planted(case.make(), plant)
+        self.bound_s = pair.operations / flops
+        self.race = Race(pair.reference, pair.ours)
+        reference, ours, self.round_s = self.race.warm_up()
+        self.difference = Difference(value=difference(ours, reference), bound=pair.bound)
         found = peak(case.name)
         self.memory = Memory(
             reference_bytes=found["reference_bytes"], ours_bytes=found["ours_bytes"]
         )
         self.counts = {
             **ours.counts,
-            "operations": self.pair.operations,
+            "operations": pair.operations,
             "allocated_bytes": found["allocated_bytes"],
         }
-        self.race = Race(self.pair.reference, self.pair.ours)
 
     def check(self) -> None:
         """Raise AssertionError where ours is another result than the reference's."""
@@ -169,9 +175,12 @@ class Trial:
         )
 
 
-def slower(verdicts: list[Verdict]) -> bool:
-    """Whether a ratio got worse: the only figure that more rounds could change."""
-    return any(v.figure == RATIO and v.status.red for v in verdicts)
+def suspicious(verdicts: list[Verdict], bands: Mapping[str, Band]) -> bool:
+    """Whether a ratio lost more than its band, above the noise floor or not: more rounds tell."""
+    return any(
+        v.figure == RATIO and v.change is not None and v.change < -bands[RATIO].worse
+        for v in verdicts
+    )
 
 
 def judged(
@@ -181,9 +190,9 @@ def judged(
     found = trial.measurement(tolerances)
     verdicts = judge_against(baseline, found, machine)
     for _ in range(RETRIES):
-        if not slower(verdicts):
+        if not suspicious(verdicts, found.bands):
             break
-        for _ in range(trial.race.rounds):
+        for _ in range(len(trial.race.rounds)):
             trial.race.round()
         found = trial.measurement(tolerances)
         verdicts = judge_against(baseline, found, machine)

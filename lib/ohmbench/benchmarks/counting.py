@@ -1,4 +1,4 @@
-"""Counts of what a call does in torch, from the operations that it dispatches."""
+"""What a call allocates in torch, from the operations that it dispatches."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
 
 class _Allocations(TorchDispatchMode):
@@ -40,10 +39,3 @@ def allocated_bytes(call: Callable[[], object]) -> int:
     with found:
         call()
     return found.bytes
-
-
-def product_flops(call: Callable[[], object]) -> int:
-    """Floating-point operations in the matrix products of ``call``: two a multiplication."""
-    with FlopCounterMode(display=False) as found:
-        call()
-    return int(found.get_total_flops())

@@ -76,16 +76,14 @@ class Standing:
 def floor(speed: Speed) -> float:
     """The relative change of a ratio that these rounds cannot tell from none.
 
-    Either half of the A/A pair's interval, seen from 1, or of the ratio's own, from its value:
-    the larger one.
+    The largest of: what the A/A pair is off 1 at most, halved, since the ratio takes both of the
+    pair together; either half of the ratio's own interval; and what waiting for cores may have cost
+    one side but not the other.
     """
-    bounds = (
-        speed.same.low,
-        speed.same.high,
-        speed.ratio.low / speed.ratio.value,
-        speed.ratio.high / speed.ratio.value,
-    )
-    return math.expm1(max(abs(math.log(bound)) for bound in bounds))
+    ratio, same = speed.ratio, speed.same
+    pair = max(-math.log(same.low), math.log(same.high)) / 2
+    interval = math.log(max(ratio.high / ratio.value, ratio.value / ratio.low))
+    return max(math.expm1(max(pair, interval)), speed.waited)
 
 
 def standing(measurement: Measurement) -> Standing:

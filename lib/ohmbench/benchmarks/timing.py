@@ -4,6 +4,9 @@ Each round times ours, the reference and ours again: a drift of the machine's sp
 two times of ours are an A/A pair, A before and B after in one round, the other way round in the
 next; what their ratio is off 1 is noise. Ratios are taken round by round, and their median is the
 result: a disturbance that falls on one side of a few rounds does not move it.
+
+The system tells how long threads that could run waited for a core (Linux). Rounds that waited most
+are left out, and what is left of it is part of the noise floor.
 """
 
 from __future__ import annotations
@@ -12,7 +15,9 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
+from typing import Any
 
 import scipy.stats
 
@@ -23,7 +28,30 @@ SHORTEST_S = 0.1
 
 CONFIDENCE = 0.95
 
-Call = Callable[[], object]
+SHARE = 4
+"""Ours are repeated until they fill this part of what the reference takes, where that is longer: a
+round costs no more than half as much again, and the shorter side adds no noise of its own."""
+
+QUIET = 0.005
+"""Rounds that waited for no more of their time all count, however little others waited."""
+
+_TASKS = Path("/proc/self/task")
+
+Call = Callable[[], Any]
+
+
+def waited_s() -> float | None:
+    """Seconds that this process' threads were ready to run and waited for a core, all added up;
+    None where the system does not tell."""
+    total, told = 0, False
+    for stat in _TASKS.glob("*/schedstat"):
+        try:
+            fields = stat.read_text(encoding="ascii").split()  # on a core, waiting, slices
+        except OSError:  # a thread that ended meanwhile
+            continue
+        told = told or fields[0] != "0"
+        total += int(fields[1])
+    return 1e-9 * total if told else None
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -44,54 +72,78 @@ def estimate(logarithms: Sequence[float]) -> Estimate:
     return Estimate(value=math.exp(median(logarithms)), low=math.exp(low), high=math.exp(high))
 
 
+@dataclass(frozen=True)
+class Round:
+    """Seconds of one call: ours ``a``, the reference ``r``, ours ``b``; ``waited`` is the part of
+    the round that threads waited for a core (0 where that is not known)."""
+
+    a: float
+    r: float
+    b: float
+    waited: float = 0.0
+
+
+def quiet(rounds: Sequence[Round]) -> list[Round]:
+    """The half that waited least, and all that waited next to nothing."""
+    limit = max(QUIET, median(x.waited for x in rounds))
+    return [x for x in rounds if x.waited <= limit]
+
+
 @dataclass
 class Race:
-    """Times of ``reference`` and ``ours``, taken in rounds; ``clock`` in seconds."""
+    """``reference`` and ``ours``, timed in rounds; ``clock`` and ``waited`` tell seconds."""
 
     reference: Call
     ours: Call
     clock: Callable[[], float] = time.perf_counter
+    waited: Callable[[], float | None] = waited_s
     shortest_s: float = SHORTEST_S
-    times: dict[str, list[float]] = field(default_factory=dict)
+    rounds: list[Round] = field(default_factory=list)
     _repeats: dict[str, int] = field(default_factory=dict)
 
-    _ORDERS = ("ARB", "BRA")
+    def warm_up(self) -> tuple[Any, Any, float]:
+        """Run each side, choose its repeats; what the reference and ours gave, and the seconds
+        that a round will take."""
+        reference, of_reference = self._first(self.reference)
+        ours, of_ours = self._first(self.ours)
+        fill_s = max(self.shortest_s, of_reference / SHARE)
+        repeats = (math.ceil(self.shortest_s / of_reference), math.ceil(fill_s / of_ours))
+        self._repeats = dict(zip("rab", (*repeats, repeats[1]), strict=True))
+        return reference, ours, repeats[0] * of_reference + 2 * repeats[1] * of_ours
 
-    def warm_up(self) -> float:
-        """Run each side once or twice, choose its repeats; seconds that a round will take."""
-        seconds = 0.0
-        for side, call in (("R", self.reference), ("A", self.ours)):
+    def _first(self, call: Call) -> tuple[Any, float]:
+        """What a call gives, and the seconds that it takes once nothing has to be compiled."""
+        start = self.clock()
+        found = call()
+        once = self.clock() - start
+        if once < 10 * self.shortest_s:
             once = self._time(call, 1)
-            if once < 10 * self.shortest_s:  # the first call may have compiled something
-                once = self._time(call, 1)
-            self._repeats[side] = max(1, math.ceil(self.shortest_s / max(once, 1e-7)))
-            seconds += once * self._repeats[side] * (1 if side == "R" else 2)
-        self._repeats["B"] = self._repeats["A"]
-        self.times = {"R": [], "A": [], "B": []}
-        return seconds
+        return found, max(once, 1e-7)
 
     def round(self) -> None:
-        """Time every side once more."""
-        for side in self._ORDERS[self.rounds % len(self._ORDERS)]:
-            call = self.reference if side == "R" else self.ours
-            self.times[side].append(self._time(call, self._repeats[side]))
-
-    @property
-    def rounds(self) -> int:
-        return min(map(len, self.times.values()))
+        """Time every side once more; after ``warm_up``."""
+        waited, start = self.waited(), self.clock()
+        times = {
+            side: self._time(self.reference if side == "r" else self.ours, self._repeats[side])
+            for side in ("arb" if len(self.rounds) % 2 == 0 else "bra")
+        }
+        seconds, since = self.clock() - start, self.waited()
+        part = 0.0 if waited is None or since is None else (since - waited) / seconds
+        # Threads that ended take what they waited with them.
+        self.rounds.append(Round(**times, waited=max(0.0, part)))
 
     def speed(self, bound_s: float | None = None) -> Speed:
         """What all rounds so far say. Raises ValueError before the first."""
         if not self.rounds:
             raise ValueError("no round was run")
-        rounds = zip(*(self.times[side] for side in "RAB"), strict=True)
-        logs = [tuple(map(math.log, times)) for times in rounds]
+        kept = quiet(self.rounds)
         return Speed(
-            ratio=estimate([r - (a + b) / 2 for r, a, b in logs]),
-            same=estimate([a - b for _, a, b in logs]),
-            rounds=self.rounds,
-            reference_s=median(self.times["R"]),
-            ours_s=median(self.times["A"] + self.times["B"]),
+            ratio=estimate([math.log(x.r) - math.log(x.a * x.b) / 2 for x in kept]),
+            same=estimate([math.log(x.a / x.b) for x in kept]),
+            waited=median(x.waited for x in kept),
+            rounds=len(kept),
+            reference_s=median(x.r for x in kept),
+            ours_s=median(t for x in kept for t in (x.a, x.b)),
             bound_s=bound_s,
         )
 

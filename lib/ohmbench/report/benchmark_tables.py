@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from ohmbench.benchmarks.judging import Status, Verdict, floor
@@ -80,7 +80,7 @@ def measurements_table(found: Mapping[str, Measurement]) -> Table:
 
     Times are of one call; memory is the reference's peak over ours.
     """
-    table = Table(*_HEADERS)
+    table = Table(Column(_HEADERS[0], no_wrap=True), *_HEADERS[1:])
     for measurement in found.values():
         table.add_row(*(Text(cell) for cell in _cells(measurement)))
     return table

@@ -6,7 +6,10 @@ from tests.bench.cases.floatgate import CASES as FLOATGATE
 from tests.bench.cases.flows import CASES as FLOWS
 from tests.bench.cases.golden import CASES as GOLDEN
 
-__all__ = ["CASES", "Case", "Done", "Pair", "difference"]
+__all__ = ["CASES", "CLOCKS", "Case", "Done", "Pair", "difference"]
 
 CASES = {case.name: case for case in (*FLOATGATE, *FLOWS, *CIRCUITS, *GOLDEN)}
 """By name."""
+
+CLOCKS = "accelerator-clocks"
+"""The one benchmark that is no case: it has counts alone (``test_clocks``)."""
