@@ -1,0 +1,740 @@
+"""The benchmarks' own machinery: measuring, judging, keeping; each goes red on a planted fault."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ohmbench.benchmarks import memory, timing
+from ohmbench.benchmarks.counting import allocated_bytes
+from ohmbench.benchmarks.judging import (
+    Standing,
+    Status,
+    compare,
+    floor,
+    judge,
+    judge_against,
+    not_run,
+    updated,
+)
+from ohmbench.benchmarks.memory import peak_bytes
+from ohmbench.benchmarks.records import (
+    KEY,
+    Band,
+    Baseline,
+    Circumstances,
+    Estimate,
+    Goal,
+    Machine,
+    Measurement,
+    Memory,
+    Run,
+    Speed,
+    read_baseline,
+    read_run,
+    read_stored,
+    this_machine,
+    write_baseline,
+)
+from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, quiet, waited_s
+from ohmbench.errors import FileError, OhmbenchError
+from ohmbench.kernels.choice import PATH_VARIABLE
+from tests.bench import gate
+from tests.bench.cases import CASES, CLOCKS, Case, Done, Pair, difference
+from tests.bench.gate import PLANTS, Tolerances, judged, planted, read_tolerances, rounds_for
+from tests.unit.command_line import assert_refused
+
+ROOT = Path(__file__).parents[2]
+HERE = Machine(cpu="a processor", cores=2)
+ELSEWHERE = Machine(cpu="another", cores=64)
+BANDS = {
+    "ratio": Band(worse=0.06, elsewhere=0.5, why="as measured"),
+    "memory_ratio": Band(worse=0.25, elsewhere=0.5, why="as measured"),
+    "evaluations": Band(worse=0, why="these are counted"),
+}
+
+
+def exactly(value: float, spread: float = 0.0) -> Estimate:
+    return Estimate(value=value, low=value * (1 - spread), high=value * (1 + spread))
+
+
+def measured(
+    ratio: float = 20.0,
+    *,
+    name: str = "flow",
+    noise: float = 0.01,
+    memory_ratio: int = 10,
+    evaluations: int = 40,
+) -> Measurement:
+    return Measurement(
+        name=name,
+        seed=0,
+        items=100,
+        unit="points",
+        speed=Speed(
+            ratio=exactly(ratio, noise / 2),
+            same=Estimate(value=1.0, low=1 - noise / 2, high=(1 + noise) ** 2),
+            waited=0.0,
+            rounds=12,
+            reference_s=ratio * 1e-3,
+            ours_s=1e-3,
+            bound_s=1e-4,
+        ),
+        memory=Memory(reference_bytes=memory_ratio * 1000, ours_bytes=1000),
+        counts={"evaluations": evaluations},
+        bands=BANDS,
+        goal=Goal(ratio=15),
+    )
+
+
+def baseline_of(*found: Measurement, machine: Machine = HERE) -> Baseline:
+    return updated(Baseline({}), found, (machine, "0" * 40, {"torch": "2"}))
+
+
+# ------------------------------------------------------------------------------------------------
+# Measuring
+
+
+class Machinery:
+    """A clock that calls move on: by their own seconds, times what ``disturbed`` says of now."""
+
+    def __init__(self, disturbed: Callable[[float], float] = lambda now: 1.0) -> None:
+        self.now = self.waited = 0.0
+        self.order = ""
+        self.disturbed = disturbed
+
+    def call(self, name: str, seconds: float) -> Callable[[], str]:
+        def run() -> str:
+            took = seconds * self.disturbed(self.now)
+            self.now += took
+            self.waited += took - seconds if took > seconds else 0.0
+            self.order += name
+            return name
+
+        return run
+
+    def race(self, reference_s: float, ours_s: float) -> Race:
+        return Race(
+            self.call("r", reference_s),
+            self.call("o", ours_s),
+            clock=lambda: self.now,
+            waited=lambda: self.waited,
+        )
+
+
+class TestRace:
+    @given(st.floats(1e-4, 10), st.floats(1e-4, 10))
+    def test_the_ratio_is_that_of_the_times(self, reference_s: float, ours_s: float) -> None:
+        race = Machinery().race(reference_s, ours_s)
+        race.warm_up()
+        for _ in range(3):
+            race.round()
+        found = race.speed()
+        assert found.ratio.value == pytest.approx(reference_s / ours_s, rel=1e-6)
+        assert found.same.value == pytest.approx(1, rel=1e-6)
+        assert found.reference_s == pytest.approx(reference_s, rel=1e-6)
+        assert floor(found) < 1e-6
+
+    def test_sides_take_turns_and_fill_their_time(self) -> None:
+        machinery = Machinery()
+        race = machinery.race(1.0, 0.1)
+        assert race.warm_up() == ("r", "o", pytest.approx(1 + 2 * 3 * 0.1))
+        machinery.order = ""
+        race.round()
+        race.round()
+        assert machinery.order == "oooroooooorooo"
+        race = machinery.race(0.04, 0.06)
+        assert race.warm_up()[2] == pytest.approx(3 * 0.04 + 2 * 2 * 0.06)
+
+    def test_a_steady_drift_moves_no_ratio(self) -> None:
+        """The machine gets slower all the time, to half its speed."""
+        race = Machinery(lambda now: 1 + now / 50).race(1.0, 0.1)
+        race.warm_up()
+        for _ in range(20):
+            race.round()
+        assert race.rounds[-1].r > 1.5
+        assert race.speed().ratio.value == pytest.approx(10, rel=0.01)
+
+    def test_rounds_that_wait_are_left_out(self) -> None:
+        """In every third round all takes twice as long, for want of a core."""
+        factor = 1.0
+        race = Machinery(lambda now: factor).race(1.0, 0.1)
+        race.warm_up()
+        for k in range(12):
+            factor = 2.0 if k % 3 == 2 else 1.0
+            race.round()
+        found = race.speed()
+        assert found.rounds == 8
+        assert found.waited == 0
+        assert found.ratio.value == pytest.approx(10)
+
+    def test_waiting_for_cores_raises_the_floor(self) -> None:
+        race = Machinery(lambda now: 1.25).race(1.0, 0.1)
+        race.warm_up()
+        for _ in range(6):
+            race.round()
+        assert race.speed().ratio.value == pytest.approx(10)
+        assert floor(race.speed()) == pytest.approx(0.2)  # a fifth of the time nobody ran
+
+    def test_nothing_is_said_before_the_first_round(self) -> None:
+        with pytest.raises(ValueError, match="no round"):
+            Machinery().race(1, 1).speed()
+
+    def test_quiet_rounds_are_at_least_half(self) -> None:
+        rounds = [Round(1, 1, 1, waited=w) for w in (0.0, 0.4, 0.1, 0.3)]
+        assert [x.waited for x in quiet(rounds)] == [0.0, 0.1]
+        rounds = [Round(1, 1, 1, waited=w) for w in (0.0, 0.004, 0.003, 0.3)]
+        assert [x.waited for x in quiet(rounds)] == [0.0, 0.004, 0.003]
+
+    def test_the_system_tells_of_waiting(self) -> None:
+        found = waited_s()
+        if found is None:
+            pytest.skip("this system does not tell how long threads wait")
+        assert 0 <= found < 1e6
+
+    def test_a_system_that_does_not_tell(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(timing, "_TASKS", tmp_path)
+        assert waited_s() is None
+
+
+class TestMedianInterval:
+    @pytest.mark.parametrize("n", [1, 2, 5, 6, 9, 12, 30, 61])
+    def test_coverage(self, n: int) -> None:
+        """Both ends are as far out as 95 % asks for, and no farther; or at the extremes."""
+        low, high = median_interval(list(range(n)))
+        assert low + high == n - 1
+        missed = 2 * scipy.stats.binom.cdf(low, n, 0.5)  # with low + 1 and more values below
+        if low:
+            assert 2 * scipy.stats.binom.cdf(low - 1, n, 0.5) <= 0.05
+        assert missed > 0.05 or n > 5
+
+    def test_estimate(self) -> None:
+        found = estimate([math.log(x) for x in (2.0, 3.0, 2.5)])
+        assert (found.low, found.value, found.high) == pytest.approx((2.0, 2.5, 3.0))
+
+
+class TestMemory:
+    def test_peak_of_a_call(self) -> None:
+        """32 MiB held and 32 MiB in passing; what was freed before is not reused unseen."""
+
+        def call() -> Any:
+            kept = np.ones(4 << 20)
+            return kept, float(np.ones(4 << 20).sum())
+
+        call()
+        assert peak_bytes(call) == pytest.approx(64 << 20, rel=0.05)
+        assert peak_bytes(lambda: None) < 1 << 20
+
+    def test_a_system_that_does_not_tell(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(memory, "_PROCESS", tmp_path)
+        with pytest.raises(OhmbenchError, match="only Linux"):
+            peak_bytes(lambda: None)
+
+    def test_allocated_bytes(self) -> None:
+        x = torch.ones(100)
+        assert allocated_bytes(lambda: x + x) == 400
+        assert allocated_bytes(lambda: x.view(10, 10)[2:]) == 0
+        assert allocated_bytes(lambda: x.add_(1)) == 0
+        assert allocated_bytes(lambda: (x + 1, x * 2)) == 800
+
+    def test_bytes_of_a_gradient_count(self) -> None:
+        x = torch.ones(100, requires_grad=True)
+        forward = allocated_bytes(lambda: (x * x).sum())
+        assert allocated_bytes(lambda: (x * x).sum().backward()) > forward
+
+
+# ------------------------------------------------------------------------------------------------
+# Judging
+
+
+def status(found: Measurement, machine: Machine = HERE, figure: str = "ratio") -> Status:
+    verdicts = judge_against(baseline_of(measured()), found, machine)
+    return {v.figure: v.status for v in verdicts}[figure]
+
+
+class TestJudging:
+    @pytest.mark.parametrize(
+        ("ratio", "noise", "expected"),
+        [
+            (20.0, 0.01, Status.NOT_JUDGED),
+            (20.1, 0.01, Status.NOT_JUDGED),
+            (19.5, 0.01, Status.SAME),
+            (18.9, 0.01, Status.SAME),
+            (18.7, 0.01, Status.WORSE),
+            (18.7, 0.10, Status.NOT_JUDGED),
+            (16.0, 0.10, Status.WORSE),
+            (21.6, 0.01, Status.BETTER),
+            (21.6, 0.10, Status.NOT_JUDGED),
+        ],
+    )
+    def test_ratios(self, ratio: float, noise: float, expected: Status) -> None:
+        assert status(measured(ratio, noise=noise)) is expected
+
+    def test_what_is_not_judged_says_so(self) -> None:
+        verdicts = judge_against(baseline_of(measured()), measured(noise=0.1), HERE)
+        (line,) = [v.line for v in verdicts if v.figure == "ratio"]
+        assert "not judged, below the noise floor of 10.1 %" in line  # with the baseline's
+
+    @pytest.mark.parametrize(
+        ("evaluations", "expected"),
+        [(40, Status.SAME), (41, Status.WORSE), (80, Status.WORSE), (39, Status.BETTER)],
+    )
+    @pytest.mark.parametrize("machine", [HERE, ELSEWHERE])
+    def test_counts_are_hard_everywhere(
+        self, evaluations: int, expected: Status, machine: Machine
+    ) -> None:
+        found = measured(evaluations=evaluations, noise=0.5)
+        assert status(found, machine, "evaluations") is expected
+
+    @pytest.mark.parametrize(
+        ("memory_ratio", "expected"),
+        [(10, Status.SAME), (8, Status.SAME), (7, Status.WORSE), (14, Status.BETTER)],
+    )
+    def test_memory(self, memory_ratio: int, expected: Status) -> None:
+        assert status(measured(memory_ratio=memory_ratio), HERE, "memory_ratio") is expected
+
+    @pytest.mark.parametrize(
+        ("ratio", "expected"), [(40.0, Status.SAME), (11.0, Status.SAME), (9.0, Status.WORSE)]
+    )
+    def test_another_machine_has_a_wider_band(self, ratio: float, expected: Status) -> None:
+        assert status(measured(ratio), ELSEWHERE) is expected
+
+    def test_another_machine_is_held_against_the_lowest(self) -> None:
+        both = updated(
+            baseline_of(measured(20)), [measured(30)], (Machine(cpu="x", cores=1), "1" * 40, {})
+        )
+        assert len(both.root["flow"].machines) == 2
+        verdicts = judge_against(both, measured(11), ELSEWHERE)
+        assert not any(v.status.red for v in verdicts)
+
+    def test_what_is_on_one_side_only_is_red(self) -> None:
+        old, new = Standing({"a": 1.0, "b": 1.0}), Standing({"b": 1.0, "c": 1.0})
+        bands = dict.fromkeys(("a", "b", "c", "d"), BANDS["evaluations"])
+        found = {v.figure: v.status for v in judge("flow", old, new, bands)}
+        missing = Status.MISSING
+        assert found == {"a": missing, "b": Status.SAME, "c": missing, "d": missing}
+        assert judge("flow", old, old, {})[0].status is missing
+
+    def test_a_benchmark_without_baseline_is_red(self) -> None:
+        (verdict,) = judge_against(Baseline({}), measured(), HERE)
+        assert verdict.status is Status.MISSING
+        assert "--update-baseline" in verdict.line
+
+    def test_a_baseline_that_did_not_run_is_red(self) -> None:
+        both = baseline_of(measured(), measured(name="circuit"))
+        (verdict,) = not_run(both, ["circuit"], {"flow": "needs mnist"})
+        assert verdict.status.red
+        assert verdict.line == "flow: has a baseline, but did not run: needs mnist"
+        assert not_run(both, ["circuit", "flow"], {}) == []
+
+    def test_runs_of_two_machines(self) -> None:
+        def run(machine: Machine, *found: Measurement) -> Run:
+            at = Circumstances(machine=machine, threads=2, flops=1e9, versions={})
+            return Run(
+                commit="1" * 40,
+                dirty=False,
+                when="2026",
+                circumstances=at,
+                measurements={m.name: m for m in found},
+            )
+
+        def red(a: Run | Baseline, b: Run) -> set[str]:
+            return {f"{v.name} {v.figure}" for v in compare(a, b) if v.status.red}
+
+        before, after = run(HERE, measured()), measured(15)
+        assert red(before, run(HERE, after)) == {"flow ratio"}
+        assert red(before, run(ELSEWHERE, after)) == set()
+        other = measured(name="other")
+        assert red(before, run(HERE, other)) == {"flow baseline", "other baseline"}
+        assert red(baseline_of(measured()), run(HERE, other)) == {"flow baseline", "other baseline"}
+
+    def test_an_updated_baseline_keeps_other_machines(self) -> None:
+        old = baseline_of(measured(20), machine=ELSEWHERE)
+        new = updated(old, [measured(30, evaluations=20)], (HERE, "1" * 40, {}))
+        assert {k: v.ratio for k, v in new.root["flow"].machines.items()} == {
+            HERE.key: 30,
+            ELSEWHERE.key: 20,
+        }
+        assert new.root["flow"].counts == {"evaluations": 20}
+
+
+# ------------------------------------------------------------------------------------------------
+# The gate, on a machine with noise
+
+
+class NoisyRace(Race):
+    """Rounds of a shared machine: every side off by some percent, some rounds by much."""
+
+    def __init__(self, slowdown: float, seed: int) -> None:
+        super().__init__(lambda: None, lambda: None)
+        self._random, self._slowdown = random.Random(seed), slowdown
+        # What a process' layout in memory does to all of its rounds.
+        self._luck = self._random.gauss(0, 0.005)
+
+    def round(self) -> None:
+        speed = self._random.gauss(0, 0.10)  # of the whole machine, in this round
+        ours = math.log(1e-3 * self._slowdown) + self._luck
+
+        def time(of: float) -> float:
+            burst = self._random.random() < 0.08
+            late = self._random.uniform(0.1, 1.0) if burst else 0.0
+            return math.exp(of + speed + abs(self._random.gauss(0, 0.02)) + late)
+
+        self.rounds.append(Round(time(ours), time(math.log(20e-3)), time(ours)))
+
+
+class NoisyTrial:
+    def __init__(self, slowdown: float, seed: int, rounds: int = 16) -> None:
+        self.race = NoisyRace(slowdown, seed)
+        for _ in range(rounds):
+            self.race.round()
+
+    def measurement(self, tolerances: Tolerances) -> Measurement:
+        return measured().model_copy(update={"speed": self.race.speed()})
+
+
+def verdict_of(slowdown: float, seed: int) -> tuple[Status, int]:
+    base = NoisyTrial(1.0, 10_000 + seed, rounds=48)
+    tolerances = read_tolerances()
+    baseline = baseline_of(base.measurement(tolerances))
+    trial = NoisyTrial(slowdown, seed)
+    _, verdicts = judged(trial, tolerances, baseline, HERE)
+    return {v.figure: v.status for v in verdicts}["ratio"], len(trial.race.rounds)
+
+
+class TestGate:
+    def test_noise_raises_no_alarm(self) -> None:
+        found = [verdict_of(1.0, seed) for seed in range(100)]
+        assert not [s for s, _ in found if s.red]
+
+    def test_a_slow_down_is_caught(self) -> None:
+        """A tenth slower is a loss of 9.1 % of the ratio; 20 of 20, and 80 more."""
+        found = [verdict_of(1.1, seed) for seed in range(100)]
+        assert [s for s, _ in found] == [Status.WORSE] * 100
+
+    def test_what_looks_bad_is_measured_again(self) -> None:
+        _, rounds = verdict_of(1.1, 0)
+        assert rounds == 16 * 2**gate.RETRIES
+        _, rounds = verdict_of(1.0, 0)
+        assert rounds == 16
+
+    def test_planted_faults(self) -> None:
+        """Each is what its name says: more time, more evaluations, another result."""
+
+        def call() -> Done:
+            return Done((np.ones(3),), {"evaluations": 40})
+
+        pair = Pair(call, call, 1e-6, 1)
+        assert planted(pair, None) is pair
+        assert planted(pair, "evaluations").ours().counts == {"evaluations": 80}
+        assert difference(planted(pair, "wrong").ours(), call()) == pytest.approx(0.01)
+        found = measured(evaluations=planted(pair, "evaluations").ours().counts["evaluations"])
+        assert status(found, HERE, "evaluations") is Status.WORSE
+
+    def test_a_planted_slow_down_takes_a_tenth_longer(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        machinery = Machinery()
+        tick = machinery.call("t", 1e-3)
+        monkeypatch.setattr(gate.time, "perf_counter", lambda: (tick(), machinery.now)[1])
+        work = machinery.call("w", 1.0)
+        slow = PLANTS["slow"](lambda: Done((work(),)))
+        slow()
+        assert machinery.now == pytest.approx(1.1, abs=0.01)
+
+    def test_rounds_fill_the_budget(self) -> None:
+        case = Case("one", 1, "points", lambda: pytest.fail("not made"))
+        assert rounds_for(replace(case, slow=True), 1e-3) == gate.SLOW_ROUNDS
+        for seconds in (1e-3, 0.2, 0.5, 3.0, 100.0):
+            rounds = rounds_for(case, seconds)
+            assert rounds_for(case, seconds, update=True) == gate.UPDATE_ROUNDS * rounds
+            assert rounds % 2 == 0
+            assert gate.FEWEST_ROUNDS <= rounds <= gate.MOST_ROUNDS
+            assert rounds * seconds <= gate.BUDGET_S + 2 * seconds or rounds == gate.FEWEST_ROUNDS
+
+    @pytest.mark.parametrize(
+        "values",
+        [
+            pytest.param((np.ones(3), np.ones(3)), id="number"),
+            pytest.param((np.ones(4),), id="shape"),
+            pytest.param((np.array([1, np.nan, 1]),), id="nan"),
+            pytest.param((np.array([1, np.inf, 1]),), id="infinite"),
+        ],
+    )
+    def test_results_of_another_form_differ_infinitely(self, values: tuple[Any, ...]) -> None:
+        one = Done((np.ones(3),))
+        assert difference(one, one) == 0
+        assert math.isinf(difference(Done(values), one))
+        assert math.isinf(difference(one, Done(values)))
+
+    def test_differences_are_parts_of_the_largest(self) -> None:
+        one, other = Done((np.array([1.0, -100.0]),)), Done((np.array([2.0, -100.0]),))
+        assert difference(other, one) == pytest.approx(0.01)
+        assert math.isinf(difference(one, Done((np.zeros(2),))))
+
+
+@pytest.mark.parametrize(
+    ("options", "variables", "reason"),
+    [
+        (("-n", "2"), {}, "benchmarks run alone: without -n"),
+        (("--benchmark-disable",), {}, "benchmarks are disabled"),
+        ((), {PATH_VARIABLE: "plain"}, "makes every path the reference"),
+    ],
+)
+def test_where_nothing_can_be_measured_benchmarks_skip(
+    options: tuple[str, ...], variables: dict[str, str], reason: str
+) -> None:
+    """... with a reason; and are red where they have to run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "tests/bench", "-rs", "-p", "no:cacheprovider", *options,
+         "--require-kind", "bench"],
+        cwd=ROOT, env={**os.environ, **variables}, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert reason in done.stdout
+    assert "FAILED: no bench test ran" in done.stdout
+    for name, case in CASES.items():
+        assert (f"{name}: has a baseline, but did not run" in done.stdout) != case.slow
+    assert " passed" not in done.stdout
+
+
+class TestTheRepositorysOwn:
+    """The stored baseline and tolerances fit the benchmarks there are."""
+
+    def test_every_benchmark_has_a_baseline(self) -> None:
+        assert set(gate.stored_baseline().root) >= {CLOCKS} | {
+            name for name, case in CASES.items() if not case.slow
+        }
+        assert set(gate.stored_baseline().root) <= {*CASES, CLOCKS}
+
+    def test_every_figure_has_a_band(self) -> None:
+        tolerances = read_tolerances()
+        for name, entry in gate.stored_baseline().root.items():
+            assert set(entry.counts) <= set(tolerances.of(name, set(entry.counts))), name
+        assert set(tolerances.others) <= set(CASES)
+        assert set(tolerances.goals) <= set(CASES)
+
+    def test_goals_are_met_or_argued(self) -> None:
+        tolerances = read_tolerances()
+        for name, goal in tolerances.goals.items():
+            entry = gate.stored_baseline().root.get(name)
+            for level in entry.machines.values() if entry else ():
+                met = (level.ratio or 0) >= (goal.ratio or 0)
+                met = met and (level.memory_ratio or 0) >= (goal.memory_ratio or 0)
+                assert met != (goal.missed is not None), name
+
+
+# ------------------------------------------------------------------------------------------------
+# Files
+
+
+def content(
+    *found: Measurement, commit: str = "a" * 40, when: str = "2026-01-01"
+) -> dict[str, Any]:
+    """A file as pytest-benchmark writes it, with what concerns us."""
+    at = Circumstances(machine=HERE, threads=2, flops=1e11, versions={"torch": "2.13"})
+    return {
+        "machine_info": {"node": "x", KEY: at.model_dump(mode="json")},
+        "commit_info": {"id": commit, "dirty": False, "time": when, "branch": "main"},
+        "benchmarks": [
+            {"name": f"test_speed[{m.name}]", "extra_info": {KEY: m.model_dump(mode="json")}}
+            for m in found
+        ],
+        "datetime": "2026-02-02",
+        "version": "5.3.1",
+    }
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Callable[..., Path]:
+    def save(name: str, value: Any) -> Path:
+        path = tmp_path / name
+        path.write_text(value if isinstance(value, str) else json.dumps(value), encoding="utf-8")
+        return path
+
+    return save
+
+
+class TestFiles:
+    def test_a_run_is_read_back(self, saved: Callable[..., Path]) -> None:
+        value = content(measured(), measured(name="circuit"))
+        value["benchmarks"].append({"name": "somebody's", "extra_info": {}})
+        run = read_run(saved("run.json", value))
+        assert run.measurements == {"flow": measured(), "circuit": measured(name="circuit")}
+        assert run.circumstances.machine == HERE
+        assert (run.commit, run.when) == ("a" * 40, "2026-01-01")
+
+    def test_a_baseline_is_read_back(self, tmp_path: Path) -> None:
+        path = tmp_path / "baseline.json"
+        write_baseline(path, baseline_of(measured()))
+        assert read_baseline(path) == read_stored(path) == baseline_of(measured())
+        with pytest.raises(FileError, match="is a baseline"):
+            read_run(path)
+
+    def test_this_machine(self) -> None:
+        assert this_machine().cores >= 1
+        assert this_machine() == this_machine()
+
+
+def _changed(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
+    def change(value: Any) -> None:
+        for key in path[:-1]:
+            value = value[key]
+        if to is None:
+            del value[path[-1]]
+        else:
+            value[path[-1]] = to
+
+    return change
+
+
+OURS = ("benchmarks", 0, "extra_info", KEY)
+HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
+    "no benchmarks": _changed("benchmarks", to=[]),
+    "benchmarks of another kind": _changed("benchmarks", to=[[], 7, None, "x"]),
+    "no machine": _changed("machine_info", to=None),
+    "machine of another kind": _changed("machine_info", to=[]),
+    "no commit": _changed("commit_info", to=None),
+    "commit of another type": _changed("commit_info", "id", to=7),
+    "endless commit": _changed("commit_info", "id", to="a" * 10_000),
+    "no cores": _changed("machine_info", KEY, "machine", "cores", to=0),
+    "name that is a path": _changed(*OURS, "name", to="../../etc/passwd"),
+    "name that is markup": _changed(*OURS, "name", to="[bold]x[/bold]"),
+    "name of another type": _changed(*OURS, "name", to=["x"]),
+    "negative ratio": _changed(*OURS, "speed", "ratio", "value", to=-1.0),
+    "ratio as text": _changed(*OURS, "speed", "ratio", "value", to="20"),
+    "ratio outside its interval": _changed(*OURS, "speed", "ratio", "low", to=21.0),
+    "no A/A pair": _changed(*OURS, "speed", "same", to=None),
+    "no rounds": _changed(*OURS, "speed", "rounds", to=0),
+    "count that is no integer": _changed(*OURS, "counts", "evaluations", to=1.5),
+    "count beyond all bounds": _changed(*OURS, "counts", "evaluations", to=10**30),
+    "count of no name": _changed(*OURS, "counts", to={"": 1}),
+    "no memory": _changed(*OURS, "memory", "ours_bytes", to=0),
+    "band without a reason": _changed(*OURS, "bands", "ratio", to={"worse": 0.1}),
+    "band that allows all": _changed(*OURS, "bands", "ratio", "worse", to=1.0),
+    "unknown field": _changed(*OURS, "surprise", to=1),
+    "one name twice": lambda value: value["benchmarks"].append(value["benchmarks"][0]),
+}
+
+
+class TestCommand:
+    def test_show(self, run: Any, saved: Callable[..., Path]) -> None:
+        path = saved("run.json", content(measured(), measured(14, name="circuit")))
+        code, out, err = run("bench", "show", path)
+        assert (code, err) == (0, "")
+        for word in ("flow (100 points)", "20 ms", "1 ms", "100 us", "20.0 [19.9, 20.1]", "met"):
+            assert word in out
+        assert "missed" in out
+        assert "a processor, 2 cores" in out
+
+    def test_show_markdown(self, run: Any, saved: Callable[..., Path]) -> None:
+        code, out, _ = run("bench", "show", saved("run.json", content(measured())), "--markdown")
+        assert code == 0
+        head, line, row = out.splitlines()
+        assert head.count("|") == line.count("|") == row.count("|")
+        assert "`flow` (100 points)" in row
+
+    def test_compare(self, run: Any, saved: Callable[..., Path]) -> None:
+        before = saved("before.json", content(measured()))
+        same = saved("same.json", content(measured(19.9), commit="b" * 40))
+        code, out, err = run("bench", "compare", before, same)
+        assert (code, err) == (0, "")
+        assert "aaaaaaaaaa" in out
+        assert "not judged" in out
+        slow = saved("slow.json", content(measured(18, evaluations=80)))
+        code, out, err = run("bench", "compare", before, slow)
+        assert (code, err) == (1, "")
+        assert "-10.0 %" in out
+        assert "2 WORSE" in out
+        code, out, _ = run("bench", "compare", before, slow, "--json")
+        assert code == 1
+        verdicts = {v["figure"]: v["verdict"] for v in json.loads(out)["verdicts"]}
+        assert verdicts == {"ratio": "WORSE", "evaluations": "WORSE", "memory_ratio": "same"}
+
+    def test_compare_with_the_baseline(
+        self, run: Any, saved: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        path = tmp_path / "baseline.json"
+        write_baseline(path, baseline_of(measured()))
+        good, bad = (saved(f"{r}.json", content(measured(r))) for r in (20, 10))
+        assert run("bench", "compare", path, good)[0] == 0
+        assert run("bench", "compare", path, bad)[0] == 1
+        assert_refused(run("bench", "compare", good, path), "is a baseline")
+
+    def test_a_benchmark_on_one_side_only_is_red(
+        self, run: Any, saved: Callable[..., Path]
+    ) -> None:
+        one = saved("one.json", content(measured()))
+        two = saved("two.json", content(measured(), measured(name="circuit")))
+        for files in ((one, two), (two, one)):
+            code, out, _ = run("bench", "compare", *files)
+            assert code == 1
+            assert "circuit: is not in the" in out
+
+    def test_plot(self, run: Any, saved: Callable[..., Path], tmp_path: Path) -> None:
+        (tmp_path / "runs").mkdir()
+        for k, ratio in enumerate((20.0, 21.0, 17.0)):
+            value = content(
+                measured(ratio), measured(8, name=f"only-in-{k}"), when=f"2026-01-0{k + 1}"
+            )
+            saved(f"runs/{k}.json", value)
+        out = tmp_path / "history.svg"
+        code, said, err = run("bench", "plot", tmp_path / "runs", "--out", out)
+        assert (code, err) == (0, "")
+        assert str(out) in said.replace("\n", "")
+        assert out.read_text().count("<!-- only-in-") == 3
+        one = tmp_path / "one.png"
+        assert run("bench", "plot", tmp_path / "runs", "--out", one, "--only", "flow")[0] == 0
+        assert_refused(run("bench", "plot", tmp_path / "runs", "--out", out), "exists already")
+        result = run("bench", "plot", tmp_path / "runs", "--out", tmp_path / "x.png", "--only", "y")
+        assert_refused(result, "no benchmark 'y'", "flow")
+
+    @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
+    def test_hostile_files_are_refused(
+        self, run: Any, saved: Callable[..., Path], tmp_path: Path, change: Any
+    ) -> None:
+        good = saved("good.json", content(measured()))
+        value = content(measured())
+        change(value)
+        bad = saved("bad.json", value)
+        assert_refused(run("bench", "show", bad), "bad.json")
+        assert_refused(run("bench", "compare", good, bad), "bad.json")
+        assert_refused(run("bench", "compare", bad, good), "bad.json")
+        assert_refused(run("bench", "plot", good, bad, "--out", tmp_path / "x.png"), "bad.json")
+
+    @pytest.mark.parametrize(
+        "text", ["", "{", "[]", "7", '"x"', "{}", "[" * 100_000, '{"a": NaN}', '{"a": 1, "a": 2}']
+    )
+    def test_what_is_no_run_is_refused(
+        self, run: Any, saved: Callable[..., Path], text: str
+    ) -> None:
+        assert_refused(run("bench", "show", saved("bad.json", text)), "bad.json")
+
+    def test_no_output_overwrites_what_is_read(self, run: Any, saved: Callable[..., Path]) -> None:
+        path = saved("run.svg", content(measured()))
+        before = path.read_bytes()
+        assert_refused(run("bench", "plot", path, "--out", path, "--force"), "reads")
+        assert path.read_bytes() == before
+
+    def test_an_empty_folder_is_refused(self, run: Any, tmp_path: Path) -> None:
+        result = run("bench", "plot", tmp_path, "--out", tmp_path / "x.png")
+        assert_refused(result, "holds no JSON files")
