@@ -382,6 +382,7 @@ def compiled_lanes(u, v, out, sums):  # type: ignore[no-untyped-def]
     lanes.store(out[3], x / y)
     lanes.store(out[4], lanes.where_above(x, np.float32(0.5), y, one))
     lanes.store(out[5], lanes.positive(x))
+    lanes.store(out[6], lanes.clamped(x, np.float32(0.25)))
     lanes.add_totals(sums[0], x, y)
     sums[1, 0] = lanes.total(x)
 
@@ -392,7 +393,7 @@ def test_lanes_are_what_they_are_in_python(last: float) -> None:
     u, v = rng.normal(size=(2, lanes.LANES)).astype(np.float32)
     u[-1] = last
     found = [
-        (np.empty((6, lanes.LANES), np.float32), np.ones((2, 2), np.float32)) for _ in range(2)
+        (np.empty((7, lanes.LANES), np.float32), np.ones((2, 2), np.float32)) for _ in range(2)
     ]
     compiled_lanes(u, v, *found[0])
     compiled_lanes.py_func(u, v, *found[1])

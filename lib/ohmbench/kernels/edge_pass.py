@@ -5,10 +5,10 @@ the pair of nodes they join (``pairs``): a pair's voltages and its current stay 
 its edges pass, a few vector instructions each. Nothing of size (edges, batch) is ever stored; on
 the way back an edge's drive is computed anew.
 
-``circuit`` is (kind, low, two, runs, first, others, free, table): ``kind`` and ``low`` of
-``KINDS``, ``two`` whether both voltages have coefficients of their own, arrays of ``Pairs``, and
-``table`` (edges, 3 or 4) with ``g, a, c`` and, with ``two``, ``b`` of each edge as read from the
-lower node i to the upper j: its current is ``g phi(a (v_i - v_j) + c)`` or
+``circuit`` is (kind, low, two, edges): ``kind`` and ``low`` of ``KINDS``, ``two`` whether both
+voltages have coefficients of their own. ``edges`` is (runs, first, others, free, table): arrays of
+``Pairs``, and ``table`` (edges, 3 or 4) with ``g, a, c`` and, with ``two``, ``b`` of each edge as
+read from the lower node i to the upper j: its current is ``g phi(a (v_i - v_j) + c)`` or
 ``g phi(a v_i + b v_j + c)``.
 
 What a compiled function calls stands in this file, except for single instructions (``lanes``):
@@ -25,6 +25,7 @@ from numba import njit
 from ohmbench.kernels.lanes import (
     LANES,
     add_totals,
+    clamped,
     load,
     positive,
     splat,
@@ -75,24 +76,18 @@ _1, _0, _2, _3, _4 = np.uintp(1), np.uintp(0), np.uintp(2), np.uintp(3), np.uint
 @njit(inline="always", error_model="numpy")
 def tanh32(u):  # type: ignore[no-untyped-def]
     """float32 tanh of lanes, off by at most 4e-7."""
-    end = splat(_TANH_END)
-    # Comparisons that are false for NaN: it has to come out again, not to be clamped.
-    x = where_above(u, _TANH_END, end, u)
-    x = where_above(splat(_ZERO) - x, _TANH_END, splat(-_TANH_END), x)
+    x = clamped(u, _TANH_END)
     z = x * x
     p = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
     q = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _ONE
     return x * p / q
 
 
-@njit(**JIT)
-def evaluate(circuit, volts, net, div, with_div):  # type: ignore[no-untyped-def]
-    """Net currents ``net`` into every node and, ``with_div``, the divergence ``div`` (LANES,).
-
-    What an edge adds to the divergence is its ``g (b - a)`` times the activation's slope, without
-    the end that is ground.
-    """
-    kind, low, two, runs, first, others, free, table = circuit
+# The loops of image circuits are compiled a second time, for their kind and form: asking edge by
+# edge costs them as much again. Beside a tanh it is nothing.
+@njit(inline="always", error_model="numpy")
+def _evaluate(kind, low, two, edges, volts, net, div, with_div):  # type: ignore[no-untyped-def]
+    runs, first, others, free, table = edges
     for i in range(np.uintp(len(net))):
         store(net[i], splat(_ZERO))
     divergence = splat(_ZERO)
@@ -129,17 +124,22 @@ def evaluate(circuit, volts, net, div, with_div):  # type: ignore[no-untyped-def
 
 
 @njit(**JIT)
-def differentiate(circuit, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
-    """Given gradients of ``net`` and, ``with_div``, of ``div``: those of ``volts``, and ``sums``.
+def evaluate(circuit, volts, net, div, with_div):  # type: ignore[no-untyped-def]
+    """Net currents ``net`` into every node and, ``with_div``, the divergence ``div`` (LANES,).
 
-    With ``m`` the gradient of an edge's drive over its ``g``, the sums over samples of
-    ``m, m x, m v_j, (gradient of the current) y, (gradient of the divergence) slope`` are added to
-    ``sums`` (edges, 5), x being the voltage that ``a`` multiplies; the last three where there are
-    such (``sums`` (edges, 2) has room for no more). ``edge_plan`` makes gradients of them.
-    Lanes past the end of a batch ask for nothing and so add nothing. ``of_net[0]`` has to be 0:
-    what enters ground is nobody's result.
+    What an edge adds to the divergence is its ``g (b - a)`` times the activation's slope, without
+    the end that is ground.
     """
-    kind, low, two, runs, first, others, free, table = circuit
+    kind, low, two, edges = circuit
+    if kind == RELU and not two and not with_div:
+        _evaluate(RELU, low, False, edges, volts, net, div, False)
+    else:
+        _evaluate(kind, low, two, edges, volts, net, div, with_div)
+
+
+@njit(inline="always", error_model="numpy")
+def _differentiate(kind, low, two, edges, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
+    runs, first, others, free, table = edges
     for i in range(np.uintp(len(volts))):
         store(of_volts[i], splat(_ZERO))
     want_div = load(of_div)
@@ -178,6 +178,24 @@ def differentiate(circuit, volts, of_net, of_div, with_div, of_volts, sums):  # 
             store(of_volts[j], load(of_volts[j]) + (of_j if two else of_j - of_x))
             of_i = of_i + of_x
         store(of_volts[i], load(of_volts[i]) + of_i)
+
+
+@njit(**JIT)
+def differentiate(circuit, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
+    """Given gradients of ``net`` and, ``with_div``, of ``div``: those of ``volts``, and ``sums``.
+
+    With ``m`` the gradient of an edge's drive over its ``g``, the sums over samples of
+    ``m, m x, m v_j, (gradient of the current) y, (gradient of the divergence) slope`` are added to
+    ``sums`` (edges, 5), x being the voltage that ``a`` multiplies; the last three where there are
+    such (``sums`` (edges, 2) has room for no more). ``edge_plan`` makes gradients of them.
+    Lanes past the end of a batch ask for nothing and so add nothing. ``of_net[0]`` has to be 0:
+    what enters ground is nobody's result.
+    """
+    kind, low, two, edges = circuit
+    if kind == RELU and not two and not with_div:
+        _differentiate(RELU, low, False, edges, volts, of_net, of_div, False, of_volts, sums)
+    else:
+        _differentiate(kind, low, two, edges, volts, of_net, of_div, with_div, of_volts, sums)
 
 
 @njit(**JIT)

@@ -49,8 +49,8 @@ class Plan:
     def circuit(self, table: torch.Tensor) -> tuple[Any, ...]:
         """The first argument of the compiled loops."""
         p, coefficients = self.pairs, table.detach().numpy()
-        edges = p.runs, p.first, p.others, p.free
-        return self.kind, np.float32(self.low), self.two, *edges, coefficients
+        edges = p.runs, p.first, p.others, p.free, coefficients
+        return self.kind, np.float32(self.low), self.two, edges
 
     def in_parts(self, batch: int, job: Callable[[int, int, int], None]) -> None:
         """Run ``job(part, first, last)`` over the rows of a batch."""

@@ -139,6 +139,18 @@ def _positive(typing_context, u):  # type: ignore[no-untyped-def]
     return _lanes(u), codegen
 
 
+@_instruction
+def _clamped(typing_context, u, end):  # type: ignore[no-untyped-def]
+    def codegen(context, builder, found, arguments):  # type: ignore[no-untyped-def]
+        u, end = arguments
+        upper, lower = _all_lanes(builder, end), _all_lanes(builder, builder.fneg(end))
+        # In this order they are minimum and maximum instructions that let a NaN through.
+        u = builder.select(builder.fcmp_ordered("<", upper, u), upper, u)
+        return builder.select(builder.fcmp_ordered("<", u, lower), lower, u)
+
+    return _lanes(u, end), codegen
+
+
 def _halves(builder: Any, x: Any, width: int, end: int) -> Any:
     """``x`` of ``width`` lanes, its halves added until ``end`` are left."""
     while width > end:
@@ -200,6 +212,11 @@ def positive(u: Any) -> Any:
     return np.where(u < 0, np.float32(0), u)
 
 
+def clamped(u: Any, end: Any) -> Any:
+    """``u`` where it is between -``end`` and ``end``, else the nearer; a NaN stays one."""
+    return np.where(u > end, end, np.where(u < -end, -end, u))
+
+
 def total(x: Any) -> Any:
     """The sum of all lanes."""
     return x.sum(dtype=np.float32)
@@ -220,5 +237,6 @@ _compiled(store, lambda row, x: lambda row, x: _store(row, x))
 _compiled(splat, lambda x: lambda x: _splat(x))
 _compiled(where_above, lambda u, bound, x, y: lambda u, bound, x, y: _where_above(u, bound, x, y))
 _compiled(positive, lambda u: lambda u: _positive(u))
+_compiled(clamped, lambda u, end: lambda u, end: _clamped(u, end))
 _compiled(total, lambda x: lambda x: _total(x))
 _compiled(add_totals, lambda row, x, y: lambda row, x, y: _add_totals(row, x, y))
