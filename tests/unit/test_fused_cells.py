@@ -325,3 +325,17 @@ class TestParts:
             assert child.exitcode == 0
         finally:
             torch.set_num_threads(before)
+
+
+@pytest.mark.needs("cuda")
+@cells
+@dtypes
+def test_rows_on_a_cuda_device(cell, dtype) -> None:
+    """The same call, by the plain formulas there."""
+    ops = operands(cell, 7, batch=30, out=8, inputs=50, dtype=dtype)
+    there = ops._replace(v=ops.v.cuda(), w=ops.w.cuda(), bias=ops.bias.cuda())
+    exact = synapse.line_currents(*ops.to(torch.float64))
+    rel = 1e-4 if dtype == torch.float32 else 1e-10  # exponents of up to 60 lose digits
+    for x, y in zip(line_currents(*there), exact, strict=True):
+        assert x.device.type == "cuda"
+        assert torch.allclose(x.double().cpu(), y, rtol=rel, atol=0)

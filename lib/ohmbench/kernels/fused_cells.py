@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import numpy as np
 import torch
 
 from ohmbench.floatgate.operands import as_stored, ends
@@ -236,11 +237,12 @@ class _Rows(torch.autograd.Function):
         form: _Form = ctx.form
         bounds = part_bounds(len(v), _GRAIN)
         of_gate = torch.zeros_like(gate)
-        sums = v.new_zeros(len(bounds) - 1, 3, *w.shape)
+        # By numpy: pages that this kind of cell has no sums for are never touched.
+        parts = np.zeros((len(bounds) - 1, 3, *w.shape), gate.numpy().dtype)
         feeds_pos = (w >= 0).to(v.dtype)
         cells = [x.contiguous().numpy() for x in (gate, p, q, amplitude, feeds_pos)]
         wanted = [x.contiguous().numpy() for x in (of_pos, of_neg)]
-        found, parts = of_gate.numpy(), sums.numpy()
+        found = of_gate.numpy()
         in_parts(
             bounds,
             lambda k, lo, hi: cell_pass.differentiate(
@@ -249,9 +251,9 @@ class _Rows(torch.autograd.Function):
             serial=len(v) * w.numel() < _SERIAL_BELOW,
         )
         of_v = torch.where(v <= V_DD_V, form.slope * of_gate, 0)
-        total = sums.sum(0, dtype=torch.float64)
+        sums = torch.from_numpy(parts.sum(0, dtype=np.float64))
         magnitude = w.double().abs()
-        of_w = w.sign() * form.of_magnitude(total, amplitude.double(), magnitude).to(w.dtype)
+        of_w = w.sign() * form.of_magnitude(sums, amplitude.double(), magnitude).to(w.dtype)
         return None, None, of_v, of_w
 
 
