@@ -194,8 +194,8 @@ def differentiate(  # type: ignore[no-untyped-def]
     ``i`` (out, in) amplitudes, ``sign`` (out, in) 1 for cells of the positive line and 0 for the
     others. With ``G`` the gradient of the cell's current and ``s = d ln(1 + z) / d ln z``:
     ``of_gate`` (batch, in) is the sum over rows of ``i G y s`` (EKV), ``i G y s p`` (SOFTPLUS) or
-    ``i G y p`` (EXPONENTIAL); ``sums`` (3, out, in) gets the sums over samples of ``G y^2``,
-    ``G y s``, ``G y s gate`` or, EXPONENTIAL, of ``G y``, nothing, ``G y gate``.
+    ``i G y p`` (EXPONENTIAL); ``sums`` (2 or 3, out, in) gets the sums over samples of ``G y^2``,
+    ``G y s`` (EKV), these and ``G y s gate`` (SOFTPLUS), or ``G y``, ``G y gate`` (EXPONENTIAL).
     """
     widest()
     inputs = gate.shape[1]
@@ -203,7 +203,7 @@ def differentiate(  # type: ignore[no-untyped-def]
     for tile in range(first, last, _TILE):
         for o in range(p.shape[0]):
             p_o, q_o, i_o, sign_o = p[o], q[o], i[o], sign[o]
-            sum_0, sum_1, sum_2 = sums[0, o], sums[1, o], sums[2, o]
+            sum_0, sum_1, last_sum = sums[0, o], sums[1, o], sums[len(sums) - 1, o]
             for b in range(tile, min(last, tile + _TILE)):
                 gate_b, of_b = gate[b], of_gate[b]
                 base, step = of_neg[b, o], of_pos[b, o] - of_neg[b, o]
@@ -224,11 +224,11 @@ def differentiate(  # type: ignore[no-untyped-def]
                         sloped = wanted * (z / (one + z))
                         sum_0[n] += wanted * y
                         sum_1[n] += sloped
-                        sum_2[n] += sloped * gate_b[n]
+                        last_sum[n] += sloped * gate_b[n]
                         of_b[n] += i_o[n] * sloped * p_o[n]
                 else:
                     for n in range(inputs):
                         wanted = (base + step * sign_o[n]) * exp2(p_o[n], gate_b[n], q_o[n])
                         sum_0[n] += wanted
-                        sum_2[n] += wanted * gate_b[n]
+                        last_sum[n] += wanted * gate_b[n]
                         of_b[n] += i_o[n] * wanted * p_o[n]

@@ -21,7 +21,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
 import torch
 
 from ohmbench.floatgate.operands import as_stored, ends
@@ -122,6 +121,7 @@ class _Form(Protocol):
     """How one kind of cell is written for ``cell_pass``. ``magnitude`` is |w| in float64."""
 
     kind: int
+    sums: int  # over samples, that ``of_magnitude`` needs
     slope: float  # of the summed ``of_gate`` to the gradient by the voltage, per volt
 
     def gate(self, v: Tensor) -> Tensor:
@@ -131,12 +131,13 @@ class _Form(Protocol):
     def terms(self, magnitude: Tensor) -> _Terms: ...
 
     def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
-        """Gradient (out, in) by |w| from the ``sums`` (3, out, in) of ``cell_pass``."""
+        """Gradient (out, in) by |w| from ``cell_pass.differentiate``'s sums; all float64."""
         ...
 
 
 class _EKVForm:
     kind = cell_pass.EKV
+    sums = 2
 
     def __init__(self, cell: EKVCell) -> None:
         self._cell = cell
@@ -148,8 +149,9 @@ class _EKVForm:
     def terms(self, magnitude: Tensor) -> _Terms:
         c = self._cell
         ln_w = magnitude.log()
-        p = (c.a * _MIDDLE_V - (c.b1 * ln_w + c.b0)).exp()
-        return _Terms(p, p, c.is1 * ln_w + c.is0)
+        # In place: fresh pages cost more than arithmetic here.
+        p = ln_w.mul(-c.b1).add_(c.a * _MIDDLE_V - c.b0).exp_()
+        return _Terms(p, p, ln_w.mul_(c.is1).add_(c.is0))
 
     def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
         c = self._cell
@@ -158,6 +160,7 @@ class _EKVForm:
 
 class _WTAForm:
     kind = cell_pass.SOFTPLUS
+    sums = 3
     slope = 2 / _LOG2E
 
     def __init__(self, cell: WTACell) -> None:
@@ -180,6 +183,7 @@ class _WTAForm:
 
 class _SubthresholdForm:
     kind = cell_pass.EXPONENTIAL
+    sums = 2
     slope = 1 / _LOG2E
 
     def __init__(self, cell: SubthresholdCell) -> None:
@@ -193,7 +197,7 @@ class _SubthresholdForm:
         return _Terms(p, torch.zeros_like(p), magnitude)
 
     def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
-        return sums[0] + self._cell.k1 / math.log(10) * sums[2]
+        return sums[0] + self._cell.k1 / math.log(10) * sums[1]
 
 
 _FORMS: dict[str, _Form] = {
@@ -212,14 +216,15 @@ class _Rows(torch.autograd.Function):
     ) -> tuple[Tensor, Tensor]:
         dtype = v.dtype
         gate = form.gate(v.clamp(max=V_DD_V)).contiguous()
-        terms = _Terms(*(x.to(dtype) for x in form.terms(w.double().abs())))
-        feeds_pos = w >= 0
-        i_pos = torch.where(feeds_pos, terms.amplitude, 0)
-        i_neg = terms.amplitude - i_pos
-        count = feeds_pos.sum(1)
-        leak = i_leak_A * torch.stack([count, w.shape[1] - count]).double()
+        exact = form.terms(w.abs().double())
+        p, amplitude = (x.to(dtype).contiguous() for x in (exact.p, exact.amplitude))
+        q = p if exact.q is exact.p else exact.q.to(dtype).contiguous()
+        feeds_pos = (w >= 0).to(dtype)
+        i_pos = amplitude * feeds_pos
+        count = feeds_pos.sum(1).double()
+        leak = i_leak_A * torch.stack([count, w.shape[1] - count])
         pos, neg = (v.new_empty(len(v), len(w)) for _ in range(2))
-        cells = [x.contiguous().numpy() for x in (gate, terms.p, terms.q, i_pos, i_neg, leak)]
+        cells = [x.numpy() for x in (gate, p, q, i_pos, amplitude - i_pos, leak)]
         out = (pos.numpy(), neg.numpy())
         in_parts(
             part_bounds(len(v), _GRAIN),
@@ -227,33 +232,31 @@ class _Rows(torch.autograd.Function):
             serial=len(v) * w.numel() < _SERIAL_BELOW,
         )
         ctx.form = form
-        ctx.save_for_backward(v, w, gate, *terms)
+        ctx.save_for_backward(v, w, gate, p, q, amplitude, feeds_pos)
         return pos, neg
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_pos: Tensor, of_neg: Tensor) -> Any:
-        v, w, gate, p, q, amplitude = ctx.saved_tensors
+        v, w, *operands = ctx.saved_tensors
         form: _Form = ctx.form
         bounds = part_bounds(len(v), _GRAIN)
-        of_gate = torch.zeros_like(gate)
-        # By numpy: pages that this kind of cell has no sums for are never touched.
-        parts = np.zeros((len(bounds) - 1, 3, *w.shape), gate.numpy().dtype)
-        feeds_pos = (w >= 0).to(v.dtype)
-        cells = [x.contiguous().numpy() for x in (gate, p, q, amplitude, feeds_pos)]
+        cells = [x.numpy() for x in operands]
         wanted = [x.contiguous().numpy() for x in (of_pos, of_neg)]
+        of_gate = torch.zeros(v.shape, dtype=v.dtype)
+        parts = v.new_zeros(len(bounds) - 1, form.sums, *w.shape)
+        part_sums = parts.numpy()
         found = of_gate.numpy()
         in_parts(
             bounds,
             lambda k, lo, hi: cell_pass.differentiate(
-                form.kind, *cells, *wanted, lo, hi, found, parts[k]
+                form.kind, *cells, *wanted, lo, hi, found, part_sums[k]
             ),
             serial=len(v) * w.numel() < _SERIAL_BELOW,
         )
         of_v = torch.where(v <= V_DD_V, form.slope * of_gate, 0)
-        sums = torch.from_numpy(parts.sum(0, dtype=np.float64))
-        magnitude = w.double().abs()
-        of_w = w.sign() * form.of_magnitude(sums, amplitude.double(), magnitude).to(w.dtype)
+        exact = (x.double() for x in (parts.sum(0), operands[3], w.abs()))
+        of_w = w.sign() * form.of_magnitude(*exact).to(w.dtype)
         return None, None, of_v, of_w
 
 
@@ -261,7 +264,7 @@ _rows: Callable[[_Form, float, Tensor, Tensor], tuple[Tensor, Tensor]] = _Rows.a
 
 
 def line_currents(cell: Cell, v: Tensor, w: Tensor, bias: Tensor) -> LineCurrents:
-    """``synapse.line_currents`` of operands that ``takes`` admits.
+    """``synapse.line_currents`` of a cell that ``supports`` admits, operands inside its box.
 
     Gradients are those of the formulas; second derivatives are the plain path's alone.
     """
