@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ohmbench.errors import OperandError
 from ohmbench.kernels import lanes, pairs
+from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kernels.circuits import DenseRightHandSide, FusedRightHandSide, right_hand_side
 from ohmbench.kernels.dense_circuit import DENSE_LIMIT
 from ohmbench.kirchhoff import step_control
@@ -23,6 +24,7 @@ from ohmbench.kirchhoff.circuit import (
     Stepper,
 )
 from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate, integrate_noisy
+from ohmbench.kirchhoff.step_control import StepControl
 from ohmbench.kirchhoff.topologies import Topology
 from tests.unit import kernel_checks as checks
 from tests.unit.circuits import DEVICES, FUSED, T0, as_dtype, random_circuit, rc, voltages
@@ -254,12 +256,21 @@ def everything(circuit: Circuit, threads: int) -> list[torch.Tensor]:
         leaf = v.t().contiguous().requires_grad_()
         net, div = side.with_divergence(T0, leaf)
         h = torch.full((5,), 0.1)
-        end, delta = side.rk4(leaf, h, divergence=True)
-        made = [net, div, end, delta]
-        of = [(x * x).sum() for x in made]
-        one = torch.autograd.grad(of[0] + of[1], [leaf, circuit.param], retain_graph=True)
-        two = torch.autograd.grad(of[2] + of[3], [leaf, circuit.param])
-        return [*made, *one, *two]
+        control = StepControl(
+            0.0, 0.5, tol=1e-4, first_step=None, min_step=0.0, refused=checks.refused
+        )
+        made = [
+            (net, div),
+            side.rk4(leaf, h, divergence=True),
+            side.dopri5(leaf, control, divergence=True),
+        ]
+        gradients = [
+            torch.autograd.grad(
+                (v * v).sum() + (d * d).sum(), [leaf, circuit.param], retain_graph=True
+            )
+            for v, d in made
+        ]
+        return [x for pair in (*made, *gradients) for x in pair]
     finally:
         torch.set_num_threads(before)
 
@@ -406,6 +417,13 @@ def test_lanes_are_what_they_are_in_python(last: float) -> None:
 # Choosing a path
 
 
+@pytest.fixture
+def automatic(monkeypatch) -> None:
+    """No path is preferred from outside."""
+    monkeypatch.delenv(PATH_VARIABLE, raising=False)
+
+
+@pytest.mark.usefixtures("automatic")
 def test_path_by_name_is_that_path() -> None:
     circuit = random_circuit(0, dtype=F32)
     assert isinstance(right_hand_side(circuit, "plain"), PlainRightHandSide)
@@ -428,6 +446,7 @@ def test_the_autograd_reference_takes_no_node_major_path() -> None:
         (f"Device-softplus-{form}", F32) for form in ("difference", "two-voltages")
     )],
 )  # fmt: skip
+@pytest.mark.usefixtures("automatic")
 def test_circuits_that_the_fused_path_does_not_take(kind: str, dtype: torch.dtype) -> None:
     circuit = random_circuit(0, kind=kind, dtype=dtype)
     with pytest.raises(OperandError, match=rf"fused path takes float32.*not {dtype}"):
@@ -435,6 +454,7 @@ def test_circuits_that_the_fused_path_does_not_take(kind: str, dtype: torch.dtyp
     assert isinstance(right_hand_side(circuit), DenseRightHandSide)
 
 
+@pytest.mark.usefixtures("automatic")
 def test_large_circuits_without_a_kernel_go_the_plain_way() -> None:
     circuit = random_circuit(0, 64, DENSE_LIMIT // 64 - 64, dtype=torch.float64)
     assert circuit.topology.n_free * circuit.topology.n_edges == DENSE_LIMIT

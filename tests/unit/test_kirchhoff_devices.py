@@ -97,6 +97,14 @@ def test_general_device_is_the_named_one_of_its_activation(
     assert current(DEVICES[named], p, s, d) == current(DEVICES[general], p, s, d)
 
 
+@pytest.mark.parametrize("name", DEVICES)
+def test_difference_devices_say_so(name: str) -> None:
+    """What only reads one of the coefficients has to know."""
+    device = DEVICES[name]
+    _, a, b, _ = device.coefficients(torch.rand(device.rows, 50) + 0.1)
+    assert device.difference == torch.equal(b, -a)
+
+
 @pytest.mark.parametrize("name", [n for n in DEVICES if "two-voltages" not in n and n[-1] != "2"])
 @given(p=numbers, s=volts, d=volts, shift=volts)
 def test_difference_devices_see_no_common_mode(

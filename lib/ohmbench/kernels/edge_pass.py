@@ -70,7 +70,7 @@ _Q1, _Q2, _Q3, _Q4 = (
 )
 _ONE, _TWO, _ZERO = np.float32(1.0), np.float32(2.0), np.float32(0.0)
 # Unsigned: a signed index would be looked at for counting from the end.
-_1, _0, _2, _3, _4 = np.uintp(1), np.uintp(0), np.uintp(2), np.uintp(3), np.uintp(4)
+_0, _1, _2, _3, _4 = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(4)
 
 
 @njit(inline="always", error_model="numpy")

@@ -220,7 +220,8 @@ def integrate(
     ``reverse`` starts from the voltages at the end: slices in reverse order, time backwards. With
     ``divergence`` the change of log-density ``delta`` is integrated too (``d delta/dt = -div``).
     ``points`` > 0 asks for that many equidistant voltages of each slice, its end included; the
-    first of the path is ``v``. They are interpolated between steps and change none of these.
+    first of the path is ``v``. They are interpolated between steps and change none of these; a
+    ``Stepper`` has none, and torchdiffeq takes the same steps.
 
     Raises SolverError naming slice and time where the solver cannot go on.
     """
