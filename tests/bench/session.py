@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import torch
 from pytest_benchmark.utils import get_commit_info
 from rich.console import Console
 
-from ohmbench.benchmarks.judging import Verdict, judge_against, not_run, updated
+from ohmbench.benchmarks.judging import Status, Verdict, judge_against, not_run, updated
 from ohmbench.benchmarks.records import (
     KEY,
     Circumstances,
@@ -123,4 +124,9 @@ class Session:
         )
         console.print(measurements_table(self.measured))
         for verdict in self.verdicts:
+            if verdict.status is Status.SAME:
+                continue
             terminalreporter.write_line(verdict.line, red=verdict.status.red)
+        tally = Counter(v.status for v in self.verdicts)
+        counted = ", ".join(f"{tally[status]} {status.value}" for status in Status if tally[status])
+        terminalreporter.write_line(f"figures: {counted}")
