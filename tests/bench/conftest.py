@@ -44,7 +44,7 @@ def session(request: pytest.FixtureRequest) -> Session:
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest, session: Session) -> Callable[[Case], None]:
-    """``gate(case)``: measure, record, judge. Asserts that nothing got worse."""
+    """``gate(case)``: measure, record, judge. Fails where something got worse."""
 
     def run(case: Case) -> None:
         plant = request.config.getoption("--plant")
@@ -59,6 +59,7 @@ def gate(request: pytest.FixtureRequest, session: Session) -> Callable[[Case], N
         )
         benchmark.extra_info[KEY] = found.model_dump(mode="json")
         red = session.keep(found, verdicts)
-        assert not red, "\n".join(red)
+        if red:
+            pytest.fail("\n".join(red), pytrace=False)
 
     return run

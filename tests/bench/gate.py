@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -175,11 +175,13 @@ class Trial:
         )
 
 
-def suspicious(verdicts: list[Verdict], bands: Mapping[str, Band]) -> bool:
-    """Whether a ratio lost more than its band, above the noise floor or not: more rounds tell."""
-    return any(
-        v.figure == RATIO and v.change is not None and v.change < -bands[RATIO].worse
-        for v in verdicts
+def suspicious(verdicts: list[Verdict], found: Measurement) -> bool:
+    """Whether a ratio lost more than its band, above the noise floor or not, and more rounds could
+    tell: not where the cores belong to somebody else."""
+    worse = found.bands[RATIO].worse
+    others = 0.0 if found.speed is None else found.speed.others
+    return others <= worse and any(
+        v.figure == RATIO and v.change is not None and v.change < -worse for v in verdicts
     )
 
 
@@ -190,7 +192,7 @@ def judged(
     found = trial.measurement(tolerances)
     verdicts = judge_against(baseline, found, machine)
     for _ in range(RETRIES):
-        if not suspicious(verdicts, found.bands):
+        if not suspicious(verdicts, found):
             break
         for _ in range(len(trial.race.rounds)):
             trial.race.round()

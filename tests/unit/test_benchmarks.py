@@ -8,6 +8,7 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -51,12 +52,20 @@ from ohmbench.benchmarks.records import (
     this_machine,
     write_baseline,
 )
-from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, quiet, waited_s
+from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, others_s, quiet
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.kernels.choice import PATH_VARIABLE
 from tests.bench import gate
 from tests.bench.cases import CASES, CLOCKS, Case, Done, Pair, difference
-from tests.bench.gate import PLANTS, Tolerances, judged, planted, read_tolerances, rounds_for
+from tests.bench.gate import (
+    PLANTS,
+    Tolerances,
+    judged,
+    planted,
+    read_tolerances,
+    rounds_for,
+    suspicious,
+)
 from tests.unit.command_line import assert_refused
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +98,7 @@ def measured(
         speed=Speed(
             ratio=exactly(ratio, noise / 2),
             same=Estimate(value=1.0, low=1 - noise / 2, high=(1 + noise) ** 2),
-            waited=0.0,
+            others=0.0,
             rounds=12,
             reference_s=ratio * 1e-3,
             ours_s=1e-3,
@@ -114,7 +123,7 @@ class Machinery:
     """A clock that calls move on: by their own seconds, times what ``disturbed`` says of now."""
 
     def __init__(self, disturbed: Callable[[float], float] = lambda now: 1.0) -> None:
-        self.now = self.waited = 0.0
+        self.now = self.others = 0.0
         self.order = ""
         self.disturbed = disturbed
 
@@ -122,7 +131,7 @@ class Machinery:
         def run() -> str:
             took = seconds * self.disturbed(self.now)
             self.now += took
-            self.waited += took - seconds if took > seconds else 0.0
+            self.others += took - seconds
             self.order += name
             return name
 
@@ -133,7 +142,8 @@ class Machinery:
             self.call("r", reference_s),
             self.call("o", ours_s),
             clock=lambda: self.now,
-            waited=lambda: self.waited,
+            others=lambda: self.others,
+            cores=1,
         )
 
 
@@ -170,7 +180,7 @@ class TestRace:
         assert race.rounds[-1].r > 1.5
         assert race.speed().ratio.value == pytest.approx(10, rel=0.01)
 
-    def test_rounds_that_wait_are_left_out(self) -> None:
+    def test_rounds_of_others_are_left_out(self) -> None:
         """In every third round all takes twice as long, for want of a core."""
         factor = 1.0
         race = Machinery(lambda now: factor).race(1.0, 0.1)
@@ -180,38 +190,57 @@ class TestRace:
             race.round()
         found = race.speed()
         assert found.rounds == 8
-        assert found.waited == 0
+        assert found.others == 0
         assert found.ratio.value == pytest.approx(10)
 
-    def test_waiting_for_cores_raises_the_floor(self) -> None:
+    def test_what_others_have_raises_the_floor(self) -> None:
         race = Machinery(lambda now: 1.25).race(1.0, 0.1)
         race.warm_up()
         for _ in range(6):
             race.round()
         assert race.speed().ratio.value == pytest.approx(10)
-        assert floor(race.speed()) == pytest.approx(0.2)  # a fifth of the time nobody ran
+        assert race.speed().others == pytest.approx(0.2)
+        assert floor(race.speed()) == pytest.approx(0.25)  # what the others' fifth costs
 
     def test_nothing_is_said_before_the_first_round(self) -> None:
         with pytest.raises(ValueError, match="no round"):
             Machinery().race(1, 1).speed()
 
     def test_quiet_rounds_are_at_least_half(self) -> None:
-        rounds = [Round(1, 1, 1, waited=w) for w in (0.0, 0.4, 0.1, 0.3)]
-        assert [x.waited for x in quiet(rounds)] == [0.0, 0.1]
-        rounds = [Round(1, 1, 1, waited=w) for w in (0.0, 0.004, 0.003, 0.3)]
-        assert [x.waited for x in quiet(rounds)] == [0.0, 0.004, 0.003]
+        rounds = [Round(1, 1, 1, others=w) for w in (0.0, 0.4, 0.1, 0.3)]
+        assert [x.others for x in quiet(rounds)] == [0.0, 0.1]
+        rounds = [Round(1, 1, 1, others=w) for w in (0.0, 0.02, 0.01, 0.3)]
+        assert [x.others for x in quiet(rounds)] == [0.0, 0.02, 0.01]
 
-    def test_the_system_tells_of_waiting(self) -> None:
-        found = waited_s()
-        if found is None:
-            pytest.skip("this system does not tell how long threads wait")
-        assert 0 <= found < 1e6
+    def test_the_system_tells_of_others(self) -> None:
+        """A process that spins for a second is seen, but this process' own spinning is not."""
+        if others_s() is None:
+            pytest.skip("this system does not tell what others do")
+
+        def others_had(what: Callable[[], object]) -> float:
+            before = others_s()
+            what()
+            after = others_s()
+            assert before is not None
+            assert after is not None
+            return after - before
+
+        def spin() -> None:
+            end = time.perf_counter() + 1
+            while time.perf_counter() < end:
+                pass
+
+        script = "import time\nend = time.process_time() + 1\nwhile time.process_time() < end: pass"
+        other = others_had(lambda: subprocess.run([sys.executable, "-c", script], check=True))
+        assert other > 0.9
+        # Whatever else runs meanwhile has at most the other cores.
+        assert others_had(spin) < 0.3 + (this_machine().cores - 1) * 1.2
 
     def test_a_system_that_does_not_tell(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(timing, "_TASKS", tmp_path)
-        assert waited_s() is None
+        monkeypatch.setattr(timing, "_STAT", tmp_path / "stat")
+        assert others_s() is None
 
 
 class TestMedianInterval:
@@ -436,6 +465,15 @@ class TestGate:
         assert rounds == 16 * 2**gate.RETRIES
         _, rounds = verdict_of(1.0, 0)
         assert rounds == 16
+
+    def test_a_busy_machine_is_not_asked_again(self) -> None:
+        found = measured(10)
+        assert found.speed is not None
+        busy = found.speed.model_copy(update={"others": 0.3})
+        for speed, more in ((found.speed, True), (busy, False)):
+            one = found.model_copy(update={"speed": speed})
+            verdicts = judge_against(baseline_of(measured()), one, HERE)
+            assert suspicious(verdicts, one) is more
 
     def test_planted_faults(self) -> None:
         """Each is what its name says: more time, more evaluations, another result."""

@@ -25,6 +25,8 @@ from ohmbench.benchmarks.records import (
 
 RATIO = "ratio"
 MEMORY_RATIO = "memory_ratio"
+_ALL_OTHERS = 0.99
+"""Beyond it a floor is no number any more."""
 UPDATE = "pytest tests/bench --update-baseline stores it"
 
 
@@ -77,13 +79,14 @@ def floor(speed: Speed) -> float:
     """The relative change of a ratio that these rounds cannot tell from none.
 
     The largest of: what the A/A pair is off 1 at most, halved, since the ratio takes both of the
-    pair together; either half of the ratio's own interval; and what waiting for cores may have cost
-    one side but not the other.
+    pair together; either half of the ratio's own interval; and what one side may have lost, but
+    not the other, where other processes had a part of the cores.
     """
     ratio, same = speed.ratio, speed.same
     pair = max(-math.log(same.low), math.log(same.high)) / 2
     interval = math.log(max(ratio.high / ratio.value, ratio.value / ratio.low))
-    return max(math.expm1(max(pair, interval)), speed.waited)
+    lost = -math.log1p(-min(speed.others, _ALL_OTHERS))
+    return math.expm1(max(pair, interval, lost))
 
 
 def standing(measurement: Measurement) -> Standing:

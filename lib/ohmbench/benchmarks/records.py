@@ -56,14 +56,14 @@ class Speed(Record):
     """Times of a reference and of ours, run in turns; what is judged is their ratio.
 
     ``ratio`` is reference over ours, ``same`` ours over ours in the same rounds (1, but for noise),
-    ``waited`` the part of the time that threads which could run waited for a core, since other
-    processes had it. Times are seconds of one call; ``bound_s`` is what its floating-point
-    operations would take at the rate of a matrix product on this machine.
+    ``others`` the part of the cores' time that other processes had. Times are seconds of one call;
+    ``bound_s`` is what its floating-point operations would take at the rate of a matrix product on
+    this machine.
     """
 
     ratio: Estimate
     same: Estimate
-    waited: Annotated[float, Field(ge=0, lt=1e6)]
+    others: Annotated[float, Field(ge=0, le=1)]
     rounds: Annotated[int, Field(ge=1, lt=10**6)]
     reference_s: Positive
     ours_s: Positive

@@ -5,23 +5,24 @@ two times of ours are an A/A pair, A before and B after in one round, the other 
 next; what their ratio is off 1 is noise. Ratios are taken round by round, and their median is the
 result: a disturbance that falls on one side of a few rounds does not move it.
 
-The system tells how long threads that could run waited for a core (Linux). Rounds that waited most
-are left out, and what is left of it is part of the noise floor.
+The system tells what other processes had of the cores (Linux). Rounds in which they had most are
+left out, and what they had in the others is part of the noise floor.
 """
 
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 from typing import Any
 
 import scipy.stats
 
-from ohmbench.benchmarks.records import Estimate, Speed
+from ohmbench.benchmarks.records import Estimate, Speed, this_machine
 
 SHORTEST_S = 0.1
 """Calls of one side are repeated until they fill so much: below it a scheduler's slice shows."""
@@ -32,26 +33,26 @@ SHARE = 4
 """Ours are repeated until they fill this part of what the reference takes, where that is longer: a
 round costs no more than half as much again, and the shorter side adds no noise of its own."""
 
-QUIET = 0.005
-"""Rounds that waited for no more of their time all count, however little others waited."""
+QUIET = 0.03
+"""Rounds all count in which others had no more of the cores: the system counts in hundredths of a
+second, and in a round of half a second is off by as much."""
 
-_TASKS = Path("/proc/self/task")
+_STAT = Path("/proc/stat")
+_BUSY = (0, 1, 2, 5, 6, 7)
+"""Of a core's counts: user, nice, system, both kinds of interrupts, stolen by other machines."""
 
 Call = Callable[[], Any]
 
 
-def waited_s() -> float | None:
-    """Seconds that this process' threads were ready to run and waited for a core, all added up;
-    None where the system does not tell."""
-    total, told = 0, False
-    for stat in _TASKS.glob("*/schedstat"):
-        try:
-            fields = stat.read_text(encoding="ascii").split()  # on a core, waiting, slices
-        except OSError:  # a thread that ended meanwhile
-            continue
-        told = told or fields[0] != "0"
-        total += int(fields[1])
-    return 1e-9 * total if told else None
+def others_s() -> float | None:
+    """Seconds, of all cores that this process may use, in which these did anything but this
+    process' work; None where the system does not tell. Only differences say something."""
+    if not hasattr(os, "sched_getaffinity") or not _STAT.is_file():
+        return None
+    cores = {f"cpu{core}" for core in os.sched_getaffinity(0)}
+    counts = [line.split() for line in _STAT.read_text(encoding="ascii").splitlines()]
+    busy = sum(int(c[1 + k]) for c in counts if c[0] in cores for k in _BUSY)
+    return busy / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
@@ -74,29 +75,31 @@ def estimate(logarithms: Sequence[float]) -> Estimate:
 
 @dataclass(frozen=True)
 class Round:
-    """Seconds of one call: ours ``a``, the reference ``r``, ours ``b``; ``waited`` is the part of
-    the round that threads waited for a core (0 where that is not known)."""
+    """Seconds of one call: ours ``a``, the reference ``r``, ours ``b``; ``others`` is the part of
+    the cores' time that other processes had (0 where that is not known)."""
 
     a: float
     r: float
     b: float
-    waited: float = 0.0
+    others: float = 0.0
 
 
 def quiet(rounds: Sequence[Round]) -> list[Round]:
-    """The half that waited least, and all that waited next to nothing."""
-    limit = max(QUIET, median(x.waited for x in rounds))
-    return [x for x in rounds if x.waited <= limit]
+    """The half in which others had least, and all in which they had next to nothing."""
+    limit = max(QUIET, median(x.others for x in rounds))
+    return [x for x in rounds if x.others <= limit]
 
 
 @dataclass
 class Race:
-    """``reference`` and ``ours``, timed in rounds; ``clock`` and ``waited`` tell seconds."""
+    """``reference`` and ``ours``, timed in rounds; ``clock`` tells seconds, ``others`` those of
+    ``cores``."""
 
     reference: Call
     ours: Call
     clock: Callable[[], float] = time.perf_counter
-    waited: Callable[[], float | None] = waited_s
+    others: Callable[[], float | None] = others_s
+    cores: int = field(default_factory=lambda: this_machine().cores)
     shortest_s: float = SHORTEST_S
     rounds: list[Round] = field(default_factory=list)
     _repeats: dict[str, int] = field(default_factory=dict)
@@ -122,15 +125,14 @@ class Race:
 
     def round(self) -> None:
         """Time every side once more; after ``warm_up``."""
-        waited, start = self.waited(), self.clock()
+        before, start = self.others(), self.clock()
         times = {
             side: self._time(self.reference if side == "r" else self.ours, self._repeats[side])
             for side in ("arb" if len(self.rounds) % 2 == 0 else "bra")
         }
-        seconds, since = self.clock() - start, self.waited()
-        part = 0.0 if waited is None or since is None else (since - waited) / seconds
-        # Threads that ended take what they waited with them.
-        self.rounds.append(Round(**times, waited=max(0.0, part)))
+        seconds, after = self.clock() - start, self.others()
+        had = 0.0 if before is None or after is None else after - before
+        self.rounds.append(Round(**times, others=had / (seconds * self.cores)))
 
     def speed(self, bound_s: float | None = None) -> Speed:
         """What all rounds so far say. Raises ValueError before the first."""
@@ -140,7 +142,7 @@ class Race:
         return Speed(
             ratio=estimate([math.log(x.r) - math.log(x.a * x.b) / 2 for x in kept]),
             same=estimate([math.log(x.a / x.b) for x in kept]),
-            waited=median(x.waited for x in kept),
+            others=min(1.0, max(0.0, mean(x.others for x in kept))),
             rounds=len(kept),
             reference_s=median(x.r for x in kept),
             ours_s=median(t for x in kept for t in (x.a, x.b)),
