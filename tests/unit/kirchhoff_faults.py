@@ -315,8 +315,8 @@ FAULTS: dict[str, Fault] = {
         "low >= GROUND", "kernel_checks:check_fused_evaluation",
     ),
     "fused-gain-of-turned-edges": Fault(
-        _PLAN, "table_of", "sign * a, c",
-        "a, c", "kernel_checks:check_fused_evaluation",
+        _PLAN, "table_of", "torch.where(pairs.turned, -a, a)",
+        "a", "kernel_checks:check_fused_evaluation",
     ),
     "fused-ends-swapped": Fault(
         _PLAN, "table_of", "torch.where(pairs.turned, b, a), torch.where(pairs.turned, a, b)",

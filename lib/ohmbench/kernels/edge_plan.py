@@ -23,11 +23,14 @@ def table_of(circuit: Circuit) -> torch.Tensor:
     """The coefficients (edges, 3 or 4) as ``edge_pass`` takes them, gradients attached."""
     pairs = pairs_of(circuit.topology)
     g, a, b, c = (x[pairs.order] for x in circuit.coefficients())
-    sign = torch.where(pairs.turned, -1.0, 1.0)
+    # Each name is taken over at once: these are the largest arrays there are.
+    g = torch.where(pairs.turned, -g, g)
     if circuit.device.difference:
-        return torch.stack([sign * g, sign * a, c], 1)
-    lower, upper = torch.where(pairs.turned, b, a), torch.where(pairs.turned, a, b)
-    return torch.stack([sign * g, lower, c, upper], 1)
+        del b
+        a = torch.where(pairs.turned, -a, a)
+        return torch.stack([g, a, c], 1)
+    a, b = torch.where(pairs.turned, b, a), torch.where(pairs.turned, a, b)
+    return torch.stack([g, a, c, b], 1)
 
 
 @dataclass(frozen=True)
