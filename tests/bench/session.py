@@ -11,7 +11,7 @@ import torch
 from pytest_benchmark.utils import get_commit_info
 from rich.console import Console
 
-from ohmbench.benchmarks.judging import Status, Verdict, judge_against, not_run, updated
+from ohmbench.benchmarks.judging import RATIO, Status, Verdict, judge_against, not_run, updated
 from ohmbench.benchmarks.records import (
     KEY,
     Circumstances,
@@ -124,7 +124,7 @@ class Session:
         )
         console.print(measurements_table(self.measured))
         for verdict in self.verdicts:
-            if verdict.status is Status.SAME:
+            if verdict.status is Status.SAME and verdict.figure != RATIO:
                 continue
             terminalreporter.write_line(verdict.line, red=verdict.status.red)
         tally = Counter(v.status for v in self.verdicts)

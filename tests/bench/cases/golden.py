@@ -11,7 +11,9 @@ from ohmbench.weights import stored
 from tests.bench.cases.case import SEED, Case, Done, Pair
 
 NETWORK = "int8-digits"
-IMAGES = 20_000
+IMAGES = 2_000
+"""Few enough for the allocator to keep the arrays: with ten times as many, half of the time is the
+system's, for fresh pages, and differs by a tenth from process to process."""
 
 EXACT = 1e-300
 """Integers are equal or wrong."""
