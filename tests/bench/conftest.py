@@ -10,7 +10,7 @@ import torch
 from ohmbench.benchmarks.records import KEY
 from ohmbench.kernels.choice import PATH_VARIABLE, plain_preferred
 from tests.bench.cases import Case
-from tests.bench.gate import Trial, judged, rounds_for
+from tests.bench.gate import Trial, busy, judged, rounds_for
 from tests.bench.peak import THREADS
 from tests.bench.session import Session
 
@@ -57,6 +57,8 @@ def gate(request: pytest.FixtureRequest, session: Session) -> Callable[[Case], N
         found, verdicts = judged(
             trial, session.tolerances, session.baseline, session.circumstances.machine
         )
+        if session.updates and busy(found):
+            pytest.fail("other processes had too much of the cores for a baseline", pytrace=False)
         benchmark.extra_info[KEY] = found.model_dump(mode="json")
         red = session.keep(found, verdicts)
         if red:

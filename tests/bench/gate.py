@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ohmbench.benchmarks.judging import RATIO, Verdict, judge_against
+from ohmbench.benchmarks.judging import BUSY, RATIO, Verdict, judge_against
 from ohmbench.benchmarks.records import (
     Band,
     Baseline,
@@ -175,12 +175,16 @@ class Trial:
         )
 
 
+def busy(found: Measurement) -> bool:
+    """Whether other processes had too much of the cores for a ratio to mean anything."""
+    return found.speed is not None and found.speed.others > BUSY
+
+
 def suspicious(verdicts: list[Verdict], found: Measurement) -> bool:
     """Whether a ratio lost more than its band, above the noise floor or not, and more rounds could
     tell: not where the cores belong to somebody else."""
     worse = found.bands[RATIO].worse
-    others = 0.0 if found.speed is None else found.speed.others
-    return others <= worse and any(
+    return not busy(found) and any(
         v.figure == RATIO and v.change is not None and v.change < -worse for v in verdicts
     )
 

@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from ohmbench.benchmarks import memory, timing
 from ohmbench.benchmarks.counting import allocated_bytes
 from ohmbench.benchmarks.judging import (
+    UNKNOWN,
     Standing,
     Status,
     compare,
@@ -194,13 +195,14 @@ class TestRace:
         assert found.ratio.value == pytest.approx(10)
 
     def test_what_others_have_raises_the_floor(self) -> None:
-        race = Machinery(lambda now: 1.25).race(1.0, 0.1)
-        race.warm_up()
-        for _ in range(6):
-            race.round()
-        assert race.speed().ratio.value == pytest.approx(10)
-        assert race.speed().others == pytest.approx(0.2)
-        assert floor(race.speed()) == pytest.approx(0.25)  # what the others' fifth costs
+        for factor, others, expected in ((1.05, 1 / 21, 0.05), (1.25, 1 / 5, UNKNOWN)):
+            race = Machinery(lambda now, x=factor: x).race(1.0, 0.1)
+            race.warm_up()
+            for _ in range(6):
+                race.round()
+            assert race.speed().ratio.value == pytest.approx(10)
+            assert race.speed().others == pytest.approx(others)
+            assert floor(race.speed()) == pytest.approx(expected)
 
     def test_nothing_is_said_before_the_first_round(self) -> None:
         with pytest.raises(ValueError, match="no round"):
@@ -476,6 +478,9 @@ class TestGate:
             one = found.model_copy(update={"speed": speed})
             verdicts = judge_against(baseline_of(measured()), one, HERE)
             assert suspicious(verdicts, one) is more
+            (ratio,) = [v for v in verdicts if v.figure == "ratio"]
+            assert ratio.status is (Status.WORSE if more else Status.NOT_JUDGED)
+            assert more or "other processes had too much of the cores" in ratio.line
 
     def test_planted_faults(self) -> None:
         """Each is what its name says: more time, more evaluations, another result."""

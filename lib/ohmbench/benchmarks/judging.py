@@ -25,8 +25,13 @@ from ohmbench.benchmarks.records import (
 
 RATIO = "ratio"
 MEMORY_RATIO = "memory_ratio"
-_ALL_OTHERS = 0.99
-"""Beyond it a floor is no number any more."""
+BUSY = 0.1
+"""Part of the cores in other hands beyond which no ratio is judged: threads that wait for each
+other then lose many times what others had."""
+
+UNKNOWN = 99.0
+"""The noise floor of a busy machine: higher than any change."""
+
 UPDATE = "pytest tests/bench --update-baseline stores it"
 
 
@@ -80,13 +85,14 @@ def floor(speed: Speed) -> float:
 
     The largest of: what the A/A pair is off 1 at most, halved, since the ratio takes both of the
     pair together; either half of the ratio's own interval; and what one side may have lost, but
-    not the other, where other processes had a part of the cores.
+    not the other, where other processes had a part of the cores. ``UNKNOWN`` on a busy machine.
     """
+    if speed.others > BUSY:
+        return UNKNOWN
     ratio, same = speed.ratio, speed.same
     pair = max(-math.log(same.low), math.log(same.high)) / 2
     interval = math.log(max(ratio.high / ratio.value, ratio.value / ratio.low))
-    lost = -math.log1p(-min(speed.others, _ALL_OTHERS))
-    return math.expm1(max(pair, interval, lost))
+    return math.expm1(max(pair, interval, -math.log1p(-speed.others)))
 
 
 def standing(measurement: Measurement) -> Standing:
@@ -127,9 +133,11 @@ def _compared(
     noise = math.log1p(floor) if figure == RATIO else 0.0
     step = f"{_text(figure, before)} -> {_text(figure, now)}"
     place = " on another machine" if elsewhere and band.elsewhere is not None else ""
-    if figure == RATIO and abs(gain) <= noise:
+    if figure == RATIO and (abs(gain) <= noise or floor >= UNKNOWN):
         status = Status.NOT_JUDGED
-        line = f"{step}: not judged, below the noise floor of {100 * floor:.1f} %"
+        busy = "other processes had too much of the cores"
+        below = f"below the noise floor of {100 * floor:.1f} %"
+        line = f"{step}: not judged, {busy if floor >= UNKNOWN else below}"
     elif gain < -limit:
         status = Status.WORSE
         line = (

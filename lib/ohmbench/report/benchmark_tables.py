@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from ohmbench.benchmarks.judging import Status, Verdict, floor
+from ohmbench.benchmarks.judging import BUSY, Status, Verdict, floor
 from ohmbench.benchmarks.records import Goal, Measurement
 
 _HEADERS = (
@@ -68,7 +68,7 @@ def _cells(found: Measurement) -> list[str]:
             seconds(speed.ours_s),
             "" if speed.bound_s is None else seconds(speed.bound_s),
             f"{speed.ratio.value:.1f} [{low:.1f}, {high:.1f}]",
-            f"{100 * floor(speed):.1f} %",
+            "busy" if speed.others > BUSY else f"{100 * floor(speed):.1f} %",
         ]
     cells.append("" if memory is None else f"{memory.ratio:.1f}")
     cells.append("" if difference is None else f"{difference.value:.1e}")
