@@ -100,6 +100,8 @@ def pytest_configure(config: pytest.Config) -> None:
     for option in STORING:
         if config.getoption(option) and getattr(config.option, "numprocesses", None):
             raise pytest.UsageError(f"{option} writes one file: run it without -n")
+    if config.getoption("--plant") and config.getoption("--update-baseline"):
+        raise pytest.UsageError("--plant: a planted fault is no baseline")
     for option, variable, _ in PAPERS:
         folder = config.getoption(option)
         if folder:

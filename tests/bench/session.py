@@ -14,6 +14,7 @@ from rich.console import Console
 from ohmbench.benchmarks.judging import RATIO, Status, Verdict, judge_against, not_run, updated
 from ohmbench.benchmarks.records import (
     KEY,
+    Baseline,
     Circumstances,
     Measurement,
     this_machine,
@@ -82,9 +83,10 @@ class Session:
         return self.keep(found, judge_against(self.baseline, found, machine))
 
     def finish(self, exitstatus: int) -> list[Verdict]:
-        """Store the baseline where asked for; else what of it did not run, in a whole run."""
+        """Store the baseline of what passed, where asked for; else what of the stored one did not
+        run, in a whole run."""
         if self.updates:
-            if exitstatus == pytest.ExitCode.OK and self.measured:
+            if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and self.measured:
                 write_baseline(BASELINE, self._updated())
             return []
         if "bench" not in self.config.getoption("--require-kind"):
@@ -92,11 +94,12 @@ class Session:
         slow = {n for n, c in CASES.items() if c.slow and not self.config.getoption("--slow")}
         return not_run(self.baseline, {*self.measured, *slow}, self.reasons)
 
-    def _updated(self) -> Any:
+    def _updated(self) -> Baseline:
         info = get_commit_info()
         commit = f"{info['id']}{'+' if info['dirty'] else ''}"  # as in the tables
         run_of = (self.circumstances.machine, commit, self.circumstances.versions)
-        return updated(self.baseline, self.measured.values(), run_of)
+        known = {n: entry for n, entry in self.baseline.root.items() if n in {*CASES, CLOCKS}}
+        return updated(Baseline(known), self.measured.values(), run_of)
 
     # Hooks of pytest and of pytest-benchmark
 

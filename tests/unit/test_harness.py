@@ -207,6 +207,12 @@ def test_one_file_is_written_by_one_process(project: Project, option: str) -> No
     result.stderr.fnmatch_lines([f"*{option} writes one file: run it without -n"])
 
 
+def test_a_planted_fault_is_no_baseline(project: Project) -> None:
+    result = project.run("--update-baseline", "--plant", "slow", unit=UNIT)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--plant: a planted fault is no baseline"])
+
+
 # ------------------------------------------------------------------------------------------------
 # Claims
 
