@@ -32,7 +32,11 @@ _PRODUCTS = 6
 
 
 def _matrix_flops() -> float:
-    """Floating-point operations per second of a float32 matrix product, the best of some."""
+    """Floating-point operations per second of a float32 matrix product, the best of some.
+
+    Once its 16 MiB were freed, the C library keeps arrays up to that size for the next ones: every
+    run of benchmarks begins with the same allocator, whichever of them are selected.
+    """
     a = torch.ones(_SIDE, _SIDE)
     best = float("inf")
     for _ in range(_PRODUCTS):
