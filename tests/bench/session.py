@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import Any
 
@@ -23,27 +22,10 @@ from ohmbench.benchmarks.records import (
 from ohmbench.report.benchmark_tables import measurements_table
 from ohmbench.weights import versions
 from tests.bench.cases import CASES, CLOCKS
+from tests.bench.fresh import matrix_flops
 from tests.bench.gate import BASELINE, read_tolerances, stored_baseline
 
 _TABLE_WIDTH = 170
-
-_SIDE = 2048
-_PRODUCTS = 6
-
-
-def _matrix_flops() -> float:
-    """Floating-point operations per second of a float32 matrix product, the best of some.
-
-    Once its 16 MiB were freed, the C library keeps arrays up to that size for the next ones: every
-    run of benchmarks begins with the same allocator, whichever of them are selected.
-    """
-    a = torch.ones(_SIDE, _SIDE)
-    best = float("inf")
-    for _ in range(_PRODUCTS):
-        start = time.perf_counter()
-        a @ a
-        best = min(best, time.perf_counter() - start)
-    return 2 * _SIDE**3 / best
 
 
 class Session:
@@ -68,7 +50,7 @@ class Session:
             self._circumstances = Circumstances(
                 machine=this_machine(),
                 threads=torch.get_num_threads(),
-                flops=_matrix_flops(),
+                flops=matrix_flops(),
                 versions=versions(),
             )
         return self._circumstances
