@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 
 from ohmbench.errors import DtypeError, NonFiniteError, RangeError, ShapeError, ZeroWeightError
@@ -12,10 +13,21 @@ from ohmbench.errors import DtypeError, NonFiniteError, RangeError, ShapeError, 
 def ends(x: torch.Tensor) -> tuple[float, float]:
     """The smallest and the largest number of ``x``, which has some; NaN where one is NaN.
 
-    In one pass: these checks run before every multiply.
+    These checks run before every multiply: by numpy, for torch would wake its threads for each.
     """
-    low, high = torch.aminmax(x.detach())
-    return float(low), float(high)
+    if x.device.type != "cpu":
+        low, high = torch.aminmax(x.detach())
+        return float(low), float(high)
+    values = x.detach().numpy()
+    return float(values.min()), float(values.max())
+
+
+def magnitudes(x: torch.Tensor) -> tuple[float, float]:
+    """``ends`` of |x|."""
+    if x.device.type != "cpu":
+        return ends(x.abs())
+    values = np.abs(x.detach().numpy())
+    return float(values.min()), float(values.max())
 
 
 def as_stored(bound: float, dtype: torch.dtype) -> float:
@@ -43,15 +55,14 @@ def check_weight(name: str, w: torch.Tensor, *, largest_A: float, zero_allowed: 
     check_floating(name, w)
     if w.numel() == 0:
         return
-    magnitude = w.detach().abs()
-    smallest, largest = ends(magnitude)
+    smallest, largest = magnitudes(w)
     if not zero_allowed and smallest == 0:
-        first = [int(i) for i in (magnitude == 0).nonzero()[0]]
+        first = [int(i) for i in (w == 0).nonzero()[0]]
         raise ZeroWeightError(
             f"{name}{first} is 0 A, where ln|w| is singular; project onto a ProgrammableSet first"
         )
     if largest >= as_stored(largest_A, w.dtype):
-        first = [int(i) for i in (magnitude >= largest_A).nonzero()[0]]
+        first = [int(i) for i in (w.abs() >= largest_A).nonzero()[0]]
         value = float(w[tuple(first)])
         raise RangeError(
             f"{name}{first} is {value:.4g} A, but the cell's formula needs |w| < {largest_A:.4g} A"

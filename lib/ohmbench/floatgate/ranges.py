@@ -101,6 +101,11 @@ def count_out_of_range() -> Iterator[RangeCounts]:
         _active.reset(token)
 
 
+def counting() -> bool:
+    """Whether somebody is: operands that only a count needs need not be made otherwise."""
+    return _active.get() is not None
+
+
 def observe(fitted: FittedRange, x: torch.Tensor, *, times: int = 1) -> None:
     """Called by each curve with its operand; costs nothing unless somebody is counting.
 

@@ -18,7 +18,7 @@ from torch.nn.functional import softplus
 
 from ohmbench.errors import RangeError
 from ohmbench.floatgate.operands import check_floating, check_layer, check_weight
-from ohmbench.floatgate.ranges import FittedRange, observe
+from ohmbench.floatgate.ranges import FittedRange, counting, observe
 
 V_DD_V = 2.5
 """Supply voltage in volt; gate voltages above it act like it."""
@@ -64,8 +64,10 @@ def _range(cell: str, operand: str, unit: str, low: float, high: float) -> Fitte
 def _observe_cells(
     fitted_v: FittedRange, v: torch.Tensor, fitted_w: FittedRange, w: torch.Tensor
 ) -> None:
+    if not counting():
+        return
     cells = torch.broadcast_shapes(v.shape, w.shape).numel()
-    for fitted, x in ((fitted_v, v), (fitted_w, w)):
+    for fitted, x in ((fitted_v, v), (fitted_w, w.abs())):
         observe(fitted, x, times=cells // max(1, x.numel()))
 
 
@@ -105,7 +107,7 @@ class EKVCell:
         check_weight(name, w, largest_A=self.largest_A, zero_allowed=False)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
-        _observe_cells(self.fitted_v, v, self.fitted_w, w.abs())
+        _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
@@ -141,7 +143,7 @@ class SubthresholdCell:
         check_weight(name, w, largest_A=self.largest_A, zero_allowed=False)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
-        _observe_cells(self.fitted_v, v, self.fitted_w, w.abs())
+        _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
@@ -182,7 +184,7 @@ class WTACell:
             raise RangeError(f"{name}{first} is negative, but a WTA cell holds weights >= 0 only")
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
-        _observe_cells(self.fitted_v, v, self.fitted_w, w.abs())
+        _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere, >= 0, for broadcastable ``v`` (V) and ``w`` (A)."""

@@ -19,6 +19,7 @@ numba's cache notices that the file of a function has changed, not that another 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -103,11 +104,11 @@ def _log1p(typing_context, z):  # type: ignore[no-untyped-def]
         high = builder.and_(i, ir.Constant(form.word, -(1 << form.mantissa)))
         scale = builder.sub(ir.Constant(form.word, form.bits_of(1.0)), high)
         s = builder.bitcast(scale, form.real)  # 2^-e
-        e = builder.sitofp(builder.ashr(i, ir.Constant(form.word, form.mantissa)), form.real)
+        e = builder.sitofp(high, form.real)  # times 2^mantissa, and exact: one shift less
         f = builder.fma(z, s, builder.fsub(s, one))
         q = form.horner(builder, _LOG1P[form.bits], f)
         ln_f = builder.fma(builder.fmul(f, f), q, f)
-        return builder.fma(e, form.number(float(np.log(2))), ln_f)
+        return builder.fma(e, form.number(math.ldexp(math.log(2), -form.mantissa)), ln_f)
 
     return z(z), codegen
 

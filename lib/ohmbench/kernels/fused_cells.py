@@ -21,9 +21,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from ohmbench.floatgate.operands import as_stored, ends
+from ohmbench.floatgate.operands import as_stored, ends, magnitudes
 from ohmbench.floatgate.synapse import (
     EKV,
     SUBTHRESHOLD,
@@ -39,6 +41,7 @@ from ohmbench.kernels import cell_pass
 from ohmbench.kernels.parallel import in_parts, part_bounds
 
 Tensor: TypeAlias = torch.Tensor
+Array: TypeAlias = NDArray[Any]
 
 _MIDDLE_V = 2.125
 """Voltages are taken from here: differences are exact, and products small, from 1.07 to 2.5 V."""
@@ -61,7 +64,7 @@ class Box:
         """Whether every voltage and weight lies in it; empty operands do."""
         if v.numel() == 0 or w.numel() == 0:
             return True
-        smallest, largest = ends(w.detach().abs())
+        smallest, largest = magnitudes(w)
         v_low, low, high = (
             as_stored(x, v.dtype) for x in (self.v_low_V, self.w_low_A, self.w_high_A)
         )
@@ -78,11 +81,11 @@ BOXES = {
 """By name of the cell."""
 
 # Roundings of one cell's current, in units of half the distance from 1 to the next number, counted
-# over the box: of an EKV cell 15 of a (v - middle), 2 of its exponential, 2 of the product with
+# over the box: of an EKV cell 15 of a (v - middle), 3 of its exponential, 2 of the product with
 # exp(-b) and 4 of the logarithm, all doubled by the square, and 2 of the amplitude. The others'
 # exponents, in bits, are rounded before they are large: |p x| and |q| add up to 51 (WTA), |p x| to
 # 73 (subthreshold), each times ln 2.
-_CELL_ROUNDINGS = {EKV.name: 48.0, SUBTHRESHOLD.name: 56.0, WTA_CELL.name: 88.0}
+_CELL_ROUNDINGS = {EKV.name: 50.0, SUBTHRESHOLD.name: 56.0, WTA_CELL.name: 88.0}
 _POLYNOMIALS = {torch.float32: 0.0, torch.float64: 4e-13}
 """Errors of the fits themselves, beyond what is counted as roundings."""
 
@@ -112,9 +115,9 @@ def supports(cell: Cell, v: Tensor, w: Tensor) -> bool:
 class _Terms(NamedTuple):
     """What depends on weights alone, (out, in), as ``cell_pass`` takes it."""
 
-    p: Tensor
-    q: Tensor
-    amplitude: Tensor
+    p: Array
+    q: Array
+    amplitude: Array
 
 
 class _Form(Protocol):
@@ -124,13 +127,13 @@ class _Form(Protocol):
     sums: int  # over samples, that ``of_magnitude`` needs
     slope: float  # of the summed ``of_gate`` to the gradient by the voltage, per volt
 
-    def gate(self, v: Tensor) -> Tensor:
+    def gate(self, v: Array) -> Array:
         """What depends on voltages (batch, in), not above the supply, alone."""
         ...
 
-    def terms(self, magnitude: Tensor) -> _Terms: ...
+    def terms(self, magnitude: Array) -> _Terms: ...
 
-    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
+    def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
         """Gradient (out, in) by |w| from ``cell_pass.differentiate``'s sums; all float64."""
         ...
 
@@ -143,19 +146,22 @@ class _EKVForm:
         self._cell = cell
         self.slope = 2 * cell.a
 
-    def gate(self, v: Tensor) -> Tensor:
-        return (self._cell.a * (v - _MIDDLE_V)).exp()
+    def gate(self, v: Array) -> Array:
+        x = v - v.dtype.type(_MIDDLE_V)
+        x *= v.dtype.type(self._cell.a)
+        gate: Array = np.exp(x, out=x)
+        return gate
 
-    def terms(self, magnitude: Tensor) -> _Terms:
+    def terms(self, magnitude: Array) -> _Terms:
         c = self._cell
-        ln_w = magnitude.log()
-        # In place: fresh pages cost more than arithmetic here.
-        p = ln_w.mul(-c.b1).add_(c.a * _MIDDLE_V - c.b0).exp_()
-        return _Terms(p, p, ln_w.mul_(c.is1).add_(c.is0))
+        ln_w = np.log(magnitude)
+        p = np.exp((c.a * _MIDDLE_V - c.b0) - c.b1 * ln_w)
+        return _Terms(p, p, c.is1 * ln_w + c.is0)
 
-    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
+    def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
         c = self._cell
-        return (c.is1 * sums[0] - 2 * c.b1 * amplitude * sums[1]) / magnitude
+        found: Array = (c.is1 * sums[0] - 2 * c.b1 * amplitude * sums[1]) / magnitude
+        return found
 
 
 class _WTAForm:
@@ -166,19 +172,21 @@ class _WTAForm:
     def __init__(self, cell: WTACell) -> None:
         self._cell = cell
 
-    def gate(self, v: Tensor) -> Tensor:
-        return v - _MIDDLE_V
+    def gate(self, v: Array) -> Array:
+        gate: Array = v - v.dtype.type(_MIDDLE_V)
+        return gate
 
-    def terms(self, magnitude: Tensor) -> _Terms:
+    def terms(self, magnitude: Array) -> _Terms:
         c = self._cell
         a, b = c.a1 * magnitude + c.a0, c.b1 * magnitude + c.b0
         return _Terms(a * _LOG2E, (a * _MIDDLE_V - b) * _LOG2E, c.is1 * magnitude + c.is0)
 
-    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
+    def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
         c = self._cell
         # x = (a1 v - b1) w + ..., v being middle + gate.
         of_x = c.a1 * sums[2] + (c.a1 * _MIDDLE_V - c.b1) * sums[1]
-        return c.is1 * sums[0] + 2 * amplitude * of_x
+        found: Array = c.is1 * sums[0] + 2 * amplitude * of_x
+        return found
 
 
 class _SubthresholdForm:
@@ -189,15 +197,17 @@ class _SubthresholdForm:
     def __init__(self, cell: SubthresholdCell) -> None:
         self._cell = cell
 
-    def gate(self, v: Tensor) -> Tensor:
-        return v - V_DD_V
+    def gate(self, v: Array) -> Array:
+        gate: Array = v - v.dtype.type(V_DD_V)
+        return gate
 
-    def terms(self, magnitude: Tensor) -> _Terms:
-        p = (self._cell.k1 * magnitude.log10() + self._cell.k0) * _LOG2E
-        return _Terms(p, torch.zeros_like(p), magnitude)
+    def terms(self, magnitude: Array) -> _Terms:
+        p = (self._cell.k1 * np.log10(magnitude) + self._cell.k0) * _LOG2E
+        return _Terms(p, np.zeros_like(p), magnitude)
 
-    def of_magnitude(self, sums: Tensor, amplitude: Tensor, magnitude: Tensor) -> Tensor:
-        return sums[0] + self._cell.k1 / math.log(10) * sums[1]
+    def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
+        found: Array = sums[0] + self._cell.k1 / math.log(10) * sums[1]
+        return found
 
 
 _FORMS: dict[str, _Form] = {
@@ -214,50 +224,50 @@ class _Rows(torch.autograd.Function):
     def forward(
         ctx: Any, form: _Form, i_leak_A: float, v: Tensor, w: Tensor
     ) -> tuple[Tensor, Tensor]:
-        dtype = v.dtype
-        gate = form.gate(v.clamp(max=V_DD_V)).contiguous()
-        exact = form.terms(w.abs().double())
-        p, amplitude = (x.to(dtype).contiguous() for x in (exact.p, exact.amplitude))
-        q = p if exact.q is exact.p else exact.q.to(dtype).contiguous()
-        feeds_pos = (w >= 0).to(dtype)
+        # numpy's operations, here and on the way back: torch would wake its threads for each.
+        volts, amperes = v.detach().numpy(), w.detach().numpy()
+        dtype = volts.dtype
+        gate = np.ascontiguousarray(form.gate(np.minimum(volts, dtype.type(V_DD_V))))
+        exact = form.terms(np.abs(amperes).astype(np.float64))
+        p, amplitude = (np.ascontiguousarray(x, dtype) for x in (exact.p, exact.amplitude))
+        q = p if exact.q is exact.p else np.ascontiguousarray(exact.q, dtype)
+        feeds_pos = np.ascontiguousarray(amperes >= 0, dtype)
         i_pos = amplitude * feeds_pos
-        count = feeds_pos.sum(1).double()
-        leak = i_leak_A * torch.stack([count, w.shape[1] - count])
-        pos, neg = (v.new_empty(len(v), len(w)) for _ in range(2))
-        cells = [x.numpy() for x in (gate, p, q, i_pos, amplitude - i_pos, leak)]
-        out = (pos.numpy(), neg.numpy())
+        count = feeds_pos.sum(1, dtype=np.float64)
+        leak = i_leak_A * np.stack([count, w.shape[1] - count])
+        pos, neg = (np.empty((len(v), len(w)), dtype) for _ in range(2))
+        cells = (gate, p, q, i_pos, amplitude - i_pos, leak)
         in_parts(
             part_bounds(len(v), _GRAIN),
-            lambda _, lo, hi: cell_pass.evaluate(form.kind, *cells, lo, hi, *out),
+            lambda _, lo, hi: cell_pass.evaluate(form.kind, *cells, lo, hi, pos, neg),
             serial=len(v) * w.numel() < _SERIAL_BELOW,
         )
-        ctx.form = form
-        ctx.save_for_backward(v, w, gate, p, q, amplitude, feeds_pos)
-        return pos, neg
+        ctx.form, ctx.cells = form, (gate, p, q, amplitude, feeds_pos)
+        ctx.save_for_backward(v, w)
+        return torch.from_numpy(pos), torch.from_numpy(neg)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_pos: Tensor, of_neg: Tensor) -> Any:
-        v, w, *operands = ctx.saved_tensors
+        volts, amperes = (x.detach().numpy() for x in ctx.saved_tensors)
         form: _Form = ctx.form
-        bounds = part_bounds(len(v), _GRAIN)
-        cells = [x.numpy() for x in operands]
+        amplitude = ctx.cells[3]
         wanted = [x.contiguous().numpy() for x in (of_pos, of_neg)]
-        of_gate = torch.zeros(v.shape, dtype=v.dtype)
-        parts = v.new_zeros(len(bounds) - 1, form.sums, *w.shape)
-        part_sums = parts.numpy()
-        found = of_gate.numpy()
+        bounds = part_bounds(len(volts), _GRAIN)
+        of_gate = np.zeros(volts.shape, volts.dtype)
+        sums = np.zeros((len(bounds) - 1, form.sums, *amperes.shape), amperes.dtype)
         in_parts(
             bounds,
             lambda k, lo, hi: cell_pass.differentiate(
-                form.kind, *cells, *wanted, lo, hi, found, part_sums[k]
+                form.kind, *ctx.cells, *wanted, lo, hi, of_gate, sums[k]
             ),
-            serial=len(v) * w.numel() < _SERIAL_BELOW,
+            serial=len(volts) * amperes.size < _SERIAL_BELOW,
         )
-        of_v = torch.where(v <= V_DD_V, form.slope * of_gate, 0)
-        exact = (x.double() for x in (parts.sum(0), operands[3], w.abs()))
-        of_w = w.sign() * form.of_magnitude(*exact).to(w.dtype)
-        return None, None, of_v, of_w
+        of_gate *= volts.dtype.type(form.slope)
+        of_gate *= volts <= volts.dtype.type(V_DD_V)
+        exact = (x.astype(np.float64) for x in (sums.sum(0), amplitude, np.abs(amperes)))
+        of_w = np.sign(amperes) * form.of_magnitude(*exact).astype(amperes.dtype)
+        return None, None, torch.from_numpy(of_gate), torch.from_numpy(of_w)
 
 
 _rows: Callable[[_Form, float, Tensor, Tensor], tuple[Tensor, Tensor]] = _Rows.apply
