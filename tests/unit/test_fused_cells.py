@@ -99,7 +99,7 @@ def plant(name, form, monkeypatch):
     if name == "slope":
         monkeypatch.setattr(form, "slope", form.slope * 1.0001)
     elif name == "middle":
-        monkeypatch.setattr(form, "gate", lambda v, gate=form.gate: gate(v + 1e-5))
+        monkeypatch.setattr(form, "gate", lambda v, gate=form.gate: gate(v + v.dtype.type(1e-5)))
     elif name == "supply":
         monkeypatch.setattr(fused_cells, "V_DD_V", 2.6)
     else:
@@ -308,8 +308,10 @@ class TestParts:
         def job(part: int, first: int, last: int) -> None:
             raise OperandError(f"part {part}")
 
-        with pytest.raises(OperandError, match="part 0"):
-            in_parts([0, 4, 8], job, serial=False)
+        for serial in (True, False):
+            with pytest.raises(OperandError, match=r"part [01]"):
+                in_parts([0, 4, 8], job, serial=serial)
+        in_parts([0, 4, 8], lambda *_: None, serial=False)  # and nothing is left behind
 
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
     def test_a_forked_process_has_threads_of_its_own(self) -> None:

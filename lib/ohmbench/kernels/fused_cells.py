@@ -128,7 +128,7 @@ class _Form(Protocol):
     slope: float  # of the summed ``of_gate`` to the gradient by the voltage, per volt
 
     def gate(self, v: Array) -> Array:
-        """What depends on voltages (batch, in), not above the supply, alone."""
+        """What depends on voltages (batch, in), not above the supply, alone; in their place."""
         ...
 
     def terms(self, magnitude: Array) -> _Terms: ...
@@ -147,16 +147,21 @@ class _EKVForm:
         self.slope = 2 * cell.a
 
     def gate(self, v: Array) -> Array:
-        x = v - v.dtype.type(_MIDDLE_V)
-        x *= v.dtype.type(self._cell.a)
-        gate: Array = np.exp(x, out=x)
+        v -= v.dtype.type(_MIDDLE_V)
+        v *= v.dtype.type(self._cell.a)
+        gate: Array = np.exp(v, out=v)
         return gate
 
     def terms(self, magnitude: Array) -> _Terms:
         c = self._cell
-        ln_w = np.log(magnitude)
-        p = np.exp((c.a * _MIDDLE_V - c.b0) - c.b1 * ln_w)
-        return _Terms(p, p, c.is1 * ln_w + c.is0)
+        # In place from here on: fresh pages cost as much as the arithmetic.
+        amplitude = np.log(magnitude)
+        p = -c.b1 * amplitude
+        p += c.a * _MIDDLE_V - c.b0
+        np.exp(p, out=p)
+        amplitude *= c.is1
+        amplitude += c.is0
+        return _Terms(p, p, amplitude)
 
     def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
         c = self._cell
@@ -173,8 +178,8 @@ class _WTAForm:
         self._cell = cell
 
     def gate(self, v: Array) -> Array:
-        gate: Array = v - v.dtype.type(_MIDDLE_V)
-        return gate
+        v -= v.dtype.type(_MIDDLE_V)
+        return v
 
     def terms(self, magnitude: Array) -> _Terms:
         c = self._cell
@@ -198,8 +203,8 @@ class _SubthresholdForm:
         self._cell = cell
 
     def gate(self, v: Array) -> Array:
-        gate: Array = v - v.dtype.type(V_DD_V)
-        return gate
+        v -= v.dtype.type(V_DD_V)
+        return v
 
     def terms(self, magnitude: Array) -> _Terms:
         p = (self._cell.k1 * np.log10(magnitude) + self._cell.k0) * _LOG2E
@@ -227,7 +232,7 @@ class _Rows(torch.autograd.Function):
         # numpy's operations, here and on the way back: torch would wake its threads for each.
         volts, amperes = v.detach().numpy(), w.detach().numpy()
         dtype = volts.dtype
-        gate = np.ascontiguousarray(form.gate(np.minimum(volts, dtype.type(V_DD_V))))
+        gate = form.gate(np.minimum(volts, dtype.type(V_DD_V), order="C"))
         exact = form.terms(np.abs(amperes).astype(np.float64))
         p, amplitude = (np.ascontiguousarray(x, dtype) for x in (exact.p, exact.amplitude))
         q = p if exact.q is exact.p else np.ascontiguousarray(exact.q, dtype)

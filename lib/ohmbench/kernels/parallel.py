@@ -6,8 +6,9 @@ Sums over a batch are added part by part in order: one seed, same bits.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 
@@ -45,6 +46,24 @@ def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, serial:
         for p in range(parts):
             job(p, bounds[p], bounds[p + 1])
         return
-    if _pool is None or _pool._max_workers != threads:
-        _pool = ThreadPoolExecutor(threads)
-    list(_pool.map(lambda p: job(p, bounds[p], bounds[p + 1]), range(parts)))
+    if _pool is None or _pool._max_workers != threads - 1:
+        _pool = ThreadPoolExecutor(threads - 1)
+    left = deque(range(parts))
+
+    def work() -> None:
+        while True:
+            try:
+                p = left.popleft()
+            except IndexError:
+                return
+            job(p, bounds[p], bounds[p + 1])
+
+    # This thread works too: it would wait otherwise, and waking one costs as much as a small part.
+    others = [_pool.submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        left.clear()  # after an error nobody begins another part
+        wait(others)
+    for other in others:
+        other.result()
