@@ -11,7 +11,9 @@ import os
 
 # Before torch loads its OpenMP: threads that wait by spinning take the cores from the kernels' own
 # threads, and on a busy machine make every time a matter of luck. What is set already stays.
-os.environ.update({"OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "passive")})
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+# As in tox.ini; benchmarks choose their threads themselves.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from collections import Counter
 from collections.abc import Callable

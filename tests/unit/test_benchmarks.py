@@ -21,7 +21,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmbench.benchmarks import memory, timing
+from ohmbench.benchmarks import memory, records, timing
 from ohmbench.benchmarks.counting import allocated_bytes
 from ohmbench.benchmarks.judging import (
     UNKNOWN,
@@ -36,6 +36,7 @@ from ohmbench.benchmarks.judging import (
 )
 from ohmbench.benchmarks.memory import peak_bytes
 from ohmbench.benchmarks.records import (
+    HOST_VARIABLE,
     KEY,
     Band,
     Baseline,
@@ -69,8 +70,8 @@ from tests.bench.plants import PLANTS, planted
 from tests.unit.command_line import assert_refused
 
 ROOT = Path(__file__).parents[2]
-HERE = Machine(cpu="a processor", cores=2)
-ELSEWHERE = Machine(cpu="another", cores=64)
+HERE = Machine(cpu="a processor", host="0" * 8, cores=2)
+ELSEWHERE = Machine(cpu="another", host="1" * 8, cores=64)
 BANDS = {
     "ratio": Band(worse=0.06, elsewhere=0.5, why="as measured"),
     "memory_ratio": Band(worse=0.25, elsewhere=0.5, why="as measured"),
@@ -352,7 +353,9 @@ class TestJudging:
 
     def test_another_machine_is_held_against_the_lowest(self) -> None:
         both = updated(
-            baseline_of(measured(20)), [measured(30)], (Machine(cpu="x", cores=1), "1" * 40, {})
+            baseline_of(measured(20)),
+            [measured(30)],
+            (Machine(cpu="x", host="2" * 8, cores=1), "1" * 40, {}),
         )
         assert len(both.root["flow"].machines) == 2
         verdicts = judge_against(both, measured(11), ELSEWHERE)
@@ -649,6 +652,16 @@ class TestFiles:
         assert this_machine().cores >= 1
         assert this_machine() == this_machine()
 
+    def test_a_named_machine_is_itself_after_a_restart(self, monkeypatch: Any) -> None:
+        unnamed = this_machine().host
+        monkeypatch.setenv(HOST_VARIABLE, "the quiet one")
+        named = this_machine().host
+        assert named != unnamed
+        monkeypatch.setattr(records, "_BOOT", Path("/nowhere"))  # another start, or no Linux
+        assert this_machine().host == named
+        monkeypatch.delenv(HOST_VARIABLE)
+        assert this_machine().host not in (named, unnamed)
+
 
 def _changed(*path: str | int, to: Any) -> Callable[[dict[str, Any]], None]:
     def change(value: Any) -> None:
@@ -670,6 +683,9 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
     "machine of another kind": _changed("machine_info", to=[]),
     "no commit": _changed("commit_info", to=None),
     "commit of another type": _changed("commit_info", "id", to=7),
+    "commit that talks to the terminal": _changed("commit_info", "id", to="\x1b[31mred"),
+    "commit of two lines": _changed("commit_info", "id", to="a\nb"),
+    "commit that ends a table's cell": _changed("commit_info", "id", to="a|b"),
     "endless commit": _changed("commit_info", "id", to="a" * 10_000),
     "no cores": _changed("machine_info", KEY, "machine", "cores", to=0),
     "name that is a path": _changed(*OURS, "name", to="../../etc/passwd"),

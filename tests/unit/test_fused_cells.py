@@ -263,6 +263,24 @@ def test_the_supply_is_the_last_voltage_with_a_gradient(cell) -> None:
     assert v.grad[1].tolist() == [0, 0]
 
 
+@cells
+def test_second_derivatives_are_the_formulas(cell) -> None:
+    """Of a penalty on the gradient, which needs them; silently constant would be 0."""
+    ops = operands(cell, 2, batch=3, out=4, inputs=5, dtype=torch.float64)
+    found = []
+    for path in ("plain", "fused"):
+        v, w = ops.v.clone().requires_grad_(), ops.w.clone().requires_grad_()
+        currents = line_currents(cell, v, w, ops.bias, path=path)
+        total = 1e9 * (currents.pos - currents.neg).sum()
+        of_v, of_w = torch.autograd.grad(total, (v, w), create_graph=True)
+        assert of_v.requires_grad
+        (of_v.square().sum() + (of_w * w).square().sum()).backward()
+        found.append((of_v.detach(), of_w.detach(), v.grad, w.grad))
+    for x, y in zip(*found, strict=True):
+        assert torch.allclose(x, y, rtol=1e-9, atol=0)
+        assert bool((y != 0).any())
+
+
 def test_same_bits_for_any_number_of_threads() -> None:
     ops = operands(EKV, 4, batch=200, out=30, inputs=64, dtype=torch.float32)
     found = []

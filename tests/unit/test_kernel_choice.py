@@ -51,3 +51,16 @@ def test_another_word_is_refused(monkeypatch) -> None:
     network, images = random_int8(0)
     with pytest.raises(OperandError, match="OHMBENCH_PATH is 'fast', but should be"):
         infer(network, images)
+
+
+@pytest.mark.parametrize("path", ["nonsense", "", "PLAIN", None, 3])
+def test_what_is_no_path(path) -> None:
+    """It would be taken for another one, and a slow path measured as the fast one."""
+    network, images = random_int8(0)
+    with pytest.raises(OperandError, match="no path"):
+        infer(network, images, path=path)
+    with pytest.raises(OperandError, match="no path"):
+        right_hand_side(random_circuit(0, 3, 9, "ShiftTanh2", dtype=torch.float32), path)
+    ops = operands(EKV, 0, batch=3, out=4, inputs=5, dtype=torch.float32)
+    with pytest.raises(OperandError, match="there are 'auto', 'plain', 'fused'"):
+        line_currents(*ops, path=path)

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ohmbench.errors import OperandError
+from ohmbench.errors import DtypeError, OperandError, ShapeError
 from ohmbench.kernels import lanes, pairs
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kernels.circuits import DenseRightHandSide, FusedRightHandSide, right_hand_side
@@ -514,3 +514,37 @@ def test_noise_on_a_cuda_device_is_the_processors() -> None:
         )  # fmt: skip
         ends.append(end.v.cpu())
     assert_close(ends[1], ends[0], 1e-10, "noisy end")
+
+
+SHAPES = [(2, 40), (4, 40), (0, 40), (3,), (3, 4, 5)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_voltages_of_another_circuit_are_refused(shape) -> None:
+    """Compiled loops would read and write beside them."""
+    side = right_hand_side(random_circuit(0, 3, 9, "ShiftTanh2", dtype=F32), "fused")
+    assert isinstance(side, Stepper)
+    v = torch.zeros(shape)
+    for call in (
+        lambda: side.derivative(T0, v),
+        lambda: side.with_divergence(T0, v),
+        lambda: side.rk4(v, torch.ones(2), divergence=True),
+    ):
+        with pytest.raises(ShapeError, match=r"should be \(3, batch\)"):
+            call()
+    with pytest.raises(DtypeError, match=r"torch\.float64 on cpu"):
+        side.derivative(T0, torch.zeros(3, 4, dtype=torch.float64))
+
+
+@pytest.mark.parametrize(
+    "solver", [Solver("rk4", step_size=0.1), Solver("dopri5"), Solver("euler")]
+)
+def test_second_derivatives_are_refused(solver: Solver) -> None:
+    """A gradient that torch takes for a constant would be wrong without a word."""
+    side = right_hand_side(random_circuit(0, 3, 9, "ShiftTanh2", dtype=F32), "fused")
+    v = voltages(0, 5, 3, F32).requires_grad_()
+    end = integrate([side], [0.3], v, solver).v.square().sum()
+    (gradient,) = torch.autograd.grad(end, v, retain_graph=True)
+    assert bool((gradient != 0).any())
+    with pytest.raises(OperandError, match="first derivatives only"):
+        torch.autograd.grad(end, v, create_graph=True)

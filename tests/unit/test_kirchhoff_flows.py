@@ -10,6 +10,7 @@ import scipy.linalg
 import scipy.stats
 import torch
 
+from ohmbench.errors import ShapeError
 from ohmbench.kirchhoff.flows import log_normal, noise, pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver, SolverError
 from tests.unit import kirchhoff_checks as checks
@@ -57,6 +58,16 @@ def test_an_rc_circuit_narrows_the_noise() -> None:
     back = pull_back(flow, z)
     assert_close(back.z, z * math.exp(0.9), 1e-8, "z")
     assert_close(back.log_density, log_normal(z * math.exp(0.9)) + 1.8, 1e-7, "log q of points")
+
+
+@pytest.mark.parametrize("path", ["plain", "dense", "fused"])
+@pytest.mark.parametrize("shape", [(40, 1), (40, 3), (40, 0), (2,), (4, 2, 2)], ids=str)
+def test_points_of_another_dimension_are_refused(shape, path) -> None:
+    circuit = random_circuit(0, 2, 5, "ShiftTanh2", dtype=torch.float32)
+    flow = MadeFlow([circuit], [0.5], Solver("rk4", step_size=0.1))
+    for carry in (push_forward, pull_back):
+        with pytest.raises(ShapeError, match=r"should be \(n, 2\)"):
+            carry(flow, torch.zeros(shape), path=path)
 
 
 @pytest.mark.parametrize("dimension", [1, 2, 7])

@@ -7,6 +7,7 @@ same name. ``Baseline`` is the file in the repository that runs are held against
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -22,12 +23,16 @@ from ohmbench.files import read_json, write_json
 KEY = "ohmbench"
 """Under which our part stands in pytest-benchmark's objects."""
 
+HOST_VARIABLE = "OHMBENCH_BENCH_HOST"
+_BOOT = Path("/proc/sys/kernel/random/boot_id")
+
 MAX_BYTES = 32 * 2**20
 """Of one file: pytest-benchmark keeps every round, some hundred kB in all."""
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Label: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
-Line: TypeAlias = Annotated[str, Field(min_length=1, max_length=300)]
+# Shown on terminals and in tables: no control characters, no bars.
+Line: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f|]+$", max_length=300)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, lt=1e15)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -134,14 +139,17 @@ class Measurement(Record):
 
 
 class Machine(Record):
-    """What a ratio holds for: the processor and how many of its cores are there."""
+    """What a ratio holds for: the processor, how many of its cores are there, and which machine it
+    is in. ``host`` stands for the name that ``HOST_VARIABLE`` gives or, without one, for this start
+    of the machine: virtual ones share the names of processors, of hosts and of networks."""
 
     cpu: Line
+    host: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
     cores: Annotated[int, Field(ge=1, lt=10**6)]
 
     @property
     def key(self) -> str:
-        return f"{self.cpu}, {self.cores} cores"
+        return f"{self.cpu}, {self.cores} cores, host {self.host}"
 
 
 class Circumstances(Record):
@@ -194,7 +202,10 @@ def _checked(path: str | os.PathLike[str], kind: type[R], value: Any, what: str)
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(map(str, first["loc"])) or None
-        raise FileError(path, f"not {what}: {first['msg']}", field=field) from None
+        raise FileError(
+            path, f"not {what}: {first['msg']}", field=field,
+            remedy="files of another version are measured again: 'tox -e bench'",
+        ) from None  # fmt: skip
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -264,4 +275,8 @@ def this_machine() -> Machine:
         ]
         cpu = next((name for name in names if name), cpu)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return Machine(cpu=cpu, cores=cores or 1)
+    name = os.environ.get(HOST_VARIABLE) or (
+        _BOOT.read_text(encoding="ascii") if _BOOT.is_file() else platform.node()
+    )
+    host = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return Machine(cpu=cpu, host=host, cores=cores or 1)

@@ -19,14 +19,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.network import Int8Network
 from ohmbench.errors import DtypeError, RangeError, ShapeError
-from ohmbench.kernels.choice import plain_preferred
+from ohmbench.kernels.choice import check_path, plain_preferred
 from ohmbench.kernels.integer_product import integer_product
 
 ACTIVATION_MAX = 255
@@ -69,6 +69,7 @@ def _plain_product(x: NDArray[np.uint8], w: NDArray[np.int8]) -> NDArray[np.int6
 def _product(
     path: GoldenPath,
 ) -> Callable[[NDArray[np.uint8], NDArray[np.int8]], NDArray[np.int64]]:
+    check_path(path, get_args(GoldenPath))
     return _plain_product if path == "plain" or plain_preferred() else integer_product
 
 

@@ -63,7 +63,7 @@ def check_weight(name: str, w: torch.Tensor, *, largest_A: float, zero_allowed: 
         )
     if largest >= as_stored(largest_A, w.dtype):
         first = [int(i) for i in (w.abs() >= largest_A).nonzero()[0]]
-        value = float(w[tuple(first)])
+        value = float(w.detach()[tuple(first)])
         raise RangeError(
             f"{name}{first} is {value:.4g} A, but the cell's formula needs |w| < {largest_A:.4g} A"
         )
@@ -71,6 +71,9 @@ def check_weight(name: str, w: torch.Tensor, *, largest_A: float, zero_allowed: 
 
 def check_layer(v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
     """Raise ShapeError unless v (..., in), w (out, in), bias (out,); DtypeError on a mix."""
+    for name, x in (("input", v), ("weight", w), ("bias", bias)):
+        if not isinstance(x, torch.Tensor):
+            raise DtypeError(f"{name} is a {type(x).__name__}, but should be a torch tensor")
     if w.ndim != 2:
         raise ShapeError(f"weight has shape {tuple(w.shape)}, but should be (out, in)")
     if v.ndim < 1 or v.shape[-1] != w.shape[1]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 import torch
 
@@ -11,7 +11,7 @@ from ohmbench.floatgate import synapse
 from ohmbench.floatgate.ranges import count_by_plain_path
 from ohmbench.floatgate.synapse import Cell, LineCurrents
 from ohmbench.kernels import fused_cells
-from ohmbench.kernels.choice import plain_preferred
+from ohmbench.kernels.choice import check_path, plain_preferred
 
 RowPath: TypeAlias = Literal["auto", "plain", "fused"]
 
@@ -24,8 +24,10 @@ def line_currents(
 
     The fused path takes the published cells on the CPU. Operands outside its box go through the
     plain one, which counts (``ranges.RangeCounts.by_plain_path``). Raises what the reference
-    raises, and OperandError where the fused path was asked for by name and cannot take the cell.
+    raises, and OperandError for no path, or where the fused one was asked for by name and cannot
+    take the cell.
     """
+    check_path(path, get_args(RowPath))
     if path == "fused" or (path == "auto" and not plain_preferred()):
         synapse.check_operands(cell, v, w, bias)
         supported = fused_cells.supports(cell, v, w)

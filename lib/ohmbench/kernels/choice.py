@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from ohmbench.errors import OperandError
 
 PATH_VARIABLE = "OHMBENCH_PATH"
 """Environment variable; "plain" makes every automatic choice the reference."""
+
+
+def check_path(path: str, there_are: Sequence[str]) -> None:
+    """Raise OperandError for a path that is none: it would be taken for another one."""
+    if path not in there_are:
+        raise OperandError(f"no path {path!r}; there are {', '.join(map(repr, there_are))}")
 
 
 def plain_preferred() -> bool:

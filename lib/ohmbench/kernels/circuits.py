@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 
 from ohmbench.errors import OperandError
-from ohmbench.kernels.choice import plain_preferred
+from ohmbench.kernels.choice import check_path, plain_preferred
 from ohmbench.kernels.dense_circuit import DENSE_LIMIT, DenseRightHandSide
 from ohmbench.kernels.fused_circuit import FusedRightHandSide
 from ohmbench.kirchhoff.circuit import Circuit, PlainRightHandSide, RightHandSide
@@ -20,6 +20,7 @@ def right_hand_side(circuit: Circuit, path: Path = "auto") -> RightHandSide:
 
     Raises OperandError where a path that was asked for by name cannot take the circuit.
     """
+    check_path(path, get_args(Path))
     fused = FusedRightHandSide.takes(circuit)
     dense = circuit.topology.n_free * circuit.topology.n_edges <= DENSE_LIMIT
     if path == "auto":

@@ -25,6 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ohmbench.floatgate import synapse
 from ohmbench.floatgate.operands import as_stored, ends, magnitudes
 from ohmbench.floatgate.synapse import (
     EKV,
@@ -226,9 +227,8 @@ class _Rows(torch.autograd.Function):
     """Magnitudes of both line currents (batch, out) of ``v`` (batch, in) and ``w`` (out, in)."""
 
     @staticmethod
-    def forward(
-        ctx: Any, form: _Form, i_leak_A: float, v: Tensor, w: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, cell: Cell, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+        form = _FORMS[cell.name]
         # numpy's operations, here and on the way back: torch would wake its threads for each.
         volts, amperes = v.detach().numpy(), w.detach().numpy()
         dtype = volts.dtype
@@ -239,7 +239,7 @@ class _Rows(torch.autograd.Function):
         feeds_pos = np.ascontiguousarray(amperes >= 0, dtype)
         i_pos = amplitude * feeds_pos
         count = feeds_pos.sum(1, dtype=np.float64)
-        leak = i_leak_A * np.stack([count, w.shape[1] - count])
+        leak = cell.i_leak_A * np.stack([count, w.shape[1] - count])
         pos, neg = (np.empty((len(v), len(w)), dtype) for _ in range(2))
         cells = (gate, p, q, i_pos, amplitude - i_pos, leak)
         in_parts(
@@ -247,13 +247,15 @@ class _Rows(torch.autograd.Function):
             lambda _, lo, hi: cell_pass.evaluate(form.kind, *cells, lo, hi, pos, neg),
             serial=len(v) * w.numel() < _SERIAL_BELOW,
         )
-        ctx.form, ctx.cells = form, (gate, p, q, amplitude, feeds_pos)
+        ctx.cell, ctx.form, ctx.cells = cell, form, (gate, p, q, amplitude, feeds_pos)
         ctx.save_for_backward(v, w)
         return torch.from_numpy(pos), torch.from_numpy(neg)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_pos: Tensor, of_neg: Tensor) -> Any:
+        if torch.is_grad_enabled():  # somebody wants second derivatives: the formulas have them
+            v, w = ctx.saved_tensors
+            return None, *_plain_gradients(ctx.cell, v, w, of_pos, of_neg)
         volts, amperes = (x.detach().numpy() for x in ctx.saved_tensors)
         form: _Form = ctx.form
         amplitude = ctx.cells[3]
@@ -272,20 +274,35 @@ class _Rows(torch.autograd.Function):
         of_gate *= volts <= volts.dtype.type(V_DD_V)
         exact = (x.astype(np.float64) for x in (sums.sum(0), amplitude, np.abs(amperes)))
         of_w = np.sign(amperes) * form.of_magnitude(*exact).astype(amperes.dtype)
-        return None, None, torch.from_numpy(of_gate), torch.from_numpy(of_w)
+        return None, torch.from_numpy(of_gate), torch.from_numpy(of_w)
 
 
-_rows: Callable[[_Form, float, Tensor, Tensor], tuple[Tensor, Tensor]] = _Rows.apply
+_rows: Callable[[Cell, Tensor, Tensor], tuple[Tensor, Tensor]] = _Rows.apply
+
+
+def _plain_gradients(
+    cell: Cell, v: Tensor, w: Tensor, of_pos: Tensor, of_neg: Tensor
+) -> tuple[Tensor | None, ...]:
+    """Gradients by ``v`` and ``w`` that can be differentiated again."""
+    found = synapse.line_currents(cell, v, w, w.new_zeros(len(w)))
+    # A WTA row has no negative line: zeros, of no operand.
+    outputs = [found.pos] if cell.positive_only else [found.pos, -found.neg]
+    wanted = [x for x in (v, w) if x.requires_grad]
+    gradients = iter(
+        torch.autograd.grad(outputs, wanted, [of_pos, of_neg][: len(outputs)], create_graph=True)
+    )
+    return tuple(next(gradients) if x.requires_grad else None for x in (v, w))
 
 
 def line_currents(cell: Cell, v: Tensor, w: Tensor, bias: Tensor) -> LineCurrents:
     """``synapse.line_currents`` of a cell that ``supports`` admits, operands inside its box.
 
-    Gradients are those of the formulas; second derivatives are the plain path's alone.
+    Gradients are those of the formulas; where they are to be differentiated again, they are taken
+    by the plain path.
     """
     cell.observe(v.unsqueeze(-2), w)
     batch = v.shape[:-1]
-    pos, neg = _rows(_FORMS[cell.name], cell.i_leak_A, v.reshape(batch.numel(), v.shape[-1]), w)
+    pos, neg = _rows(cell, v.reshape(batch.numel(), v.shape[-1]), w)
     pos = pos.reshape(*batch, len(w)) + bias.clamp(min=0)
     if cell.positive_only:
         return LineCurrents(pos, torch.zeros_like(pos))

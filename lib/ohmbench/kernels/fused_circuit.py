@@ -17,9 +17,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from ohmbench.errors import DtypeError, ShapeError
 from ohmbench.kernels.edge_pass import KINDS, differentiate_rows, evaluate_rows
 from ohmbench.kernels.edge_plan import Plan, table_of
-from ohmbench.kernels.fused_slices import solve_dopri5, solve_rk4, take
+from ohmbench.kernels.fused_slices import (
+    refuse_second_derivatives,
+    solve_dopri5,
+    solve_rk4,
+    take,
+)
 from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kirchhoff.circuit import Circuit
@@ -44,8 +50,8 @@ class _Evaluation(torch.autograd.Function):
         return samples_of(net, batch), numbers_of(div, batch) if with_div else v.new_empty(0)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_net: torch.Tensor, of_div: torch.Tensor) -> Any:
+        refuse_second_derivatives()
         table, v = ctx.saved_tensors
         plan, batch, with_div = ctx.plan, v.shape[1], ctx.with_div
         volts, wanted = rows_of(v, spare=True), rows_of(of_net)
@@ -71,6 +77,7 @@ class FusedRightHandSide:
 
     def __init__(self, circuit: Circuit) -> None:
         self._plan, self._table = Plan.of(circuit), table_of(circuit)
+        self._n_free = circuit.topology.n_free
         self.tensors: tuple[torch.Tensor, ...] = (self._table,)
 
     @staticmethod
@@ -82,25 +89,38 @@ class FusedRightHandSide:
             and circuit.param.device.type == "cpu"
         )
 
+    def _checked(self, v: torch.Tensor) -> torch.Tensor:
+        """``v``; ShapeError or DtypeError where the compiled loops would read beside it."""
+        if v.ndim != 2 or v.shape[0] != self._n_free:
+            raise ShapeError(
+                f"voltages have shape {tuple(v.shape)}, but should be ({self._n_free}, batch)"
+            )
+        if v.dtype != torch.float32 or v.device.type != "cpu":
+            raise DtypeError(
+                f"voltages are {v.dtype} on {v.device.type}, but should be torch.float32 on cpu, "
+                "as the circuit is"
+            )
+        return v
+
     def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
-        net, _ = _evaluated(self._plan, self._table, v, False)
+        net, _ = _evaluated(self._plan, self._table, self._checked(v), False)
         return net
 
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        return _evaluated(self._plan, self._table, v, True)
+        return _evaluated(self._plan, self._table, self._checked(v), True)
 
     def rk4(
         self, v: torch.Tensor, h: torch.Tensor, *, divergence: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``Stepper`` says, of ``v`` (n_free, batch)."""
         solve = partial(solve_rk4, h=h.to(v.dtype).numpy())
-        return take(self._plan, self._table, v, divergence, solve)
+        return take(self._plan, self._table, self._checked(v), divergence, solve)
 
     def dopri5(
         self, v: torch.Tensor, control: StepControl, *, divergence: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As ``Stepper`` says, of ``v`` (n_free, batch)."""
         solve = partial(solve_dopri5, control=control)
-        return take(self._plan, self._table, v, divergence, solve)
+        return take(self._plan, self._table, self._checked(v), divergence, solve)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import torch
 
+from ohmbench.errors import OperandError
 from ohmbench.kernels.edge_pass import attempt, evaluate_rows, march, march_back
 from ohmbench.kernels.edge_plan import Plan
 from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
@@ -75,6 +76,16 @@ class Way(NamedTuple):
 Solve: TypeAlias = Callable[[Start], Way]
 
 
+def refuse_second_derivatives() -> None:
+    """Raise OperandError where somebody will differentiate this gradient: it has none itself, and
+    torch would take it for a constant."""
+    if torch.is_grad_enabled():
+        raise OperandError(
+            "compiled circuits have first derivatives only; ask for path='plain' where gradients "
+            "are to be differentiated"
+        )
+
+
 class _Slice(torch.autograd.Function):
     """End voltages (n_free, batch) and the integral of the divergence (batch,) by ``solve``."""
 
@@ -97,8 +108,8 @@ class _Slice(torch.autograd.Function):
         return samples_of(way.path[-1], start.batch), div
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, of_end: torch.Tensor, of_div: torch.Tensor) -> Any:
+        refuse_second_derivatives()
         (table,) = ctx.saved_tensors
         plan, way, with_div = ctx.plan, ctx.way, ctx.with_div
         circuit, of = plan.circuit(table), rows_of(of_end)

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
+from ohmbench.errors import ShapeError
 from ohmbench.kernels.circuits import Path
 from ohmbench.kirchhoff.circuit import RightHandSide
 from ohmbench.kirchhoff.simulation import Solver, integrate
@@ -54,6 +55,8 @@ def _carried(
     flow: Flow, v: torch.Tensor, solver: Solver | None, path: Path, *, reverse: bool
 ) -> _Carried:
     """``v`` through all slices, by the flow's own solver unless another is given."""
+    if v.ndim != 2 or v.shape[1] != flow.dimension:
+        raise ShapeError(f"points have shape {tuple(v.shape)}, but should be (n, {flow.dimension})")
     solver = flow.solver if solver is None else solver
     sides = flow.right_hand_sides(path)
     found = integrate(sides, flow.durations, v, solver, divergence=True, reverse=reverse)
@@ -66,7 +69,7 @@ def push_forward(
 ) -> Samples:
     """Noise ``z`` (n, dimension) through the slices, with the log-density of where it arrives.
 
-    Raises SolverError where the solver cannot go on.
+    Raises ShapeError, and SolverError where the solver cannot go on.
     """
     found = _carried(flow, z, solver, path, reverse=False)
     return Samples(found.v, z, log_normal(z) + found.delta, found.nfe)
@@ -77,7 +80,7 @@ def pull_back(
 ) -> Samples:
     """Points ``x`` (n, dimension) backwards to their noise, with their log-density.
 
-    Raises SolverError where the solver cannot go on.
+    Raises ShapeError, and SolverError where the solver cannot go on.
     """
     found = _carried(flow, x, solver, path, reverse=True)
     # delta was integrated from T to 0: it is minus what the way forward would give.
