@@ -25,7 +25,7 @@ from ohmbench.floatgate.synapse import V_DD_V
 from ohmbench.kernels import fused_cells
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kernels.fused_cells import BOXES, row_error
-from ohmbench.kernels.parallel import in_parts, part_bounds
+from ohmbench.kernels.parallel import SERIAL_BELOW, in_parts, part_bounds
 from ohmbench.weights import stored
 from tests.unit.row_checks import (
     CELLS,
@@ -319,26 +319,26 @@ class TestParts:
         assert bounds == sorted(set(bounds))
         assert all(b % 4 == 0 for b in bounds[:-1])
         seen: list[int] = []
-        in_parts(bounds, lambda p, lo, hi: seen.extend(range(lo, hi)), serial=True)
+        in_parts(bounds, lambda p, lo, hi: seen.extend(range(lo, hi)), work=0)
         assert seen == list(range(count))
 
     def test_an_error_in_a_part_comes_out(self) -> None:
         def job(part: int, first: int, last: int) -> None:
             raise OperandError(f"part {part}")
 
-        for serial in (True, False):
+        for work in (0, SERIAL_BELOW):
             with pytest.raises(OperandError, match=r"part [01]"):
-                in_parts([0, 4, 8], job, serial=serial)
-        in_parts([0, 4, 8], lambda *_: None, serial=False)  # and nothing is left behind
+                in_parts([0, 4, 8], job, work=work)
+        in_parts([0, 4, 8], lambda *_: None, work=SERIAL_BELOW)  # and nothing is left behind
 
     @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
     def test_a_forked_process_has_threads_of_its_own(self) -> None:
         before = torch.get_num_threads()
         torch.set_num_threads(2)
         try:
-            in_parts([0, 4, 8], lambda *_: None, serial=False)  # the pool is there
+            in_parts([0, 4, 8], lambda *_: None, work=SERIAL_BELOW)  # the pool is there
             child = multiprocessing.get_context("fork").Process(
-                target=in_parts, args=([0, 4, 8], lambda *_: None), kwargs={"serial": False}
+                target=in_parts, args=([0, 4, 8], lambda *_: None), kwargs={"work": SERIAL_BELOW}
             )
             child.start()
             child.join(60)

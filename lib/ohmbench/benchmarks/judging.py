@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ohmbench.benchmarks.records import (
@@ -175,12 +175,16 @@ def judge(name: str, before: Standing, now: Standing, bands: Mapping[str, Band])
     return verdicts
 
 
+def _missing(name: str, lack: str) -> Verdict:
+    """Of a benchmark that one side does not have at all."""
+    return Verdict(name, "baseline", Status.MISSING, None, None, f"{name}: {lack}")
+
+
 def judge_against(baseline: Baseline, found: Measurement, machine: Machine) -> list[Verdict]:
     """One measurement of ``machine`` against the baseline; without an entry there it is missing."""
     entry = baseline.root.get(found.name)
     if entry is None:
-        line = f"{found.name}: has no baseline; {UPDATE}"
-        return [Verdict(found.name, "baseline", Status.MISSING, None, None, line)]
+        return [_missing(found.name, f"has no baseline; {UPDATE}")]
     return judge(found.name, stored_standing(entry, machine), standing(found), found.bands)
 
 
@@ -188,13 +192,12 @@ def not_run(baseline: Baseline, ran: Iterable[str], reasons: Mapping[str, str]) 
     """A missing verdict for every benchmark of the baseline that did not run; ``reasons`` by
     name."""
     return [
-        Verdict(
-            name, "baseline", Status.MISSING, None, None,
-            f"{name}: has a baseline, but did not run"
-            + (f": {reasons[name]}" if name in reasons else ""),
+        _missing(
+            name,
+            "has a baseline, but did not run" + (f": {reasons[name]}" if name in reasons else ""),
         )
         for name in sorted(set(baseline.root) - set(ran))
-    ]  # fmt: skip
+    ]
 
 
 def compare(before: Run | Baseline, now: Run) -> list[Verdict]:
@@ -207,18 +210,15 @@ def compare(before: Run | Baseline, now: Run) -> list[Verdict]:
         if isinstance(before, Baseline):
             verdicts += judge_against(before, found, machine)
         elif name not in before.measurements:
-            line = f"{name}: is not in the earlier run"
-            verdicts.append(Verdict(name, "baseline", Status.MISSING, None, None, line))
+            verdicts.append(_missing(name, "is not in the earlier run"))
         else:
             earlier = before.measurements[name]
-            old = standing(earlier)
             elsewhere = before.circumstances.machine != machine
-            old = Standing(old.figures, old.floor, elsewhere)
+            old = replace(standing(earlier), elsewhere=elsewhere)
             verdicts += judge(name, old, standing(found), {**found.bands, **earlier.bands})
     names = before.root if isinstance(before, Baseline) else before.measurements
     for name in sorted(set(names) - set(now.measurements)):
-        line = f"{name}: is not in the later run"
-        verdicts.append(Verdict(name, "baseline", Status.MISSING, None, None, line))
+        verdicts.append(_missing(name, "is not in the later run"))
     return verdicts
 
 

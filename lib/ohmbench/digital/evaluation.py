@@ -34,7 +34,8 @@ def infer_all(
             for into, part in zip(_fields(whole), _fields(found), strict=True):
                 into[chunk] = part
 
-    in_parts(part_bounds(len(images), _CHUNK_IMAGES), run, serial=False)
+    products = sum(w.size for w in network.weight)
+    in_parts(part_bounds(len(images), _CHUNK_IMAGES), run, work=len(images) * products)
     return whole
 
 

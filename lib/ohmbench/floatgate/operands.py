@@ -35,10 +35,15 @@ def as_stored(bound: float, dtype: torch.dtype) -> float:
     return float(torch.tensor(bound, dtype=dtype))
 
 
-def check_floating(name: str, x: torch.Tensor) -> None:
-    """Raise DtypeError unless ``x`` is float32 or float64, NonFiniteError on NaN or infinity."""
+def check_tensor(name: str, x: object) -> None:
+    """Raise DtypeError unless ``x`` is a tensor."""
     if not isinstance(x, torch.Tensor):
         raise DtypeError(f"{name} is a {type(x).__name__}, but should be a torch tensor")
+
+
+def check_floating(name: str, x: torch.Tensor) -> None:
+    """Raise DtypeError unless ``x`` is float32 or float64, NonFiniteError on NaN or infinity."""
+    check_tensor(name, x)
     if x.dtype not in (torch.float32, torch.float64):
         raise DtypeError(f"{name} is {x.dtype}, but should be torch.float32 or torch.float64")
     if x.numel() and not all(map(math.isfinite, ends(x))):
@@ -72,8 +77,7 @@ def check_weight(name: str, w: torch.Tensor, *, largest_A: float, zero_allowed: 
 def check_layer(v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
     """Raise ShapeError unless v (..., in), w (out, in), bias (out,); DtypeError on a mix."""
     for name, x in (("input", v), ("weight", w), ("bias", bias)):
-        if not isinstance(x, torch.Tensor):
-            raise DtypeError(f"{name} is a {type(x).__name__}, but should be a torch tensor")
+        check_tensor(name, x)
     if w.ndim != 2:
         raise ShapeError(f"weight has shape {tuple(w.shape)}, but should be (out, in)")
     if v.ndim < 1 or v.shape[-1] != w.shape[1]:

@@ -27,15 +27,13 @@ from llvmlite import ir
 from numba import njit
 from numba.extending import intrinsic
 
-from ohmbench.kernels.vectors import widest
+from ohmbench.kernels.vectors import FAST, widest
 
 EKV, SOFTPLUS, EXPONENTIAL = 0, 1, 2
 LANES = 128
 _TILE = 16  # samples whose gate terms stay in the cache while all rows pass by
 
-# Sums may be reordered, differently on another processor, never from run to run.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
-JIT: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": FAST, "error_model": "numpy"}
+JIT: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": set(FAST), "error_model": "numpy"}
 
 # (ln(1 + f) - f) / f^2 on [sqrt(1/2) - 1, sqrt(2) - 1] and 2^f on [-1/2, 1/2], highest power first:
 # Chebyshev fits of as many terms as make ln(1 + f) exact to 5e-8 in float32 and 2e-13 in float64,

@@ -16,8 +16,6 @@ from ohmbench.kernels.pairs import Pairs, pairs_of
 from ohmbench.kernels.parallel import in_parts, part_bounds
 from ohmbench.kirchhoff.circuit import Circuit
 
-_SERIAL_BELOW = 1 << 16  # edges times samples that are done before a second thread is awake
-
 
 def table_of(circuit: Circuit) -> torch.Tensor:
     """The coefficients (edges, 3 or 4) as ``edge_pass`` takes them, gradients attached."""
@@ -57,8 +55,7 @@ class Plan:
 
     def in_parts(self, batch: int, job: Callable[[int, int, int], None]) -> None:
         """Run ``job(part, first, last)`` over the rows of a batch."""
-        serial = batch * len(self.pairs.free) < _SERIAL_BELOW
-        in_parts(part_bounds(-(-batch // LANES), 1), job, serial=serial)
+        in_parts(part_bounds(-(-batch // LANES), 1), job, work=batch * len(self.pairs.free))
 
     def table_gradient(
         self,

@@ -49,7 +49,6 @@ _MIDDLE_V = 2.125
 
 _LOG2E = 1 / math.log(2)
 _GRAIN = 4  # samples
-_SERIAL_BELOW = 1 << 16  # cells of a batch that are done before a second thread is awake
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ class _Rows(torch.autograd.Function):
         in_parts(
             part_bounds(len(v), _GRAIN),
             lambda _, lo, hi: cell_pass.evaluate(form.kind, *cells, lo, hi, pos, neg),
-            serial=len(v) * w.numel() < _SERIAL_BELOW,
+            work=len(v) * w.numel(),
         )
         ctx.cell, ctx.form, ctx.cells = cell, form, (gate, p, q, amplitude, feeds_pos)
         ctx.save_for_backward(v, w)
@@ -268,7 +267,7 @@ class _Rows(torch.autograd.Function):
             lambda k, lo, hi: cell_pass.differentiate(
                 form.kind, *ctx.cells, *wanted, lo, hi, of_gate, sums[k]
             ),
-            serial=len(volts) * amperes.size < _SERIAL_BELOW,
+            work=len(volts) * amperes.size,
         )
         of_gate *= volts.dtype.type(form.slope)
         of_gate *= volts <= volts.dtype.type(V_DD_V)

@@ -19,12 +19,10 @@ from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import intrinsic, lower_builtin, models, overload, register_model
 
+from ohmbench.kernels.vectors import FAST
+
 LANES = 32
 """Two vectors of AVX-512, four of AVX2: as many as hide the latency of a sum."""
-
-# Sums over lanes may be reordered, differently on another processor, never from run to run. A NaN
-# that goes in comes out.
-FAST = ("reassoc", "contract", "nsz", "arcp")
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)

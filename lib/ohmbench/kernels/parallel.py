@@ -15,6 +15,9 @@ import torch
 PARTS = 8
 """At most so many parts."""
 
+SERIAL_BELOW = 1 << 16
+"""Work that is done before a second thread is awake."""
+
 _pool: ThreadPoolExecutor | None = None
 
 
@@ -34,23 +37,25 @@ def part_bounds(count: int, grain: int) -> list[int]:
     return [min(count, grain * (grains * p // parts)) for p in range(parts)] + [count]
 
 
-def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, serial: bool) -> None:
-    """Run ``job(part, first, last)`` for each part, in torch's number of threads unless ``serial``.
+def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, work: int) -> None:
+    """Run ``job(part, first, last)`` for each part, in torch's number of threads.
+
+    ``work`` counts cells, edges or products of all parts together: little is done in this thread.
 
     Threads of Python, not of a compiler's runtime: compiled kernels let go of the interpreter.
     """
     global _pool
     parts = len(bounds) - 1
     threads = min(torch.get_num_threads(), parts)
-    if serial or threads <= 1:
+    if work < SERIAL_BELOW or threads <= 1:
         for p in range(parts):
             job(p, bounds[p], bounds[p + 1])
         return
-    if _pool is None or _pool._max_workers != threads - 1:
-        _pool = ThreadPoolExecutor(threads - 1)
+    if _pool is None:
+        _pool = ThreadPoolExecutor(PARTS - 1)  # it starts no more threads than it is asked for
     left = deque(range(parts))
 
-    def work() -> None:
+    def take_parts() -> None:
         while True:
             try:
                 p = left.popleft()
@@ -59,9 +64,9 @@ def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, serial:
             job(p, bounds[p], bounds[p + 1])
 
     # This thread works too: it would wait otherwise, and waking one costs as much as a small part.
-    others = [_pool.submit(work) for _ in range(threads - 1)]
+    others = [_pool.submit(take_parts) for _ in range(threads - 1)]
     try:
-        work()
+        take_parts()
     finally:
         left.clear()  # after an error nobody begins another part
         wait(others)

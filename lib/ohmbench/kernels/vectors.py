@@ -7,6 +7,10 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
+# Sums may be reordered, differently on another processor, never from run to run. A NaN that goes in
+# comes out.
+FAST = ("reassoc", "contract", "nsz", "arcp")
+
 
 def _widest(typing_context):  # type: ignore[no-untyped-def]
     """Ask for the widest vectors the processor has in the function that calls this.
