@@ -1,4 +1,4 @@
-"""What is installed: every package of the library, and the Verilog with it."""
+"""What is installed: every package of the library, the Verilog and the ledger with it."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ def test_every_package_is_listed():
         ".".join(file.parent.relative_to(library).parts)
         for file in library.glob("ohmbench/**/__init__.py")
     }
-    assert found | {"ohmbench.hdl"} == LISTED
+    assert found | {"ohmbench.hdl", "ohmbench.repro"} == LISTED
 
 
 def test_every_kind_of_file_is_installed():
