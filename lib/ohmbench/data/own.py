@@ -320,3 +320,80 @@ def _split(
         raw.x, y, test_size=fraction, stratify=stratify, random_state=seed
     )
     return train_x, train_y, test_x, test_y
+
+
+# ------------------------------------------------------------------------------------------------
+# In the file of a network: what judges it, without the training part
+
+_TASKS: tuple[Task, ...] = ("classification", "regression", "density")
+_FLOAT = ("float64",)
+
+DATA_SCHEMA = (
+    ArraySpec("data_name", (), ("U",)),
+    ArraySpec("data_task", (), ("U",)),
+    ArraySpec("data_features", ("data_inputs",), ("U",)),
+    ArraySpec("data_classes", ("classes",), ("U",), optional=True),
+    ArraySpec("data_scaling", (2, "data_inputs"), _FLOAT),
+    ArraySpec("data_target_scaling", (2, 1), _FLOAT),
+    ArraySpec("data_sha256", ("files",), ("U",)),
+    ArraySpec("test_x", ("tests", "data_inputs"), _FLOAT),
+    ArraySpec("test_y", ("tests",), ("int64", "float64"), optional=True),
+)
+"""The arrays of ``dataset_arrays``."""
+
+
+def dataset_arrays(data: Dataset) -> dict[str, NDArray[np.generic]]:
+    """The held-out part of ``data`` with names and scaling, for an npz file."""
+    arrays: dict[str, NDArray[np.generic]] = {
+        "data_name": np.array(data.name),
+        "data_task": np.array(data.task),
+        "data_features": np.array(data.features),
+        "data_scaling": np.stack([data.scaling.shift, data.scaling.span]),
+        "data_target_scaling": np.stack([data.target_scaling.shift, data.target_scaling.span]),
+        "data_sha256": np.array(data.sha256),
+        "test_x": data.test_x,
+    }
+    if data.classes:
+        arrays["data_classes"] = np.array(data.classes)
+    if data.task != "density":
+        arrays["test_y"] = data.test_y
+    return arrays
+
+
+def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]], inputs: int) -> Dataset:
+    """The data set that ``dataset_arrays`` stored in the file ``path``, training part empty.
+
+    Raises FileError where the arrays contradict each other or have another number of ``inputs``.
+    """
+    x = arrays["test_x"]
+    task = next((task for task in _TASKS if task == str(arrays["data_task"])), None)
+    remedy = "train it again"
+    if task is None:
+        raise FileError(path, f"{arrays['data_task']} is no task", field="data_task", remedy=remedy)
+    if x.shape[1] != inputs:
+        reason = f"has {x.shape[1]} features, but the network takes {inputs}"
+        raise FileError(path, reason, field="test_x", remedy=remedy)
+    y = arrays.get("test_y", np.empty(0))
+    classes = tuple(map(str, arrays.get("data_classes", ())))
+    if (task == "density") != ("test_y" not in arrays):
+        raise FileError(path, f"does not fit a {task}", field="test_y", remedy=remedy)
+    if task == "classification" and not (
+        y.dtype == np.int64 and classes and y.min() >= 0 and y.max() < len(classes)
+    ):
+        raise FileError(path, "holds labels that are no class", field="test_y", remedy=remedy)
+    for field in ("data_scaling", "data_target_scaling"):
+        if not (arrays[field][1] > 0).all():
+            raise FileError(path, "holds a span that is not positive", field=field, remedy=remedy)
+    return Dataset(
+        str(arrays["data_name"]),
+        task,
+        tuple(map(str, arrays["data_features"])),
+        classes,
+        x[:0],
+        y[:0],
+        x,
+        y,
+        Scaling(*arrays["data_scaling"]),
+        Scaling(*arrays["data_target_scaling"]),
+        tuple(map(str, arrays["data_sha256"])),
+    )
