@@ -53,6 +53,12 @@ hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, dera
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def kind_of(path: Path) -> str:
+    """The kind of the tests in a file: its folder below tests/, else "other"."""
+    parts = path.relative_to(ROOT).parts if path.is_relative_to(ROOT) else ()
+    return parts[1] if len(parts) > 2 and parts[0] == "tests" else "other"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ohmbench")
     group.addoption("--slow", action="store_true", help="also run the tests marked slow")
@@ -110,7 +116,7 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        kind = item.path.relative_to(ROOT).parts[1]
+        kind = kind_of(item.path)
         # -m synth is what runs from pip's packages alone; the paper's flow takes its own VTR.
         if kind in KINDS and not item.get_closest_marker("vtr"):
             item.add_marker(kind)
@@ -147,7 +153,7 @@ class Tally:
         self.not_selected += sum(1 for item in items if item.get_closest_marker("slow"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        kind = report.nodeid.split("/")[1] if report.nodeid.count("/") else "other"
+        kind = kind_of(self.config.rootpath / report.nodeid.split("::")[0])
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped[kind] += 1
         elif report.when == "call":

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from ohmbench.digital.store import StoredInt8, load_int8
+from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
 from ohmbench.files import read_pth
 from ohmbench.floatgate.store import StoredNetwork, load_network
@@ -29,7 +30,7 @@ KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT = "config.yaml", "model.pth"
 
 def _folder(what: str, named: str | os.PathLike[str] | None, variable: str, option: str) -> Path:
     """The folder ``named``, else the one in ``$variable``; FileError when it is none."""
-    given = os.environ.get(variable, "") if named is None else os.fspath(named)
+    given = path_variable(variable) if named is None else os.fspath(named)
     how = f"give {option} FOLDER or set {variable}"
     if not given:
         raise FileError(what, "no folder named", remedy=how)

@@ -74,7 +74,7 @@ _CALLERS = {
 
 def _plant_kernel(patch: pytest.MonkeyPatch, fault: Fault, dispatcher: Any) -> None:
     # Compiled code calls compiled code: callers have to be Python too.
-    names = {**vars(edge_pass), "njit": _uncompiled}
+    names = {**vars(edge_pass), "njit": _uncompiled, "compiled": _uncompiled}
     names["tanh32"] = _executed(edge_pass.tanh32.py_func, "", "", names)
     names[fault.function] = _executed(dispatcher.py_func, fault.old, fault.new, names)
     callers = _CALLERS.get(fault.function, ())

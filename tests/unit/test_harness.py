@@ -44,7 +44,7 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def run(self, *options: str, unit: str = "", repro: str = "") -> pytest.RunResult:
+    def run(self, *options: str | Path, unit: str = "", repro: str = "") -> pytest.RunResult:
         for name, text in (("unit/test_that.py", unit), ("repro/test_it.py", repro)):
             if text:
                 self.write(f"tests/{name}", text)
@@ -120,6 +120,28 @@ def test_a_need_nobody_knows_is_an_error(project: Project) -> None:
 # Kinds
 
 SKIPPED = "import pytest\ndef test_it(): pytest.skip('no')\n"
+
+
+def test_a_test_outside_the_checkout_runs_and_is_of_no_kind(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "unit" / "test_outside.py"
+    outside.parent.mkdir()
+    outside.write_text(UNIT, encoding="utf-8")
+    result = project.run("-c", "pyproject.toml", "tests", outside, unit=UNIT)
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+    expected = "bench 0 run; other 1 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
+    assert counts(result) == f"checks: {expected}"
+
+
+@pytest.mark.parametrize("name", ["test_top.py", "tests/test_top.py", "lib/unit/test_it.py"])
+def test_a_test_in_no_kinds_folder_is_of_no_kind(project: Project, name: str) -> None:
+    project.write(name, UNIT)
+    result = project.run(name)
+    result.assert_outcomes(passed=1)
+    assert "other 1 run" in counts(result)
+    assert "unit 0 run" in counts(result)
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ohmbench.cli.common import progress
@@ -28,6 +27,9 @@ from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.report import figures
 from ohmbench.report import kirchhoff_figures as draw
 from ohmbench.report.kirchhoff_figures import Map, Traces, Window
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PLOTTED_SAMPLES = 5000
 PLOTTED_IMAGES = 1000

@@ -12,6 +12,7 @@ from ohmbench.floatgate.ranges import count_by_plain_path
 from ohmbench.floatgate.synapse import Cell, LineCurrents
 from ohmbench.kernels import fused_cells
 from ohmbench.kernels.choice import check_path, plain_preferred
+from ohmbench.kernels.compiling import require_compiler
 
 RowPath: TypeAlias = Literal["auto", "plain", "fused"]
 
@@ -25,9 +26,11 @@ def line_currents(
     The fused path takes the published cells on the CPU. Operands outside its box go through the
     plain one, which counts (``ranges.RangeCounts.by_plain_path``). Raises what the reference
     raises, and OperandError for no path, or where the fused one was asked for by name and cannot
-    take the cell.
+    take the cell or is not compiled (``compiling``).
     """
     check_path(path, get_args(RowPath))
+    if path == "fused":
+        require_compiler()
     if path == "fused" or (path == "auto" and not plain_preferred()):
         synapse.check_operands(cell, v, w, bias)
         supported = fused_cells.supports(cell, v, w)

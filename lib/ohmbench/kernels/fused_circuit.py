@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from ohmbench.errors import DtypeError, ShapeError
+from ohmbench.kernels import compiling
 from ohmbench.kernels.edge_pass import KINDS, differentiate_rows, evaluate_rows
 from ohmbench.kernels.edge_plan import Plan, table_of
 from ohmbench.kernels.fused_slices import (
@@ -84,7 +85,8 @@ class FusedRightHandSide:
     def takes(circuit: Circuit) -> bool:
         """Whether this path exists for the circuit: its activation, float32, on the CPU."""
         return (
-            circuit.device.activation.name in KINDS
+            compiling.COMPILER_ON
+            and circuit.device.activation.name in KINDS
             and circuit.param.dtype == torch.float32
             and circuit.param.device.type == "cpu"
         )
