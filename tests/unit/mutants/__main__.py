@@ -25,9 +25,9 @@ from .lists import Block, Count, Entry
 from .places import Mutant, Unit
 from .reach import Reach, measure, own_files
 
-BUDGET_S = 30.0
+BUDGET_S = 45.0
 """What the tests that are run against one mutant may take together."""
-LONGEST_S = 5.0
+LONGEST_S = 12.0
 FRESH_FILES = 4
 TEST_FILES = ("tests/unit", "tests/synth/test_reports.py")
 SAMPLE_SIZE = 160
@@ -37,8 +37,8 @@ SAMPLE_S = 0.15
 class Candidates:
     """Which tests to run against a mutant, the most promising first."""
 
-    def __init__(self, reach: Reach) -> None:
-        self._reach = reach
+    def __init__(self, reach: Reach, budget_s: float) -> None:
+        self._reach, self._budget_s = reach, budget_s
         self._kills: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     def killed(self, mutant: Mutant, test: str) -> None:
@@ -46,16 +46,17 @@ class Candidates:
 
     def of(self, mutant: Mutant, unit: Unit, known: str | None, compiled: bool) -> Job:
         module = mutant.module
-        tests = self._reach.calling(module, unit.name)
-        if mutant.on_import or not tests:
-            tests = self._reach.touching(module) or [
-                t for t in self._reach.tests if t.startswith(own_files(module))
-            ]
         own, kills = own_files(module), self._kills[module, mutant.unit]
         seconds = self._reach.seconds
+        if mutant.on_import:
+            calling = set(self._reach.touching(module))
+        else:
+            calling = set(self._reach.calling(module, unit.name))
+        # A test may see what a fixture has called, for it or for a test before.
+        tests = calling | {t for t in self._reach.tests if t.startswith(own)}
 
         def rank(test: str) -> tuple[object, ...]:
-            return -kills[test], not test.startswith(own), seconds(test)
+            return -kills[test], test not in calling, not test.startswith(own), seconds(test), test
 
         chosen, spent = [], 0.0
         files: set[str] = set()
@@ -68,7 +69,7 @@ class Candidates:
             if fresh and file not in files and len(files) == FRESH_FILES:
                 continue
             spent += seconds(test)
-            if chosen and spent > BUDGET_S:
+            if chosen and spent > self._budget_s:
                 break
             chosen.append(test)
             files.add(file)
@@ -91,7 +92,7 @@ class Renewal:
 
     def __call__(self, hunter: Hunter) -> None:
         self.reach = reach = measure(hunter, lists.modules(), self._arguments.jobs)
-        self.candidates = Candidates(reach)
+        self.candidates = Candidates(reach, self._arguments.budget)
         for source in self.sources:
             self._prepare(source)
         hunt = Hunt(hunter, self._fresh, reach.seconds, self._arguments.jobs)
@@ -132,7 +133,7 @@ class Renewal:
 
     def _jobs(self) -> Iterator[Job]:
         """Those that need an import of their own come last: they take longest."""
-        for fresh in (False, True):
+        for fresh in (False,) if self._arguments.no_import else (False, True):
             for source in self.sources:
                 yield from self._jobs_of(source, fresh)
 
@@ -277,11 +278,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.unit.mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", help="digital.golden, files.*, ... (default: all)")
     parser.add_argument("--again", action="store_true", help="run all, not only what has changed")
+    parser.add_argument("--no-import", action="store_true", help="leave what is computed on import")
     parser.add_argument("--check", action="store_true", help="run all against their killers")
     parser.add_argument("--sample", action="store_true", help="run the default tests' sample")
     parser.add_argument("--draw", action="store_true", help="draw the default tests' sample anew")
     parser.add_argument("--report", action="store_true", help="only say what the list says")
     parser.add_argument("--tests", nargs="+", default=TEST_FILES, help="files of tests to use")
+    parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds of tests a mutant")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--verbose", "-v", action="store_true")
     arguments = parser.parse_args()

@@ -60,14 +60,10 @@ _PAIRS = (
     ("b1", "b2"),
     ("lower", "upper"),
 )
-_NAMES = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])} | {
-    "int64": "int32",
-    "float64": "float32",
-    "uint8": "uint16",
-}
+_NAMES = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])} | {"float64": "float32"}
 # What these arguments say is for readers, or is what Python does anyway on the machines it runs on.
 _IDLE_KEYWORDS = {"encoding", "strict", "help", "metavar", "rich_help_panel", "stacklevel", "title"}
-_SYMMETRIC = {"min", "max", "minimum", "maximum", "gcd", "lcm", "hypot", "zip"}
+_SYMMETRIC = {"min", "max", "minimum", "maximum", "gcd", "lcm", "hypot", "zip", "swapaxes"}
 _TYPING = {"cast", "TypeVar", "NewType", "ParamSpec"}
 
 

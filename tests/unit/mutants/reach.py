@@ -77,6 +77,7 @@ def own_files(module: str) -> tuple[str, ...]:
     """The files in which the tests of a module belong."""
     parts = module.split(".")[1:]
     names = {"_".join(parts[k:]) for k in range(len(parts))} | {parts[0]}
+    names |= {"package"}  # what is said of every module
     return tuple(f"tests/unit/test_{name}.py" for name in sorted(names))
 
 
