@@ -137,7 +137,7 @@ def mislead(sign, offset):
     there goes through a neuron that never fires. Pixels 20 and 129 are best bright, and ten
     others are what they seem. The climb has 64 pixels at a time, and begins at what they seem.
     """
-    dark, bright, plain = (5, 63, 64), (20, 129), range(30, 40)
+    dark, bright, plain = (5, 63, 64), (20, 129), (*range(30, 39), 44)
     neurons = [
         *[({p: 1}, -255, 127) for p in dark], *[({p: -1}, 255, 100) for p in dark],
         *[({p: -1}, 0, 127) for p in bright], *[({p: 1}, 0, 100) for p in bright],
@@ -171,11 +171,25 @@ def test_an_image_is_found_that_no_weight_points_to(sign):
     assert bound.verdict is Verdict.BROKEN
     assert bound.counterexample.neuron == 1
     assert bound.counterexample.value == (2**17 if sign > 0 else -(2**17) - 1)
-    needed = [5, 20, 63, 64, 129, *range(30, 40)]
+    needed = [5, 20, 63, 64, 129, *range(30, 39), 44]
     assert bound.counterexample.image[needed].tolist() == image[needed].tolist()
     roomy = replace(hardware, logit_bits=19)
     bound = next(b for b in prove(network, roomy).bounds if b.register.name == "logit")
     assert bound.verdict is not Verdict.BROKEN
+
+
+@pytest.mark.parametrize(("weight", "value"), [(127, 127 * 255), (-128, -128 * 255)])
+@pytest.mark.parametrize("layer", [1, 2])
+def test_a_single_product_beyond_its_register_is_shown(layer, weight, value):
+    """One weight of many, at either end, of either layer; its register has 4 + 8 bits."""
+    place = {(1, 2): weight, (0, 1): 3, (1, 0): -3}
+    given = {"w1": place} if layer == 1 else {"w2": place, "b1": {k: 255 for k in range(3)}}
+    network = zeros(3, 3, 2, **given)
+    hardware = replace(Hardware(3, 3, 2), weight_bits=4, weight_offset=False)
+    bound = next(b for b in prove(network, hardware).bounds if b.register.name == f"mac{layer}")
+    assert bound.verdict is Verdict.BROKEN
+    assert (bound.counterexample.neuron, bound.counterexample.value) == (1, value)
+    assert bound.beyond == 1
 
 
 @pytest.mark.parametrize("offset", [0, 128])
@@ -353,8 +367,9 @@ def test_check_fits_names_the_register():
         check_fits(network, replace(Hardware(5, 4, 3), product_bits=8))
 
 
-def test_extreme_images():
-    network = zeros(3, 1, 1, w1={(0, 0): 5, (0, 1): -5})
+@pytest.mark.parametrize("size", [1, 5, 127])
+def test_extreme_images(size):
+    network = zeros(3, 1, 1, w1={(0, 0): size, (0, 1): -size})
     assert extreme_image(network, 0, largest=True).tolist() == [255, 0, 0]
     assert extreme_image(network, 0, largest=False).tolist() == [0, 255, 0]
 

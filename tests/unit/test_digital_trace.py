@@ -117,7 +117,10 @@ def test_the_float_stage_allows_what_rounding_costs_and_no_more(own, factor):
                 tol[j] += (
                     (sum(pixels) * first.weight_scale + first.bias_scale) / 2 / first.out_scale
                 )
-            z = sum(p * w * first.weight_scale for p, w in zip(pixels, network.weight[0][j], strict=True))
+            z = sum(
+                p * w * first.weight_scale
+                for p, w in zip(pixels, network.weight[0][j], strict=True)
+            )
             z = (z + network.bias[0][j] * first.bias_scale) / first.out_scale
             fake[j] = float(min(max(np.floor(z), 0), 255))
         hidden_tol.append(tol)

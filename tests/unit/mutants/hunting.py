@@ -181,7 +181,7 @@ class Refused(BaseException):
     """What a mutant must not do to the machine; it has then been noticed."""
 
 
-def _guard(scratch: Path) -> None:
+def _guard() -> None:
     """Let no mutant signal strangers, or change files of this checkout."""
     me, checkout = os.getpid(), str(ROOT) + os.sep
     writing = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
@@ -230,7 +230,7 @@ def _become_child(scratch: Path) -> None:
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + MORE_BYTES,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    _guard(scratch)
+    _guard()
 
 
 class Failures:
@@ -538,9 +538,8 @@ class Hunt:
                 running.pid = message["pid"]
             elif "begin" in message:
                 running.at = message["begin"]
-                allowed = max(TEST_S, 10 * self._seconds(running.at))
-                running.until = time.monotonic() + allowed
-                if self._hunter_compiles(running):
+                running.until = time.monotonic() + max(TEST_S, 10 * self._seconds(running.at))
+                if self.source(running.job.mutant.module).compiled:
                     running.until += IMPORT_S
             elif "killer" in message:
                 running.verdict = Verdict(message["killer"], "failed")
@@ -552,9 +551,6 @@ class Hunt:
                 running.verdict = running.verdict or Verdict(running.at, message["end"])
         if not more and running.verdict is None and not running.again:
             running.verdict = Verdict(running.at, "died")
-
-    def _hunter_compiles(self, running: _Running) -> bool:
-        return self.source(running.job.mutant.module).compiled
 
     def _end(self, handle: int, running: _Running) -> None:
         self._selector.unregister(handle)
