@@ -71,8 +71,10 @@ def dequantised(images: torch.Tensor, generator: torch.Generator) -> torch.Tenso
     The likelihood of a continuous model of the levels themselves has no upper bound, as most
     pixels are always exactly 0.
     """
+    level = (images * (_LEVELS - 1)).round()
     u = torch.rand(images.shape, generator=generator)
-    return ((images * (_LEVELS - 1)).round() + u) / _LEVELS
+    # float32 rounds level + u up to the next level where u is close enough to 1.
+    return torch.minimum(level + u, torch.nextafter(level + 1, level)) / _LEVELS
 
 
 def held_out_digits() -> NDArray[np.float64]:
