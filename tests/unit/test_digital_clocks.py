@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from fractions import Fraction
 
 import pytest
@@ -45,7 +46,7 @@ def test_a_stream_without_a_pause(hw: Hardware, axi: bool) -> None:
     clocks = image_clocks(hw, result_beats=beats)
     results = played(hw, clocks, [clocks.load * (k + 1) for k in range(60)], beats)
     assert results[0] == clocks.load + clocks.latency - 1
-    apart = [b - a for a, b in zip(results, results[1:], strict=False)][10:-1]
+    apart = [b - a for a, b in itertools.pairwise(results)][10:-1]
     assert max(apart) == clocks.interval
     assert Fraction(sum(apart), len(apart)) == Fraction(clocks.mean_interval)
     assert set(apart) == {clocks.interval, int(2 * clocks.mean_interval) - clocks.interval}
@@ -59,7 +60,7 @@ def test_whenever_the_first_images_came(hw: Hardware, pauses: list[int], axi: bo
     clocks = image_clocks(hw, result_beats=beats)
     offered = [sum(pauses[: k + 1]) for k in range(12)]
     results = played(hw, clocks, offered + [offered[-1]] * 40, beats)
-    apart = [b - a for a, b in zip(results, results[1:], strict=False)][16:]
+    apart = [b - a for a, b in itertools.pairwise(results)][16:]
     assert max(apart) <= clocks.interval
     assert Fraction(sum(apart[-2:]), 2) == Fraction(clocks.mean_interval)
 
