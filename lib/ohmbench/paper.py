@@ -13,6 +13,7 @@ from ohmbench.floatgate.store import StoredNetwork, load_network
 from ohmbench.kirchhoff.configuration import read_config
 from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.models import build
+from ohmbench.kirchhoff.samples import PaperSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_checkpoint
 
 FANN_VARIABLE = "OHMBENCH_PAPER_FANN"
@@ -118,7 +119,8 @@ def read_kirchhoff_folder(folder: str | os.PathLike[str]) -> StoredKirchhoff:
     config = read_config(config_path)
     model = build(config)
     load_checkpoint(os.fspath(checkpoint), model, read_pth(checkpoint))
-    return StoredKirchhoff(os.fspath(checkpoint), config, model)
+    source = PaperSource(config.test_bench)
+    return StoredKirchhoff(os.fspath(checkpoint), config, model, source)
 
 
 def read_kirchhoff(experiment: str, named: str | os.PathLike[str] | None = None) -> StoredKirchhoff:

@@ -13,6 +13,7 @@ import typer
 
 from ohmbench import __version__
 from ohmbench.cli.bench import app as bench_app
+from ohmbench.cli.claims import claims
 from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
@@ -59,6 +60,7 @@ def common_options(
 app.command("list")(list_weights)
 app.command()(train)
 app.command("evaluate")(evaluate_command)
+app.command()(claims)
 app.command()(power)
 app.command()(predict)
 app.command("plot")(plot_command)

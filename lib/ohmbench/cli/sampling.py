@@ -79,6 +79,7 @@ def sample(
         figure = kirchhoff_drawing.sample_figure(
             f"{plain_text(one_line(name))}, seed {seed}", data, found
         )
+    found = data.source.in_own_unit(found)
     if as_json:
         print_json(
             {

@@ -26,6 +26,7 @@ from ohmbench.kernels.fused_slices import (
     solve_dopri5,
     solve_rk4,
     take,
+    unwarned,
 )
 from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
 from ohmbench.kernels.lanes import LANES
@@ -37,6 +38,7 @@ class _Evaluation(torch.autograd.Function):
     """``net`` (n_free, batch) and ``div`` (batch,) of ``table`` and ``v``."""
 
     @staticmethod
+    @unwarned()
     def forward(
         ctx: Any, plan: Plan, table: torch.Tensor, v: torch.Tensor, with_div: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -51,6 +53,7 @@ class _Evaluation(torch.autograd.Function):
         return samples_of(net, batch), numbers_of(div, batch) if with_div else v.new_empty(0)
 
     @staticmethod
+    @unwarned()
     def backward(ctx: Any, of_net: torch.Tensor, of_div: torch.Tensor) -> Any:
         refuse_second_derivatives()
         table, v = ctx.saved_tensors
