@@ -387,12 +387,12 @@ FAULTS: dict[str, Fault] = {
         "of_j + of_x", "kernel_checks:check_fused_edges",
     ),
     "tanh-without-its-end": Fault(
-        _EDGES, "tanh32", "clamped(u, _TANH_END)",
-        "u", "kernel_checks:check_tanh",
+        _EDGES, "tanh32", "where_above(z, _TANH_END, splat(_TANH_END), z)",
+        "z", "kernel_checks:check_tanh",
     ),
     "tanh-beyond-one": Fault(
-        _EDGES, "tanh32", "clamped(x * p / q, _ONE)",
-        "x * p / q", "kernel_checks:check_tanh",
+        _EDGES, "tanh32", "clamped(u * p / q, _ONE)",
+        "u * p / q", "kernel_checks:check_tanh",
     ),
     "node-without-its-last-slope": Fault(
         _EDGES, "_nodes", "h_beta[s], s,",

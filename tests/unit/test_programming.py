@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from ohmbench.errors import DtypeError, NonFiniteError, RangeError
 from ohmbench.floatgate import FG_ARRAY, FG_ARRAY_WTA, ProgrammableSet
+from ohmbench.floatgate.programming import Violations
 
 dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 
@@ -124,8 +125,9 @@ class TestViolations:
         assert (positive.negative, positive.too_small, positive.unholdable) == (2, 2, 5)
 
     def test_sums(self):
-        one = FG_ARRAY.violations(torch.tensor([1e-13]))
-        assert (one + one).too_small == 2
+        found = Violations(1, 2, 4, 8, 16) + Violations(100, 200, 400, 800, 1600)
+        assert found == Violations(101, 202, 404, 808, 1616)
+        assert found.unholdable == 202 + 404 + 808
 
 
 class TestStraightThrough:

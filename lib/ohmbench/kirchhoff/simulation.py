@@ -304,8 +304,10 @@ def integrate_noisy(
     (here 1, the noise being additive), so that ``step_size`` has to be well below the circuit's
     time constants.
     """
-    if step_size <= 0 or noise < 0:
-        raise OperandError(f"step size {step_size:g} s and noise {noise:g}: should be positive")
+    if not (0 < step_size < math.inf and 0 <= noise < math.inf):
+        raise OperandError(
+            f"step size {step_size:g} s and noise {noise:g}: should be positive and finite"
+        )
     nfe = [0] * len(slices)
     for k, (rhs, end) in enumerate(zip(slices, durations, strict=True)):
         steps = max(1, round(end / step_size + 0.5 - 1e-9))
