@@ -15,6 +15,7 @@ from ohmbench.errors import RangeError
 from ohmbench.floatgate.evaluation import in_chunks
 from ohmbench.floatgate.networks import FGNetwork
 from ohmbench.floatgate.synapse import V_DD_V
+from ohmbench.tensors import FLOAT64
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def power_per_image(
     """Static power in watt, float64 (images,), for gate voltages ``v`` (images, inputs) in volt."""
 
     def array_current(chunk: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros(len(chunk), dtype=torch.float64)
+        total = torch.zeros(len(chunk), **FLOAT64)
         for step in network.trace(chunk):
             total += (step.currents.pos.double() - step.currents.neg.double()).sum(-1)
         return total

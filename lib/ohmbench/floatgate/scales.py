@@ -17,6 +17,7 @@ import torch
 
 from ohmbench.floatgate.programming import ProgrammableSet
 from ohmbench.floatgate.synapse import EKV
+from ohmbench.tensors import FLOAT64
 
 
 class Scale(torch.nn.Module):
@@ -78,7 +79,7 @@ class OnCurrentScale(Scale):
 
     def _current(self, w: torch.Tensor) -> torch.Tensor:
         """Current above leakage that an EKV cell programmed to ``w`` > 0 passes when on."""
-        return EKV.current(torch.tensor(self.v_on_V, dtype=torch.float64), w) - EKV.i_leak_A
+        return EKV.current(torch.tensor(self.v_on_V, **FLOAT64), w) - EKV.i_leak_A
 
     def _derivative(self, w: torch.Tensor) -> torch.Tensor:
         leaf = w.clone().requires_grad_()
@@ -89,7 +90,7 @@ class OnCurrentScale(Scale):
     @cached_property
     def levels(self) -> torch.Tensor:
         """Programmable levels up to where d ln I / d ln w falls under 0.15, float64 ampere."""
-        w = torch.tensor(self.programmable.levels)
+        w = torch.tensor(self.programmable.levels, **FLOAT64)
         steepness = self._derivative(w) * w / self._current(w)
         flat = (steepness < 0.15).nonzero()
         return w[: int(flat[0])] if len(flat) else w

@@ -22,6 +22,7 @@ from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, sa
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kernels.parallel import PARTS
 from ohmbench.kirchhoff.step_control import StepControl, error_norm
+from ohmbench.tensors import FLOAT32
 
 # torchdiffeq's fourth-order method is the 3/8 rule.
 RK4 = np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]], np.float32)
@@ -199,7 +200,7 @@ class _Steps:
 
     def choose_first(self, state: _State, control: StepControl) -> None:
         """The first step, by one more evaluation."""
-        start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol)
+        start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol, **FLOAT32)
         scales = tol + tol * samples_of(state.v, batch).abs(), tol
 
         def norm(of_v: Floats, of_div: Floats) -> float:

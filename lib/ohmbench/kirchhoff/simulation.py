@@ -14,6 +14,7 @@ from torchdiffeq import odeint, odeint_adjoint
 from ohmbench.errors import OhmbenchError, OperandError
 from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
 from ohmbench.kirchhoff.step_control import CHECK, StepControl, Watch, error_norm
+from ohmbench.tensors import FLOAT64
 
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 FIXED_STEP = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
@@ -206,7 +207,7 @@ def _stepped(
     reverse: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """One slice by the right-hand side's own solver: v, delta and evaluations."""
-    ends = torch.tensor([0.0, end], dtype=torch.float64)
+    ends = torch.tensor([0.0, end], **FLOAT64)
     start, stop = ends.flip(0) if reverse else ends
     if solver.method == "rk4":
         h = _nodes(start, stop, solver.step_size).diff()
@@ -313,10 +314,12 @@ def integrate_noisy(
         dt = end / steps
         x = v.t().contiguous() if rhs.node_major else v
         for step in range(steps):
-            x = x + dt * rhs.derivative(torch.tensor(step * dt), x)
+            x = x + dt * rhs.derivative(x.new_tensor(step * dt), x)
             if noise:
                 # Drawn as (batch, n_free): the layout of a right-hand side changes no result.
-                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype).to(v.device)
+                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype, device="cpu").to(
+                    v.device
+                )
                 x = x + noise * dt**0.5 * (kick.t() if rhs.node_major else kick)
         nfe[k] = steps
         v = x.t() if rhs.node_major else x
