@@ -29,6 +29,7 @@ from ohmbench.floatgate import (
     wta,
 )
 from ohmbench.floatgate.power import OVERHEAD
+from ohmbench.stats import proportion_interval
 from tests.unit.networks import random_network
 
 specs = pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
@@ -114,7 +115,7 @@ class TestEvaluate:
         assert int(found.confusion.sum()) == 60
         for true, answer in zip(labels.tolist(), answers.tolist(), strict=True):
             assert found.confusion[true, answer] > 0
-        assert found.accuracy.low < 53 / 60 < found.accuracy.high
+        assert found.accuracy == proportion_interval(53, 60)
         assert found.ranges["ekv(v)"].seen == 60 * (6400 + 1000)
         assert found.violations["layer 0 weight"].total == 6400
 
