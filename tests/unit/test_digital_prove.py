@@ -183,7 +183,7 @@ def test_an_image_is_found_that_no_weight_points_to(sign):
 def test_a_single_product_beyond_its_register_is_shown(layer, weight, value):
     """One weight of many, at either end, of either layer; its register has 4 + 8 bits."""
     place = {(1, 2): weight, (0, 1): 3, (1, 0): -3}
-    given = {"w1": place} if layer == 1 else {"w2": place, "b1": {k: 255 for k in range(3)}}
+    given = {"w1": place} if layer == 1 else {"w2": place, "b1": dict.fromkeys(range(3), 255)}
     network = zeros(3, 3, 2, **given)
     hardware = replace(Hardware(3, 3, 2), weight_bits=4, weight_offset=False)
     bound = next(b for b in prove(network, hardware).bounds if b.register.name == f"mac{layer}")
