@@ -193,7 +193,7 @@ def test_the_integer_stage_allows_what_the_multiplier_costs_and_no_more():
 
 
 def test_the_rounded_scale_of_a_bias_is_allowed_for():
-    """A bias whose scale is beside the product's: with the multiplier's rounding it carries 200 over
+    """A bias whose scale is beside the product: with the multiplier's rounding it carries 200 over
     a whole number, which neither does alone. A departure allows the wider of the two sides."""
     out_scale = 1 / (1 - 1.8e-5)
     bias_scale = 1 + 9e-6
