@@ -37,7 +37,7 @@ def test_range_ends_are_inside_in_every_dtype():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 def test_an_end_is_compared_as_the_dtype_has_it(dtype):
-    """0.1 is larger in float32, 0.7 smaller: the ends are inside in either, their neighbours not."""
+    """0.1 is larger in float32, 0.7 smaller: the ends are inside in either, neighbours not."""
     fitted = FittedRange("x", "y", "V", 0.1, 0.7, "planted")
     ends = torch.tensor([0.1, 0.7], dtype=dtype)
     outside = torch.nextafter(ends, torch.tensor([-1.0, 1.0], dtype=dtype))
