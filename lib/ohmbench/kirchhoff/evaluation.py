@@ -19,6 +19,7 @@ from ohmbench.data.energies import Energy
 from ohmbench.kirchhoff.flows import Flow, Samples, noise, pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.stats import Interval, mean_interval, proportion_interval
+from ohmbench.transforms import refuse_transforms
 
 JUDGE_TOL = 1e-5
 """Tolerance, V and nats, at which densities are judged; ten times less changes no figure shown."""
@@ -60,8 +61,9 @@ def log_density(
 ) -> Samples:
     """``pull_back`` of many points (n, dimension) in bounded memory; calls ``advance(points)``.
 
-    Raises SolverError where the solver cannot go on.
+    Raises SolverError where the solver cannot go on, OperandError under torch.func.
     """
+    refuse_transforms("log_density has no gradients and", "transform pull_back")
     solver = judge_solver(flow) if solver is None else solver
     with torch.no_grad():
         return _joined(
@@ -72,7 +74,11 @@ def log_density(
 def draw(
     flow: Flow, n: int, seed: int, *, solver: Solver | None = None, advance: Advance = _nothing
 ) -> Samples:
-    """``n`` samples with their log-density, the noise from ``seed``."""
+    """``n`` samples with their log-density, the noise from ``seed``.
+
+    Raises SolverError where the solver cannot go on, OperandError under torch.func.
+    """
+    refuse_transforms("draw has no gradients and", "transform push_forward")
     solver = judge_solver(flow) if solver is None else solver
     z = noise(flow, n, torch.Generator().manual_seed(seed))
     with torch.no_grad():
@@ -169,8 +175,9 @@ def outputs(
     """``model`` of many samples (n, inputs), ``chunk`` at a time, without gradients.
 
     An adaptive solver chooses its steps for a chunk as a whole: outputs depend on ``chunk`` within
-    the solver's tolerance.
+    the solver's tolerance. Raises OperandError under torch.func.
     """
+    refuse_transforms("outputs have no gradients and", "transform the model itself")
     with torch.no_grad():
         return torch.cat([model(part) for part in _chunks(x, chunk, advance)])
 
