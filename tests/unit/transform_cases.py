@@ -176,9 +176,7 @@ def _networks() -> dict[str, Case]:
             lambda w: functional_call(network, {"layers.0.weight": w}, (v,)),
             torch.stack([first, 1.3 * first]),
         ),
-        "power_per_image": Case(
-            lambda v: power_per_image(network, v), torch.stack([v, v.flip(0)])
-        ),
+        "power_per_image": Case(lambda v: power_per_image(network, v), torch.stack([v, v.flip(0)])),
     }
     watts = uniform(1e-4, 1e-3, 2, 5)
     labels = torch.tensor([1, 0, 1, 2, 0])

@@ -309,6 +309,8 @@ def _classification(data: StoredKirchhoff, options: Options) -> Judgement:
     bench = data.config.test_bench
     split = labelled(bench, 0 if data.seed is None else data.seed)
     x, y = split.test_x[: options.images], split.test_y[: options.images]
+    if len(x) < 2:
+        raise OperandError(f"{bench} holds {len(x)} test image: an interval needs two at least")
     runs = Runs(_readout(data), options.tol)
     with progress(f"{bench}: held-out images", len(x)) as advance:
         logits = evaluation.outputs(runs, x, chunk=IMAGES_CHUNK, advance=advance)
