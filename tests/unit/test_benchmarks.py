@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import scipy.stats
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 from ohmbench.benchmarks import memory, records, timing
 from ohmbench.benchmarks.counting import allocated_bytes
 from ohmbench.benchmarks.judging import (
+    BUSY,
     UNKNOWN,
     Standing,
     Status,
@@ -32,6 +34,7 @@ from ohmbench.benchmarks.judging import (
     judge,
     judge_against,
     not_run,
+    stored_standing,
     updated,
 )
 from ohmbench.benchmarks.memory import peak_bytes
@@ -55,6 +58,7 @@ from ohmbench.benchmarks.records import (
     write_baseline,
 )
 from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, others_s, quiet
+from ohmbench.cli import bench
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.kernels.choice import PATH_VARIABLE
 from tests.bench import gate, plants
@@ -214,6 +218,32 @@ class TestRace:
         rounds = [Round(1, 1, 1, others=w) for w in (0.0, 0.02, 0.01, 0.3)]
         assert [x.others for x in quiet(rounds)] == [0.0, 0.02, 0.01]
 
+    def test_what_rounds_say(self) -> None:
+        """Medians over the quiet ones, worked out by hand."""
+        race = Machinery().race(1.0, 1.0)
+        race.rounds = [
+            Round(2, 12, 3, others=0.0),
+            Round(4, 20, 5, others=0.01),
+            Round(1, 9, 6, others=0.02),
+            Round(50, 1, 50, others=0.5),
+        ]
+        found = race.speed(0.25)
+        assert found.ratio.value == pytest.approx(20 / math.sqrt(20))
+        assert (found.ratio.low, found.ratio.high) == pytest.approx((9 / 6**0.5, 12 / 6**0.5))
+        assert found.same.value == pytest.approx(2 / 3)
+        assert (found.same.low, found.same.high) == pytest.approx((1 / 6, 4 / 5))
+        assert (found.reference_s, found.ours_s, found.bound_s) == (12, 3.5, 0.25)
+        assert found.others == pytest.approx(0.01)
+        assert found.rounds == 3
+
+    def test_what_others_have_is_a_part_of_all_cores(self) -> None:
+        """Others take as long as we do: half of one core, an eighth of four."""
+        for cores, part in ((1, 0.5), (4, 0.125)):
+            race = replace(Machinery(lambda now: 2.0).race(1.0, 0.1), cores=cores)
+            race.warm_up()
+            race.round()
+            assert race.rounds[0].others == pytest.approx(part)
+
     def test_the_system_tells_of_others(self) -> None:
         """A process that spins for a second is seen, but this process' own spinning is not."""
         if others_s() is None:
@@ -248,19 +278,30 @@ class TestRace:
 
 
 class TestMedianInterval:
-    @pytest.mark.parametrize("n", [1, 2, 5, 6, 9, 12, 30, 61])
-    def test_coverage(self, n: int) -> None:
-        """Both ends are as far out as 95 % asks for, and no farther; or at the extremes."""
-        low, high = median_interval(list(range(n)))
-        assert low + high == n - 1
-        missed = 2 * scipy.stats.binom.cdf(low, n, 0.5)  # with low + 1 and more values below
-        if low:
-            assert 2 * scipy.stats.binom.cdf(low - 1, n, 0.5) <= 0.05
-        assert missed > 0.05 or n > 5
+    def test_coverage(self) -> None:
+        """Exactly: both ends are as far out as 95 % asks for, and no farther; or the extremes."""
+        allowed = Fraction(1, 20)
+
+        def missed(n: int, below: int) -> Fraction:
+            """That the median is outside of the values with ``below`` others beyond them."""
+            return 2 * Fraction(sum(math.comb(n, k) for k in range(below + 1)), 2**n)
+
+        for n in range(1, 201):
+            low, high = (int(x) for x in median_interval([float(k) for k in range(n)]))
+            assert low + high == n - 1
+            assert missed(n, low) <= allowed or (low == 0 and n < 6), n
+            assert missed(n, low + 1) > allowed, n
+
+    def test_order_of_the_values_does_not_matter(self) -> None:
+        values = [0.3, -2.0, 7.0, 1.0, 5.0, -1.0, 4.0, 2.5, 9.0]
+        assert median_interval(values) == (-1.0, 7.0)
+        assert values[0] == 0.3  # nor does it change
 
     def test_estimate(self) -> None:
-        found = estimate([math.log(x) for x in (2.0, 3.0, 2.5)])
-        assert (found.low, found.value, found.high) == pytest.approx((2.0, 2.5, 3.0))
+        found = estimate([math.log(x) for x in (2.0, 3.0, 2.1)])
+        assert (found.low, found.value, found.high) == pytest.approx((2.0, 2.1, 3.0))
+        # Of an even number the middle is that of the logarithms.
+        assert estimate([math.log(2), math.log(8)]).value == pytest.approx(4)
 
 
 class TestMemory:
@@ -274,6 +315,14 @@ class TestMemory:
         call()
         assert peak_bytes(call) == pytest.approx(64 << 20, rel=0.05)
         assert peak_bytes(lambda: None) < 1 << 20
+
+    @pytest.mark.parametrize(("peak_kB", "pages"), [(100, 1), (104, 1), (105, 1.25), (140, 10)])
+    def test_a_call_that_needs_nothing_needs_a_page(
+        self, monkeypatch: pytest.MonkeyPatch, peak_kB: int, pages: float
+    ) -> None:
+        """A ratio of two sides has to have something to divide by."""
+        monkeypatch.setattr(memory, "_kB", {"VmRSS": 100, "VmHWM": peak_kB}.__getitem__)
+        assert peak_bytes(lambda: None) == 4096 * pages
 
     def test_a_system_that_does_not_tell(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -289,6 +338,26 @@ class TestMemory:
         assert allocated_bytes(lambda: x.add_(1)) == 0
         assert allocated_bytes(lambda: (x + 1, x * 2)) == 800
 
+    def test_allocated_bytes_inside_a_count_are_in_both(self) -> None:
+        x, inner = torch.ones(100), []
+
+        def call() -> None:
+            (x + 1).neg_()
+            inner.append(allocated_bytes(lambda: (x + 1, x[:50] + 1)))
+            inner.append(allocated_bytes(lambda: x.clone()))
+
+        assert allocated_bytes(call) == 400 + 600 + 400
+        assert inner == [600, 400]
+
+    def test_a_call_that_fails_leaves_no_count_behind(self) -> None:
+        def call() -> None:
+            torch.ones(100)
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            allocated_bytes(call)
+        assert allocated_bytes(lambda: torch.ones(25)) == 100
+
     def test_bytes_of_a_gradient_count(self) -> None:
         x = torch.ones(100, requires_grad=True)
         forward = allocated_bytes(lambda: (x * x).sum())
@@ -297,6 +366,131 @@ class TestMemory:
 
 # ------------------------------------------------------------------------------------------------
 # Judging
+
+
+def speed_of(ratio: tuple[float, float], same: tuple[float, float], others: float = 0.0) -> Speed:
+    """A ratio of 20 and an A/A pair at 1, with these relative ends of their intervals."""
+    found = measured().speed
+    assert found is not None
+    low, high = ratio
+    return found.model_copy(
+        update={
+            "ratio": Estimate(value=20.0, low=20 * low, high=20 * high),
+            "same": Estimate(value=1.0, low=same[0], high=same[1]),
+            "others": others,
+        }
+    )
+
+
+NONE = (1.0, 1.0)
+
+
+class TestFloor:
+    @pytest.mark.parametrize(
+        ("speed", "expected"),
+        [
+            pytest.param(speed_of(NONE, NONE), 0.0, id="no-noise"),
+            pytest.param(speed_of(NONE, (1.0, 1.21)), 0.1, id="pair-above"),
+            pytest.param(speed_of(NONE, (1 / 1.21, 1.0)), 0.1, id="pair-below"),
+            pytest.param(speed_of((1.0, 1.1), NONE), 0.1, id="ratio-above"),
+            pytest.param(speed_of((1 / 1.1, 1.0), NONE), 0.1, id="ratio-below"),
+            pytest.param(speed_of(NONE, NONE, 1 / 11), 0.1, id="others"),
+            # The largest of them, not their sum.
+            pytest.param(speed_of((1 / 1.05, 1.06), (1 / 1.21, 1.1), 0.05), 0.1, id="pair-rules"),
+            pytest.param(speed_of((1 / 1.1, 1.06), (1 / 1.1, 1.1), 0.05), 0.1, id="ratio-rules"),
+            pytest.param(speed_of((1 / 1.05, 1.06), (0.9, 1.1), 1 / 11), 0.1, id="others-rule"),
+        ],
+    )
+    def test_of_one_kind_of_noise(self, speed: Speed, expected: float) -> None:
+        assert floor(speed) == pytest.approx(expected, rel=1e-9, abs=1e-12)
+
+    def test_a_tenth_in_other_hands_is_the_most(self) -> None:
+        assert floor(speed_of(NONE, NONE, BUSY)) == pytest.approx(1 / 9)
+        assert floor(speed_of(NONE, NONE, math.nextafter(BUSY, 1))) == UNKNOWN
+
+    def test_those_of_both_runs_add_up_as_independent_ones_do(self) -> None:
+        """Ratios of 20 before and 16 now, in a band of 6 %: what the noise of both lets pass."""
+        step = math.log(20 / 16)
+        for part in (0.0, 0.3, 0.6, 0.8, 1.0):
+            floors = math.expm1(part * step), math.expm1(math.sqrt(1 - part**2) * step)
+            for slack, expected in ((0.999, Status.WORSE), (1.001, Status.NOT_JUDGED)):
+                old, new = (
+                    Standing({"ratio": ratio}, slack * noise)
+                    for ratio, noise in zip((20.0, 16.0), floors, strict=True)
+                )
+                (verdict,) = judge("flow", old, new, {"ratio": BANDS["ratio"]})
+                assert verdict.status is expected, (part, slack)
+
+
+def one_verdict(figure: str, before: float, now: float, band: Band, **options: Any) -> Status:
+    old = Standing({figure: before}, **options)
+    (verdict,) = judge("flow", old, Standing({figure: now}), {figure: band})
+    return verdict.status
+
+
+class TestBands:
+    """At, just inside and just outside of both ends of a band."""
+
+    @pytest.mark.parametrize("figure", ["ratio", "memory_ratio"])
+    def test_of_a_ratio_are_as_wide_up_as_down(self, figure: str) -> None:
+        band, inside, outside = BANDS["ratio"], 1 - 1e-9, 1 + 1e-9
+        least, most = 20 * 0.94, 20 / 0.94
+        # No noise: the smallest change is judged.
+        for now, expected in (
+            (least * inside, Status.WORSE),
+            (least * outside, Status.SAME),
+            (most * inside, Status.SAME),
+            (most * outside, Status.BETTER),
+        ):
+            assert one_verdict(figure, 20.0, now, band) is expected, now
+
+    @pytest.mark.parametrize("figure", ["ratio", "memory_ratio"])
+    def test_on_another_machine_nothing_is_better(self, figure: str) -> None:
+        band, far = BANDS["ratio"], {"elsewhere": True}
+        assert one_verdict(figure, 20.0, 100.0, band, **far) is Status.SAME
+        assert one_verdict(figure, 20.0, 10.001, band, **far) is Status.SAME
+        assert one_verdict(figure, 20.0, 9.999, band, **far) is Status.WORSE
+        same_everywhere = band.model_copy(update={"elsewhere": None})
+        assert one_verdict(figure, 20.0, 100.0, same_everywhere, **far) is Status.BETTER
+        assert one_verdict(figure, 20.0, 10.001, same_everywhere, **far) is Status.WORSE
+
+    @pytest.mark.parametrize(
+        ("now", "expected"),
+        [
+            (89, Status.BETTER),
+            (90, Status.BETTER),
+            (91, Status.SAME),
+            (110, Status.SAME),
+            (111, Status.WORSE),
+        ],
+    )
+    def test_of_a_count(self, now: int, expected: Status) -> None:
+        """A tenth more is the most; as ratios 110 and 91 of 100 are about as far."""
+        band = Band(worse=0.1, why="for this test")
+        assert one_verdict("evaluations", 100, now, band) is expected
+
+    def test_what_is_just_allowed_is_no_loss(self) -> None:
+        """Whatever rounding makes of the band: 100 + p of 100 counts, and 100 - p of a ratio."""
+        for percent in range(1, 100):
+            band = Band(worse=percent / 100, why="for this test")
+            for figure, now, expected in (
+                ("evaluations", 100 + percent, Status.SAME),
+                ("evaluations", 101 + percent, Status.WORSE),
+                ("memory_ratio", 100.0 - percent, Status.SAME),
+                ("memory_ratio", 99.999 - percent, Status.WORSE),
+            ):
+                assert one_verdict(figure, 100.0, now, band) is expected, (percent, figure, now)
+
+    @pytest.mark.parametrize(
+        ("before", "now", "expected"),
+        [(0, 0, Status.SAME), (0, 1, Status.WORSE), (1, 0, Status.BETTER)],
+    )
+    def test_of_a_count_of_nothing(self, before: int, now: int, expected: Status) -> None:
+        assert one_verdict("evaluations", before, now, BANDS["evaluations"]) is expected
+
+    def test_a_change_of_just_the_noise_is_not_judged(self) -> None:
+        """None from none: the noise floor is 0 and the change as well."""
+        assert one_verdict("ratio", 20.0, 20.0, BANDS["ratio"]) is Status.NOT_JUDGED
 
 
 def status(found: Measurement, machine: Machine = HERE, figure: str = "ratio") -> Status:
@@ -360,6 +554,37 @@ class TestJudging:
         assert len(both.root["flow"].machines) == 2
         verdicts = judge_against(both, measured(11), ELSEWHERE)
         assert not any(v.status.red for v in verdicts)
+        assert {v.figure: v.before for v in verdicts}["ratio"] == 20
+
+    def test_its_noise_floor_is_the_highest_of_the_others(self) -> None:
+        third = Machine(cpu="x", host="2" * 8, cores=1)
+        for one, other in ((0.01, 0.3), (0.3, 0.01)):
+            both = updated(
+                baseline_of(measured(noise=one)), [measured(noise=other)], (third, "1" * 40, {})
+            )
+            found = stored_standing(both.root["flow"], ELSEWHERE)
+            assert found.elsewhere
+            assert found.floor == pytest.approx(0.3)
+
+    def test_this_machines_own_level_rules_where_there_is_one(self) -> None:
+        """Whichever of the two is lower, noisier, or came first."""
+        for here, there in ((20.0, 30.0), (30.0, 20.0)):
+            for first, second in ((HERE, ELSEWHERE), (ELSEWHERE, HERE)):
+                levels = {
+                    HERE: measured(here, noise=0.02, memory_ratio=5),
+                    ELSEWHERE: measured(there),
+                }
+                old = baseline_of(levels[first], machine=first)
+                both = updated(old, [levels[second]], (second, "1" * 40, {}))
+                found = stored_standing(both.root["flow"], HERE)
+                assert not found.elsewhere
+                assert (found.figures["ratio"], found.figures["memory_ratio"]) == (here, 5)
+                assert found.floor == pytest.approx(0.02)
+
+    def test_a_machine_measured_again_replaces_its_own_level(self) -> None:
+        new = updated(baseline_of(measured(20)), [measured(30)], (HERE, "1" * 40, {}))
+        (level,) = new.root["flow"].machines.values()
+        assert (level.ratio, level.commit) == (30, "1" * 40)
 
     def test_what_is_on_one_side_only_is_red(self) -> None:
         old, new = Standing({"a": 1.0, "b": 1.0}), Standing({"b": 1.0, "c": 1.0})
@@ -387,7 +612,8 @@ class TestJudging:
             return Run(
                 commit="1" * 40,
                 dirty=False,
-                when="2026",
+                when=datetime(2026, 1, 1, tzinfo=timezone.utc),
+                measured=datetime(2026, 1, 2, tzinfo=timezone.utc),
                 circumstances=at,
                 measurements={m.name: m for m in found},
             )
@@ -400,6 +626,21 @@ class TestJudging:
         assert red(before, run(ELSEWHERE, after)) == set()
         other = measured(name="other")
         assert red(before, run(HERE, other)) == {"flow baseline", "other baseline"}
+
+        # The earlier run's bands rule; the later one's only where the earlier has none.
+        def banded(found: Measurement, **worse: float) -> Measurement:
+            bands = {k: Band(worse=w, why="for this test") for k, w in worse.items()}
+            return found.model_copy(update={"bands": bands})
+
+        narrow = {"ratio": 0.06, "memory_ratio": 0.06, "evaluations": 0}
+        wide = {"ratio": 0.5, "memory_ratio": 0.06, "evaluations": 0}
+        for old, new, expected in (
+            (narrow, wide, {"flow ratio"}),
+            (wide, narrow, set()),
+            ({"evaluations": 0}, narrow, {"flow ratio"}),
+        ):
+            earlier, later = run(HERE, banded(measured(), **old)), banded(measured(15), **new)
+            assert red(earlier, run(HERE, later)) == expected
         assert red(baseline_of(measured()), run(HERE, other)) == {"flow baseline", "other baseline"}
 
     def test_an_updated_baseline_keeps_other_machines(self) -> None:
@@ -606,7 +847,7 @@ class TestTheRepositorysOwn:
 
 
 def content(
-    *found: Measurement, commit: str = "a" * 40, when: str = "2026-01-01"
+    *found: Measurement, commit: str = "a" * 40, when: str = "2026-01-01T12:00:00+01:00"
 ) -> dict[str, Any]:
     """A file as pytest-benchmark writes it, with what concerns us."""
     at = Circumstances(machine=HERE, threads=2, flops=1e11, versions={"torch": "2.13"})
@@ -617,7 +858,7 @@ def content(
             {"name": f"test_speed[{m.name}]", "extra_info": {KEY: m.model_dump(mode="json")}}
             for m in found
         ],
-        "datetime": "2026-02-02",
+        "datetime": "2026-02-02T08:00:00.5+00:00",
         "version": "5.3.1",
     }
 
@@ -639,7 +880,8 @@ class TestFiles:
         run = read_run(saved("run.json", value))
         assert run.measurements == {"flow": measured(), "circuit": measured(name="circuit")}
         assert run.circumstances.machine == HERE
-        assert (run.commit, run.when) == ("a" * 40, "2026-01-01")
+        assert run.commit == "a" * 40
+        assert run.when == datetime(2026, 1, 1, 11, tzinfo=timezone.utc)
 
     def test_a_baseline_is_read_back(self, tmp_path: Path) -> None:
         path = tmp_path / "baseline.json"
@@ -687,6 +929,11 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
     "commit of two lines": _changed("commit_info", "id", to="a\nb"),
     "commit that ends a table's cell": _changed("commit_info", "id", to="a|b"),
     "endless commit": _changed("commit_info", "id", to="a" * 10_000),
+    "no time": _changed("commit_info", "time", to="yesterday"),
+    "time that is seconds": _changed("commit_info", "time", to="1700000000"),
+    "time of another type": _changed("commit_info", "time", to=1700000000),
+    "time that no clock shows": _changed("commit_info", "time", to="2026-02-30T00:00:00Z"),
+    "not measured at any time": _changed("datetime", to=None),
     "no cores": _changed("machine_info", KEY, "machine", "cores", to=0),
     "name that is a path": _changed(*OURS, "name", to="../../etc/passwd"),
     "name that is markup": _changed(*OURS, "name", to="[bold]x[/bold]"),
@@ -765,7 +1012,9 @@ class TestCommand:
         (tmp_path / "runs").mkdir()
         for k, ratio in enumerate((20.0, 21.0, 17.0)):
             value = content(
-                measured(ratio), measured(8, name=f"only-in-{k}"), when=f"2026-01-0{k + 1}"
+                measured(ratio),
+                measured(8, name=f"only-in-{k}"),
+                when=f"2026-01-0{k + 1}T00:00:00Z",
             )
             saved(f"runs/{k}.json", value)
         out = tmp_path / "history.svg"
@@ -778,6 +1027,31 @@ class TestCommand:
         assert_refused(run("bench", "plot", tmp_path / "runs", "--out", out), "exists already")
         result = run("bench", "plot", tmp_path / "runs", "--out", tmp_path / "x.png", "--only", "y")
         assert_refused(result, "no benchmark 'y'", "flow")
+
+    def test_history_is_in_the_order_of_instants(
+        self, run: Any, saved: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        """Not of texts: noon in Tokyo is before noon in Paris, and run2 may be before run10.
+
+        Runs of one commit are in the order they were measured in.
+        """
+        drawn: list[Any] = []
+        monkeypatch.setattr(bench, "history_figure", lambda commits, _: drawn.append(commits))
+        monkeypatch.setattr(bench, "save_figure", lambda *_, **__: None)
+        in_order = {
+            "a": ("2026-03-01T12:00:00+09:00", "2026-04-02T00:00:00Z"),
+            "b": ("2026-03-01T04:00:00Z", "2026-04-01T00:00:00Z"),
+            "c": ("2026-03-01T12:00:00+01:00", "2026-04-03T10:00:00+00:00"),
+            "d": ("2026-03-01T11:00:00+00:00", "2026-04-03T11:30:00+01:00"),
+            "e": ("2026-02-28T23:30:00-12:00", "2026-04-01T00:00:00Z"),
+            "f": ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"),
+        }
+        for number, (commit, (when, measured_at)) in enumerate(in_order.items()):
+            value = content(measured(), commit=commit * 40, when=when)
+            value["datetime"] = measured_at
+            saved(f"run{12 - number}.json", value)
+        assert run("bench", "plot", tmp_path, "--out", tmp_path / "x.png")[0] == 0
+        assert drawn == [[c * 10 for c in in_order]]
 
     @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
     def test_hostile_files_are_refused(

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from ohmbench.cli import kirchhoff_drawing
+from ohmbench.cli import kirchhoff_drawing, kirchhoff_judging
+from ohmbench.cli.common import summary
 from ohmbench.cli.finding import PAPER_NAMES
 from ohmbench.data.densities import DENSITIES
 from ohmbench.files import write_pth
@@ -21,6 +22,7 @@ from ohmbench.kirchhoff.samples import fresh_points
 from ohmbench.kirchhoff.store import checkpoint_arrays, load_kirchhoff, save_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask
 from ohmbench.paper import KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
+from ohmbench.stats import Interval
 from ohmbench.train import checkpoint_path
 from ohmbench.weights import versions
 from tests.unit.circuits import baseline_config, classifier_config, config, regression_config
@@ -90,6 +92,23 @@ def report(run, *arguments):
     status, out, err = run(*arguments, "--json")
     assert (status, err) == (0, "")
     return json.loads(out)
+
+
+class TestIntervals:
+    """In other units than they were found in: value and both ends, each in its place."""
+
+    def test_bits_of_a_pixel(self):
+        """Uniform on the unit cube is 0 nats, and 8 bits for each of 256 levels."""
+        per_bit = 10 * math.log(2)
+        found = kirchhoff_judging._bits_per_pixel(Interval(0.0, -per_bit, 2 * per_bit), 10)
+        assert vars(found) == pytest.approx({"value": 8.0, "low": 7.0, "high": 10.0})
+
+    def test_percent(self):
+        assert kirchhoff_judging._percent(Interval(0.5, 0.25, 0.625)) == Interval(50, 25, 62.5)
+
+    def test_of_a_summary(self):
+        text = summary(1, 3, Interval(1 / 3, 0.0625, 0.75), "images")
+        assert text == "1 of 3 correct, 33.33 % [6.25, 75.00] on images"
 
 
 class TestEvaluate:
@@ -185,6 +204,9 @@ class TestEvaluate:
         assert found["points"] == 3
         bits = (found["nll"] / 784 + math.log(256)) / math.log(2)
         assert found["bits_per_pixel"] == pytest.approx(bits, rel=1e-12)
+        ends = [(nats / 784 + math.log(256)) / math.log(2) for nats in found["nll_95"]]
+        assert found["bits_per_pixel_95"] == pytest.approx(ends, rel=1e-12)
+        assert ends[0] < bits < ends[1]
         out = run("evaluate", path)[1]
         assert "no bounded likelihood" in out
         assert run("sample", path, "-n", 5, "--plot", tmp_path / "g.png")[0] == 0
@@ -602,7 +624,7 @@ class TestBadInput:
         path = tmp_path / "stiff.npz"
         save_kirchhoff(path, model, seed=0, recipe="{}", history=HISTORY)
         name, *options = command
-        assert_refused(run(name, path, *options), "slice 1", "t = ", "simulation.tol")
+        assert_refused(run(name, path, *options), "slice 1", "t = ", "check the parameters")
         assert not (tmp_path / "x.npz").exists()
 
     def test_solver_that_cannot_go_on_in_training(self, run, tmp_path):
@@ -617,8 +639,8 @@ class TestBadInput:
         status, out, err = run("train", path, "--out", tmp_path / "x.npz")
         assert (status, out) == (2, "")
         last = err.splitlines()[-1]
-        assert re.match(r"ohmbench: slice [01]: the solver stopped at t = ", last)
-        assert "simulation.tol" in last
+        assert re.match(r"ohmbench: slice [01]: dopri5 stopped at t = ", last)
+        assert "lower simulation.min_step, or raise the tolerance (simulation.tol" in last
         assert not (tmp_path / "x.npz").exists()
 
     def test_unknown_names(self, run):

@@ -12,12 +12,22 @@ from functools import cache
 import numpy as np
 import pytest
 import scipy.stats
+from scipy.special import log_ndtr, logsumexp
 from sklearn.datasets import make_circles, make_moons, make_swiss_roll
 
-from ohmbench.data.densities import DENSITIES, Density, NoisyCircles, NoisyCurve, RoundMixture
+from ohmbench.data.densities import (
+    DENSITIES,
+    Density,
+    NoisyCircles,
+    NoisyCurve,
+    Pinwheel,
+    RoundMixture,
+    TwoSpirals,
+)
 from ohmbench.data.pinwheel import preimages
 from ohmbench.errors import NonFiniteError, ShapeError
 from ohmbench.stats import Interval
+from tests.unit.interval_checks import assert_rate
 
 every_density = pytest.mark.parametrize("density", DENSITIES.values(), ids=DENSITIES)
 SAMPLES = 50_000
@@ -29,11 +39,14 @@ def drawn(density: Density, n: int = SAMPLES, seed: int = 0) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Grid:
-    """A density on a square grid that holds all of its mass: points (n, 2), log-density (n,)."""
+    """A density on a grid that holds all of its mass: points (n, 2), log-density (n,).
 
-    start: float
+    ``cells`` (2,) counts cells of 5 x 5 points from the corner ``low`` (2,) on.
+    """
+
+    low: np.ndarray
     step: float
-    side: int
+    cells: tuple[int, int]
     points: np.ndarray
     log_p: np.ndarray
 
@@ -42,14 +55,34 @@ class Grid:
         return np.exp(self.log_p) * self.step**2
 
 
+# Seven widths of the noise beyond all curves and centres: what is left out is below 1e-11.
+BOXES = {
+    "twomoon": ((-1.8, -1.3), (2.8, 1.8)),
+    "circle": ((-1.5, -1.5), (1.5, 1.5)),
+    "8gaussians": ((-5.5, -5.5), (5.5, 5.5)),
+    "2spirals": ((-4.2, -4.2), (4.2, 4.2)),
+    "pinwheel": ((-6.2, -6.2), (6.2, 6.2)),
+    "swissroll": ((-4.3, -4.3), (4.3, 4.3)),
+    "gauss": ((-6.0, -4.0), (8.0, 3.0)),
+}
+STEPS = {"twomoon": 0.025, "circle": 0.02}
+
+
 @cache
 def grid(density: Density) -> Grid:
     # Sums of smooth functions over a grid converge like exp(-2 (pi std / step)^2).
-    step = 0.02 if density.name in ("circle", "twomoon") else 0.05
-    far = 2.5 if density.name in ("circle", "twomoon") else 5.0
-    axis = np.arange(-far, far, step) + step / 2
-    points = np.stack(np.meshgrid(axis, axis, indexing="ij"), -1).reshape(-1, 2)
-    return Grid(-far, step, len(axis), points, density.log_density(points))
+    low, high = np.array(BOXES[density.name])
+    step = STEPS.get(density.name, 0.05)
+    cells = tuple(np.ceil((high - low) / (5 * step)).astype(int).tolist())
+    axes = [a + step * (np.arange(5 * n) + 0.5) for a, n in zip(low, cells, strict=True)]
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 2)
+    return Grid(low, step, cells, points, density.log_density(points))
+
+
+def exact_entropy(density: Density) -> float:
+    """The integral of -p ln p, in nats."""
+    g = grid(density)
+    return -float((g.mass * np.where(g.mass > 0, g.log_p, 0)).sum())
 
 
 # ------------------------------------------------------------------------------------------------
@@ -58,13 +91,12 @@ def grid(density: Density) -> Grid:
 
 def judge_integral(density: Density) -> None:
     total = grid(density).mass.sum()
-    assert abs(total - 1) < 1e-3, f"{density.name} integrates to {total}"
+    assert abs(total - 1) < 1e-9, f"{density.name} integrates to {total!r}"
 
 
 def judge_entropy(density: Density, x: np.ndarray) -> None:
     """-ln p averaged over samples against the entropy integral: they differ by KL(sample||p)."""
-    g = grid(density)
-    expected = -float((g.mass * np.where(g.mass > 0, g.log_p, 0)).sum())
+    expected = exact_entropy(density)
     surprise = -density.log_density(x)
     error = 4.5 * surprise.std() / math.sqrt(len(x))
     found = surprise.mean()
@@ -88,12 +120,12 @@ def judge_moments(density: Density, x: np.ndarray) -> None:
 def judge_histogram(density: Density, x: np.ndarray) -> None:
     """Chi-squared test of counts in cells of 5 x 5 grid points; rare cells are taken together."""
     g = grid(density)
-    cells = g.side // 5
-    expected = len(x) * g.mass.reshape(cells, 5, cells, 5).sum((1, 3)).ravel()
-    index = np.floor((x - g.start) / (5 * g.step)).astype(int)
-    inside = ((index >= 0) & (index < cells)).all(1)
-    flat = index[inside, 0] * cells + index[inside, 1]
-    counts = np.bincount(flat, minlength=cells * cells)
+    rows, columns = g.cells
+    expected = len(x) * g.mass.reshape(rows, 5, columns, 5).sum((1, 3)).ravel()
+    index = np.floor((x - g.low) / (5 * g.step)).astype(int)
+    inside = ((index >= 0) & (index < g.cells)).all(1)
+    flat = index[inside, 0] * columns + index[inside, 1]
+    counts = np.bincount(flat, minlength=rows * columns)
     often = expected > 20
     rest, rest_counts = len(x) - expected[often].sum(), len(x) - counts[often].sum()
     expected, counts = np.append(expected[often], rest + 1), np.append(counts[often], rest_counts)
@@ -108,10 +140,10 @@ def judge_convergence(density: Density) -> None:
     """Twice the quadrature's nodes change nothing, at samples and around them."""
     finer = replace(density, nodes=2 * density.nodes)  # type: ignore[call-arg, attr-defined]
     rng = np.random.default_rng(1)
-    x = drawn(density, 2000)
+    x = drawn(density, 1000)
     x = np.concatenate([x, x + 0.3 * rng.standard_normal(x.shape)])
     error = np.abs(density.log_density(x) - finer.log_density(x)).max()
-    assert error < 1e-6, f"{density.name} changes by {error} with twice the nodes"
+    assert error < 1e-9, f"{density.name} changes by {error} with twice the nodes"
 
 
 # ------------------------------------------------------------------------------------------------
@@ -146,6 +178,68 @@ def test_quadrature_has_converged(name: str) -> None:
     judge_convergence(DENSITIES[name])
 
 
+def slow_spiral(x: np.ndarray, panels: int, nodes: int) -> float:
+    """ln p of one point by the definition: both arms, differences of normal distributions."""
+    density = DENSITIES["2spirals"]
+    assert isinstance(density, TwoSpirals)
+    scale, noise = density.scale, density.noise
+    stop, width = 2 * math.pi * density.turns, density.box / scale
+    points, weights = np.polynomial.legendre.leggauss(nodes)
+    half = stop / (2 * panels)
+    t = (half * (2 * np.arange(panels)[:, None] + 1 + points)).ravel()
+    arms = []
+    for sign in (1, -1):
+        log_p = np.log(2 * t / stop**2 * np.tile(half * weights, panels))
+        for k, curve in enumerate((-t * np.cos(t), t * np.sin(t))):
+            # The coordinate lies by low to high above the noise, or by -high to -low below it.
+            high = (sign * x[k] - curve / scale) / noise
+            low = high - width / noise
+            swap = low > 0
+            low, high = np.where(swap, -high, low), np.where(swap, -low, high)
+            a, b = log_ndtr(high), log_ndtr(low)
+            log_p = log_p + a + np.log1p(-np.exp(b - a)) - math.log(width)
+        arms.append(logsumexp(log_p))
+    return float(np.logaddexp(*arms) - math.log(2))
+
+
+def test_the_spirals_are_their_definition() -> None:
+    """At samples and seven widths of the noise beside them, by five times the nodes."""
+    x = drawn(DENSITIES["2spirals"], 12, 4)
+    x = np.concatenate([x, x + 0.5])
+    expected = [slow_spiral(point, 150, 20) for point in x]
+    assert DENSITIES["2spirals"].log_density(x) == pytest.approx(expected, abs=1e-9)
+
+
+def test_terms_that_the_spirals_leave_out_are_below_rounding() -> None:
+    """The same rule with all of its terms: also where no node is near."""
+    x = drawn(DENSITIES["2spirals"], 12, 5)
+    x = np.concatenate([x, x + 0.5, 2 * x, 10 * x])
+    expected = [slow_spiral(point, 640 // 16, 16) for point in x]
+    assert min(expected) < -1000
+    assert DENSITIES["2spirals"].log_density(x) == pytest.approx(expected, rel=1e-12, abs=1e-12)
+
+
+def pinwheel_edge(radial_deviations: float, points: int = 720) -> np.ndarray:
+    """Points all around, at so many radial standard deviations beyond the middle of the blades."""
+    density = DENSITIES["pinwheel"]
+    assert isinstance(density, Pinwheel)
+    radius = density.scale * (1 + radial_deviations * density.radial)
+    angle = 2 * np.pi * np.arange(points) / points
+    return radius * np.stack([np.cos(angle), np.sin(angle)], 1)
+
+
+def test_the_pinwheel_ends_where_it_is_below_1e_30_and_not_before() -> None:
+    density = DENSITIES["pinwheel"]
+    for deviations in (5, 8, 10, 11, 11.99):
+        log_p = density.log_density(pinwheel_edge(deviations))
+        assert np.isfinite(log_p).all(), f"cut off at {deviations} deviations"
+        # The likeliest features that get there are those of a blade's own middle line.
+        bound = -0.5 * deviations**2 - math.log(2 * math.pi * 0.3 * 0.1 * 4)
+        assert log_p.max() < bound + math.log(200), "more than a blade and its neighbours have"
+    assert log_p.max() < math.log(1e-30)
+    assert (density.log_density(pinwheel_edge(12.01)) == -np.inf).all()
+
+
 def test_the_bessel_function_is_the_integral_over_the_angle() -> None:
     closed = DENSITIES["circle"]
     assert isinstance(closed, NoisyCircles)
@@ -154,9 +248,11 @@ def test_the_bessel_function_is_the_integral_over_the_angle() -> None:
         unit = np.stack([np.cos(t), np.sin(t)], 1)
         return np.stack([radius * unit for radius in closed.radii])
 
-    integral = NoisyCurve("circle", circles, 0, 2 * np.pi, closed.noise, nodes=480)
-    x = drawn(closed, 1000) * 1.1
-    assert np.abs(closed.log_density(x) - integral.log_density(x)).max() < 1e-9
+    integral = NoisyCurve("circle", circles, 0, 2 * np.pi, closed.noise, nodes=960)
+    x = drawn(closed, 500)
+    for scale in (1.1, 3):  # noise of the curve's narrowest width, and where it is far away
+        expected = integral.log_density(scale * x)
+        assert closed.log_density(scale * x) == pytest.approx(expected, rel=1e-12, abs=1e-9)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -228,17 +324,21 @@ def test_the_gaussians_entropy_is_exact() -> None:
 
 
 def test_entropies_come_with_honest_intervals() -> None:
-    density = DENSITIES["8gaussians"]
+    density, seeds = DENSITIES["8gaussians"], 1000
     assert density.entropy(1000, 3) == density.entropy(1000, 3)
-    intervals: list[Interval] = [density.entropy(2000, seed) for seed in range(200)]
-    truth = np.mean([i.value for i in intervals])
+    intervals: list[Interval] = [density.entropy(300, seed) for seed in range(seeds)]
+    truth = exact_entropy(density)
     covered = sum(i.low <= truth <= i.high for i in intervals)
-    # 95 % of 200, within 4 standard deviations of a binomial distribution.
-    assert 177 <= covered <= 200
-    half_widths = [(i.high - i.low) / 2 for i in intervals]
-    assert np.mean(half_widths) == pytest.approx(
-        1.96 * np.std([i.value for i in intervals]), rel=0.2
-    )
+    assert_rate(covered, seeds, 0.95, "entropies")
+
+
+@every_density
+def test_entropies_are_those_of_the_densities(density: Density) -> None:
+    """Within two and a half of its 95 % intervals' half-widths, which is one in a million."""
+    found = density.entropy(4000, 11)
+    truth, half = exact_entropy(density), (found.high - found.low) / 2
+    assert abs(found.value - truth) <= 2.5 * half + 1e-8
+    assert half < 0.05
 
 
 # ------------------------------------------------------------------------------------------------
@@ -262,7 +362,10 @@ def test_log_densities_do_not_depend_on_their_company(density: Density) -> None:
     assert (whole.shape, whole.dtype) == ((3000,), np.float64)
     parts = [density.log_density(x[a : a + 700]) for a in range(0, 3000, 700)]
     assert np.concatenate(parts) == pytest.approx(whole, abs=1e-10)
-    assert density.log_density(np.empty((0, 2))).shape == (0,)
+    for n in (0, 1, 1023, 1024, 1025, 2047, 2048, 2049):  # about whole parts of 1024
+        found = density.log_density(x[:n])
+        assert found.shape == (n,)
+        assert found == pytest.approx(whole[:n], abs=1e-10)
 
 
 @every_density

@@ -13,6 +13,7 @@ from ohmbench.digital.published import (
     infer_published,
     wrap,
 )
+from ohmbench.errors import DtypeError, ShapeError
 from tests.unit.asserts import assert_same_integers
 from tests.unit.golden_checks import CHECKS, EXAMPLES
 from tests.unit.int8_networks import INT32, int8_networks, zeros
@@ -67,6 +68,14 @@ def test_the_checks_of_the_golden_model_see_it(faults):
         except AssertionError:
             failed.append(name)
     assert len(failed) >= 2
+
+
+def test_what_are_no_images():
+    network = zeros(2, 2, 2)
+    with pytest.raises(DtypeError):
+        infer_published(network, np.zeros((1, 2)))
+    with pytest.raises(ShapeError):
+        infer_published(network, np.zeros((1, 3), np.uint8))
 
 
 @given(x=st.integers(-(2**62), 2**62), bits=st.integers(1, 63))

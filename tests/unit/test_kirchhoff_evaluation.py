@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from ohmbench.data.energies import ENERGIES, PUBLISHED
+from ohmbench.data.energies import ENERGIES, PUBLISHED, Energy
 from ohmbench.kirchhoff.evaluation import (
     JUDGE_TOL,
     Samples,
@@ -24,6 +24,7 @@ from ohmbench.kirchhoff.evaluation import (
 )
 from ohmbench.kirchhoff.flows import pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver, SolverError
+from ohmbench.stats import mean_interval, proportion_interval
 from tests.unit import evaluation_checks as checks
 from tests.unit.circuits import MadeFlow, as_dtype, random_circuit, rc
 from tests.unit.kirchhoff_checks import assert_close
@@ -59,6 +60,89 @@ def test_bootstrap_is_that_of_its_seed() -> None:
     assert one.ess.value == other.ess.value
     assert one.ess != other.ess
     assert one.ess.low < one.ess.value < one.ess.high
+
+
+# ------------------------------------------------------------------------------------------------
+# Intervals: of what, and of which level
+
+
+def test_every_interval_is_that_of_its_samples() -> None:
+    """Students of the per-sample values in plain floats, Wilson's of the counts."""
+    rng = np.random.default_rng(2)
+    log_q, log_p = rng.normal(-3, 1, 40), rng.normal(-2, 1, 40)
+    x = torch.from_numpy(rng.normal(0, 1, (40, 2)))
+    found = Samples(x, x, torch.from_numpy(log_q), (4,))
+    fit = judge_density(found, log_p)
+    assert fit.nll == mean_interval([-q for q in log_q])
+    assert fit.gap == mean_interval([p - q for p, q in zip(log_p, log_q, strict=True)])
+
+    energy, published = ENERGIES["potential2"], PUBLISHED["potential2"]
+    u, as_published = energy(x).tolist(), published(x).tolist()
+    matching = judge_matching(found, energy, published)
+    log_z = energy.log_normaliser()
+    for interval, values in (
+        (matching.kl, [q + e + log_z for q, e in zip(log_q, u, strict=True)]),
+        (matching.objective, [q + e for q, e in zip(log_q, u, strict=True)]),
+        (matching.published_objective, [q + e for q, e in zip(log_q, as_published, strict=True)]),
+    ):
+        expected = mean_interval(values)
+        assert vars(interval) == pytest.approx(vars(expected), rel=1e-12)
+
+    y, predicted = rng.random(40), rng.random(40)
+    regression = judge_regression(torch.from_numpy(predicted)[:, None], torch.from_numpy(y))
+    errors = [(a - b) ** 2 for a, b in zip(predicted, y, strict=True)]
+    assert vars(regression.mse) == pytest.approx(vars(mean_interval(errors)), rel=1e-12)
+
+    logits, labels = torch.from_numpy(rng.normal(0, 1, (40, 10))), torch.arange(40) % 10
+    judged = judge_classification(logits, labels)
+    places = [int((row > row[label]).sum()) for row, label in zip(logits, labels, strict=True)]
+    assert judged.accuracy == proportion_interval(sum(k == 0 for k in places), 40)
+    assert judged.top5 == proportion_interval(sum(k < 5 for k in places), 40)
+    losses = [float(row.logsumexp(0) - row[k]) for row, k in zip(logits, labels, strict=True)]
+    assert vars(judged.loss) == pytest.approx(vars(mean_interval(losses)), rel=1e-9)
+
+
+FLAT = Energy("flat", lambda z1, z2: 0 * z1, lambda: 0.0)
+_WEIGHTS = np.sort(np.random.default_rng(5).lognormal(0, 1, 30))[::-1]
+# The largest weights stand at both ends: none of the samples may be left out.
+WEIGHTS = np.concatenate([_WEIGHTS[::2], _WEIGHTS[1::2][::-1]])
+
+
+def resampled_ess(draws: int, size: int, seed: int) -> np.ndarray:
+    """Effective sample sizes of ``size`` weights drawn with replacement, sorted (draws,)."""
+    times = np.random.default_rng(seed).multinomial(size, np.full(30, 1 / 30), draws)
+    return np.sort((times @ WEIGHTS) ** 2 / (size * (times @ WEIGHTS**2)))
+
+
+def tails(reference: np.ndarray, seeds: int = 24) -> tuple[float, float]:
+    """What part of ``reference`` lies below and above the judged interval, mean over seeds."""
+    x, log_q = torch.zeros(30, 2), torch.from_numpy(-np.log(WEIGHTS))
+    below = above = 0.0
+    for seed in range(seeds):
+        found = judge_matching(Samples(x, x, log_q, (4,)), FLAT, FLAT, seed=seed).ess
+        below += np.searchsorted(reference, found.low) / len(reference)
+        above += 1 - np.searchsorted(reference, found.high) / len(reference)
+    return below / seeds, above / seeds
+
+
+# The 2.5 % point of 400 draws is between the 10th and the 11th: it leaves 10.975 / 401 below, give
+# or take 0.81 % (a beta distribution), of which 24 seeds leave 0.17 %.
+EXPECTED_TAIL, ALLOWED = 10.975 / 401, 5 * 0.0081 / math.sqrt(24)
+
+
+def test_the_interval_of_a_sample_size_holds_95_percent_of_the_bootstrap() -> None:
+    for tail in tails(resampled_ess(30_000, 30, 0)):
+        assert tail == pytest.approx(EXPECTED_TAIL, abs=ALLOWED)
+
+
+def test_an_interval_of_half_the_draws_would_be_noticed() -> None:
+    below, above = tails(resampled_ess(30_000, 15, 0), seeds=6)
+    assert min(below, above) > EXPECTED_TAIL + 2 * ALLOWED
+
+
+@pytest.mark.parametrize("level", [0.90, 0.99])
+def test_another_level_would_be_noticed(level) -> None:
+    assert abs((1 - level) / 2 - EXPECTED_TAIL) > 2 * ALLOWED
 
 
 # ------------------------------------------------------------------------------------------------
@@ -161,3 +245,10 @@ def test_regression_of_one_column() -> None:
     found = judge_regression(y[:, None] + 0.1, y)
     assert found.mse.value == pytest.approx(0.01, rel=1e-5)
     assert found.samples == 3
+
+
+def test_targets_without_variance_have_no_r2() -> None:
+    found = judge_regression(torch.tensor([[0.1], [0.3]]), torch.tensor([0.2, 0.2]))
+    assert found.mse.value == pytest.approx(0.01)
+    assert math.isnan(found.r2)
+    assert fields(found)["r2"] is None

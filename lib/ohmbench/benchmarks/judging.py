@@ -32,6 +32,9 @@ other then lose many times what others had."""
 UNKNOWN = 99.0
 """The noise floor of a busy machine: higher than any change."""
 
+_ROUNDING = 1e-15
+"""Of the logarithms: a change of exactly what a band allows is within it."""
+
 UPDATE = "pytest tests/bench --update-baseline stores it"
 
 
@@ -138,13 +141,13 @@ def _compared(
         busy = "other processes had too much of the cores"
         below = f"below the noise floor of {100 * floor:.1f} %"
         line = f"{step}: not judged, {busy if floor >= UNKNOWN else below}"
-    elif gain < -limit:
+    elif gain < -limit - _ROUNDING:
         status = Status.WORSE
         line = (
             f"{step}: worse by more than the {100 * allowed:g} % it may be{place} ({band.why}); "
             f"where that is meant, {UPDATE}"
         )
-    elif gain > limit and not place:
+    elif gain > limit + _ROUNDING and not place:
         status, line = Status.BETTER, f"{step}: better; {UPDATE}"
     else:
         status, line = Status.SAME, f"{step}: within {100 * allowed:g} %{place}"

@@ -76,6 +76,7 @@ def sample(
     figure = None
     if plot is not None:
         figure = kirchhoff_drawing.sample_figure(f"{one_line(name)}, seed {seed}", data, found)
+    found = data.source.in_own_unit(found)
     if as_json:
         print_json(
             {

@@ -6,6 +6,7 @@ from typing import Literal, TypeAlias, get_args
 
 from ohmbench.errors import OperandError
 from ohmbench.kernels.choice import check_path, plain_preferred, refuse_followed
+from ohmbench.kernels.compiling import require_compiler
 from ohmbench.kernels.dense_circuit import DENSE_LIMIT, DenseRightHandSide
 from ohmbench.kernels.fused_circuit import FusedRightHandSide
 from ohmbench.kirchhoff.circuit import Circuit, PlainRightHandSide, RightHandSide
@@ -35,6 +36,7 @@ def right_hand_side(circuit: Circuit, path: Path = "auto") -> RightHandSide:
         return PlainRightHandSide(circuit)
     if path == "dense":
         return DenseRightHandSide(circuit)
+    require_compiler()
     if not fused:
         raise OperandError(
             f"the fused path takes float32 circuits of piecewise linear devices or tanh, not "

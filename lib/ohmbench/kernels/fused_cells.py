@@ -38,7 +38,7 @@ from ohmbench.floatgate.synapse import (
     SubthresholdCell,
     WTACell,
 )
-from ohmbench.kernels import cell_pass
+from ohmbench.kernels import cell_pass, compiling
 from ohmbench.kernels.parallel import in_parts, part_bounds
 from ohmbench.transforms import array, followed, many_gradients
 
@@ -104,9 +104,10 @@ def row_error(cell: Cell, dtype: torch.dtype, inputs: int) -> float:
 
 def supports(cell: Cell, v: Tensor, w: Tensor) -> bool:
     """Whether this path exists for the cell, and for operands of this type and place."""
-    # Equal in every constant: the bounds were derived for these.
     return (
-        cell in (EKV, SUBTHRESHOLD, WTA_CELL)
+        compiling.COMPILER_ON
+        # Equal in every constant: the bounds were derived for these.
+        and cell in (EKV, SUBTHRESHOLD, WTA_CELL)
         and v.device.type == w.device.type == "cpu"
         and v.dtype == w.dtype
         and v.dtype in _POLYNOMIALS

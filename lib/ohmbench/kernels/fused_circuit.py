@@ -18,6 +18,7 @@ import numpy as np
 import torch
 
 from ohmbench.errors import DtypeError, ShapeError
+from ohmbench.kernels import compiling
 from ohmbench.kernels.choice import refuse_followed
 from ohmbench.kernels.edge_pass import KINDS, differentiate_rows, evaluate_rows
 from ohmbench.kernels.edge_plan import Plan, table_of
@@ -26,6 +27,7 @@ from ohmbench.kernels.fused_slices import (
     solve_dopri5,
     solve_rk4,
     take,
+    unwarned,
 )
 from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
 from ohmbench.kernels.lanes import LANES
@@ -38,6 +40,7 @@ class _Evaluation(torch.autograd.Function):
     """``net`` (n_free, batch) and ``div`` (batch,) of ``table`` and ``v``."""
 
     @staticmethod
+    @unwarned()
     def forward(
         ctx: Any, plan: Plan, table: torch.Tensor, v: torch.Tensor, with_div: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -52,6 +55,7 @@ class _Evaluation(torch.autograd.Function):
         return samples_of(net, batch), numbers_of(div, batch) if with_div else v.new_empty(0)
 
     @staticmethod
+    @unwarned()
     def backward(ctx: Any, of_net: torch.Tensor, of_div: torch.Tensor) -> Any:
         refuse_others(of_net, of_div)
         table, v = ctx.saved_tensors
@@ -86,7 +90,8 @@ class FusedRightHandSide:
     def takes(circuit: Circuit) -> bool:
         """Whether this path exists for the circuit: its activation, float32, on the CPU."""
         return (
-            circuit.device.activation.name in KINDS
+            compiling.COMPILER_ON
+            and circuit.device.activation.name in KINDS
             and circuit.param.dtype == torch.float32
             and circuit.param.device.type == "cpu"
         )

@@ -7,8 +7,8 @@ were taken, which are stored as the voltages they began with.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -22,7 +22,7 @@ from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, sa
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kernels.parallel import PARTS
 from ohmbench.kirchhoff.runge_kutta import TABLEAUX, Tableau
-from ohmbench.kirchhoff.step_control import StepControl
+from ohmbench.kirchhoff.step_control import StepControl, error_norm
 from ohmbench.transforms import followed, many_gradients
 
 
@@ -82,10 +82,19 @@ def refuse_others(*of: torch.Tensor) -> None:
         )
 
 
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Let what leaves float32 become infinite without a warning, as it does in the compiled loops
+    and in torch: the solver looks for it where a step or a slice ends."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        yield
+
+
 class _Slice(torch.autograd.Function):
     """End voltages (n_free, batch) and the integral of the divergence (batch,) by ``solve``."""
 
     @staticmethod
+    @unwarned()
     def forward(
         ctx: Any,
         plan: Plan,
@@ -104,6 +113,7 @@ class _Slice(torch.autograd.Function):
         return samples_of(way.path[-1], start.batch), div
 
     @staticmethod
+    @unwarned()
     def backward(ctx: Any, of_end: torch.Tensor, of_div: torch.Tensor) -> Any:
         refuse_others(of_end, of_div)
         (table,) = ctx.saved_tensors
@@ -183,24 +193,21 @@ class _Steps:
         )
         return state
 
-    def _norm(self, v: Floats, integral: Floats) -> float:
-        """Root of the mean square over nodes and samples; the integrals' where that is larger."""
-        batch = self._start.batch
-        found = [
-            samples_of(v, batch),
-            *([numbers_of(integral, batch)] if self._start.with_div else []),
-        ]
-        return max(float(x.square().mean().sqrt()) for x in found)
-
     def choose_first(self, state: _State, control: StepControl) -> None:
         """The first step, by one more evaluation."""
-        scale = self._tol + self._tol * np.abs(state.v)
-        size = self._norm(state.v / scale, state.integral)
-        steep = self._norm(state.slope / scale, state.div / self._tol)
-        trial = control.trial(size, steep)
+        start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol)
+        scales = tol + tol * samples_of(state.v, batch).abs(), tol
+
+        def norm(of_v: Floats, of_div: Floats) -> float:
+            parts = [samples_of(of_v, batch), numbers_of(of_div, batch)]
+            given = len(parts) if start.with_div else 1
+            return float(error_norm(parts[:given], scales[:given]))
+
+        steep = norm(state.slope, state.div)
+        trial = control.trial(norm(state.v, state.integral), steep)
         there = self.evaluated(state.v + np.float32(control.sign * trial) * state.slope)
-        change = (there.slope - state.slope) / scale, (there.div - state.div) / self._tol
-        control.choose_first(trial, steep, self._norm(*change))
+        change = norm(there.slope - state.slope, there.div - state.div)
+        control.choose_first(trial, steep, change)
 
     def attempt(self, state: _State, h: float) -> tuple[_State, float]:
         """The end of a step of ``h`` seconds, and its error over what is tolerated."""
@@ -214,7 +221,8 @@ class _Steps:
             ),
         )
         of_v, of_integral = squares.sum(0) / max(1, start.batch)
-        return end, math.sqrt(max(of_v / len(start.v), of_integral))
+        # The larger; what is not a number is neither.
+        return end, float(np.sqrt(np.max([of_v / len(start.v), of_integral])))
 
 
 def solve_dopri5(start: Start, control: StepControl) -> Way:

@@ -7,6 +7,7 @@ differential equation, and a coarse solver can be fooled by its own training. Ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -157,7 +158,8 @@ def judge_matching(found: Samples, energy: Energy, published: Energy, *, seed: i
 class Regression:
     """Errors on held-out samples; targets scaled to [0, 1] as in training.
 
-    ``mse`` is their mean square, ``r2`` the share of the held-out targets' variance explained.
+    ``mse`` is their mean square, ``r2`` the share of the held-out targets' variance explained; NaN
+    where they have none.
     """
 
     samples: int
@@ -185,11 +187,9 @@ def outputs(
 def judge_regression(predicted: torch.Tensor, y: torch.Tensor) -> Regression:
     """Of outputs (n, 1) and targets (n,)."""
     errors = ((predicted[:, 0].double() - y.double()) ** 2).numpy()
-    return Regression(
-        len(errors),
-        mean_interval(errors.tolist()),
-        1 - float(errors.mean() / y.double().var(correction=0)),
-    )
+    variance = float(y.double().var(correction=0))
+    r2 = 1 - float(errors.mean()) / variance if variance > 0 else math.nan
+    return Regression(len(errors), mean_interval(errors.tolist()), r2)
 
 
 @dataclass(frozen=True)
@@ -227,13 +227,15 @@ def judge_classification(logits: torch.Tensor, labels: torch.Tensor) -> Classifi
 
 
 def fields(found: Any) -> dict[str, Any]:
-    """A judgement as JSON values: intervals become [value, low, high]."""
+    """A judgement as JSON values: intervals become [value, low, high], NaN becomes None."""
     plain: dict[str, Any] = {}
     for name, value in vars(found).items():
         if isinstance(value, Interval):
             plain[name], plain[f"{name}_95"] = value.value, [value.low, value.high]
         elif isinstance(value, np.ndarray):
             plain[name] = value.tolist()
+        elif isinstance(value, float) and math.isnan(value):
+            plain[name] = None
         else:
             plain[name] = value
     return plain

@@ -12,7 +12,6 @@ from ohmbench.kernels.circuits import Path, right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
 from ohmbench.kirchhoff.configuration import Config, Simulation
 from ohmbench.kirchhoff.devices import Device, device
-from ohmbench.kirchhoff.experiments import INPUTS
 from ohmbench.kirchhoff.simulation import Result, Solver, durations, integrate
 from ohmbench.kirchhoff.topologies import Topology, topology
 
@@ -102,7 +101,7 @@ class KirchhoffNet(torch.nn.Module):
         self.slices = torch.nn.ModuleList(circuits)
         self.durations = durations(config.simulation.t_end)
         self.n_free = network.n_free
-        self.dimension = INPUTS[config.test_bench]
+        self.dimension = config.inputs
         encoder, projector = network.encoder, network.projector
         self.encoder = (
             linear(encoder.inputs, encoder.outputs, generator) if encoder.kind == "mlp" else None

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 from ohmbench.errors import OperandError
-from ohmbench.kirchhoff.step_control import StepControl
+from ohmbench.kirchhoff.step_control import StepControl, error_norm
 from ohmbench.transforms import batched, numbers
 
 State: TypeAlias = tuple[torch.Tensor, ...]
@@ -100,20 +100,14 @@ def _seen(state: State) -> State:
     return tuple(map(numbers, state))
 
 
-def _norm(parts: Sequence[torch.Tensor], scales: Sequence[torch.Tensor]) -> float:
-    """Root of the mean square of each part over its scale; the larger one."""
-    found = [float((x / s).square().mean().sqrt()) for x, s in zip(parts, scales, strict=True)]
-    return math.nan if any(map(math.isnan, found)) else max(found)
-
-
 def _choose_first(f: Slope, t: float, state: State, slope: State, control: StepControl) -> None:
     scales = [control.tol + control.tol * x.abs() for x in _seen(state)]
-    steep = _norm(_seen(slope), scales)
-    trial = control.trial(_norm(_seen(state), scales), steep)
+    steep = float(error_norm(_seen(slope), scales))
+    trial = control.trial(float(error_norm(_seen(state), scales)), steep)
     h = control.sign * trial
     there = f(t + h, _moved(state, h, (1.0,), [slope]))
     change = [b - a for a, b in zip(_seen(slope), _seen(there), strict=True)]
-    control.choose_first(trial, steep, _norm(change, scales))
+    control.choose_first(trial, steep, float(error_norm(change, scales)))
 
 
 def adapt_steps(f: Slope, t: float, state: State, control: StepControl) -> State:
@@ -133,6 +127,6 @@ def adapt_steps(f: Slope, t: float, state: State, control: StepControl) -> State
             control.tol + control.tol * torch.maximum(a.abs(), b.abs())
             for a, b in zip(before, _seen(end), strict=True)
         ]
-        if control.judge(_norm(error, scales)):
+        if control.judge(float(error_norm(error, scales))):
             state, t, first = end, t + h, slopes[-1]
     return state

@@ -14,7 +14,7 @@ from torchdiffeq import odeint, odeint_adjoint
 from ohmbench.errors import OhmbenchError, OperandError
 from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
 from ohmbench.kirchhoff.runge_kutta import TABLEAUX, State, adapt_steps, take_steps
-from ohmbench.kirchhoff.step_control import StepControl, Watch
+from ohmbench.kirchhoff.step_control import CHECK, StepControl, Watch, error_norm
 from ohmbench.transforms import followed, numbers, outside_graph
 
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
@@ -35,9 +35,11 @@ class Solver:
     """How to integrate: a method of ``ADAPTIVE`` or ``FIXED_STEP`` and its options, in seconds.
 
     ``tol`` is relative and absolute tolerance (V) of an adaptive method; ``first_step`` None lets
-    it choose; it fails where it would need steps below ``min_step``. A fixed-step method takes
-    steps of ``step_size``. ``adjoint`` integrates gradients backwards instead of storing the way
-    forward; a ``Stepper`` stores its steps alone and goes back through these in any case.
+    it choose; it fails where its tolerance needs steps below ``min_step``. A fixed-step method
+    takes steps of ``step_size``. ``adjoint`` integrates gradients backwards instead of storing the
+    way forward; a ``Stepper`` stores its steps alone and goes back through these in any case.
+
+    Raises OperandError for another method, and for a tolerance or a step that is none.
     """
 
     method: str = "dopri5"
@@ -52,6 +54,18 @@ class Solver:
             raise OperandError(
                 f"no method {self.method!r}; there are {', '.join((*ADAPTIVE, *FIXED_STEP))}"
             )
+        for name in ("tol", "first_step", "step_size"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise OperandError(f"{name} {value:g}: should be positive and finite")
+        if not 0 <= self.min_step < math.inf:
+            raise OperandError(f"min_step {self.min_step:g}: should not be negative, and finite")
+
+    @property
+    def steps(self) -> str:
+        """Method and step of a fixed-step method in words; empty for an adaptive one."""
+        adaptive = self.method in ADAPTIVE
+        return "" if adaptive else f"{self.method} with steps of {self.step_size:g} s"
 
     def tightened(self, tol: float) -> Solver:
         """An adaptive solver at ``tol`` or, where that is tighter already, this one."""
@@ -59,15 +73,17 @@ class Solver:
             return self
         return replace(self, method="dopri5", tol=tol, first_step=None, min_step=0.0)
 
-    def _options(self, times: torch.Tensor) -> dict[str, Any]:
+    def _options(self, times: torch.Tensor, ends: torch.Tensor) -> dict[str, Any]:
+        """torchdiffeq's options for ``times``; a step is to end at each of ``ends``."""
         if self.method in FIXED_STEP:
             grid = {"grid_constructor": lambda f, y, t: _nodes(t[0], t[-1], self.step_size)}
             # A straight line between nodes would be of second order, whatever the method's.
             return {**grid, "interp": "cubic"} if len(times) > 2 else grid
         first = {} if self.first_step is None else {"first_step": self.first_step}
-        # A last step that ends with the slice: a longer one is interpolated back, with errors of
-        # thousands of tolerances. Both ends, as the adjoint goes the other way.
-        return {"min_step": self.min_step, "step_t": times[[0, -1]], **first}
+        # Either sign: torchdiffeq makes negative times of time that runs backwards, twice on the
+        # adjoint's way.
+        step_t = torch.cat([ends, -ends]).unique()
+        return {"min_step": self.min_step, "step_t": step_t, **first}
 
 
 class Result(NamedTuple):
@@ -98,29 +114,36 @@ class _Field(torch.nn.Module):
 
 
 class _WatchedField(_Field):
-    """Watched before every step, also on its way back through the adjoint."""
+    """Watched at every step, also on its way back through the adjoint."""
 
     def __init__(self, f: Callable[[torch.Tensor, Any], Any], watch: Watch) -> None:
         super().__init__(f)
         self._watch = watch
+        self._ratio = math.nan
+
+    def norm(self, x: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """torchdiffeq's own, which it asks for each step's error over what is tolerated."""
+        found = error_norm(x if isinstance(x, tuple) else (x,))
+        self._ratio = float(found.detach())
+        return found
 
     def callback_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
         parts = state if isinstance(state, tuple) else (state,)
         finite = all(bool(torch.isfinite(x).all()) for x in parts)
         self._watch.look(float(t.detach()), float(dt.detach()), finite)
 
+    def callback_accept_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
+        # torchdiffeq accepts every step of ``min_step`` or less, whatever its error.
+        self._watch.counts(float(t.detach()), float(dt.detach()), self._ratio)
+
     callback_step_adjoint = callback_step
+    callback_accept_step_adjoint = callback_accept_step
 
 
-def _refused(what: str, k: int, time: float, reason: str, solver: Solver) -> SolverError:
-    return SolverError(
-        f"slice {k}: {what} at t = {time:.4g} s ({reason}); {solver.method} cannot reach its "
-        f"tolerance of {solver.tol:g} there: loosen simulation.tol, or check the parameters"
+def _stopped(k: int, solver: Solver) -> Callable[[float, str, str], SolverError]:
+    return lambda time, reason, remedy: SolverError(
+        f"slice {k}: {solver.method} stopped at t = {time:.4g} s: {reason}; {remedy}"
     )
-
-
-def _stopped(k: int, solver: Solver) -> Callable[[float, str], SolverError]:
-    return lambda time, reason: _refused("the solver stopped", k, time, reason, solver)
 
 
 def _odeint(
@@ -138,13 +161,15 @@ def _odeint(
         def f(t: torch.Tensor, state: Any) -> Any:
             return rhs.derivative(t, state)
 
-    adaptive = solver.method in ADAPTIVE
+    # The last step ends with the slice: a longer one is interpolated back, with errors of thousands
+    # of tolerances. The adjoint goes back from each of the times to the one before.
+    there, back = (solver._options(times, ends) for ends in (times[[0, -1]], times))
     field: _Field = _Field(f)
-    if adaptive:
-        field = _WatchedField(f, Watch(solver.min_step, _stopped(k, solver)))
-    common: dict[str, Any] = {"method": solver.method, "options": solver._options(times)}
-    if adaptive:
+    common: dict[str, Any] = {"method": solver.method, "options": there}
+    if solver.method in ADAPTIVE:
+        field = watched = _WatchedField(f, Watch(solver.tol, solver.min_step, _stopped(k, solver)))
         common |= {"rtol": solver.tol, "atol": solver.tol}
+        there["norm"] = back["norm"] = watched.norm
     gradients = torch.is_grad_enabled() and any(x.requires_grad for x in rhs.tensors)
     if solver.adjoint and gradients:
         found = odeint_adjoint(
@@ -152,6 +177,7 @@ def _odeint(
             state,
             times,
             adjoint_params=tuple(x for x in rhs.tensors if x.requires_grad),
+            adjoint_options=back,
             **common,
         )
     else:
@@ -246,12 +272,23 @@ def _transformable(
     return state[0], state[1] if divergence else None, evaluations
 
 
-def _finite(v: torch.Tensor, k: int, solver: Solver, end: float) -> None:
-    # A fixed-step method knows no error: a circuit that ran away shows only here.
+def _check_finite(
+    k: int, time: float, v: torch.Tensor, delta: torch.Tensor | None, steps: str
+) -> None:
+    """Raise SolverError where what slice ``k`` ends with is not finite.
+
+    Fixed ``steps`` ("rk4 with steps of 0.1 s", or "") have no error estimate: a circuit that ran
+    away shows only here.
+    """
     if torch.compiler.is_compiling():  # it has no values
         return
-    if not bool(torch.isfinite(numbers(v)).all()):
-        raise _refused("voltages are no numbers", k, end, "the circuit diverges", solver)
+    for what, x in (("voltages", v), ("log-densities", delta)):
+        if x is not None and not bool(torch.isfinite(numbers(x)).all()):
+            cause = f"{steps} diverges" if steps else "the circuit diverges"
+            shorten = "shorten the steps (simulation.step_size), or " if steps else ""
+            raise SolverError(
+                f"slice {k}: {what} are not finite at t = {time:.4g} s: {cause}; {shorten}{CHECK}"
+            )
 
 
 @outside_graph
@@ -296,25 +333,21 @@ def integrate(
         if following:
             v, change, nfe[k] = _transformable(rhs, v, end, k, solver, divergence, reverse)
             delta = delta + change if delta is not None and change is not None else None
-            _finite(v, k, solver, end)
+            _check_finite(k, float(times[-1]), v, delta, solver.steps)
             continue
         if solver.method in STEPPED and not points and isinstance(rhs, Stepper):
             end_v, change, nfe[k] = _stepped(rhs, start, end, k, solver, divergence, reverse)
-            v = end_v.t()
-            delta = delta + change if delta is not None else None
-            _finite(v, k, solver, end)
-            continue
-        state: Any = (start, torch.zeros_like(v[:, 0])) if divergence else start
-        found, nfe[k] = _odeint(rhs, state, times, k, solver, divergence)
-        voltages = found[0] if divergence else found
-        _finite(voltages[-1], k, solver, end)
-        if rhs.node_major:
-            voltages = voltages.transpose(1, 2)
-        v = voltages[-1]
-        if delta is not None:
-            delta = delta + found[1][-1]
+            voltages = end_v[None]
+        else:
+            state: Any = (start, torch.zeros_like(v[:, 0])) if divergence else start
+            found, nfe[k] = _odeint(rhs, state, times, k, solver, divergence)
+            voltages = found[0] if divergence else found
+            change = found[1][-1] if divergence else voltages.new_zeros(0)
+        v = voltages[-1].t() if rhs.node_major else voltages[-1]
+        delta = delta + change if delta is not None else None
+        _check_finite(k, float(times[-1]), v, delta, solver.steps)
         if path is not None:
-            path.append(voltages[1:])
+            path.append(voltages[1:].transpose(1, 2) if rhs.node_major else voltages[1:])
     whole = torch.cat(path) if path is not None else None
     return Result(v, delta, tuple(nfe), whole)
 
@@ -350,7 +383,7 @@ def integrate_noisy(
                 x = x + noise * dt**0.5 * (kick.t() if rhs.node_major else kick)
         nfe[k] = steps
         v = x.t() if rhs.node_major else x
-        _finite(v, k, Solver("euler"), end)
+        _check_finite(k, end, v, None, f"Euler-Maruyama with steps of {dt:g} s")
     return Result(v, None, tuple(nfe))
 
 

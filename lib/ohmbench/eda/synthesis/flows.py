@@ -79,7 +79,7 @@ def synthesise(
         run, folder = FLOWS[flow](made, seed)
         if stimulus is None:
             return run, folder, None
-        run, simulated = with_simulated_power(run, folder, stimulus, clocks.interval)
+        run, simulated = with_simulated_power(run, folder, stimulus, clocks)
         return run, folder, simulated
 
     found = _all(one, seeds, jobs)
