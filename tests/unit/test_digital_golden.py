@@ -215,6 +215,8 @@ class TestEvaluation:
         network, images = random_int8(2, (6, 8, 3), images=5)
         with pytest.raises(ShapeError, match="labels"):
             evaluate_int8(network, images, np.zeros(4, np.int64))
+        with pytest.raises(RangeError, match="no images to evaluate"):
+            evaluate_int8(network, images[:0], np.zeros(0, np.int64))
         for label in (3, -1):
             for labels in (np.full(5, label), np.array([0, 1, label, 2, 1])):
                 with pytest.raises(RangeError, match="labels run"):
