@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ohmbench.eda.dependencies import of_compiler, of_icarus, of_verilator
+from ohmbench.eda.dependencies import of_compiler, of_icarus, of_verilator, of_yosys
 from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.tools import ToolError, require
 from tests.unit.hostile_environment import ODD
@@ -31,9 +31,9 @@ def test_a_rule_of_yosys(tmp_path: Path) -> None:
     """It may lead to several files, or none, and names a file by a relative path."""
     rules = tmp_path / "rules.d"
     for targets in ("a.json b.json", ""):
-        rules.write_text(f"{targets}: script.ys ../x\\ y.hex /abs.v\n")
+        rules.write_text(f"{targets}: script.ys ../x\\ y.hex /abs.v /share/a.v /tmp/a.aig\n")
         expected = [tmp_path / "script.ys", tmp_path.parent / "x y.hex", Path("/abs.v")]
-        assert of_compiler(rules) == expected
+        assert of_yosys(rules) == expected
 
 
 def test_what_verilator_read(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_what_icarus_read(tmp_path: Path) -> None:
 
 
 def test_a_tool_that_said_nothing_is_an_error(tmp_path: Path) -> None:
-    for read in (of_compiler, of_icarus, of_verilator):
+    for read in (of_compiler, of_icarus, of_verilator, of_yosys):
         with pytest.raises(ToolError, match="the files that were read are unknown"):
             read(tmp_path / "none")
     (tmp_path / "empty").touch()
