@@ -1,7 +1,8 @@
 """Every listed mutant of the library is killed by a test or argued; the tool that says so works.
 
 ``mutants/lists`` belongs to the text of each function as it is; ``python -m tests.unit.mutants``
-brings it along. The default tests run a sample, the tests marked slow all of it.
+brings it along. The list is checked by the tests marked slow, because a change of the library makes
+a part of it stale and bringing it along takes minutes; by default the tool itself is tested.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def sources() -> list[Source]:
 # The list
 
 
+@pytest.mark.slow
 def test_the_list_is_of_these_sources(sources: list[Source]) -> None:
     stale = []
     for source in sources:
@@ -47,6 +49,7 @@ def test_the_list_is_of_these_sources(sources: list[Source]) -> None:
     assert not stale, f"changed, and the list not brought along: {stale}; {ANEW} {modules}"
 
 
+@pytest.mark.slow
 def test_what_lives_has_its_reason(sources: list[Source]) -> None:
     for source in sources:
         entries = {
@@ -61,6 +64,7 @@ def test_what_lives_has_its_reason(sources: list[Source]) -> None:
         assert argued <= max(3, MOST_ARGUED * len(entries)), source.module
 
 
+@pytest.mark.slow
 def test_most_of_the_package_is_noticed(
     sources: list[Source], report: Callable[[str], None]
 ) -> None:
@@ -85,6 +89,7 @@ def run(*options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_sample_of_mutants(report: Callable[[str], None]) -> None:
     assert len(lists.sampled_names()) >= 100
     report(run("--sample").splitlines()[-1])
