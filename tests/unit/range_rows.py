@@ -591,7 +591,7 @@ def mnist_label(label: int) -> object:
 
 def digit(number: Any) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        found = np.zeros((2, 28, 28), np.uint8), np.array([0, 1], np.uint8)
+        found = np.zeros((10, 28, 28), np.uint8), np.arange(10, dtype=np.uint8)
         patch.setattr("ohmbench.data.images.read_mnist", lambda part: found)
         return digit_images(number)
 
@@ -663,7 +663,17 @@ DATA = [
         (0, 11),
         FileError,
     ),
-    Row("digit", "data/images.py:digit_images", digit, (0, 9), (-1, 10), ValueError),
+    *(
+        Row(
+            f"solver-{name}",
+            "kirchhoff/simulation.py:Solver.__post_init__",
+            lambda value, name=name: Solver(**{name: value}),
+            (5e-324, 1.0, 1e300, *((0.0,) if name == "min_step" else ())),
+            (-1e-9, math.inf, math.nan, *(() if name == "min_step" else (0.0,))),
+        )
+        for name in ("tol", "first_step", "min_step", "step_size")
+    ),
+    Row("digit", "data/images.py:_of_digit", digit, (0, 9), (-1, 10), ValueError),
     Row(
         "column",
         "data/regression.py:_limits",

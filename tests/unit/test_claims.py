@@ -237,10 +237,10 @@ def test_what_no_test_can_check_is_shown_with_its_reason(published: Any, shown: 
 
 def test_the_detail_of_a_measurement_is_shown() -> None:
     claim = reproduced(unit="mV")
-    found = {claim.id: Measurement(id=claim.id, value=10.1, detail="seed 7")}
+    found = Measurement(id=claim.id, value=10.1, detail="seed 7")
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(claims_table({claim.id: claim}, found, {}))
+        console.print(claims_table([Outcome.of(claim, found, None)]))
     assert "10.1 mV (seed 7)" in capture.get()
     assert "(" not in printed(claim, 10.1)
 
@@ -249,7 +249,7 @@ def test_nothing_is_cut_off_in_a_narrow_table() -> None:
     claim = reproduced(statement="s" * 70)
     console = Console(width=60)
     with console.capture() as capture:
-        console.print(claims_table({claim.id: claim}, {}, {}))
+        console.print(claims_table([Outcome.of(claim, None, None)]))
     assert capture.get().count("s" * 5) >= 1
     assert capture.get().replace("FAILED: its test", "").count("s") >= 70
     assert "…" not in capture.get()

@@ -279,6 +279,7 @@ class Project:
 
     def run(self, *options: str) -> tuple[int, str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # that of ohmbench is not copied
         environment["PYTHONPATH"] = os.pathsep.join(map(str, (self.folder, self.folder / "lib")))
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, *options, "--tests", "tests/unit/test_boxes.py"],

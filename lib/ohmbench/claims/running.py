@@ -20,7 +20,7 @@ from ohmbench.files import read_json
 
 _SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
 _NOT_FOR_US = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-"""Of the user's own runs: they would decide which claims are run, and whether the fixture is there."""
+"""Settings of the user's own runs: they would decide which claims are run, and how."""
 
 _ENDED = (0, 1, 5)  # pytest: all passed, some failed, none collected
 
@@ -57,7 +57,7 @@ def find_ledger(named: str | os.PathLike[str]) -> Path:
     """
     path = Path(named)
     if not os.fspath(named):
-        raise FileError("", "not found", remedy=f"name a folder with a {LEDGER}")
+        raise FileError("''", "not found", remedy=f"name a folder with a {LEDGER}")
     if path.is_file():
         return path.resolve()
     if not path.is_dir():
