@@ -47,6 +47,7 @@ from ohmbench.files.tables import Column, parse_table
 from ohmbench.floatgate import EKV, SPECS, ProgrammableSet, energy_per_inference, evaluate
 from ohmbench.floatgate.ranges import FittedRange
 from ohmbench.floatgate.synapse import SUBTHRESHOLD, WTA_CELL, Cell
+from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.stats import mean_interval, proportion_interval
 from tests.unit.int8_networks import random_int8, random_scaled, zeros
 from tests.unit.networks import random_network
