@@ -16,6 +16,8 @@ from ohmbench.eda.cache import cache_folder, content_key, work_folder
 from ohmbench.eda.simulation import Simulation
 from ohmbench.eda.tools import require, run_tool
 
+from .configurations import Configuration
+
 SOURCE = Path(__file__).with_suffix(".cpp")
 FLAGS = ("-std=c++17", "-O2", "-Wall", "-Werror", "-shared", "-fPIC")
 INPUTS = (
@@ -121,8 +123,7 @@ class CycleModel:
         self._lib = lib = ctypes.CDLL(str(_library()))
         lib.cm_new.restype = lib.cm_stimulus.restype = ctypes.c_void_p
         self.hardware = hardware
-        h = hardware
-        sizes = np.array([h.inputs, h.hidden, h.classes, h.lanes, h.requants], np.int64)
+        sizes = np.array(list(Configuration.of(hardware).parameters().values()), np.int64)
         self._model = ctypes.c_void_p(lib.cm_new(_pointer(sizes), ctypes.c_int(fault)))
         self._stimulus = (
             None if seed is None else ctypes.c_void_p(lib.cm_stimulus(ctypes.c_uint64(seed)))
