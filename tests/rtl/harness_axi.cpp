@@ -24,7 +24,14 @@ struct Simulation {
     }
 };
 
+// Only a top module with several accelerators (many.py) has an input that says which is clocked.
+template <typename Top>
+auto choose(Top& top, int which) -> decltype(void(top.which_i)) { top.which_i = which; }
+void choose(...) {}
+
 extern "C" {
+
+void axi_choose(Simulation* sim, int which) { choose(*sim->top, which); }
 
 Simulation* axi_new(int seed) { return new Simulation(seed); }
 
