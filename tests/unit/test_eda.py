@@ -333,6 +333,25 @@ def test_what_verilog_would_refuse_is_said_in_one_line(hardware: Hardware, reaso
         parameters(hardware)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weight_bits": 4},
+        {"bias_bits": 24},
+        {"scale_bits": 17},
+        {"acc1_bits": 32},
+        {"product_signed": True},
+        {"weight_offset": False},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_formats_that_no_parameter_gives_are_refused(change: dict[str, int]) -> None:
+    """Otherwise hardware of other formats would be built without a word."""
+    ((name, value),) = change.items()
+    with pytest.raises(RangeError, match=rf"cannot be built with {name} = {value}: only inputs,"):
+        parameters(Hardware(64, 100, 10, **change))
+
+
 @pytest.mark.parametrize("sizes", [(8193, 1, 2), (784, 1000, 10), (8, 2, 300)])
 def test_a_network_no_accelerator_has_room_for_is_refused_before_simulation(
     monkeypatch: pytest.MonkeyPatch, sizes: tuple[int, int, int]
