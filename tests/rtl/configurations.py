@@ -1,12 +1,10 @@
 """The parameters with which the RTL is tested, and why these.
 
 A fault that shows at a few sizes only (in a comparison, a ``$clog2``, a bound, a parameter that is
-not handed on) needs a configuration at, below and above the turning point. The rows here are
-chosen so that every mutant of a constant expression of ``hdl`` (``mutants/elaboration.py``) has
-another value than the original in one of them, unless no admissible parameters give it one; and
-that every two properties of sizes and formats that can occur together do.
-``test_configurations.py`` runs all rows, ``test_elaboration.py`` checks that they suffice, and
-``python -m tests.rtl.mutants.rows`` prints those that are missing after a change.
+not handed on) needs a configuration at, below and above the turning point. The rows here were
+chosen so that changing a constant expression of ``hdl`` gives it another value in one of them,
+unless no admissible parameters do, and that every two properties of sizes and formats that can
+occur together do. ``test_configurations.py`` runs all rows.
 """
 
 from __future__ import annotations

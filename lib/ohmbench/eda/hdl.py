@@ -79,8 +79,8 @@ def check_buildable(hardware: Hardware) -> None:
 def parameters(hardware: Hardware) -> dict[str, int]:
     """The parameters of ``accelerator`` that give this hardware.
 
-    Raises as ``check_buildable``, and RangeError for other formats or register widths than the RTL's,
-    which no parameter here would give it.
+    Raises as ``check_buildable``, and RangeError for formats or register widths other than the
+    RTL's, which these parameters cannot change.
     """
     check_buildable(hardware)
     sizes = {name: getattr(hardware, name) for name in _SIZES}
