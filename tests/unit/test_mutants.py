@@ -300,6 +300,7 @@ class Project:
         return found
 
 
+@pytest.mark.slow  # it waits for time limits, which a busy machine exceeds
 def test_a_hunt(tmp_path: Path) -> None:
     """Who kills what, also what never ends, is computed on import, or would harm a stranger."""
     project = Project(tmp_path)

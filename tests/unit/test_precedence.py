@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -525,7 +526,7 @@ def test_a_runs_time_is_its_commits(tmp_path: Path) -> None:
             del value["commit_info"]["time"]
         path = tmp_path / f"{commit is None}.json"
         path.write_text(json.dumps(value))
-        assert read_run(path).when == expected
+        assert read_run(path).when == datetime.fromisoformat(expected)
 
 
 def test_band_and_goal_of_a_history_are_the_latest_runs() -> None:
