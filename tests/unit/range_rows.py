@@ -41,7 +41,14 @@ from ohmbench.eda.synthesis import calibration, flows, reports_nextpnr, reports_
 from ohmbench.eda.synthesis.activity import Stimulus
 from ohmbench.eda.synthesis.reports import ReportError, ReportText
 from ohmbench.eda.synthesis.result import Compared, performance
-from ohmbench.errors import DtypeError, FileError, NonFiniteError, RangeError, ShapeError
+from ohmbench.errors import (
+    DtypeError,
+    FileError,
+    NonFiniteError,
+    OperandError,
+    RangeError,
+    ShapeError,
+)
 from ohmbench.files.schema import ArraySpec, check_shape, check_values
 from ohmbench.files.tables import Column, parse_table
 from ohmbench.floatgate import EKV, SPECS, ProgrammableSet, energy_per_inference, evaluate
@@ -671,6 +678,7 @@ DATA = [
             lambda value, name=name: Solver(**{name: value}),
             (5e-324, 1.0, 1e300, *((0.0,) if name == "min_step" else ())),
             (-1e-9, math.inf, math.nan, *(() if name == "min_step" else (0.0,))),
+            OperandError,
         )
         for name in ("tol", "first_step", "min_step", "step_size")
     ),
