@@ -197,7 +197,7 @@ class _Steps:
     def choose_first(self, state: _State, control: StepControl) -> None:
         """The first step, by one more evaluation."""
         start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol, **FLOAT32)
-        scales = tol + tol * samples_of(state.v, batch).abs(), tol
+        scales = samples_of(state.v, batch).abs().mul_(tol).add_(tol), tol
 
         def norm(of_v: Floats, of_div: Floats) -> float:
             parts = [samples_of(of_v, batch), numbers_of(of_div, batch)]

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import torch
 
 from ohmbench.errors import OperandError
-from ohmbench.kirchhoff.step_control import StepControl, error_norm
+from ohmbench.kirchhoff.step_control import StepControl, error_norm, is_finite
 from ohmbench.transforms import batched, numbers
 
 State: TypeAlias = tuple[torch.Tensor, ...]
@@ -118,7 +118,7 @@ def adapt_steps(f: Slope, t: float, state: State, control: StepControl) -> State
         _choose_first(f, t, state, first, control)
     while not control.done:
         before = _seen(state)
-        h = control.offer(all(bool(torch.isfinite(x).all()) for x in before))
+        h = control.offer(all(map(is_finite, before)))
         slopes = _slopes(f, t, state, h, tableau, first)
         end = _moved(state, h, tableau.weights, slopes)
         none = tuple(map(torch.zeros_like, before))

@@ -14,7 +14,7 @@ from torchdiffeq import odeint, odeint_adjoint
 from ohmbench.errors import OhmbenchError, OperandError
 from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
 from ohmbench.kirchhoff.runge_kutta import TABLEAUX, State, adapt_steps, take_steps
-from ohmbench.kirchhoff.step_control import CHECK, StepControl, Watch, error_norm
+from ohmbench.kirchhoff.step_control import CHECK, StepControl, Watch, error_norm, is_finite
 from ohmbench.tensors import FLOAT64
 from ohmbench.transforms import followed, numbers, outside_graph
 
@@ -130,7 +130,7 @@ class _WatchedField(_Field):
 
     def callback_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
         parts = state if isinstance(state, tuple) else (state,)
-        finite = all(bool(torch.isfinite(x).all()) for x in parts)
+        finite = all(map(is_finite, parts))
         self._watch.look(float(t.detach()), float(dt.detach()), finite)
 
     def callback_accept_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
@@ -284,7 +284,7 @@ def _check_finite(
     if torch.compiler.is_compiling():  # it has no values
         return
     for what, x in (("voltages", v), ("log-densities", delta)):
-        if x is not None and not bool(torch.isfinite(numbers(x)).all()):
+        if x is not None and not is_finite(numbers(x)):
             cause = f"{steps} diverges" if steps else "the circuit diverges"
             shorten = "shorten the steps (simulation.step_size), or " if steps else ""
             raise SolverError(
