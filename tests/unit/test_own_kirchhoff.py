@@ -185,6 +185,14 @@ DAMAGES = {
     "kind-of-label": ({"test_y": np.zeros(38)}, "labels that are no class"),
     "task": ({"data_task": np.array("clustering")}, "clustering is no task"),
     "scaling": ({"data_scaling": np.zeros((2, 4))}, "a span that is not positive"),
+    "another-task": (
+        {"data_task": np.array("regression"), "test_y": np.zeros(38)},
+        "data for a regression with 3 classes do not fit the configuration",
+    ),
+    "another-class": (
+        {"data_classes": np.array(["a", "b", "c", "d"])},
+        "data for a classification with 4 classes do not fit",
+    ),
     "nan": ({"test_x": np.full((38, 4), np.nan)}, "expected finite numbers"),
 }
 

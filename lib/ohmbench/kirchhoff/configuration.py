@@ -250,7 +250,10 @@ class Config(StrictModel):
     def is_bound(self) -> bool:
         """Whether the sizes of the data are known."""
         data = self.data
-        return data is None or (data.inputs is not None and data.held_out_rows is not None)
+        if data is None:
+            return True
+        sizes = [data.inputs, data.held_out_rows]
+        return None not in (sizes if self.is_flow else [*sizes, data.outputs])
 
     @property
     def is_flow(self) -> bool:

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from ohmbench.data.densities import DENSITIES, TRAINING_POINTS, Density
 from ohmbench.data.images import digit_images, held_out_digit_images, image_split
 from ohmbench.data.own import Dataset
+from ohmbench.data.own import Task as DataTask
 from ohmbench.data.regression import regression_split
+from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.flows import Samples
 from ohmbench.tensors import FLOAT32, INT64
 
@@ -25,6 +27,13 @@ GENERATED_DIGIT = 2
 
 UNITS = {"toyregress": "", "diabete": "disease progression", "housing": "100 000 dollars"}
 """Of a regression's targets before they are scaled; empty where they have none."""
+
+DATA_TASKS: dict[Kind, DataTask] = {
+    "generation": "density",
+    "regression": "regression",
+    "classification": "classification",
+}
+"""What a network with data of the user's own is for -> what these data are."""
 
 _LEVELS = 256
 

@@ -22,7 +22,7 @@ from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, read_npz, write_npz
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config
 from ohmbench.kirchhoff.models import Model, build
-from ohmbench.kirchhoff.samples import OwnSource, PaperSource, Source
+from ohmbench.kirchhoff.samples import DATA_TASKS, OwnSource, PaperSource, Source
 
 _OURS = re.compile(r"slices\.(\d+)\.param")
 
@@ -121,7 +121,17 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     load_checkpoint(path, model, {spec.name: arrays[spec.name] for spec in schema})
     source: Source = PaperSource(config.test_bench)
     if config.data is not None:
-        source = OwnSource(dataset_of(path, arrays))
+        data = dataset_of(path, arrays)
+        classes = config.outputs if config.kind == "classification" else 0
+        if data.task != DATA_TASKS[config.kind] or len(data.classes) != classes:
+            raise FileError(
+                path,
+                f"data for a {data.task} with {len(data.classes)} classes do not fit the "
+                "configuration",
+                field="data_task",
+                remedy="train it again",
+            )
+        source = OwnSource(data)
     return StoredKirchhoff(
         path, config, model, source, int(side["seed"]), str(side["recipe"]), side["history"]
     )

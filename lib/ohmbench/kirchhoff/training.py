@@ -16,14 +16,12 @@ from ohmbench.data.augmentation import Augmentation
 from ohmbench.data.densities import TRAINING_POINTS
 from ohmbench.data.energies import ENERGIES
 from ohmbench.data.own import Dataset, load_data
-from ohmbench.data.own import Task as DataTask
 from ohmbench.errors import OperandError
 from ohmbench.kirchhoff.baselines import FeedForward
 from ohmbench.kirchhoff.configuration import Config, bound
-from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.flows import noise, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
-from ohmbench.kirchhoff.samples import OwnSource, PaperSource, Source, dequantised
+from ohmbench.kirchhoff.samples import DATA_TASKS, OwnSource, PaperSource, Source, dequantised
 from ohmbench.kirchhoff.store import StoredKirchhoff, save_kirchhoff
 from ohmbench.tensors import INT64
 from ohmbench.train import Task, discard_checkpoint, finished, fit, step_generator
@@ -163,13 +161,6 @@ class KirchhoffTask(Task):
         return cross_entropy(self.model(x), self._y[chosen])
 
 
-_TASKS: dict[Kind, DataTask] = {
-    "generation": "density",
-    "regression": "regression",
-    "classification": "classification",
-}
-
-
 def with_data(
     config: Config, seed: int, *, folder: str | os.PathLike[str] = ".", source: str = "data"
 ) -> tuple[Config, Dataset | None]:
@@ -181,7 +172,7 @@ def with_data(
     """
     if config.data is None:
         return config, None
-    dataset = load_data(config.data, _TASKS[config.kind], seed, folder=folder)
+    dataset = load_data(config.data, DATA_TASKS[config.kind], seed, folder=folder)
     return bound(config, dataset, source), dataset
 
 
