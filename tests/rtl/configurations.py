@@ -236,7 +236,7 @@ LIMITS = _rows(
     1 65535 1 64 64 1 1 1 4 1 1
     """
 )
-"""Sizes at the limits, which drawn ones never reach. ``mutants/rows.py`` chooses among them too."""
+"""Sizes at the limits, which drawn ones never reach."""
 USUAL_ROWS = _rows(
     """
     22 9 1 1 1

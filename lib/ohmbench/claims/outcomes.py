@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ohmbench.claims.ledger import Claim, Measurement, Status, number_text
-from ohmbench.files import atomic_write, write_json
+from ohmbench.files import write_bytes, write_json
 from ohmbench.weights import versions
 
 FORMAT = 1
@@ -125,8 +125,4 @@ def write_csv(path: str | os.PathLike[str], outcomes: Iterable[Outcome]) -> None
     writer.writeheader()
     writer.writerows(outcome.as_dict() for outcome in outcomes)
     data = text.getvalue().encode()
-    atomic_write(path, lambda file: _write_all(file, data), overwrite=True)
-
-
-def _write_all(file: Any, data: bytes) -> None:
-    file.write(data)
+    write_bytes(path, data, overwrite=True)

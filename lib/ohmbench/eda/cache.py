@@ -21,12 +21,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 from ohmbench.eda.tools import ToolError
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
-from ohmbench.files import atomic_write, read_json
+from ohmbench.files import read_json, write_bytes
 
 CACHE_VARIABLE = "OHMBENCH_CACHE"
 ABANDONED_AFTER_S = 36_000
@@ -118,18 +117,11 @@ def keep_text(path: Path, text: str) -> None:
     """Write a file of the cache whole. Raises ToolError when it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, _writer(text), overwrite=True)
+        write_bytes(path, text.encode("utf-8", "surrogateescape"), overwrite=True)
     except OSError as error:
         raise _refused(error, path.parent) from None
     except FileError as error:
         raise ToolError(f"{error}; set {CACHE_VARIABLE}") from None
-
-
-def _writer(text: str) -> Callable[[BinaryIO], None]:
-    def write(file: BinaryIO) -> None:
-        file.write(text.encode("utf-8", "surrogateescape"))
-
-    return write
 
 
 # ------------------------------------------------------------------------------------------------

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from ohmbench.eda.cache import Entry, cache_folder, content_key
 from ohmbench.eda.dependencies import of_icarus
 from ohmbench.eda.environment import search_path, tool_environment, toolchain
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.tools import TOOLS, ToolError, require, run_tool
+from ohmbench.eda.tools import TOOLS, ToolError, require, run_group, run_tool
 from ohmbench.eda.verilator import BUILD_TIMEOUT_S, VerilatorBuild
 from ohmbench.eda.verilog import SIMPLE_PATH, read_verilog, staged
 
@@ -230,7 +229,9 @@ def run_bench(
         for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
             inherited = base.get(name)
             base[name] = search_path(str(cocotb.libraries), *([inherited] if inherited else []))
-        log = _run(bench, command, Path(scratch), base, timeout_s)
+        log, status = run_group(command, Path(scratch), environment=base, timeout_s=timeout_s)
+        if status is None:
+            raise ToolError(f"{bench.simulator}: {bench.top} took over {timeout_s:g} s")
         outcomes = _outcomes(results, log)
     if not outcomes or (tests and set(outcomes) != set(tests)):
         raise ToolError(f"{module}: {sorted(outcomes)} ran, but should be {sorted(tests) or 'any'}")
@@ -247,38 +248,6 @@ def _python_path(folders: Sequence[str], scratch: Path) -> str:
             folder = str(link)
         found.append(folder)
     return search_path(*found)
-
-
-def _run(
-    bench: Bench,
-    command: Sequence[str],
-    folder: Path,
-    environment: Mapping[str, str],
-    timeout_s: float,
-) -> str:
-    """What the simulation printed; nothing of it outlives the call."""
-    try:
-        process = subprocess.Popen(  # noqa: S603 - the simulation that was just built
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ToolError(f"{command[0]}: {error.strerror}") from None
-    try:
-        return process.communicate(timeout=timeout_s)[0]
-    except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise ToolError(f"{bench.simulator}: {bench.top} took over {timeout_s:g} s") from None
-        raise
 
 
 def _outcomes(results: Path, log: str) -> dict[str, Outcome]:

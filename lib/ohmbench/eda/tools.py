@@ -11,6 +11,7 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -332,3 +333,35 @@ def run_tool(
         lines = (done.stderr + done.stdout).splitlines()
         errors = [line for line in lines if error in line] or lines or ["no message"]
         raise ToolError(f"{name} failed: {errors[0]}")
+
+
+def run_group(
+    command: Sequence[str], folder: Path, *, environment: Mapping[str, str], timeout_s: float
+) -> tuple[str, int | None]:
+    """What one program printed, and its exit status: None when it took over ``timeout_s`` seconds.
+
+    Neither it nor its children outlive the call, also where that is interrupted. Raises ToolError
+    when it cannot be started.
+    """
+    try:
+        process = subprocess.Popen(  # noqa: S603 - tools of the table, arguments of our own
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolError(f"{command[0]}: {error.strerror}") from None
+    try:
+        return process.communicate(timeout=timeout_s)[0], process.returncode
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        printed = process.communicate()[0]
+        if isinstance(error, subprocess.TimeoutExpired):
+            return printed, None
+        raise

@@ -21,7 +21,7 @@ from ohmbench.files.npz_reading import npz_fields, read_npz
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.files.opening import sha256_file
 from ohmbench.files.pth_reading import read_pth, write_pth
-from ohmbench.files.saving import atomic_write, check_writable
+from ohmbench.files.saving import atomic_write, check_writable, write_bytes
 from ohmbench.files.schema import ArraySpec
 from ohmbench.files.yaml_files import parse_yaml, read_yaml
 
@@ -38,6 +38,7 @@ __all__ = [
     "read_pth",
     "read_yaml",
     "sha256_file",
+    "write_bytes",
     "write_json",
     "write_npz",
     "write_pth",

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import re
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
 from ohmbench.errors import DtypeError, FileError, RangeError
 from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
-from ohmbench.files.saving import atomic_write
+from ohmbench.files.saving import write_bytes
 
 _MAX_DEPTH = 64
 _MAX_DIGITS = 400  # beyond it a number is no measurement, and old Pythons convert in O(n^2)
@@ -114,8 +114,4 @@ def write_json(path: PathLike, obj: Any, *, overwrite: bool = False) -> None:
         raise RangeError(f"cannot be saved as JSON: {error}") from error
     except TypeError as error:
         raise DtypeError(f"cannot be saved as JSON: {error}") from error
-    atomic_write(path, lambda file: _write_all(file, data), overwrite=overwrite)
-
-
-def _write_all(file: BinaryIO, data: bytes) -> None:
-    file.write(data)
+    write_bytes(path, data, overwrite=overwrite)

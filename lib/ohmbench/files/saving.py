@@ -147,6 +147,15 @@ def atomic_write(
         raise _write_error(name, error) from error
 
 
+def write_bytes(path: PathLike, data: bytes, *, overwrite: bool = False) -> None:
+    """Save ``data`` as `atomic_write` does. Raises what that raises."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(data)
+
+    atomic_write(path, write, overwrite=overwrite)
+
+
 def check_writable(path: PathLike, *, overwrite: bool = False) -> None:
     """Check before minutes of work that `atomic_write` to ``path`` can succeed now.
 
