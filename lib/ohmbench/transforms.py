@@ -22,6 +22,7 @@ from typing import Any, ParamSpec, TypeVar
 import torch
 from numpy.typing import NDArray
 from torch.autograd import forward_ad
+from torch.utils._python_dispatch import _get_current_dispatch_mode_stack
 
 from ohmbench.errors import OperandError
 
@@ -34,6 +35,16 @@ def _transformed() -> bool:
     return active
 
 
+def _rewritten() -> bool:
+    """Whether a dispatch mode may put other operations in place of torch's.
+
+    One that only watches says so by ``observes_only``, and must see the path that is taken without
+    it.
+    """
+    modes = _get_current_dispatch_mode_stack()
+    return not all(getattr(mode, "observes_only", False) for mode in modes)
+
+
 def followed() -> bool:
     """Whether torch follows the operations done now, to transform or to record them."""
     return (
@@ -41,7 +52,7 @@ def followed() -> bool:
         or _transformed()
         or torch._C._is_tracing()
         or forward_ad._current_level >= 0
-        or torch._C._len_torch_dispatch_stack() > 0
+        or (torch._C._len_torch_dispatch_stack() > 0 and _rewritten())
     )
 
 

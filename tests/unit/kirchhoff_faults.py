@@ -212,7 +212,7 @@ FAULTS: dict[str, Fault] = {
         "kirchhoff_checks:check_trace",
     ),
     "trace-off-the-diagonal": Fault(
-        _CIRCUIT, "AutogradDivergence.with_divergence", "row[:, n]", "row[:, n - 1]",
+        _CIRCUIT, "AutogradDivergence.with_divergence", "[0][:, n]", "[0][:, n - 1]",
         "kirchhoff_checks:check_trace",
     ),
     "derivative-beside-the-trace": Fault(
@@ -233,7 +233,8 @@ FAULTS: dict[str, Fault] = {
         "kirchhoff_checks:check_scipy",
     ),
     "fixed-steps-forward-on-the-way-back": Fault(
-        _SIMULATION, "_nodes", "torch.sign(end - start)", "1", "kirchhoff_checks:check_reverse"
+        _SIMULATION, "_node_times", "math.copysign(step_size, end - start)", "step_size",
+        "kirchhoff_checks:check_reverse",
     ),
     "sign-of-delta": Fault(
         _SIMULATION, "_odeint", "return dv, -trace", "return dv, trace",
@@ -387,12 +388,12 @@ FAULTS: dict[str, Fault] = {
         "of_j + of_x", "kernel_checks:check_fused_edges",
     ),
     "tanh-without-its-end": Fault(
-        _EDGES, "tanh32", "clamped(u, _TANH_END)",
-        "u", "kernel_checks:check_tanh",
+        _EDGES, "tanh32", "where_above(z, _TANH_END, splat(_TANH_END), z)",
+        "z", "kernel_checks:check_tanh",
     ),
     "tanh-beyond-one": Fault(
-        _EDGES, "tanh32", "clamped(x * p / q, _ONE)",
-        "x * p / q", "kernel_checks:check_tanh",
+        _EDGES, "tanh32", "clamped(u * p / q, _ONE)",
+        "u * p / q", "kernel_checks:check_tanh",
     ),
     "node-without-its-last-slope": Fault(
         _EDGES, "_nodes", "h_beta[s], s,",

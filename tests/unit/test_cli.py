@@ -706,7 +706,12 @@ class TestTrace:
         assert_refused(run("trace", int8, "--no-rtl", "--float", int8), "mlp_0.weight")
 
     def test_bad_options(self, run, int8):
-        assert_refused(run("trace", int8, "--image", 20), "0 to 19")
+        for image in (-1, -20, 20):
+            result = run("trace", int8, "--no-rtl", f"--image={image}")
+            assert_refused(result, f"--image {image}: there are images 0 to 19")
+        for image in (0, 19):
+            status, out, _ = run("trace", int8, "--no-rtl", f"--image={image}")
+            assert (status, f"image {image}: every stage" in out) == (0, True)
         assert_refused(run("trace", int8, "--no-rtl", "--tolerance", 0), "tolerance")
 
     def test_no_simulation_is_one_line(self, run, int8, monkeypatch):

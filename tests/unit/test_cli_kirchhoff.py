@@ -111,6 +111,44 @@ class TestIntervals:
         assert text == "1 of 3 correct, 33.33 % [6.25, 75.00] on images"
 
 
+class TestCounts:
+    """Function evaluations and batches: of all batches, not of the last, and the mean of one."""
+
+    def test_evaluations_add_up_over_batches(self):
+        runs = kirchhoff_judging.Runs(build(regression_config()))
+        done = []
+        found = evaluation.outputs(runs, torch.zeros(11, 5), chunk=4, advance=done.append)
+        assert found.shape == (11, 1)
+        assert done == [4, 4, 3]
+        assert runs.batches == 3
+        assert runs.nfe == 3 * 4 * 4  # four stages of four steps
+        row = kirchhoff_judging._evaluations(runs.nfe, runs.batches, runs.solver)
+        assert row == (
+            "function evaluations",
+            "16 for a batch, mean of 3 (rk4, steps of 0.25 s)",
+        )
+
+    def test_baselines_have_batches_and_no_evaluations(self):
+        runs = kirchhoff_judging.Runs(build(baseline_config("toyregress")))
+        evaluation.outputs(runs, torch.zeros(9, 5), chunk=4)
+        assert (runs.batches, runs.nfe, runs.solver) == (3, 0, None)
+
+    def test_progress_is_passed_on_and_counted(self):
+        seen = []
+        counted = kirchhoff_judging._Counted(seen.append)
+        for part in (2000, 2000, 500):
+            counted(part)
+        assert seen == [2000, 2000, 500]
+        assert counted.batches == 3
+
+    @pytest.mark.parametrize("points", [1999, 2000, 2001, 4001])
+    def test_a_density_says_the_mean_of_its_batches(self, run, flow, points):
+        out = run("evaluate", flow, "--points", points)[1]
+        batches = -(-points // 2000)
+        nfe = sum(report(run, "evaluate", flow, "--points", points)["nfe"])
+        assert f"{nfe / batches:.0f} for a batch, mean of {batches} (dopri5, tol 1e-05)" in out
+
+
 class TestEvaluate:
     def test_density(self, run, flow):
         found = report(run, "evaluate", flow, "--points", 300, "--seed", 7)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import multiprocessing
 from dataclasses import replace
 
@@ -25,7 +26,7 @@ from ohmbench.floatgate.synapse import V_DD_V
 from ohmbench.kernels import fused_cells
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kernels.fused_cells import BOXES, row_error
-from ohmbench.kernels.parallel import SERIAL_BELOW, in_parts, part_bounds
+from ohmbench.kernels.parallel import PARTS, SERIAL_BELOW, in_parts, part_bounds
 from ohmbench.weights import stored
 from tests.unit.row_checks import (
     CELLS,
@@ -321,6 +322,28 @@ class TestParts:
         seen: list[int] = []
         in_parts(bounds, lambda p, lo, hi: seen.extend(range(lo, hi)), work=0)
         assert seen == list(range(count))
+
+    @pytest.mark.parametrize("grain", [1, 4, 500])
+    def test_parts_are_as_many_and_as_even_as_can_be(self, grain) -> None:
+        for grains in range(1, 40):
+            for count in (grains * grain, grains * grain - grain + 1):  # whole, and just begun
+                bounds = part_bounds(count, grain)
+                sizes = [-(-(b - a) // grain) for a, b in itertools.pairwise(bounds)]
+                assert len(sizes) == min(grains, PARTS)
+                assert max(sizes) - min(sizes) <= 1, (count, bounds)
+
+    @pytest.mark.parametrize("threads", [1, 2, 3, 8])
+    def test_every_part_is_done_once_by_any_number_of_threads(self, threads) -> None:
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            for parts in range(1, PARTS + 1):
+                bounds = [3 * p for p in range(parts + 1)]
+                done: list[tuple[int, int, int]] = []
+                in_parts(bounds, lambda *part, done=done: done.append(part), work=SERIAL_BELOW)
+                assert sorted(done) == [(p, 3 * p, 3 * p + 3) for p in range(parts)]
+        finally:
+            torch.set_num_threads(before)
 
     def test_an_error_in_a_part_comes_out(self) -> None:
         def job(part: int, first: int, last: int) -> None:

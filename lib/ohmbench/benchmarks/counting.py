@@ -13,6 +13,8 @@ from torch.utils._pytree import tree_leaves
 class _Allocations(TorchDispatchMode):
     """Adds up the bytes of every storage that an operation brings into being."""
 
+    observes_only = True  # see ``transforms``: the compiled paths stay in force
+
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.bytes = 0

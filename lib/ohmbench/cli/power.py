@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ohmbench.cli.common import Json, console_out, print_json, say
@@ -94,9 +95,8 @@ def power(
         "first_of_class_mean_W": "mean of each class's first image (the paper's figure)",
         "all_cells_on_W": "maximum: every cell at its programmed current",
     }
-    table = Table(
-        "power", "mW", title=f"{one_line(name)}: {report['neurons']} neurons, {data.images}"
-    )
+    title = f"{one_line(name)}: {report['neurons']} neurons, {data.images}"
+    table = Table("power", "mW", title=escape(title))
     for key, label in labels.items():
         if key in report:
             table.add_row(label, _milliwatts(report[key]))

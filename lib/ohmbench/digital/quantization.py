@@ -9,6 +9,8 @@ Source: FANN (digital half).
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,17 +36,24 @@ def quantize_pixels(features: NDArray[np.float64]) -> NDArray[np.uint8]:
 
 
 def weight_scale(weight: NDArray[np.floating]) -> float:
-    """``max|w| / 127`` of a whole tensor, rounded to float32. Raises RangeError for all zeros."""
+    """``max|w| / 127`` of a whole tensor, rounded to float32.
+
+    Raises RangeError for all zeros, and where the scale is no positive, finite float32.
+    """
     largest = float(np.abs(weight).max())
     if largest == 0:
         raise RangeError("weights are all 0, but a scale needs one that is not")
-    return float(np.float32(largest / WEIGHT_MAX))
+    with np.errstate(over="ignore", under="ignore"):
+        scale = float(np.float32(largest / WEIGHT_MAX))
+    if not 0 < scale < math.inf:
+        raise RangeError(f"weights reach {largest:g}, but a 127th of it should fit float32")
+    return scale
 
 
 def quantize_weight(weight: NDArray[np.floating], scale: float) -> NDArray[np.int8]:
     """``weight / scale`` as int8, from -127 to 127. Raises RangeError where it does not fit."""
     q = np.rint(np.asarray(weight, dtype=np.float64) / scale)
-    if np.abs(q).max(initial=0) > WEIGHT_MAX:
+    if not np.abs(q).max(initial=0) <= WEIGHT_MAX:  # NaN neither
         raise RangeError(f"weight / scale reaches {np.abs(q).max():g}, but 127 is the most")
     return q.astype(np.int8)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -101,17 +101,6 @@ class Build:
         return self.entry().name()
 
 
-def run_in_build(command: Sequence[str], folder: Path, given: Mapping[str, str]) -> None:
-    """Run one tool of a build in ``folder`` of the cache. Raises ToolError."""
-    try:
-        run_tool(command, folder, timeout_s=BUILD_TIMEOUT_S, environment=given)
-    except ToolError as error:
-        if str(cache_folder()) not in str(error):
-            raise
-        hint = f"if the cache {cache_folder()} was damaged, delete it"
-        raise ToolError(f"{error} ({hint})") from None
-
-
 def tool_environment() -> dict[str, str]:
     """The environment for one Verilator process. Raises ToolError when there is none."""
     require("verilator")
@@ -138,9 +127,16 @@ class VerilatorBuild:
         (self.work / name).symlink_to(target)
         return f"../{name}"
 
-    def run(self, *command: str) -> None:
-        """Run a tool in the folder of the generated files. Raises ToolError."""
-        run_in_build(command, self.objects, self.environment)
+    def run(self, *command: str, name: str | None = None) -> None:
+        """Run a tool in the folder of the generated files. Raises ToolError, as ``run_tool``."""
+        given = self.environment
+        try:
+            run_tool(command, self.objects, timeout_s=BUILD_TIMEOUT_S, environment=given, name=name)
+        except ToolError as error:
+            if str(cache_folder()) not in str(error):
+                raise
+            hint = f"if the cache {cache_folder()} was damaged, delete it"
+            raise ToolError(f"{error} ({hint})") from None
 
     def verilate(self, top: str, options: Sequence[str], verilog: Sequence[Path]) -> list[Path]:
         """From Verilog to C++ and a makefile; the files that were read besides those given."""
@@ -152,6 +148,7 @@ class VerilatorBuild:
             *("--cc", "-Wno-fatal", "--top-module", top, "--prefix", self.prefix, "-Mdir", "."),
             *options,
             *map(str, files),
+            name="verilator",
         )
         reads = of_verilator(self.objects / f"{self.prefix}__verFiles.dat")
         # The makefile would include it, and stumble over a space in a path.

@@ -12,6 +12,7 @@ from ohmbench.floatgate.networks import FGNetwork
 from ohmbench.floatgate.programming import Violations
 from ohmbench.floatgate.ranges import RangeCounts, count_out_of_range
 from ohmbench.stats import Interval, proportion_interval
+from ohmbench.tensors import INT64
 from ohmbench.transforms import refuse_transforms
 
 # Elements of the (image, out, in) broadcast held at once: 64 MB in float32 per temporary.
@@ -73,6 +74,6 @@ def evaluate(network: FGNetwork, v: torch.Tensor, labels: torch.Tensor) -> Evalu
         outputs = in_chunks(network, v, network)
     # numpy's argmax is the first index by contract, torch's is not.
     predictions = torch.from_numpy(outputs.numpy().argmax(-1))
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    confusion.index_put_((labels.long(), predictions), torch.tensor(1), accumulate=True)
+    confusion = torch.zeros(classes, classes, **INT64)
+    confusion.index_put_((labels.long(), predictions), torch.tensor(1, **INT64), accumulate=True)
     return Evaluation(outputs, predictions, confusion, ranges, network.violations())

@@ -33,7 +33,7 @@ def magnitudes(x: torch.Tensor) -> tuple[float, float]:
 
 def as_stored(bound: float, dtype: torch.dtype) -> float:
     """``bound`` as ``dtype`` rounds it: the number that operands of the type can be equal to."""
-    return float(torch.tensor(bound, dtype=dtype))
+    return float(torch.tensor(bound, dtype=dtype, device="cpu"))
 
 
 def check_tensor(name: str, x: object) -> None:

@@ -72,7 +72,7 @@ def mean_power_per_class(power_W: torch.Tensor, labels: torch.Tensor, classes: i
 
 def _of_class(labels: torch.Tensor, classes: int) -> torch.Tensor:
     """Whether each image is of each class, bool (images, classes)."""
-    return labels[:, None] == torch.arange(classes, device=labels.device)
+    return labels[:, None] == torch.arange(classes, dtype=torch.int64, device=labels.device)
 
 
 def max_power(network: FGNetwork, *, overhead: Overhead = OVERHEAD) -> float:

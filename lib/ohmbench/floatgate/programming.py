@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ohmbench.errors import RangeError
 from ohmbench.floatgate.operands import check_floating
+from ohmbench.tensors import FLOAT64
 from ohmbench.transforms import refuse_transforms, untransformed
 
 
@@ -100,7 +101,7 @@ class ProgrammableSet:
     @cached_property
     def _levels(self) -> torch.Tensor:
         with untransformed():
-            return torch.tensor(self.levels)
+            return torch.tensor(self.levels, **FLOAT64)
 
     def level_index(self, w: torch.Tensor) -> torch.Tensor:
         """Index (int64) of the level nearest to ``|w|`` in log current; ends beyond the range."""
@@ -133,8 +134,8 @@ class ProgrammableSet:
         check_floating("weight", w)
         w = w.detach()
         magnitude = w.abs()
-        small = magnitude < torch.tensor(self.w_min_A, dtype=w.dtype)
-        large = magnitude > torch.tensor(self.w_max_A, dtype=w.dtype)
+        small = magnitude < w.new_tensor(self.w_min_A)
+        large = magnitude > w.new_tensor(self.w_max_A)
         negative = (w < 0) if self.positive_only else torch.zeros_like(small)
         held = ~(small | large | negative)
         return Violations(

@@ -15,6 +15,7 @@ import torch
 
 from ohmbench.floatgate.programming import ProgrammableSet, straight_through
 from ohmbench.floatgate.synapse import EKV
+from ohmbench.tensors import FLOAT64
 
 
 class Scale(torch.nn.Module):
@@ -60,7 +61,7 @@ class OnCurrentScale(Scale):
         self.v_on_V = v_on_V
         self.i0_A = i0_A
         # Here and not when first asked for: a tensor made inside torch.func is of no use after it.
-        w = torch.tensor(programmable.levels)
+        w = torch.tensor(programmable.levels, **FLOAT64)
         steepness = self._derivative(w) * w / self._current(w)
         flat = (steepness < 0.15).nonzero()
         self.levels = w[: int(flat[0])] if len(flat) else w
@@ -70,7 +71,7 @@ class OnCurrentScale(Scale):
 
     def _current(self, w: torch.Tensor) -> torch.Tensor:
         """Current above leakage that an EKV cell programmed to ``w`` > 0 passes when on."""
-        return EKV.current(torch.tensor(self.v_on_V, dtype=torch.float64), w) - EKV.i_leak_A
+        return EKV.current(torch.tensor(self.v_on_V, **FLOAT64), w) - EKV.i_leak_A
 
     def _derivative(self, w: torch.Tensor) -> torch.Tensor:
         leaf = w.clone().requires_grad_()

@@ -48,10 +48,10 @@ KINDS = {
 JIT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 # tanh(u)/u as a ratio of two polynomials in u^2, fitted for least relative error (1.2e-8 before
-# rounding) on |u| <= 8.5. Where float32 tanh is 1, from 9.02 on, it is above 1 by more than its
-# roundings, and cut off there: slopes of saturated edges are exactly 0, however large their
-# parameters.
-_TANH_END = np.float32(9.25)
+# rounding) on |u| <= 8.5. Beyond, the ratio of the end of the range times u rises above 1 by more
+# than its roundings before float32 tanh is 1 (9.02), and is cut off at 1: the slope of a saturated
+# edge is exactly 0, however large its parameters.
+_TANH_END = np.float32(9.25**2)
 _P0, _P1, _P2, _P3, _P4 = (
     np.float32(x)
     for x in (
@@ -79,11 +79,11 @@ _0, _1, _2, _3, _4 = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3), np.uint
 @njit(inline="always", error_model="numpy")
 def tanh32(u):  # type: ignore[no-untyped-def]
     """float32 tanh of lanes, off by at most 4e-7, never beyond 1."""
-    x = clamped(u, _TANH_END)
-    z = x * x
+    z = u * u
+    z = where_above(z, _TANH_END, splat(_TANH_END), z)
     p = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
     q = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _ONE
-    return clamped(x * p / q, _ONE)
+    return clamped(u * p / q, _ONE)
 
 
 # The loops of image circuits are compiled a second time, for their kind and form: asking edge by

@@ -23,6 +23,7 @@ from ohmbench.kernels.lanes import LANES
 from ohmbench.kernels.parallel import PARTS
 from ohmbench.kirchhoff.runge_kutta import TABLEAUX, Tableau
 from ohmbench.kirchhoff.step_control import StepControl, error_norm
+from ohmbench.tensors import FLOAT32
 from ohmbench.transforms import followed, many_gradients
 
 
@@ -195,7 +196,7 @@ class _Steps:
 
     def choose_first(self, state: _State, control: StepControl) -> None:
         """The first step, by one more evaluation."""
-        start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol)
+        start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol, **FLOAT32)
         scales = tol + tol * samples_of(state.v, batch).abs(), tol
 
         def norm(of_v: Floats, of_div: Floats) -> float:

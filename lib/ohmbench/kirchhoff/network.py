@@ -14,6 +14,7 @@ from ohmbench.kirchhoff.configuration import Config, Simulation
 from ohmbench.kirchhoff.devices import Device, device
 from ohmbench.kirchhoff.simulation import Result, Solver, durations, integrate
 from ohmbench.kirchhoff.topologies import Topology, topology
+from ohmbench.tensors import FLOAT32
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -39,7 +40,7 @@ def initial_parameters(
     ``kind``: ``uniform`` on [0, 1), ``zeros``, ``ones``, ``gauss`` standard normal, ``xavier`` and
     ``kaiming`` uniform for the array as a (rows, columns) matrix, so that more edges start smaller.
     """
-    p = torch.empty(device.rows, columns)
+    p = torch.empty(device.rows, columns, **FLOAT32)
     init = torch.nn.init
     if kind == "zeros":
         return init.zeros_(p)
@@ -69,7 +70,7 @@ def filled(x: Tensor, width: int, how: str) -> Tensor:
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> torch.nn.Linear:
     """A linear layer with torch's default distribution, from ``generator``."""
-    layer: torch.nn.Linear = torch.nn.utils.skip_init(torch.nn.Linear, inputs, outputs)
+    layer: torch.nn.Linear = torch.nn.utils.skip_init(torch.nn.Linear, inputs, outputs, **FLOAT32)
     bound = 1 / math.sqrt(inputs)
     with torch.no_grad():
         for p in (layer.weight, layer.bias):

@@ -18,6 +18,7 @@ from ohmbench.data.images import digit_images, held_out_digit_images, image_spli
 from ohmbench.data.own import Dataset
 from ohmbench.data.regression import regression_split
 from ohmbench.kirchhoff.flows import Samples
+from ohmbench.tensors import FLOAT32, INT64
 
 GENERATED_DIGIT = 2
 """The digit whose images ``genmnist`` generates."""
@@ -60,7 +61,7 @@ def training_points(test_bench: str, seed: int) -> torch.Tensor:
 
 def resampled(test_bench: str, n: int, generator: torch.Generator) -> torch.Tensor:
     """``n`` fresh points (n, 2) of the density called ``test_bench``."""
-    seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
+    seed = int(torch.randint(2**63 - 1, (1,), generator=generator, **INT64))
     return _floats(DENSITIES[test_bench].sample(n, np.random.default_rng(seed)))
 
 
@@ -71,7 +72,7 @@ def dequantised(images: torch.Tensor, generator: torch.Generator) -> torch.Tenso
     pixels are always exactly 0.
     """
     level = (images * (_LEVELS - 1)).round()
-    u = torch.rand(images.shape, generator=generator)
+    u = torch.rand(images.shape, generator=generator, **FLOAT32)
     # float32 rounds level + u up to the next level where u is close enough to 1.
     return torch.minimum(level + u, torch.nextafter(level + 1, level)) / _LEVELS
 

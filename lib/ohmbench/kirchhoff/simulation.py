@@ -15,6 +15,7 @@ from ohmbench.errors import OhmbenchError, OperandError
 from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
 from ohmbench.kirchhoff.runge_kutta import TABLEAUX, State, adapt_steps, take_steps
 from ohmbench.kirchhoff.step_control import CHECK, StepControl, Watch, error_norm
+from ohmbench.tensors import FLOAT64
 from ohmbench.transforms import followed, numbers, outside_graph
 
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
@@ -222,7 +223,7 @@ def _stepped(
     reverse: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """One slice by the right-hand side's own solver: v, delta and evaluations."""
-    ends = torch.tensor([0.0, end], dtype=torch.float64)
+    ends = torch.tensor([0.0, end], **FLOAT64)
     start, stop = ends.flip(0) if reverse else ends
     if solver.method == "rk4":
         h = _nodes(start, stop, solver.step_size).diff()
@@ -368,18 +369,22 @@ def integrate_noisy(
     (here 1, the noise being additive), so that ``step_size`` has to be well below the circuit's
     time constants.
     """
-    if step_size <= 0 or noise < 0:
-        raise OperandError(f"step size {step_size:g} s and noise {noise:g}: should be positive")
+    if not (0 < step_size < math.inf and 0 <= noise < math.inf):
+        raise OperandError(
+            f"step size {step_size:g} s and noise {noise:g}: should be positive and finite"
+        )
     nfe = [0] * len(slices)
     for k, (rhs, end) in enumerate(zip(slices, durations, strict=True)):
         steps = max(1, round(end / step_size + 0.5 - 1e-9))
         dt = end / steps
         x = v.t().contiguous() if rhs.node_major else v
         for step in range(steps):
-            x = x + dt * rhs.derivative(torch.tensor(step * dt), x)
+            x = x + dt * rhs.derivative(x.new_tensor(step * dt), x)
             if noise:
                 # Drawn as (batch, n_free): the layout of a right-hand side changes no result.
-                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype).to(v.device)
+                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype, device="cpu").to(
+                    v.device
+                )
                 x = x + noise * dt**0.5 * (kick.t() if rhs.node_major else kick)
         nfe[k] = steps
         v = x.t() if rhs.node_major else x

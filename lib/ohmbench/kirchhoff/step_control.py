@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from ohmbench.tensors import FLOAT32
+
 MAX_STEPS = 20_000
 """Steps that an adaptive method may try in one slice (on its way back through the adjoint: in all
 of them): a circuit that trained well takes some ten."""
@@ -30,7 +32,7 @@ def error_norm(parts: Sequence[torch.Tensor], scales: Sequence[Any] | None = Non
     """
     scaled = zip(parts, scales or (1.0,) * len(parts), strict=True)
     found = [_rms(x, scale) for x, scale in scaled if x.numel()]
-    return torch.stack(found).max() if found else torch.zeros(())
+    return torch.stack(found).max() if found else torch.zeros((), **FLOAT32)
 
 
 def _rms(x: torch.Tensor, scale: Any) -> torch.Tensor:

@@ -25,6 +25,7 @@ from ohmbench.kirchhoff.flows import noise, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import OwnSource, PaperSource, Source, dequantised
 from ohmbench.kirchhoff.store import StoredKirchhoff, save_kirchhoff
+from ohmbench.tensors import INT64
 from ohmbench.train import Task, discard_checkpoint, finished, fit, step_generator
 
 # Streams of random numbers besides those of the steps, which count from 0.
@@ -66,7 +67,7 @@ class KirchhoffTask(Task):
         self.history_every = max(1, self.steps // _HISTORY_ROWS)
         network = config.network
         self.threads = 1 if network.n_free * network.n_edges <= _SMALL else None
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._epoch, self._order = -1, torch.empty(0, **INT64)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -104,7 +105,8 @@ class KirchhoffTask(Task):
         epoch, place = divmod(step, self._steps_per_epoch)
         if epoch != self._epoch:
             order = step_generator(self.seed, _ORDER_STREAM + epoch)
-            self._epoch, self._order = epoch, torch.randperm(self._count, generator=order)
+            self._epoch = epoch
+            self._order = torch.randperm(self._count, generator=order, **INT64)
         size = self.config.batch_size
         return self._order[place * size : (place + 1) * size]
 

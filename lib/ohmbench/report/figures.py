@@ -18,6 +18,7 @@ from ohmbench.floatgate.transistor import Line, current_to_voltage
 from ohmbench.floatgate.wta import wta
 from ohmbench.report.style import in_own_style, new_figure, own_style
 from ohmbench.stats import Interval
+from ohmbench.tensors import FLOAT64
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -111,18 +112,18 @@ def curves_figure() -> Figure:
     """The fitted device curves with their region boundaries."""
     figure = new_figure(10.0, 7.0)
     cell, line, differential, rest = figure.subplots(2, 2).ravel()
-    v = torch.linspace(1.0, 2.6, 400, dtype=torch.float64)
+    v = torch.linspace(1.0, 2.6, 400, **FLOAT64)
     for exponent in range(-12, -4):
-        w = torch.tensor(10.0**exponent, dtype=torch.float64)
+        w = torch.tensor(10.0**exponent, **FLOAT64)
         cell.semilogy(v, EKV.current(v, w), label=f"1e{exponent} A")
     cell.set(title="EKV cell", xlabel="gate voltage in V", ylabel="current in A")
     cell.legend(title="w", fontsize="x-small")
-    i = torch.logspace(-12, -5, 2000, dtype=torch.float64)
+    i = torch.logspace(-12, -5, 2000, **FLOAT64)
     for which in Line:
         line.semilogx(i, current_to_voltage(i, which), label=which.label)
     line.set(title="line transistor", xlabel="|current| in A", ylabel="voltage in V")
     line.legend()
-    n = torch.linspace(0.0, 2.4, 400, dtype=torch.float64)
+    n = torch.linspace(0.0, 2.4, 400, **FLOAT64)
     for p in (0.2, 0.38, 0.8, 1.2, 1.78, 1.95):
         differential.plot(n, sigmoid(torch.full_like(n, p), n), label=f"{p:g} V")
     differential.set(title="differential sigmoid", xlabel="n in V", ylabel="output in V")

@@ -1,0 +1,225 @@
+"""Every range of the library at both of its ends, from ``range_rows.py`` and the command line.
+
+The last test finds by the library's source which functions compare something and raise, and asks
+for a row of each, or for the test that stands in its place.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tests.unit.command_line import assert_refused
+from tests.unit.range_rows import OTHER_ROWS, Row
+from tests.unit.range_rows_files import FILE_ROWS
+from tests.unit.range_rows_kirchhoff import KIRCHHOFF_ROWS
+
+ROOT = Path(__file__).parents[2]
+LIBRARY = ROOT / "lib" / "ohmbench"
+
+ROWS = [*OTHER_ROWS, *KIRCHHOFF_ROWS, *FILE_ROWS]
+every_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
+
+
+@every_row
+def test_what_is_in_the_range_is_taken(row: Row) -> None:
+    for value in row.inside:
+        row.call(value)
+
+
+@every_row
+def test_what_is_outside_of_it_is_refused_in_one_line(row: Row) -> None:
+    for value in row.outside:
+        try:
+            row.call(value)
+        except row.error as error:
+            lines = str(error).splitlines()
+        else:
+            pytest.fail(f"{row.name}: {value!r} was taken")
+        assert len(lines) == 1 or row.error is ValidationError
+
+
+def test_every_row_has_a_name_of_its_own_and_both_kinds_of_values() -> None:
+    assert len({row.name for row in ROWS}) == len(ROWS)
+    assert all(row.inside and row.outside for row in ROWS)
+
+
+# ------------------------------------------------------------------------------------------------
+# The command line. What an option admits is followed by a complaint of something else.
+
+SEEDS = ("0", str(2**31 - 1)), ("-1", str(2**31))
+AT_LEAST_1 = ("1", "1000000"), ("0", "-1")
+BITS = ("1", "64"), ("0", "65")
+TOLERANCE = ("5e-324", "1"), ("0", "-1", "1.0000000000000002", "nan", "inf")
+NOBODY = "neither stored weights nor a file"
+OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
+    ("evaluate nobody", "--points", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
+    ("evaluate nobody", "--images", (("2", "100"), ("1", "0", "-1")), NOBODY),
+    ("evaluate nobody", "--seed", SEEDS, NOBODY),
+    ("evaluate nobody", "--tol", TOLERANCE, NOBODY),
+    ("sample nobody", "--number", (("1", "10000000"), ("0", "-1", "10000001")), NOBODY),
+    ("sample nobody -n 1", "--seed", SEEDS, NOBODY),
+    ("sample nobody -n 1", "--tol", TOLERANCE, NOBODY),
+    ("power nobody", "--settling-time", (("5e-324", "1e300"), ("0", "-1", "nan", "inf")), NOBODY),
+    ("plot nobody --out x", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
+    ("plot nobody --out x", "--images", (("2", "100"), ("1", "0")), NOBODY),
+    ("plot nobody --out x", "--seed", SEEDS, NOBODY),
+    ("train nobody", "--seed", SEEDS, "no training for 'nobody'"),
+    ("train nobody", "--samples", AT_LEAST_1, "no training for 'nobody'"),
+    (
+        "train nobody",
+        "--max-minutes",
+        (("5e-324", "1e300"), ("0", "-1", "nan", "inf")),
+        "no training for 'nobody'",
+    ),
+    *(
+        ("prove nobody", f"--{name}-bits", BITS, NOBODY)
+        for name in ("acc", "sum", "r", "product", "bias", "scale", "shift")
+    ),
+    *(
+        ("prove nobody", f"--{name}", AT_LEAST_1, NOBODY)
+        for name in ("inputs", "hidden", "classes", "lanes")
+    ),
+    ("synth nobody", "--images", AT_LEAST_1, NOBODY),
+    ("synth nobody", "--lanes", AT_LEAST_1, NOBODY),
+    ("synth nobody", "--requants", AT_LEAST_1, NOBODY),
+    ("synth nobody", "--seed", (("0", "9999"), ("-1",)), NOBODY),
+    ("synth nobody", "--seeds", (("1", "100"), ("0", "101")), NOBODY),
+    ("synth nobody", "--jobs", (("1", "64"), ("0", "65")), NOBODY),
+    ("synth sweep nobody", "--lanes", AT_LEAST_1, NOBODY),
+    ("synth sweep nobody", "--seed", (("0", "9999"), ("-1",)), NOBODY),
+    ("synth sweep nobody", "--seeds", (("1", "100"), ("0", "101")), NOBODY),
+    ("synth sweep nobody", "--jobs", (("1", "64"), ("0", "65")), NOBODY),
+    # A design by its sizes is known to be buildable before the clock is looked at.
+    (
+        "synth 8-2-2 --seed 1 --seeds 1",
+        "--clock",
+        (("5e-324", "999999"), ("0", "-1", "1e6", "nan", "inf")),
+        "--seed and --seeds",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "values", "complaint"),
+    OPTIONS,
+    ids=[
+        f"{command.split()[0]}{option}" + "-sweep" * ("sweep" in command)
+        for command, option, _, _ in OPTIONS
+    ],
+)
+def test_an_option_takes_its_range_and_no_more(
+    run: Any, command: str, option: str, values: Any, complaint: str
+) -> None:
+    inside, outside = values
+    for value in inside:
+        assert_refused(run(*command.split(), f"{option}={value}"), complaint)
+    for value in outside:
+        found = run(*command.split(), f"{option}={value}")
+        assert_refused(found, option)
+        assert complaint not in found[2]
+
+
+# ------------------------------------------------------------------------------------------------
+# Nothing is forgotten
+
+ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+
+
+def checking_functions() -> Iterator[str]:
+    """``file:function`` wherever an ``if`` that compares by order raises."""
+
+    def inside(node: ast.AST, names: list[str], file: str) -> Iterator[str]:
+        for child in ast.iter_child_nodes(node):
+            within = names
+            if isinstance(child, ast.FunctionDef | ast.ClassDef):
+                within = [*names, child.name]
+            if isinstance(child, ast.If) and any(isinstance(s, ast.Raise) for s in child.body):
+                compared = [c for c in ast.walk(child.test) if isinstance(c, ast.Compare)]
+                if any(isinstance(o, ORDERED) for c in compared for o in c.ops):
+                    yield f"{file}:{'.'.join(names)}"
+            yield from inside(child, within, file)
+
+    for path in sorted(LIBRARY.rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        yield from inside(tree, [], path.relative_to(LIBRARY).as_posix())
+
+
+COMMANDS = {
+    "evaluate": "cli/evaluation.py:evaluate_command",
+    "power": "cli/power.py:power",
+    "sample": "cli/sampling.py:sample",
+    "synth": "cli/synth.py:synth",
+    "train": "cli/training.py:train",
+}
+# What is compared there is no number that somebody chooses, but how much of a text, a netlist or an
+# archive stands where: these tests try many wrong ones.
+ELSEWHERE = {
+    "claims/running.py:find_ledger": "test_cli_claims.py::test_several_ledgers_are_a_question",
+    "cli/kirchhoff_judging.py:_check_enough": (
+        "test_own_kirchhoff.py::test_one_held_out_sample_judges_nothing"
+    ),
+    "data/own.py:_classes": "test_own_data.py::test_data_that_do_not_fit_the_task_are_refused",
+    "data/own.py:_split": "test_own_data.py::test_data_that_do_not_fit_the_task_are_refused",
+    "data/own.py:dataset_of": "test_own_kirchhoff.py::test_damaged_data_in_a_file_are_refused",
+    "eda/synthesis/activity.py:count": "test_activity.py::test_says_what_it_does",
+    "eda/synthesis/result.py:Clocks._at_most_and_on_average": (
+        "test_synthesis.py::test_a_mean_interval_is_not_above_the_longest"
+    ),
+    "eda/verilog.py:_expanded": "test_verilog.py::test_files_without_end_are_refused",
+    "files/csv_table.py:_checked_header": (
+        "test_own_data.py::test_what_is_no_table_is_refused_by_line_and_column"
+    ),
+    "files/csv_table.py:_rows": (
+        "test_own_data.py::test_what_is_no_table_is_refused_by_line_and_column"
+    ),
+    "files/npz_reading.py:read_npz": "test_files.py::test_size_limits_hold_for_file_and_content",
+    "cli/storing.py:_kirchhoff_entry": "test_cli_kirchhoff.py::test_refusals",
+    "cli/trace.py:trace": "test_cli.py::test_bad_options",
+    "digital/store.py:_images_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",
+    "digital/store.py:_scales_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",
+    "eda/mutation.py:plant": "../rtl/test_faults.py::test_a_fault_must_apply",
+    "eda/synthesis/blif.py:_instance": "test_blif.py::test_anything_else_is_refused",
+    "eda/synthesis/blif.py:_table": "test_blif.py::test_anything_else_is_refused",
+    "eda/synthesis/netlist.py:NetlistSimulation._order": "test_netlist.py::test_named",
+    "eda/synthesis/netlist.py:NetlistSimulation._vector": "test_netlist.py::test_named",
+    "eda/synthesis/netlist.py:_clock": "test_netlist.py::test_named",
+    "eda/synthesis/reports_vpr.py:critical_path": (
+        "../synth/test_reports.py::test_doctored_report_is_refused"
+    ),
+    "files/archive.py:check_layout": "test_files_hostile.py::test_hostile_file_is_refused",
+    "files/mat.py:_short": "test_images.py::test_hostile_files_are_refused",
+    "files/mat.py:_variable": "test_images.py::test_hostile_files_are_refused",
+    "files/mat.py:read_mat": "test_images.py::test_hostile_files_are_refused",
+    "files/pth_reading.py:_check_end": "test_files_hostile.py::test_hostile_file_is_refused",
+    "files/pth_reading.py:read_pth": "test_files_pth.py::test_the_sum_of_all_tensors_is_bounded",
+    "floatgate/operands.py:check_layer": "test_synapse.py::test_refused_with_a_named_error",
+    "floatgate/store.py:_network_of": "test_cli.py::test_wrong_contents",
+    "floatgate/store.py:_own_images": "test_cli.py::test_wrong_contents",
+    "kirchhoff/step_control.py:Watch.look": (
+        "test_kirchhoff_simulation.py::test_a_slice_has_a_limit_of_steps"
+    ),
+}
+
+
+def test_every_check_of_a_range_has_its_row() -> None:
+    """A new one: give it a row in ``range_rows*.py``, with both ends of what it takes."""
+    found = set(checking_functions())
+    assert len(found) > 90, "the library was not found"
+    with_rows = {row.where for row in ROWS}
+    with_rows |= {
+        COMMANDS[command.split()[0]] for command, *_ in OPTIONS if command.split()[0] in COMMANDS
+    }
+    assert found - with_rows - set(ELSEWHERE) == set()
+    assert set(ELSEWHERE) - found == set(), "checks that are no more"
+
+
+def test_what_is_tested_elsewhere_is_there() -> None:
+    for file, name in (test.split("::") for test in ELSEWHERE.values()):
+        text = (Path(__file__).parent / file).read_text(encoding="utf-8")
+        assert f"def {name}(" in text, f"{file} has no {name}"
