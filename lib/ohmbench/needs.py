@@ -122,7 +122,7 @@ NEEDS = {
             "mnist",
             "the official MNIST files (IDX)",
             "floatgate-mnist28, mnist, genmnist, and judging int8-mnist28",
-            f"set {DATA_VARIABLE} to a folder that holds them (or has them in mnist/)",
+            f"set {DATA_VARIABLE} to a folder that holds them, or has them in mnist/ or MNIST/raw/",
             _mnist,
         ),
         Need(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
+import itertools
 import os
 import pickle
 import random
@@ -706,6 +707,12 @@ def _gzip_bomb() -> bytes:
     return b"".join([*out, packer.flush()])
 
 
+def gz_members(data: bytes, *places: int) -> bytes:
+    """``data`` in as many gzip members as ``places`` cut it into."""
+    cuts = (0, *places, len(data))
+    return b"".join(gzip.compress(data[a:b], mtime=0) for a, b in itertools.pairwise(cuts))
+
+
 def idx_kinds() -> list[Kind]:
     good = idx()
     packed = gzip.compress(good, mtime=0)
@@ -738,7 +745,15 @@ def idx_kinds() -> list[Kind]:
         "gz-length": (packed[:-4] + b"\0\0\0\1", None),
         "gz-noise": (packed[:10] + noise(8, 100), None),
         "gz-appended-byte": (packed + b"\0", None),
-        "gz-second-member": (packed + packed, None),
+        "gz-second-member": (packed + packed, "data"),
+        "gz-second-member-cut": (gz_members(good, 20)[:-1], None),
+        "gz-second-member-damaged": (gz_members(good, 20)[:-8] + b"\0\0\0\0" + packed[-4:], None),
+        "gz-second-member-short": (gz_members(good[:-1], 20), None),
+        "gz-second-member-plain": (gzip.compress(good[:20], mtime=0) + good[20:], None),
+        "gz-ends-in-magic": (packed + packed[:2], None),
+        "gz-padded": (packed + bytes(512), None),
+        "gz-100000-members": (gzip.compress(b"", mtime=0) * 100_000 + packed, None),
+        "gz-100000-members-behind": (packed + gzip.compress(b"", mtime=0) * 100_000, None),
         "gz-twice-packed": (gzip.compress(packed, mtime=0), "header"),
         "gz-data-cut": (gzip.compress(good[:-1], mtime=0), None),
         "gz-data-too-long": (gzip.compress(good + b"\0", mtime=0), "data"),
@@ -781,7 +796,13 @@ def templates(loader: str) -> list[bytes]:
             b'{"seed": 1, "loss": [0.5, 1e-3, -2], "name": "\\u00e9 tau", "deep": {"a": [[1]]}}',
             b'[[1, 2], [3, 4], {}, [], null, true, "\\\\", "\\""]\n',
         ]
-    return [idx(), gzip.compress(idx(), mtime=0), idx((2, 3, 5))]
+    # The third is cut in its header and in its data, with a member of nothing between.
+    return [
+        idx(),
+        gzip.compress(idx(), mtime=0),
+        gz_members(idx(), 7, 7, 40),
+        idx((2, 3, 5)),
+    ]
 
 
 def _flip(rng: random.Random, data: bytearray) -> None:

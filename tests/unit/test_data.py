@@ -271,7 +271,7 @@ def test_no_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
 def test_missing_files(folder: Path, kind: str) -> None:
     (folder / f"train-{kind}-ubyte.gz").unlink()
-    assert f"train-{kind}-ubyte.gz: not found; {DATA_VARIABLE} should hold it" in refusal()
+    assert f"{folder}/train-{kind}-ubyte.gz: not found; put train-{kind.split('-')[0]}" in refusal()
 
 
 @pytest.mark.parametrize(

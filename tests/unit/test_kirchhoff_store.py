@@ -176,6 +176,77 @@ def test_arrays_that_do_not_fit_are_named(
         read_kirchhoff_folder(folder)
 
 
+WRAPPERS = (
+    "module.",
+    "_orig_mod.",
+    "module._orig_mod.",
+    "_orig_mod.module.",
+    "module.module._orig_mod.",
+    "_orig_mod._orig_mod.module.module.",
+)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own, about its own
+def test_torch_puts_these_prefixes_before_the_names() -> None:
+    """The wrappers themselves, not what they are thought to do."""
+    model = build(CONFIGS["flow"])
+    plain = list(model.state_dict())
+    parallel = torch.nn.DataParallel(model)
+    assert list(parallel.state_dict()) == [f"module.{name}" for name in plain]
+    # Nothing is compiled before it is called.
+    compiled = torch.compile(parallel)
+    assert list(compiled.state_dict()) == [f"_orig_mod.module.{name}" for name in plain]
+
+
+@pytest.mark.parametrize("prefix", WRAPPERS)
+@pytest.mark.parametrize("name", ["flow", "regression", "feed-forward"])
+def test_wrapped_models_are_read(tmp_path: Path, name: str, prefix: str) -> None:
+    model = made(name)
+    arrays = {prefix + key: p for key, p in checkpoint_arrays(model).items()}
+    write_pth(tmp_path / KIRCHHOFF_CHECKPOINT, arrays)
+    (tmp_path / KIRCHHOFF_CONFIG).write_text(config_text(CONFIGS[name]))
+    assert_same_parameters(read_kirchhoff_folder(tmp_path).model, model)
+
+
+@pytest.mark.parametrize("prefix", ["", *WRAPPERS])
+@pytest.mark.parametrize("odd", ["", "module.", "_orig_mod.", "module.module.", "modul."])
+def test_prefixes_stand_before_every_name_or_none(prefix: str, odd: str) -> None:
+    model = build(CONFIGS["eleven-slices"])
+    names = {key: p.numpy() for key, p in checkpoint_arrays(model).items()}
+    last = list(names)[-1]
+    arrays = {(odd if key == last else prefix) + key: x for key, x in names.items()}
+    if odd == prefix:
+        load_checkpoint("f.pth", model, arrays)
+        return
+    with pytest.raises(FileError) as caught:
+        load_checkpoint("f.pth", model, arrays)
+    if prefix == "" and odd == "modul.":  # none that torch puts there: another name
+        assert caught.value.field == last
+        return
+    mine, its = (
+        f"the prefix {p}" if p else "no prefix" for p in (odd if odd != "modul." else "", prefix)
+    )
+    assert str(caught.value) == (
+        f"f.pth: {odd + last}: has {mine}, but {prefix + next(iter(names))} has {its}: names of "
+        "different models; save model.state_dict() of one model"
+    )
+
+
+def test_what_does_not_fit_is_named_as_the_file_has_it() -> None:
+    model = build(CONFIGS["flow"])
+    arrays = {f"module.{key}": p.numpy() for key, p in checkpoint_arrays(model).items()}
+    wrong = f"module.{SLICE.format(1)}"
+    with pytest.raises(FileError, match="shape") as caught:
+        load_checkpoint("f.pth", model, arrays | {wrong: np.zeros((1, 1), np.float32)})
+    assert caught.value.field == wrong
+    del arrays[wrong]
+    with pytest.raises(FileError, match="is missing") as caught:
+        load_checkpoint("f.pth", model, arrays)
+    assert caught.value.field == wrong
+    with pytest.raises(FileError, match="is missing"):
+        load_checkpoint("f.pth", model, {})
+
+
 def test_double_precision_checkpoints_are_rounded_to_the_models() -> None:
     model = build(CONFIGS["flow"])
     arrays = {k: x.astype(np.float64) for k, x in arrays_of("flow").items()}

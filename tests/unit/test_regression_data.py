@@ -188,6 +188,9 @@ WAYS: dict[str, Callable[[], tuple[str, bytes]]] = {
     "no-last-newline": lambda: ("cal_housing.data", text()[:-1]),
     "unpacked": lambda: (MEMBER, text()),
     "archive": lambda: ("cal_housing.tgz", tgz(text())),
+    "archive-in-members": lambda: (
+        "cal_housing.tgz", hostile.gz_members(tar(text()), 100, 100, 1_000_000)
+    ),
     "archive-dot": lambda: ("cal_housing.tgz", tgz(text(), name=f"./{MEMBER}")),
 }  # fmt: skip
 
@@ -273,6 +276,11 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str | None]] = {
     "tgz-size-not-octal": (lambda: gzip.compress(_resized(b"-0000000001")), None),
     "tgz-size-beyond-the-end": (lambda: gzip.compress(_resized(b"77777777777")), None),
     "tgz-tar-cut": (lambda: gzip.compress(tar(text())[:100_000]), None),
+    "tgz-bomb-in-members": (
+        lambda: gzip.compress(tar(text()), 1) + gzip.compress(bytes(100 * 2**20), 1), None
+    ),
+    "tgz-member-cut": (lambda: hostile.gz_members(tar(text()), 1_000_000)[:-9], None),
+    "tgz-100000-members": (lambda: gzip.compress(b"") * 100_000 + tgz(text()), None),
     "tgz-bomb": (lambda: gzip.compress(bytes(100 * 2**20), 1), None),
     "tgz-nan": (lambda: tgz(field(7, b"NaN")), "medianIncome"),
 }  # fmt: skip

@@ -1,9 +1,24 @@
-"""Where the data sets are that a user has to have: below one folder, named by a variable."""
+"""Where the data sets are that a user has to have: below one folder, named by a variable.
+
+Others' programs leave the same files under different names and in different folders. A ``DataSet``
+says where its files may be and how they are read:
+
+- Its places are tried in their order, ``$OHMBENCH_DATA/NAME`` before ``$OHMBENCH_DATA`` itself, and
+  all files are read from the first place that has each of them.
+- A file may have several names in one place. What cannot be read under one of them (an empty file
+  of a download that was cut off) is passed over for another that can; two that can have to hold
+  the same data.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
@@ -11,32 +26,122 @@ from ohmbench.errors import FileError
 DATA_VARIABLE = "OHMBENCH_DATA"
 
 
-def data_folder(name: str, title: str, files: str) -> Path:
-    """``$OHMBENCH_DATA/name`` if there is such a folder, else ``$OHMBENCH_DATA`` itself.
+@dataclass(frozen=True)
+class Wanted:
+    """A file of a data set: the names it may have in a place, and how one is read."""
 
-    ``title`` is what people call the data set, ``files`` what the folder should hold: both only for
-    the FileError that is raised when the variable is unset or names no folder.
-    """
-    folder = path_variable(DATA_VARIABLE)
-    remedy = f"point it at the folder that holds {files}"
-    if folder is None:
-        raise FileError(title, f"{DATA_VARIABLE} is not set", remedy=remedy)
-    if not os.path.isdir(folder):
-        raise FileError(folder, "is not a folder", field=DATA_VARIABLE, remedy=remedy)
-    return folder / name if (folder / name).is_dir() else folder
+    names: tuple[str, ...]
+    read: Callable[[Path], Any]
+
+    def there(self, place: Path) -> list[Path]:
+        """The files of these names in ``place``, whatever they are."""
+        return [place / name for name in self.names if os.path.lexists(place / name)]
 
 
-def data_file(name: str, title: str, *choices: str) -> Path:
-    """The first of ``choices``, relative paths, that exists in the folder of data set ``name``.
+class Found(NamedTuple):
+    """A file that was read, and what it holds."""
 
-    Raises FileError, which says where to put which file, when none does, and as `data_folder`.
-    """
-    folder = data_folder(name, title, " or ".join(choices))
-    for choice in choices:
-        if os.path.lexists(folder / choice):
-            return folder / choice
-    raise FileError(
-        folder / choices[0],
-        "not found",
-        remedy=f"put {' or '.join(choices)} of {title} into that folder or into {name}/ below it",
-    )
+    path: Path
+    value: Any
+
+
+@dataclass(frozen=True)
+class Pickled:
+    """A form of a data set that is never opened: unpickling a file runs what is in it."""
+
+    name: str
+    what: str
+    remedy: str
+
+    def refusal(self, path: Path) -> FileError:
+        return FileError(
+            path, f"is {self.what}, whose pickles are never opened", remedy=self.remedy
+        )
+
+
+def _same(a: Any, b: Any) -> bool:
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(map(_same, a, b))
+    return np.array_equal(a, b) if isinstance(a, np.ndarray) else bool(a == b)
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A data set: its folder's name, what people call it, and the folders ``below`` to look in."""
+
+    name: str
+    title: str
+    below: tuple[str, ...] = ("",)
+    pickled: Pickled | None = None
+
+    def places(self, files: str) -> list[Path]:
+        """Folders that may hold the files, best first; there is one at least.
+
+        ``files`` is what the folder should hold, for the FileError that is raised when the variable
+        is unset or names no folder.
+        """
+        root = path_variable(DATA_VARIABLE)
+        remedy = f"point it at the folder that holds {files}"
+        if root is None:
+            raise FileError(self.title, f"{DATA_VARIABLE} is not set", remedy=remedy)
+        if not os.path.isdir(root):
+            raise FileError(root, "is not a folder", field=DATA_VARIABLE, remedy=remedy)
+        folders = [root / self.name / inner for inner in self.below]
+        folders += [root / inner for inner in self.below]
+        return [folder for folder in folders if folder.is_dir()]
+
+    def read(self, *wanted: Wanted) -> list[Found]:
+        """What the files hold, all from one place.
+
+        Raises FileError: what is wrong in the first place that has any of them, or where to put
+        which file.
+        """
+        places = self.places(_choices(wanted[0]))
+        first: FileError | None = None
+        for place in places:
+            if not any(file.there(place) for file in wanted):
+                continue
+            try:
+                return [self._read_one(place, file) for file in wanted]
+            except FileError as error:
+                first = first or error
+        if first is not None:
+            raise first
+        if self.pickled is not None:
+            for path in (place / self.pickled.name for place in places):
+                if path.exists():
+                    raise self.pickled.refusal(path)
+        raise self._missing(places[0], wanted[0])
+
+    def _read_one(self, place: Path, wanted: Wanted) -> Found:
+        found: list[Found] = []
+        errors: list[FileError] = []
+        for path in wanted.there(place):
+            if os.path.realpath(path) in (os.path.realpath(other.path) for other in found):
+                continue
+            try:
+                found.append(Found(path, wanted.read(path)))
+            except FileError as error:
+                errors.append(error)
+        if not found:
+            raise errors[0] if errors else self._missing(place, wanted)
+        for other in found[1:]:
+            if not _same(found[0].value, other.value):
+                raise FileError(
+                    other.path,
+                    f"holds other data than {found[0].path}",
+                    remedy="remove the one that is not the original",
+                )
+        return found[0]
+
+    def _missing(self, place: Path, wanted: Wanted) -> FileError:
+        return FileError(
+            place / wanted.names[0],
+            "not found",
+            remedy=f"put {_choices(wanted)} of {self.title} into that folder or into {self.name}/ "
+            "below it",
+        )
+
+
+def _choices(wanted: Wanted) -> str:
+    return " or ".join(wanted.names)

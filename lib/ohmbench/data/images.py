@@ -1,7 +1,7 @@
 """Images to classify, from files the user has, all in one form: uint8 (n, channels, rows, columns).
 
 Each data set is read as its authors distribute it, from ``$OHMBENCH_DATA/NAME`` or
-``$OHMBENCH_DATA`` itself:
+``$OHMBENCH_DATA`` itself (`ohmbench.data.folders`):
 
 - ``mnist``: the IDX files of `ohmbench.data.mnist`.
 - ``svhn`` (Netzer et al., 2011): ``train_32x32.mat`` and ``test_32x32.mat``.
@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.data.folders import data_file, data_folder
+from ohmbench.data.folders import DataSet, Pickled, Wanted
 from ohmbench.data.mnist import mnist_folder, read_mnist
 from ohmbench.errors import FileError
 from ohmbench.files.mat import read_mat
@@ -109,8 +109,10 @@ def _of_digit(part: str, digit: int, *, least: int) -> NDArray[np.float64]:
 # SVHN
 
 
-def _svhn_part(part: str) -> _Labelled:
-    path = data_file("svhn", "SVHN", f"{part}_32x32.mat")
+_SVHN = DataSet("svhn", "SVHN")
+
+
+def _svhn_part(path: Path) -> _Labelled:
     arrays = read_mat(path, {"X": 4, "y": 2})
     x, y = arrays["X"], arrays["y"]
     if x.shape[:3] != (32, 32, 3) or y.shape != (x.shape[3], 1):
@@ -124,7 +126,9 @@ def _svhn_part(part: str) -> _Labelled:
 
 
 def _svhn() -> ImageSplit:
-    return ImageSplit(*_svhn_part("train"), *_svhn_part("test"), 10)
+    files = (Wanted((f"{part}_32x32.mat",), _svhn_part) for part in ("train", "test"))
+    (train_x, train_y), (test_x, test_y) = (found.value for found in _SVHN.read(*files))
+    return ImageSplit(train_x, train_y, test_x, test_y, 10)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -147,38 +151,29 @@ class _Cifar:
     label_bytes: int
     classes: int
 
-    def _find(self, file: str) -> Path:
-        try:
-            return data_file(self.name, self.title, f"{self.folder}/{file}", file)
-        except FileError:
-            # Someone who has the other version should hear that, not that nothing is there.
-            pickled = data_folder(self.name, self.title, self.folder) / self.pickled
-            if pickled.is_dir():
-                raise self._refused(pickled) from None
-            raise
+    @property
+    def _python(self) -> Pickled:
+        """What someone who has the other version should hear, not that nothing is there."""
+        remedy = f"get the binary version of {self.title} ({self.folder})"
+        return Pickled(self.pickled, "the Python version", remedy)
 
-    def _refused(self, path: Path) -> FileError:
-        return FileError(
-            path,
-            "is the Python version, whose pickles are never opened",
-            remedy=f"get the binary version of {self.title} ({self.folder})",
-        )
-
-    def _file(self, file: str) -> _Labelled:
-        path = self._find(file)
+    def _read(self, path: Path) -> _Labelled:
         name, stream, _ = open_bounded(path, 256 * 2**20)
         with stream, only_file_errors(name):
             if stream.read(1) == b"\x80":  # opens every pickle since protocol 2, and is no label
-                raise self._refused(path)
+                raise self._python.refusal(path)
         records = read_records(path, self.label_bytes + 3 * 32 * 32)
         labels = _checked(path, records[:, self.label_bytes - 1], self.classes)
         planes = np.ascontiguousarray(records[:, self.label_bytes :])
         return planes.reshape(-1, 3, 32, 32), labels
 
     def __call__(self) -> ImageSplit:
-        parts = [self._file(file) for file in self.train]
+        names = ((f"{self.folder}/{file}", file) for file in (*self.train, self.test))
+        data = DataSet(self.name, self.title, pickled=self._python)
+        found = data.read(*(Wanted(name, self._read) for name in names))
+        *parts, (test_x, test_y) = (file.value for file in found)
         images, labels = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-        return ImageSplit(images, labels, *self._file(self.test), self.classes)
+        return ImageSplit(images, labels, test_x, test_y, self.classes)
 
 
 _CIFAR10 = _Cifar(
@@ -206,6 +201,7 @@ _CIFAR100 = _Cifar(
 # ------------------------------------------------------------------------------------------------
 # Tiny ImageNet
 
+_TINY = DataSet("tinyimage", "Tiny ImageNet")
 _WNID = re.compile(r"n\d{8}", re.ASCII)
 _PICTURE = re.compile(r"[A-Za-z0-9_]{1,64}\.JPEG", re.ASCII)
 _SIDE = 64
@@ -272,8 +268,9 @@ def _tiny_held_out(root: Path, classes: dict[str, int]) -> _Labelled:
 
 
 def _tiny() -> ImageSplit:
-    ids = data_file("tinyimage", "Tiny ImageNet", "tiny-imagenet-200/wnids.txt", "wnids.txt")
-    classes = _tiny_classes(ids)
+    ((ids, classes),) = _TINY.read(
+        Wanted(("tiny-imagenet-200/wnids.txt", "wnids.txt"), _tiny_classes)
+    )
     train, held_out = _tiny_train(ids.parent, classes), _tiny_held_out(ids.parent, classes)
     return ImageSplit(*train, *held_out, len(classes))
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from sklearn.datasets import load_diabetes, make_friedman1
 from sklearn.model_selection import train_test_split
 
-from ohmbench.data.folders import data_file
+from ohmbench.data.folders import DataSet, Pickled, Wanted
 from ohmbench.errors import RangeError
 from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
 from ohmbench.files.tables import Column, parse_table
@@ -103,13 +103,26 @@ def read_housing(path: PathLike) -> tuple[_Floats, _Floats]:
     return np.stack(features, 1), value / 100_000
 
 
+_HOUSING = DataSet(
+    "housing",
+    "California housing",
+    pickled=Pickled(
+        "cal_housing_py3.pkz", "scikit-learn's own copy", f"put StatLib's {_ARCHIVE} beside it"
+    ),
+)
+_HOUSING_FILE = Wanted(("cal_housing.data", _MEMBER, _ARCHIVE), read_housing)
+
+
 def housing_file() -> Path:
-    """The user's file of California housing. Raises FileError, which says where to put it."""
-    return data_file("housing", "California housing", "cal_housing.data", _MEMBER, _ARCHIVE)
+    """The user's file of California housing, read to see that it is. Raises FileError."""
+    ((path, _),) = _HOUSING.read(_HOUSING_FILE)
+    return path
 
 
 def _housing(seed: int) -> tuple[_Floats, _Floats]:
-    return read_housing(housing_file())
+    ((_, data),) = _HOUSING.read(_HOUSING_FILE)
+    x, y = data
+    return x, y
 
 
 REGRESSIONS: dict[str, Callable[[int], tuple[_Floats, _Floats]]] = {

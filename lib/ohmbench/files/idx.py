@@ -5,13 +5,13 @@ from __future__ import annotations
 import io
 import math
 import struct
-import zlib
-from typing import BinaryIO, cast
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 
 from ohmbench.errors import FileError
+from ohmbench.files.gzip_members import MAGIC, MAX_DEFLATE_RATIO, GzipMembers
 from ohmbench.files.opening import (
     PathLike,
     damaged,
@@ -20,31 +20,6 @@ from ohmbench.files.opening import (
     open_bounded,
     read_exactly,
 )
-
-_GZIP_MAGIC = b"\x1f\x8b"
-_MAX_DEFLATE_RATIO = 1032  # deflate cannot do better, so a higher promise is false
-
-
-class _Inflate(io.RawIOBase):
-    """One gzip member as a stream that inflates no more than it is asked for."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._inflater = zlib.decompressobj(wbits=31)
-        self._pending = b""
-
-    def read(self, size: int = -1) -> bytes:
-        while not self._inflater.eof:
-            data = self._pending or self._file.read(1 << 16)
-            if not data:
-                raise EOFError("cut off")
-            chunk = self._inflater.decompress(data, size)
-            self._pending = self._inflater.unconsumed_tail
-            if chunk:
-                return chunk
-        if self._inflater.unused_data or self._file.read(1):
-            raise ValueError("other data after its end")
-        return b""
 
 
 def _idx_shape(name: str, header: bytes, ndim: int, max_bytes: int) -> tuple[int, ...]:
@@ -70,20 +45,21 @@ def _idx_shape(name: str, header: bytes, ndim: int, max_bytes: int) -> tuple[int
 
 
 def read_idx(path: PathLike, *, ndim: int, max_bytes: int = 256 * 2**20) -> npt.NDArray[np.uint8]:
-    """Read an IDX file of uint8, plain or gzip-compressed, with ``ndim`` dimensions.
+    """Read an IDX file of uint8, plain or gzip-compressed (in any number of members), with ``ndim``
+    dimensions.
 
     The header is checked before the data are read; no more is inflated than it promises, and
     nothing may follow. Raises `FileError`.
     """
     name, file, size = open_bounded(path, max_bytes)
     with file, only_file_errors(name):
-        packed = file.read(2) == _GZIP_MAGIC
+        packed = file.read(len(MAGIC)) == MAGIC
         file.seek(0)
-        stream = cast(io.BufferedIOBase, _Inflate(file) if packed else file)
+        stream = cast(io.BufferedIOBase, GzipMembers(file) if packed else file)
         header_size = 4 + 4 * ndim
         shape = _idx_shape(name, read_exactly(stream, header_size), ndim, max_bytes)
         expected = header_size + math.prod(shape)
-        if packed and expected > _MAX_DEFLATE_RATIO * size:
+        if packed and expected > MAX_DEFLATE_RATIO * size:
             raise FileError(name, f"cannot hold the {expected} bytes it promises", field="data")
         if not packed and expected != size:
             raise damaged(name, f"holds {size} bytes, its header promises {expected}", field="data")

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ohmbench.errors import FileError
+from ohmbench.files.gzip_members import MAX_DEFLATE_RATIO
 from ohmbench.files.opening import (
     PathLike,
     damaged,
@@ -35,7 +36,6 @@ _INT8, _UINT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 2, 5, 6, 14, 15  # dat
 _DOUBLE_CLASS, _UINT8_CLASS = 6, 9  # whole numbers of class double are stored as uint8 too
 _COMPLEX_FLAG = 0x800
 _MAX_DIMENSIONS, _MAX_NAME = 8, 64
-_MAX_DEFLATE_RATIO = 1032  # deflate cannot do better, so a higher promise is false
 
 
 class _Part(io.RawIOBase):
@@ -137,7 +137,7 @@ def _variable(
         raise FileError(name, f"is stored as type {tag.kind}, expected 2 (uint8)", field=field)
     if tag.size != count or (tag.small is not None and count > 4):
         raise damaged(name, f"holds {tag.size} bytes, its shape promises {count}", field)
-    if count > _MAX_DEFLATE_RATIO * packed:
+    if count > MAX_DEFLATE_RATIO * packed:
         raise FileError(name, f"cannot hold the {count} bytes it promises", field=field)
     array = np.empty(count, np.uint8)
     if tag.small is not None:

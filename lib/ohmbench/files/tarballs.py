@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator
+from typing import BinaryIO
 
 from ohmbench.errors import FileError
+from ohmbench.files.gzip_members import GzipMembers
 from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
 
 _BLOCK = 512
@@ -14,16 +15,14 @@ _OCTAL = re.compile(rb"[0-7]{1,12}")
 _REGULAR = (b"0", b"\0")
 
 
-def _inflated(name: str, data: bytes, max_bytes: int) -> bytes:
-    inflater = zlib.decompressobj(wbits=31)
-    inflated = inflater.decompress(data, max_bytes + 1)
-    if len(inflated) > max_bytes:
-        raise FileError(name, f"inflates to more than the {max_bytes} bytes that are accepted")
-    if not inflater.eof:
-        raise EOFError("cut off")
-    if inflater.unused_data:
-        raise ValueError("other data after its end")
-    return inflated
+def _inflated(name: str, file: BinaryIO, max_bytes: int) -> bytes:
+    stream, parts, total = GzipMembers(file), [], 0
+    while chunk := stream.read(max_bytes + 1 - total):
+        total += len(chunk)
+        if total > max_bytes:
+            raise FileError(name, f"inflates to more than the {max_bytes} bytes that are accepted")
+        parts.append(chunk)
+    return b"".join(parts)
 
 
 def _octal(header: bytes, start: int, stop: int) -> int:
@@ -58,7 +57,7 @@ def read_tar_member(path: PathLike, member: str, *, max_bytes: int = 16 * 2**20)
     """
     name, file, _ = open_bounded(path, max_bytes)
     with file, only_file_errors(name):
-        for found, kind, content in _entries(_inflated(name, file.read(), max_bytes)):
+        for found, kind, content in _entries(_inflated(name, file, max_bytes)):
             if found.decode("utf-8", "replace").removeprefix("./") == member:
                 if kind not in _REGULAR:
                     raise FileError(name, "is not a regular file", field=member)

@@ -25,6 +25,9 @@ from ohmbench.kirchhoff.models import Model, build
 from ohmbench.kirchhoff.samples import DATA_TASKS, OwnSource, PaperSource, Source
 
 _OURS = re.compile(r"slices\.(\d+)\.param")
+# What torch puts before the names of a model that was wrapped: DataParallel and its relatives, and
+# torch.compile, in any order and number.
+_WRAPPED = re.compile(r"(?:module\.|_orig_mod\.)*")
 
 _SIDE_SCHEMA = (
     ArraySpec("config", ("lines",), ("U",)),
@@ -60,36 +63,62 @@ def checkpoint_arrays(model: Model) -> dict[str, torch.Tensor]:
     return {_checkpoint_name(name): p.detach() for name, p in model.state_dict().items()}
 
 
+def _unwrapped(
+    path: str, arrays: Mapping[str, NDArray[np.generic]]
+) -> tuple[str, dict[str, NDArray[np.generic]]]:
+    """What torch wrapped the model in, as it stands before each name, and the arrays without it.
+
+    Raises FileError where it does not stand before each.
+    """
+    wrappers = {name: _WRAPPED.match(name)[0] for name in arrays}  # type: ignore[index]
+    first, *others = wrappers or [""]
+    prefix = wrappers.get(first, "")
+    for name in others:
+        if wrappers[name] != prefix:
+            mine, its = (f"the prefix {p}" if p else "no prefix" for p in (wrappers[name], prefix))
+            raise FileError(
+                path,
+                f"has {mine}, but {first} has {its}: names of different models",
+                field=name,
+                remedy="save model.state_dict() of one model",
+            )
+    return prefix, {name.removeprefix(prefix): array for name, array in arrays.items()}
+
+
 def load_checkpoint(path: str, model: Model, arrays: Mapping[str, NDArray[np.generic]]) -> None:
     """Put ``arrays``, by their checkpoint names, into ``model``.
 
-    Raises FileError naming the first array (so the slice) that is missing, not expected or of
-    another shape or type than the configuration's.
+    The names may all begin with what DataParallel and torch.compile put before them. Raises
+    FileError naming the first array (so the slice) that is missing, not expected or of another
+    shape or type than the configuration's, or that does not begin as the others do.
     """
     remedy = "name a configuration and a checkpoint that belong together"
+    prefix, arrays = _unwrapped(path, arrays)
     wanted = {_checkpoint_name(name): p for name, p in model.state_dict().items()}
     for name, p in wanted.items():
         if name not in arrays:
             raise FileError(
                 path, f"is missing; expected {tuple(p.shape)} by the configuration",
-                field=name, remedy=remedy,
+                field=prefix + name, remedy=remedy,
             )  # fmt: skip
         found = arrays[name]
         if found.shape != tuple(p.shape):
             raise FileError(
                 path,
                 f"shape {found.shape}, expected {tuple(p.shape)} by the configuration",
-                field=name,
+                field=prefix + name,
                 remedy=remedy,
             )
         if found.dtype.name not in ("float32", "float64"):
-            raise FileError(path, f"element type {found.dtype.name}, expected float32", field=name)
+            raise FileError(
+                path, f"element type {found.dtype.name}, expected float32", field=prefix + name
+            )
     extra = sorted(set(arrays) - set(wanted))
     if extra:
         raise FileError(
             path,
             f"not expected: the configuration has {len(wanted)} arrays",
-            field=extra[0],
+            field=prefix + extra[0],
             remedy=remedy,
         )
     with torch.no_grad():
