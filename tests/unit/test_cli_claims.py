@@ -35,7 +35,9 @@ def test_speed(claim): claim("lab.speed", 9.0)
 
 @pytest.fixture
 def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    # Of the user's own runs: they must not decide which claims are judged.
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-k nothing")
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
     folder = tmp_path / "a paper"
     (folder / "tests").mkdir(parents=True)
     (folder / "claims.yaml").write_text(LEDGER, encoding="utf-8")
@@ -128,6 +130,7 @@ def test_several_ledgers_are_a_question(paper: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
+        pytest.param([""], "'': not found; name a folder with a claims.yaml", id="empty"),
         pytest.param(["none"], "none: not found; name a folder with a claims.yaml", id="missing"),
         pytest.param([".", "--source", "Labb"], "no claim has a source with 'Labb'", id="source"),
         pytest.param([".", "--json", "claims.yaml"], "exists already", id="overwrite"),

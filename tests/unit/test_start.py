@@ -2,17 +2,21 @@
 
 import json
 import os
+import re
 import runpy
 import shutil
 import subprocess
 import sys
 import warnings
+from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from ohmbench import start
 from ohmbench.weights import WEIGHTS_FOLDER
+
+ROOT = Path(__file__).parents[2]
 
 HOSTILE = {
     # As Jupyter sets it for its children, whose environment need not have the package.
@@ -128,3 +132,19 @@ def test_as_a_module(environment, monkeypatch):
     assert [words[1:] for words in ran] == [["list"]]
     runpy.run_module("ohmbench.__main__", run_name="imported")
     assert len(ran) == 1
+
+
+GUIDE = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+
+
+def test_the_guide_lists_every_variable():
+    """Those that the library reads by our own or VTR's name, and those that the start decides on."""
+    read = {
+        name
+        for path in (ROOT / "lib").rglob("*.py")
+        for name in re.findall(r'"((?:OHMBENCH|VTR)_[A-Z_]+)"', path.read_text(encoding="utf-8"))
+    }
+    assert len(read) >= 9
+    listed = set(re.findall(r"`(_?[A-Z][A-Z_]+)`", GUIDE))
+    assert read | set(start.PINNED) | set(start.IGNORED) <= listed
+    assert {name for name in listed if name.startswith(("OHMBENCH_", "VTR_"))} <= read

@@ -19,6 +19,9 @@ from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.files import read_json
 
 _SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
+_NOT_FOR_US = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
+"""For the user's own runs of pytest: here they would decide which claims are run and how."""
+
 _ENDED = (0, 1, 5)  # pytest: all passed, some failed, none collected
 
 
@@ -53,6 +56,8 @@ def find_ledger(named: str | os.PathLike[str]) -> Path:
     Raises FileError when there is none, or more than one below.
     """
     path = Path(named)
+    if not os.fspath(named):
+        raise FileError("", "not found", remedy=f"name a folder with a {LEDGER}")
     if path.is_file():
         return path.resolve()
     if not path.is_dir():
@@ -122,7 +127,8 @@ def _pytest(ledger: Path, tests: list[str], environment: Mapping[str, str]) -> l
             # An installed package takes no configuration from the folders it happens to lie in.
             options += ["-c", os.devnull, "--rootdir", os.fspath(ledger.parent)]
         command = [sys.executable, "-m", "pytest", *options, "--no-claims-table", *tests]
-        status = _show(command, ledger.parent, {**os.environ, **environment})
+        inherited = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_US}
+        status = _show(command, ledger.parent, {**inherited, **environment})
         if status not in _ENDED or not stored.is_file():
             raise ClaimsRunError(f"pytest ended with status {status} before the claims were judged")
         (outcomes,) = read_json(stored)["ledgers"].values()
