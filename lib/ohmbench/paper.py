@@ -9,6 +9,7 @@ from ohmbench.digital.store import StoredInt8, load_int8
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
 from ohmbench.files import read_pth
+from ohmbench.files.pth_reading import MAX_BYTES
 from ohmbench.floatgate.store import StoredNetwork, load_network
 from ohmbench.kirchhoff.configuration import read_config
 from ohmbench.kirchhoff.experiments import EXPERIMENTS
@@ -118,7 +119,10 @@ def read_kirchhoff_folder(folder: str | os.PathLike[str]) -> StoredKirchhoff:
     config_path, checkpoint = (Path(folder) / n for n in (KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT))
     config = read_config(config_path)
     model = build(config)
-    load_checkpoint(os.fspath(checkpoint), model, read_pth(checkpoint))
+    # A large configuration has a large checkpoint.
+    promised = sum(p.numel() * p.element_size() for p in model.state_dict().values())
+    arrays = read_pth(checkpoint, max_bytes=MAX_BYTES + 2 * promised)
+    load_checkpoint(os.fspath(checkpoint), model, arrays)
     source = PaperSource(config.test_bench)
     return StoredKirchhoff(os.fspath(checkpoint), config, model, source)
 

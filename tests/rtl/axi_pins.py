@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from ohmbench.digital import Inference, Int8Network
+from ohmbench.digital.hostmap import network_words
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.verilator import Build, build_library
 
@@ -26,6 +28,7 @@ OUTPUTS = (
     *("bresp", "bvalid", "arready", "rdata", "rresp", "rvalid"),
 )
 LIMIT_CLOCKS = 200_000
+OKAY, SLVERR = 0, 2
 
 
 def axi_build(hardware: Hardware, *, coverage: bool = False) -> Build:
@@ -51,15 +54,21 @@ class Traffic:
 
 
 class AxiPins:
-    """One accelerator_axi; ``run`` sends all of a ``Traffic`` and waits for what must come back."""
+    """One accelerator_axi; ``run`` sends all of a ``Traffic`` and waits for what must come back.
 
-    def __init__(self, build: Build, *, seed: int) -> None:
+    ``which`` of several in one build (``many.py``). ``clocks`` keeps the pins of every clock since
+    the reset, inputs and outputs in their orders.
+    """
+
+    def __init__(self, build: Build, *, seed: int, which: int = 0) -> None:
         self._lib = ctypes.CDLL(str(build_library(build)))
         self._lib.axi_new.restype = ctypes.c_void_p
         self._sim = ctypes.c_void_p(self._lib.axi_new(ctypes.c_int(seed)))
         self._in = (ctypes.c_uint64 * len(INPUTS))()
         self._out = (ctypes.c_uint64 * len(OUTPUTS))()
         self._random = Random(seed)
+        self.clocks: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+        self._lib.axi_choose(self._sim, ctypes.c_int(which))
         self.reset()
 
     def close(self) -> None:
@@ -73,11 +82,13 @@ class AxiPins:
         for k, name in enumerate(INPUTS):
             self._in[k] = pins.get(name, int(name == "aresetn"))
         self._lib.axi_clock(self._sim, self._in, self._out)
+        self.clocks.append((tuple(self._in), tuple(self._out)))
         return dict(zip(OUTPUTS, self._out, strict=True))
 
     def reset(self) -> None:
         for _ in range(2):
             self.clock(aresetn=0)
+        self.clocks.clear()
 
     def run(self, traffic: Traffic, *, packets: int = 0, pause: int = 0) -> None:
         """Send everything with ``pause`` percent of clocks idle on each channel, until every access
@@ -148,3 +159,30 @@ def image_beats(words: Iterable[Iterable[int]]) -> deque[tuple[int, bool]]:
         row = [int(word) for word in image]
         beats.extend((word, k == len(row) - 1) for k, word in enumerate(row))
     return beats
+
+
+def load_and_read_back(
+    pins: AxiPins, hardware: Hardware, network: Int8Network, *, pause: int = 0
+) -> None:
+    """Write every word of a network, all accepted; read every one, all as written."""
+    addresses, words = network_words(hardware, network)
+    load = Traffic()
+    for address, word in zip(addresses.tolist(), words.tolist(), strict=True):
+        load.write(8 * address, word)
+    pins.run(load, pause=pause)
+    assert load.responses == [OKAY] * len(addresses)
+    back = Traffic()
+    back.reads.extend(8 * address for address in addresses.tolist())
+    pins.run(back, pause=pause)
+    assert back.answers == [(word, OKAY) for word in words.tolist()]
+
+
+def check_packets(hardware: Hardware, beats: list[tuple[int, bool]], golden: Inference) -> None:
+    """Class and value, then the logits, tlast on the last beat of each packet."""
+    length = hardware.classes + 1
+    expected = []
+    for winner, value, logits in zip(golden.classes, golden.values, golden.logits, strict=True):
+        expected.append((int(winner) << 48 | int(value) % 2**48, False))
+        for c, logit in enumerate(logits.tolist()):
+            expected.append((logit % 2**64, c == length - 2))
+    assert beats == expected

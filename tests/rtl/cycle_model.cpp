@@ -32,34 +32,40 @@ enum Count { CLOCKS, RESETS, IMAGES, RESULTS, BUSY_RESETS, BACKPRESSURED, STALLE
              HELD_BACK, FULL_CREDIT, RESET_DURING_WRITE, HOST_WAITS, RESET_DURING_READ,
              COUNTS_N };
 
+int64_t sign_extended(uint64_t value, int bits) {
+    return bits == 64 ? int64_t(value) : int64_t(value << (64 - bits)) >> (64 - bits);
+}
+
+uint64_t ones(int bits) { return bits >= 64 ? ~uint64_t(0) : (uint64_t(1) << bits) - 1; }
+
+// The same field over and over, from the low bits on.
+uint64_t repeated(uint64_t field, int bits) {
+    uint64_t word = 0;
+    for (int at = 0; at < 64; at += bits) word |= (field & ones(bits)) << at;
+    return word;
+}
+
 struct Memory {
-    int banks = 0, depth = 0, bytes = 0;   // bytes of all banks side by side
-    int bank_bytes = 8;                    // of a bank; the last one may have fewer
-    std::vector<uint8_t> data;             // [depth][bytes]
+    int banks = 0, depth = 0, bits = 0;    // bits of all banks side by side
+    int bank_bits = 64;                    // of a bank; the last one may have fewer
+    std::vector<uint64_t> data;            // [depth][banks]
 
     Memory() = default;
-    Memory(int bytes_, int depth_, int bank_bytes_ = 8)
-        : banks((bytes_ + bank_bytes_ - 1) / bank_bytes_), depth(depth_), bytes(bytes_),
-          bank_bytes(bank_bytes_), data(bytes_ * depth_) {}
-    int bytes_of(int bank) const { return std::min(bank_bytes, bytes - bank * bank_bytes); }
+    Memory(int bits_, int depth_, int bank_bits_ = 64)
+        : banks((bits_ + bank_bits_ - 1) / bank_bits_), depth(depth_), bits(bits_),
+          bank_bits(bank_bits_), data(size_t(banks) * depth_) {}
+    int bits_of(int bank) const { return std::min(bank_bits, bits - bank * bank_bits); }
     bool has(int bank, int word) const { return bank < banks && word < depth; }
-    uint64_t read(int bank, int word) const {
-        uint64_t value = 0;
-        for (int k = 0; k < bytes_of(bank); ++k) {
-            value |= uint64_t(data[word * bytes + bank_bytes * bank + k]) << (8 * k);
-        }
-        return value;
-    }
+    uint64_t read(int bank, int word) const { return data[word * banks + bank]; }
     void write(int bank, int word, uint64_t value) {
-        for (int k = 0; k < bytes_of(bank); ++k) {
-            data[word * bytes + bank_bytes * bank + k] = uint8_t(value >> (8 * k));
-        }
+        data[word * banks + bank] = value & ones(bits_of(bank));
     }
-    int64_t byte(int word, int at) const { return int8_t(data[word * bytes + at]); }
-    int64_t bias(int word, int at) const {
-        uint32_t value = 0;
-        for (int k = 0; k < 4; ++k) value |= uint32_t(data[word * bytes + 4 * at + k]) << (8 * k);
-        return int32_t(value);
+    // The k-th signed number of so many bits in a word of all banks; it may lie across two of them.
+    int64_t number(int word, int k, int width) const {
+        const int at = k * width, bank = at / bank_bits, low = at % bank_bits;
+        uint64_t value = read(bank, word) >> low;
+        if (low + width > bank_bits) value |= read(bank + 1, word) << (bank_bits - low);
+        return sign_extended(value & ones(width), width);
     }
 };
 
@@ -72,9 +78,11 @@ int log2_of(int n) {
     return bits;
 }
 
+__extension__ using Wide = __int128;    // of a requantisation's product
+
 struct Run {
     int64_t start;                         // the clock in which its first word is read
-    std::vector<uint8_t> hidden;           // as they pass: [groups][steps][requants]
+    std::vector<uint64_t> hidden;          // as they pass: [groups][steps][requants]
     std::vector<int64_t> logits;
     int winner;
 };
@@ -109,13 +117,14 @@ struct Random {
 
 struct Model {
     int inputs, hidden, classes, lanes, requants, words, groups, steps, pairs, fault;
-    Memory memory[5];                      // by region; of W1 one byte column a lane
+    int elements, weight_w, act_w, bias_w, scale_w, shift_w;
+    Memory memory[5];                      // by region; of W1 a bank a lane
     int64_t count[COUNTS_N] = {};
 
     // Time, and what survives no reset.
     int64_t now = 0;
-    std::deque<std::vector<uint8_t>> images;  // complete, the running one included
-    std::vector<uint8_t> partial;
+    std::deque<std::vector<int64_t>> images;  // complete, the running one included
+    std::vector<int64_t> partial;
     bool skip = false;
     int64_t reading_until = -1;            // last clock in which the running image is read
     std::deque<Run> runs;                  // started, result not taken
@@ -138,16 +147,22 @@ struct Model {
         classes = int(sizes[2]);
         lanes = int(sizes[3]);
         requants = int(sizes[4]);
+        elements = int(sizes[5]);
+        weight_w = int(sizes[6]);
+        act_w = int(sizes[7]);
+        bias_w = int(sizes[8]);
+        scale_w = int(sizes[9]);
+        shift_w = int(sizes[10]);
         fault = fault_;
-        words = (inputs + 7) / 8;
+        words = (inputs + elements - 1) / elements;
         groups = (hidden + lanes - 1) / lanes;
         steps = (lanes + requants - 1) / requants;
         pairs = (classes + 1) / 2;
-        memory[W1] = Memory(8 * lanes, groups * words);
-        memory[B1] = Memory(4 * requants, groups * steps);
-        memory[W2] = Memory(classes * requants, groups * steps,
-                            2 * requants <= 8 ? 2 * requants : requants);
-        memory[B2] = Memory(8, pairs);
+        const int row = requants * weight_w;  // of a class, in a step
+        memory[W1] = Memory(lanes * elements * weight_w, groups * words, elements * weight_w);
+        memory[B1] = Memory(requants * bias_w, groups * steps);
+        memory[W2] = Memory(classes * row, groups * steps, 2 * row <= 64 ? 2 * row : row);
+        memory[B2] = Memory(2 * bias_w, pairs);
         shown.assign(classes, 0);
     }
 
@@ -172,7 +187,7 @@ struct Model {
 
     // ---- the network ---------------------------------------------------------------------------
 
-    Run compute(const std::vector<uint8_t>& x) {
+    Run compute(const std::vector<int64_t>& x) {
         Run run;
         run.start = now;
         run.logits.assign(classes, 0);
@@ -181,24 +196,29 @@ struct Model {
                 const int at = g * steps + k;
                 for (int r = 0; r < requants; ++r) {
                     const int lane = k * requants + r;
-                    int64_t sum = memory[B1].bias(at, r);
+                    int64_t sum = memory[B1].number(at, r, bias_w);
                     if (lane < lanes) {
-                        for (int i = 0; i < 8 * words; ++i) {
-                            sum += x[i] * memory[W1].byte(g * words + i / 8, 8 * lane + i % 8);
+                        for (int i = 0; i < elements * words; ++i) {
+                            const int column = elements * lane + i % elements;
+                            sum += x[i] * memory[W1].number(g * words + i / elements, column,
+                                                            weight_w);
                         }
                     }
-                    const int64_t product = std::max<int64_t>(sum, 0) * int64_t(scale);
-                    const int64_t half = fault == ROUNDS && shift ? int64_t(1) << (shift - 1) : 0;
-                    const int64_t h = std::min<int64_t>((product + half) >> shift, 255);
-                    ++count[sum <= 0 ? CLAMPED_LOW : h == 255 ? CLAMPED_HIGH : BETWEEN];
-                    run.hidden.push_back(uint8_t(h));
+                    const Wide product = Wide(std::max<int64_t>(sum, 0)) * Wide(scale);
+                    const Wide half = fault == ROUNDS && shift ? Wide(1) << (shift - 1) : 0;
+                    const int64_t most = int64_t(ones(act_w));
+                    const int64_t h = int64_t(std::min<Wide>((product + half) >> shift, most));
+                    ++count[sum <= 0 ? CLAMPED_LOW : h == most ? CLAMPED_HIGH : BETWEEN];
+                    run.hidden.push_back(uint64_t(h));
                     for (int c = 0; c < classes; ++c) {
-                        run.logits[c] += h * memory[W2].byte(at, c * requants + r);
+                        run.logits[c] += h * memory[W2].number(at, c * requants + r, weight_w);
                     }
                 }
             }
         }
-        for (int c = 0; c < classes; ++c) run.logits[c] += memory[B2].bias(c / 2, c % 2);
+        for (int c = 0; c < classes; ++c) {
+            run.logits[c] += memory[B2].number(c / 2, c % 2, bias_w);
+        }
         run.winner = 0;
         for (int c = 1; c < classes; ++c) {
             const int64_t best = run.logits[run.winner];
@@ -251,7 +271,7 @@ struct Model {
         const bool exists = d.is_memory || (is_register && (!access.we || d.word >= CONTROL));
         bool fits = true;
         if (access.we && is_register && exists) {
-            static const int bits[REGISTERS_N] = {0, 0, 0, 1, 5, 16, 5};
+            const int bits[REGISTERS_N] = {0, 0, 0, 1, 5, scale_w, shift_w};
             fits = access.wdata >> bits[d.word] == 0;
         }
         const bool needs_idle = d.is_memory || (access.we && d.word >= SCALE);
@@ -267,8 +287,8 @@ struct Model {
         switch (d.word) {
             case ID: return 0x4F484D4200010000ULL;
             case SHAPE:
-                return uint64_t(inputs) | uint64_t(hidden) << 16 | uint64_t(classes) << 32
-                     | uint64_t(lanes) << 48 | uint64_t(requants) << 56;
+                return uint64_t(inputs & 0xFFFF) | uint64_t(hidden & 0xFFFF) << 16
+                     | uint64_t(classes) << 32 | uint64_t(lanes) << 48 | uint64_t(requants) << 56;
             case STATUS:
                 return uint64_t(!idle) | uint64_t(result_waits) << 1
                      | uint64_t(!images.empty()) << 2 | uint64_t(runs.size()) << 4;
@@ -322,7 +342,7 @@ struct Model {
             if (since < 0 || g >= groups || k >= steps) continue;
             out[HIDDEN_VALID] = 1;
             for (int r = 0; r < requants; ++r) {
-                out[HIDDEN] |= uint64_t(run.hidden[(g * steps + k) * requants + r]) << (8 * r);
+                out[HIDDEN] |= run.hidden[(g * steps + k) * requants + r] << (act_w * r);
             }
         }
         care[HIDDEN] = uint8_t(out[HIDDEN_VALID]);
@@ -392,8 +412,10 @@ struct Model {
         if (take && skip) {
             if (in[IMAGE_LAST]) skip = false;
         } else if (take) {
-            for (int k = 0; k < 8; ++k) partial.push_back(uint8_t(in[IMAGE_DATA] >> (8 * k)));
-            const bool final = int(partial.size()) == 8 * words;
+            for (int k = 0; k < elements; ++k) {
+                partial.push_back(int64_t(in[IMAGE_DATA] >> (act_w * k) & ones(act_w)));
+            }
+            const bool final = int(partial.size()) == elements * words;
             if (final != bool(in[IMAGE_LAST])) {
                 raised |= FRAMING;
                 ++count[final ? TOO_LONG : TOO_SHORT];
@@ -450,7 +472,9 @@ struct Model {
     }
 
     // The logits leave as two's complement; more bits than either addend by one.
-    int logit_bits() const { return std::max(16 + log2_of(groups * steps * requants), 32) + 1; }
+    int logit_bits() const {
+        return std::max(weight_w + act_w + log2_of(groups * steps * requants), bias_w) + 1;
+    }
 };
 
 // ---- random stimulus -------------------------------------------------------------------------
@@ -502,12 +526,14 @@ struct Stimulus {
         if (errors_focus && wild) wrong_last = 100;
     }
 
-    uint64_t value_for(int region) {
+    uint64_t value_for(const Model& m, int region) {
         const uint64_t drawn = random.next();
         switch (style[region]) {
             case 0: return drawn;
             case 1: {                      // biases about as large as the sums; few weights
-                if (region == W1 || region == W2) return drawn & random.next() & random.next();
+                if (region == W1 || region == W2 || m.bias_w != 32) {
+                    return drawn & random.next() & random.next();
+                }
                 const uint64_t low = uint32_t(int32_t(drawn) >> 14);
                 return low | uint64_t(uint32_t(int32_t(drawn >> 32) >> 14)) << 32;
             }
@@ -515,18 +541,24 @@ struct Stimulus {
                 static const uint64_t alike[] = {0, 0x0101010101010101ULL, ~uint64_t(0)};
                 return alike[random.chance(90) ? 0 : drawn % 3];
             }
-            default: return random.chance(50) ? drawn : random.chance(50) ? 0x8080808080808080ULL
-                                                                          : 0x7F7F7F7F7F7F7F7FULL;
+            default: {
+                const uint64_t least = uint64_t(1) << (m.weight_w - 1);
+                return random.chance(50) ? drawn
+                     : repeated(random.chance(50) ? least : least - 1, m.weight_w);
+            }
         }
     }
 
-    void write_register(int which, uint64_t* in) {
+    void write_register(const Model& m, int which, uint64_t* in) {
         in[HOST_ADDR] = uint64_t(which);
         uint64_t value = random.next();
         if (which == CONTROL) value = random.chance(holds);
         if (which == ERRORS) value &= 31;
-        if (which == SCALE) value &= random.chance(80) ? 0xFFFF : 0xFF;
-        if (which == SHIFT) value = random.chance(60) ? 20 + value % 8 : value & 31;
+        if (which == SCALE) value &= ones(random.chance(80) ? m.scale_w : (m.scale_w + 1) / 2);
+        if (which == SHIFT) {
+            const uint64_t most = ones(m.shift_w);
+            value = random.chance(60) ? most * 20 / 31 + value % (most / 4 + 1) : value & most;
+        }
         if (random.chance(5)) value |= uint64_t(1) << random.below(64);
         in[HOST_WDATA] = value;
     }
@@ -549,7 +581,7 @@ struct Stimulus {
                       | uint32_t(random.below(mem.depth));
         if (kind < 25 || random.chance(errors_focus)) {
             const bool errors = random.chance(errors_focus);
-            write_register(errors ? int(ERRORS) : random.below(REGISTERS_N + 1), in);
+            write_register(m, errors ? int(ERRORS) : random.below(REGISTERS_N + 1), in);
             return;
         }
         if (kind < 35) addr ^= uint32_t(1) << random.below(19);
@@ -557,7 +589,7 @@ struct Stimulus {
         else if (kind < 44) addr = uint32_t(region) << 16 | uint32_t(mem.banks) << 10;
         else if (kind < 48) addr = uint32_t(region) << 16 | uint32_t(mem.depth);
         in[HOST_ADDR] = addr & 0x7FFFF;
-        in[HOST_WDATA] = value_for(region);
+        in[HOST_WDATA] = value_for(m, region);
     }
 
     void draw(const Model& m, uint64_t* in) {
@@ -573,7 +605,7 @@ struct Stimulus {
         if (!offering && random.chance(offer)) {
             offering = true;
             word = random.chance(5) ? 0 : random.chance(5) ? ~uint64_t(0) : random.next();
-            last = int(m.partial.size()) == 8 * (m.words - 1);
+            last = int(m.partial.size()) == m.elements * (m.words - 1);
             if (m.skip) last = random.chance(30);
             else if (random.below(1000) < wrong_last * 5) last = !last;
         }
@@ -601,14 +633,14 @@ struct Stimulus {
             in[HOST_REQUEST] = in[HOST_WE] = 1;
             in[HOST_MALFORMED] = 0;
             if (load_region > B2) {
-                write_register(load_at == 0 ? SCALE : SHIFT, in);
+                write_register(m, load_at == 0 ? SCALE : SHIFT, in);
                 if (++load_at == 2) phase_ends = m.now + 1;
                 return;
             }
             const Memory& mem = m.memory[load_region];
             in[HOST_ADDR] = uint64_t(load_region) << 16 | uint64_t(load_at / mem.depth) << 10
                           | uint64_t(load_at % mem.depth);
-            in[HOST_WDATA] = value_for(load_region);
+            in[HOST_WDATA] = value_for(m, load_region);
             if (++load_at == mem.banks * mem.depth) {
                 ++load_region;
                 load_at = 0;

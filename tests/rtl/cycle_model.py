@@ -14,6 +14,8 @@ from ohmbench.digital.widths import Hardware
 from ohmbench.eda.libraries import compile_library, load
 from ohmbench.eda.simulation import Simulation
 
+from .configurations import Configuration
+
 SOURCE = Path(__file__).with_suffix(".cpp")
 FLAGS = ("-std=c++17", "-O2", "-Wall", "-Werror")
 INPUTS = (
@@ -108,8 +110,7 @@ class CycleModel:
         self._lib = lib = load(compile_library(SOURCE, FLAGS, "cycle_model"))
         lib.cm_new.restype = lib.cm_stimulus.restype = ctypes.c_void_p
         self.hardware = hardware
-        h = hardware
-        sizes = np.array([h.inputs, h.hidden, h.classes, h.lanes, h.requants], np.int64)
+        sizes = np.array(list(Configuration.of(hardware).parameters().values()), np.int64)
         self._model = ctypes.c_void_p(lib.cm_new(_pointer(sizes), ctypes.c_int(fault)))
         self._stimulus = (
             None if seed is None else ctypes.c_void_p(lib.cm_stimulus(ctypes.c_uint64(seed)))

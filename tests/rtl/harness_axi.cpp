@@ -24,7 +24,15 @@ struct Simulation {
     }
 };
 
+// Only a top module with several accelerators (many.py) has an input that says which is clocked.
+template <typename Top>
+auto choose(Top& top, int which, int) -> decltype(void(top.which_i)) { top.which_i = which; }
+template <typename Top>
+void choose(Top&, int, long) {}
+
 extern "C" {
+
+void axi_choose(Simulation* sim, int which) { choose(*sim->top, which, 0); }
 
 Simulation* axi_new(int seed) { return new Simulation(seed); }
 

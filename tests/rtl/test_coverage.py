@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from ohmbench.digital import Inference, infer
-from ohmbench.digital.hostmap import Register, image_words, memories, network_words
+from ohmbench.digital import infer
+from ohmbench.digital.hostmap import Register, image_words, memories
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.coverage import KINDS, Coverage, judge, merge, read_coverage, read_waivers
 from ohmbench.eda.hdl import sources
@@ -29,7 +29,15 @@ from ohmbench.eda.verilator import Build
 from ohmbench.errors import FileError
 
 from .asserts import assert_bit_exact
-from .axi_pins import AxiPins, Traffic, axi_build, image_beats
+from .axi_pins import (
+    SLVERR,
+    AxiPins,
+    Traffic,
+    axi_build,
+    check_packets,
+    image_beats,
+    load_and_read_back,
+)
 from .cycle_model import CycleModel, fuzz
 from .stimulus import corners, random_images, random_network, steered
 
@@ -41,7 +49,6 @@ CORE = Hardware(64, 18, 6, lanes=9, requants=4)
 AXI = Hardware(16, 6, 3, lanes=3, requants=2)
 DIGITS = Hardware(64, 100, 10)
 CLOCKS = 100_000
-OKAY, SLVERR = 0, 2
 
 
 def exercise_core(hardware: Hardware, seed: int, path: Path) -> Path:
@@ -79,16 +86,7 @@ def exercise_axi(hardware: Hardware, seed: int, path: Path) -> Path:
             network, images = steered(rng, size, 20)
         else:
             network, images = random_network(rng, size), random_images(rng, 20, hardware.inputs)
-        addresses, words = network_words(hardware, network)
-        load = Traffic()
-        for address, word in zip(addresses.tolist(), words.tolist(), strict=True):
-            load.write(8 * address, word)
-        pins.run(load, pause=10 * k)
-        assert load.responses == [OKAY] * len(addresses)
-        back = Traffic()
-        back.reads.extend(8 * address for address in addresses.tolist())
-        pins.run(back, pause=10 * k)
-        assert back.answers == [(word, OKAY) for word in words.tolist()]
+        load_and_read_back(pins, hardware, network, pause=10 * k)
 
         # Images, and accesses of every kind meanwhile: those to memories are refused or not,
         # depending on the clock, and only reads, so that the network stays.
@@ -113,17 +111,6 @@ def exercise_axi(hardware: Hardware, seed: int, path: Path) -> Path:
     pins.write_coverage(path)
     pins.close()
     return path
-
-
-def check_packets(hardware: Hardware, beats: list[tuple[int, bool]], golden: Inference) -> None:
-    """Class and value, then the logits, tlast on the last beat of each packet."""
-    length = hardware.classes + 1
-    expected = []
-    for winner, value, logits in zip(golden.classes, golden.values, golden.logits, strict=True):
-        expected.append((int(winner) << 48 | int(value) % 2**48, False))
-        for c, logit in enumerate(logits.tolist()):
-            expected.append((logit % 2**64, c == length - 2))
-    assert beats == expected
 
 
 @pytest.fixture(scope="module")

@@ -7,81 +7,23 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.tools import require
-from ohmbench.eda.verilator import tool_environment
+
+from .configurations import BEYOND_ROWS, LINT_ROWS, Configuration
+from .linting import DIGITS, MNIST, UNUSED, icarus, verilator, yosys
 
 TOPS = ("accelerator", "accelerator_axi")
-SIZES = {
-    "64-100-10": {"INPUTS": 64, "HIDDEN": 100, "CLASSES": 10},
-    "784-64-10": {"INPUTS": 784, "HIDDEN": 64, "CLASSES": 10},
-}
-TIMEOUT_S = 300
-LANGUAGE = "1364-2005"
 NEEDS = {
     "verilator": pytest.mark.needs("verilator", "compiler"),
     "yosys": pytest.mark.needs("yosys"),
     "icarus": pytest.mark.needs("icarus"),
 }
 every_tool = pytest.mark.parametrize("tool", [pytest.param(t, marks=m) for t, m in NEEDS.items()])
-
-
-def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
-    """What the tool had to say, and FAILED when it refused."""
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
-    )
-    return done.stdout + done.stderr + ("FAILED\n" if done.returncode else "")
-
-
-def verilator(folder: Path, top: str, *sizes: Mapping[str, int]) -> str:
-    environment = tool_environment()
-    said = ""
-    for size in sizes:
-        command = [
-            f"{environment['VERILATOR_ROOT']}/bin/verilator",
-            *("--lint-only", "-Wall", "--language", LANGUAGE, "--top-module", top),
-            *(f"-G{name}={value}" for name, value in size.items()),
-            *(path.name for path in sources(folder)),
-        ]
-        said += run(command, folder, environment)
-    # Its report of a run without complaint is three lines that begin so.
-    return "".join(line + "\n" for line in said.splitlines() if not line.startswith("- "))
-
-
-def yosys(folder: Path, top: str, *sizes: Mapping[str, int]) -> str:
-    """No unknown module, no undriven or twice driven wire, no latch."""
-    script = ""
-    for size in sizes:
-        parameters = "".join(f" -chparam {name} {value}" for name, value in size.items())
-        script += f"""design -reset
-            read_verilog {" ".join(path.name for path in sources(folder))}
-            hierarchy -check -top {top}{parameters}
-            proc
-            check -assert
-            select -assert-none t:$dlatch t:$_DLATCH_*
-            """
-    (folder / "lint.ys").write_text(script)
-    return run([require("yosys"), "-q", "lint.ys"], folder)
-
-
-def icarus(folder: Path, top: str, *sizes: Mapping[str, int]) -> str:
-    require("icarus")
-    said = ""
-    for size in sizes:
-        command = [
-            *("iverilog", "-g2005", "-Wall", "-o", "lint.vvp", "-s", top),
-            *(f"-P{top}.{name}={value}" for name, value in size.items()),
-            *(path.name for path in sources(folder)),
-        ]
-        said += run(command, folder)
-    return said
 
 
 TOOLS: dict[str, Callable[..., str]] = {"verilator": verilator, "yosys": yosys, "icarus": icarus}
@@ -98,7 +40,14 @@ def hdl(tmp_path: Path) -> Path:
 @every_tool
 @pytest.mark.parametrize("top", TOPS)
 def test_tool_accepts_without_a_word(tool: str, top: str, hdl: Path) -> None:
-    assert TOOLS[tool](hdl, top, *SIZES.values()) == ""
+    assert TOOLS[tool](hdl, top, DIGITS, MNIST) == ""
+
+
+@NEEDS["verilator"]
+@pytest.mark.parametrize("row", LINT_ROWS, ids=lambda row: row.name)
+def test_no_width_is_wrong_at_odd_parameters(row: Configuration, hdl: Path) -> None:
+    """Bits that such sizes leave unused are all right."""
+    assert verilator(hdl, "accelerator", row.parameters(), waived=UNUSED) == ""
 
 
 # ------------------------------------------------------------------------------------------------
@@ -157,22 +106,12 @@ def test_tool_sees_a_fault(fault: str, tool: str, hdl: Path) -> None:
 # ------------------------------------------------------------------------------------------------
 # Parameters that cannot work
 
-ILLEGAL = {
-    "requants too few for lanes": {"INPUTS": 16},
-    "too many words a lane": {"INPUTS": 8 * 257},
-    "too many lanes": {"INPUTS": 784, "LANES": 65},
-    "too many classes for the banks": {"CLASSES": 260},
-    "requants not a power of two": {"REQUANTS": 3},
-    "weights wider than the host": {"WEIGHT_W": 9},
-    "hidden bytes wider than the host": {"INPUTS": 784, "REQUANTS": 16},
-}
-
 
 @every_tool
-@pytest.mark.parametrize("illegal", ILLEGAL.values(), ids=ILLEGAL)
-def test_illegal_parameters_are_refused(tool: str, illegal: dict[str, int], hdl: Path) -> None:
+@pytest.mark.parametrize("beyond", BEYOND_ROWS.values(), ids=BEYOND_ROWS)
+def test_illegal_parameters_are_refused(tool: str, beyond: Configuration, hdl: Path) -> None:
     """By instantiating a module that does not exist, whose name says what is wrong."""
-    said = TOOLS[tool](hdl, "accelerator", illegal)
+    said = TOOLS[tool](hdl, "accelerator", beyond.parameters())
     assert "FAILED" in said
     # Verilator stops at a width below zero, or at a tree of adders that never ends, before it looks
     # for the module.

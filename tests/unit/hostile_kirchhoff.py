@@ -341,8 +341,11 @@ def _pickle_kinds() -> dict[str, tuple[bytes, str | None]]:
         "size-text": (one(sizes=b"(" + text("2") + text("3") + b"t"), "q"),
         "size-number": (one(sizes=integer(6)), "q"),
         "dimensions-64": (one(size=(1,) * 64, stride=(1,) * 64), "q"),
-        "stride-0": (one(stride=(0, 0)), "q"),
-        "stride-transposed": (one(stride=(1, 2)), "q"),
+        "stride-behind": (one(stride=(4, 1)), "q"),
+        "stride-behind-by-offset": (one(offset=1, stride=(1, 2)), "q"),
+        "stride-2^40": (one(stride=(1 << 40, 1)), "q"),
+        "stride-2^62": (one(stride=(1 << 62, 1)), "q"),
+        "stride-0-of-64MiB": (one(size=(1 << 24,), stride=(0,)), "q"),
         "stride-short": (one(stride=(1,)), "q"),
         "stride-negative": (one(stride=(-3, -1)), "q"),
         "hooks-some": (one(tail=b"\x89}" + text("a") + text("b") + b"s"), "q"),
@@ -1058,6 +1061,7 @@ def templates(loader: str) -> list[bytes]:
             checkpoint(),
             pack(parts()),
             saved(module.state_dict()),
+            saved({"s": torch.arange(24.0).reshape(4, 6)[::2, 1::2].T, "e": torch.ones(1, 3)}),
             saved({**values, "p": torch.nn.Parameter(torch.ones(2, 2))}),
         ]
     block = """\

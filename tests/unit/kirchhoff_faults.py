@@ -212,7 +212,7 @@ FAULTS: dict[str, Fault] = {
         "kirchhoff_checks:check_trace",
     ),
     "trace-off-the-diagonal": Fault(
-        _CIRCUIT, "AutogradDivergence.with_divergence", "row[:, n]", "row[:, n - 1]",
+        _CIRCUIT, "AutogradDivergence.with_divergence", "[0][:, n]", "[0][:, n - 1]",
         "kirchhoff_checks:check_trace",
     ),
     "derivative-beside-the-trace": Fault(
@@ -233,7 +233,8 @@ FAULTS: dict[str, Fault] = {
         "kirchhoff_checks:check_scipy",
     ),
     "fixed-steps-forward-on-the-way-back": Fault(
-        _SIMULATION, "_nodes", "torch.sign(end - start)", "1", "kirchhoff_checks:check_reverse"
+        _SIMULATION, "_node_times", "math.copysign(step_size, end - start)", "step_size",
+        "kirchhoff_checks:check_reverse",
     ),
     "sign-of-delta": Fault(
         _SIMULATION, "_odeint", "return dv, -trace", "return dv, trace",

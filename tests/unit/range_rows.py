@@ -41,12 +41,20 @@ from ohmbench.eda.synthesis import calibration, flows, reports_nextpnr, reports_
 from ohmbench.eda.synthesis.activity import Stimulus
 from ohmbench.eda.synthesis.reports import ReportError, ReportText
 from ohmbench.eda.synthesis.result import Compared, performance
-from ohmbench.errors import DtypeError, FileError, NonFiniteError, RangeError, ShapeError
+from ohmbench.errors import (
+    DtypeError,
+    FileError,
+    NonFiniteError,
+    OperandError,
+    RangeError,
+    ShapeError,
+)
 from ohmbench.files.schema import ArraySpec, check_shape, check_values
 from ohmbench.files.tables import Column, parse_table
 from ohmbench.floatgate import EKV, SPECS, ProgrammableSet, energy_per_inference, evaluate
 from ohmbench.floatgate.ranges import FittedRange
 from ohmbench.floatgate.synapse import SUBTHRESHOLD, WTA_CELL, Cell
+from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.stats import mean_interval, proportion_interval
 from tests.unit.int8_networks import random_int8, random_scaled, zeros
 from tests.unit.networks import random_network
@@ -591,7 +599,7 @@ def mnist_label(label: int) -> object:
 
 def digit(number: Any) -> object:
     with pytest.MonkeyPatch.context() as patch:
-        found = np.zeros((2, 28, 28), np.uint8), np.array([0, 1], np.uint8)
+        found = np.zeros((10, 28, 28), np.uint8), np.arange(10, dtype=np.uint8)
         patch.setattr("ohmbench.data.images.read_mnist", lambda part: found)
         return digit_images(number)
 
@@ -663,7 +671,18 @@ DATA = [
         (0, 11),
         FileError,
     ),
-    Row("digit", "data/images.py:digit_images", digit, (0, 9), (-1, 10), ValueError),
+    *(
+        Row(
+            f"solver-{name}",
+            "kirchhoff/simulation.py:Solver.__post_init__",
+            lambda value, name=name: Solver(**{name: value}),
+            (5e-324, 1.0, 1e300, *((0.0,) if name == "min_step" else ())),
+            (-1e-9, math.inf, math.nan, *(() if name == "min_step" else (0.0,))),
+            OperandError,
+        )
+        for name in ("tol", "first_step", "min_step", "step_size")
+    ),
+    Row("digit", "data/images.py:_of_digit", digit, (0, 9), (-1, 10), ValueError),
     Row(
         "column",
         "data/regression.py:_limits",

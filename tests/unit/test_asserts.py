@@ -83,6 +83,36 @@ def test_gradient_allows_a_millionth(f, off, good):
             assert_gradient(Wrong.apply, x)
 
 
+@pytest.mark.parametrize(
+    ("values", "off", "good"),
+    [
+        ([1.0], 2e-9, True),
+        ([1.0], 1e-8, False),
+        ([1e3, 1.0], 2e-6, True),
+        ([1e3, 1.0], 1e-5, False),
+    ],
+)
+def test_gradient_allows_the_rounding_of_the_difference(values, off, good):
+    """Of what is flat: 200 eps of the largest value, over the step."""
+    level = torch.tensor(values, dtype=torch.float64)
+
+    class Flat(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return level.clone()
+
+        @staticmethod
+        def backward(ctx, grad):
+            return off * grad
+
+    x = torch.ones(len(values), dtype=torch.float64)
+    if good:
+        assert_gradient(Flat.apply, x)
+    else:
+        with pytest.raises(AssertionError, match="central differences"):
+            assert_gradient(Flat.apply, x)
+
+
 def test_gradient_needs_float64():
     with pytest.raises(AssertionError):
         assert_gradient(lambda x: x**3, torch.tensor([1.3]))

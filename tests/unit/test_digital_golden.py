@@ -11,6 +11,7 @@ from ohmbench.digital import evaluate_int8, infer, infer_all, infer_plain, load_
 from ohmbench.digital.network import LARGEST_SIZE, M_MAX, Int8Network
 from ohmbench.errors import DtypeError, OperandError, RangeError, ShapeError
 from ohmbench.kernels.choice import PATH_VARIABLE
+from ohmbench.stats import proportion_interval
 from ohmbench.weights import read_manifest, stored
 from tests.unit.asserts import assert_same_integers
 from tests.unit.golden_checks import CHECKS, EXAMPLES, plain
@@ -181,6 +182,20 @@ def test_the_models_agree_on_the_stored_networks(name):
 
 
 class TestEvaluation:
+    def test_clamped_values_and_the_largest_product(self):
+        """256 and more are clamped, 255 is what it is; the product is of any image and neuron."""
+        network = zeros(1, 3, 2, M=2, S=1, w1={(0, 0): 1, (1, 0): 2, (2, 0): -1}, b1={0: 1})
+        images = np.array([[128], [127], [254], [255], [0]], np.uint8)
+        # r of neuron 0 is 1 + x: 256 for the fourth image alone; of neuron 1, 2 x.
+        found = evaluate_int8(network, images, np.zeros(5, np.int64))
+        assert found.inference.hidden[:, :2].tolist() == [
+            [129, 255], [128, 254], [255, 255], [255, 255], [1, 0],
+        ]  # fmt: skip
+        assert found.saturated == 1 + 3
+        assert found.largest_product == 2 * 510
+        assert evaluate_int8(network, images[::-1].copy(), np.zeros(5, np.int64)).saturated == 4
+        assert found.accuracy == proportion_interval(found.correct, 5)
+
     def test_counts(self):
         network, images = random_int8(2, (6, 8, 3), images=50)
         found = infer(network, images)
@@ -200,6 +215,8 @@ class TestEvaluation:
         network, images = random_int8(2, (6, 8, 3), images=5)
         with pytest.raises(ShapeError, match="labels"):
             evaluate_int8(network, images, np.zeros(4, np.int64))
+        with pytest.raises(RangeError, match="no images to evaluate"):
+            evaluate_int8(network, images[:0], np.zeros(0, np.int64))
         for label in (3, -1):
             for labels in (np.full(5, label), np.array([0, 1, label, 2, 1])):
                 with pytest.raises(RangeError, match="labels run"):

@@ -326,6 +326,23 @@ def test_what_only_bounds_can_reach_is_not_called_broken():
     assert reached < 2**15
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_last_number_that_fits_is_no_break(sign):
+    """As above, with a bias that lets the largest (least) value reached be the register's last."""
+    end = 2**15 - (sign > 0)
+    network = zeros(
+        1, 2, 1, w1={(0, 0): 1, (1, 0): -1}, b1={1: 255},
+        w2={(0, 0): sign * 127, (0, 1): sign * 127}, b2={0: sign * (end - 127 * 255)},
+    )  # fmt: skip
+    images = np.arange(256, dtype=np.uint8)[:, None]
+    reached = sign * int((sign * infer(network, images).logits).max())
+    assert reached == sign * end
+    for bits, verdict in ((16, Verdict.NOT_PROVEN), (15, Verdict.BROKEN)):
+        hardware = replace(Hardware(1, 2, 1), logit_bits=bits)
+        bound = next(b for b in prove(network, hardware).bounds if b.register.name == "logit")
+        assert bound.verdict is verdict
+
+
 @pytest.mark.parametrize(
     ("network", "change", "name", "value"),
     [

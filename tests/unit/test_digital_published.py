@@ -16,7 +16,7 @@ from ohmbench.digital.published import (
 from ohmbench.errors import DtypeError, ShapeError
 from tests.unit.asserts import assert_same_integers
 from tests.unit.golden_checks import CHECKS, EXAMPLES
-from tests.unit.int8_networks import INT32, int8_networks, zeros
+from tests.unit.int8_networks import INT32, int8_networks, random_int8, zeros
 
 NO_FAULT = Faults(product_bits=63, sum_bits=63, drops_last_hidden=False, stale_last_value=False)
 # What the published RTL gives for the worked examples that are its faults.
@@ -95,3 +95,23 @@ def test_the_stale_value_is_the_best_before_the_last(logits, value):
     assert found.values.tolist() == [value]
     assert found.classes.tolist() == [logits.index(max(logits))]
     assert found.hidden.dtype == np.uint8
+
+
+def test_each_image_has_a_stale_value_of_its_own():
+    """Where the last class wins, the best of the others of the same image; else the winner's."""
+    network, images = random_int8(3, (6, 8, 4), images=60)
+    found = infer_published(network, images, PUBLISHED_RTL)
+    stale = 0
+    for logits, winner, value in zip(
+        found.logits.tolist(), found.classes.tolist(), found.values.tolist(), strict=True
+    ):
+        assert winner == logits.index(max(logits))
+        assert value == (max(logits[:3]) if winner == 3 else logits[winner])
+        stale += winner == 3
+    assert 0 < stale < 60
+
+
+def test_the_faults_by_name():
+    """What the published RTL has, and its testbench's reference, which knows 32 bits only."""
+    assert Faults(32, 32, True, True) == PUBLISHED_RTL == Faults()
+    assert Faults(32, 32, False, False) == PUBLISHED_REFERENCE

@@ -10,7 +10,7 @@ import pytest
 from ohmbench.digital import FloatNetwork, Int8Network, LayerScales, infer
 from ohmbench.digital.trace import LARGEST_TOLERANCE, Departure, dequantised, trace
 from ohmbench.errors import HardwareFailure, OperandError, RangeError, ShapeError
-from tests.unit.int8_networks import random_int8, random_scaled, zeros
+from tests.unit.int8_networks import INT32, random_int8, random_scaled, zeros
 
 SEEDS = range(6)
 STAGES = ["float -> fake-quantised", "fake-quantised -> integers", "integers -> hardware"]
@@ -66,7 +66,17 @@ def test_a_wrong_float_weight_is_named():
     w2[2] += 400 * network.scales[1].weight_scale
     real = FloatNetwork((own.weight[0], w2), own.bias)
     stages = trace(network, x, real=real)
-    assert (stages[0].departure.layer, stages[0].departure.neuron) == (1, 2)
+    place = stages[0].departure
+    assert (place.layer, place.neuron) == (1, 2)
+    first, last = network.scales
+    hidden = x[place.image] * first.in_scale @ own.weight[0].T + own.bias[0]
+    hidden = np.clip(hidden / first.out_scale, 0, 255)
+    exact = (hidden * first.out_scale @ w2[2] + own.bias[1][2]) / last.bias_scale
+    assert place.expected == pytest.approx(exact)
+    own_hidden = np.floor(hidden) * first.out_scale
+    assert place.found == pytest.approx(
+        (own_hidden @ own.weight[1][2] + own.bias[1][2]) / last.bias_scale
+    )
 
 
 @pytest.mark.parametrize("off", [-3, 3])
@@ -135,42 +145,108 @@ def test_the_float_stage_allows_what_rounding_costs_and_no_more(own, factor):
     assert (hidden.quantity, logits.quantity) == ("hidden", "logits")
 
 
+def whole_numbers(network, image, neuron):
+    """The least, the exact and the largest hidden value that the multiplier's rounding and that of
+    the bias's scale can give."""
+    first = network.scales[0]
+    ratio = Fraction(first.in_scale) * Fraction(first.weight_scale) / Fraction(first.out_scale)
+    bias_ratio = Fraction(first.bias_scale) / Fraction(first.out_scale)
+    row, bias = network.weight[0][neuron].tolist(), int(network.bias[0][neuron])
+    total = sum(w * p for w, p in zip(row, image.tolist(), strict=True))
+    z = total * ratio + bias * bias_ratio
+    off = max(total + bias, 0) * Fraction(1, 2 ** (network.S + 1))
+    off += abs(bias) * abs(bias_ratio - ratio)
+    return tuple(int(min(max(v // 1, 0), 255)) for v in (z - off, z, z + off))
+
+
+def off_scales(network, off, **changes):
+    """The network with biases whose scale is ``off`` (relative) beside the product's."""
+    first, last = network.scales
+    scales = (
+        replace(first, bias_scale=first.in_scale * first.weight_scale * (1 + off)),
+        replace(last, bias_scale=last.in_scale * last.weight_scale * (1 - off)),
+    )
+    return Int8Network.from_scales(network.weight, network.bias, scales, **changes)
+
+
 def test_the_integer_stage_allows_what_the_multiplier_costs_and_no_more():
     """Half a step of M for each r, and the bias's rounded scale: which whole numbers lie within."""
     network, x = random_scaled(4, (16, 12, 4), images=30)
-    first, last = network.scales
-    network = Int8Network.from_scales(
-        network.weight, network.bias,
-        (replace(first, bias_scale=first.bias_scale * (1 + 5e-7)),
-         replace(last, bias_scale=last.bias_scale * (1 - 5e-7))), S=12,
-    )  # fmt: skip
-    first, last = network.scales
+    network = off_scales(network, 5e-7, S=12)
+    last = network.scales[1]
     stage = trace(network, x)[1]
-    ratio = Fraction(first.in_scale) * Fraction(first.weight_scale) / Fraction(first.out_scale)
-    bias_ratio = Fraction(first.bias_scale) / Fraction(first.out_scale)
     width, logit_tol = 0, []
-    for image in x.tolist():
-        span = []
-        for row, bias in zip(network.weight[0].tolist(), network.bias[0].tolist(), strict=True):
-            total = sum(w * p for w, p in zip(row, image, strict=True))
-            z = total * ratio + bias * bias_ratio
-            off = max(total + bias, 0) * Fraction(1, 2 ** (network.S + 1))
-            off += abs(bias) * abs(bias_ratio - ratio)
-            low, mid, high = (min(max(v // 1, 0), 255) for v in (z - off, z, z + off))
-            span.append(int(high - low))
-            width = max(width, int(high - mid), int(mid - low))
-        off_product = abs(
-            Fraction(last.in_scale) * Fraction(last.weight_scale) / Fraction(last.bias_scale) - 1
-        )
+    product_scale = Fraction(last.in_scale) * Fraction(last.weight_scale)
+    off_product = abs(float(product_scale / Fraction(last.bias_scale) - 1))
+    for image in x:
+        ends = [whole_numbers(network, image, j) for j in range(12)]
+        width = max([width, *(max(high - mid, mid - low) for low, mid, high in ends)])
         for row in network.weight[1].tolist():
-            within = sum(abs(w) * s for w, s in zip(row, span, strict=True))
-            logit_tol.append(within + float(off_product) * 255 * sum(map(abs, row)))
+            within = sum(abs(w) * (e[2] - e[0]) for w, e in zip(row, ends, strict=True))
+            logit_tol.append(within + off_product * 255 * sum(map(abs, row)))
     hidden, logits = stage.parts
     assert width > 0
     assert hidden.tolerance == width
     assert logits.tolerance == pytest.approx(max(logit_tol), rel=1e-6)
     assert (hidden.quantity, logits.quantity) == ("hidden", "logits")
     assert (hidden.layer, logits.layer) == (0, 1)
+
+
+def test_the_rounded_scale_of_a_bias_is_allowed_for():
+    """A bias whose scale is beside the product: with the multiplier's rounding it carries 200 over
+    a whole number, which neither does alone. A departure allows the wider of the two sides."""
+    out_scale = 1 / (1 - 1.8e-5)
+    bias_scale = 1 + 9e-6
+    scales = (LayerScales(1.0, bias_scale, 1.0, out_scale), LayerScales(1.0, out_scale, out_scale))
+    weight = (np.zeros((1, 1), np.int8), np.ones((1, 1), np.int8))
+    bias = (np.array([200], np.int32), np.zeros(1, np.int32))
+    network = Int8Network.from_scales(weight, bias, scales, S=16)
+    x = np.zeros((1, 1), np.uint8)
+    assert whole_numbers(network, x[0], 0) == (199, 199, 200)
+    stage = trace(network, x)[1]
+    assert stage.passed
+    assert stage.parts[0].tolerance == 1
+    place = trace(replace(network, M=network.M - 700), x)[1].departure
+    assert (place.found, place.expected, place.allowed) == (197, 199, 1)
+
+
+def test_an_almost_whole_number_is_within_the_truncation():
+    """Just under a whole number truncation takes all but a hair of an LSB, in either layer: the
+    rounding of float64 must not make that a departure."""
+    out_scale = 51 * (1 + 1e-13)
+    for w2, b2 in ((1, 0), (-128, 2**31 - 1)):
+        weight = (np.ones((1, 1), np.int8), np.full((1, 1), w2, np.int8))
+        bias = (np.zeros(1, np.int32), np.array([b2], np.int32))
+        scales = (LayerScales(1.0, 1.0, 1.0, out_scale), LayerScales(1.0, out_scale, out_scale))
+        network = Int8Network.from_scales(weight, bias, scales, S=16)
+        stage = trace(network, np.full((1, 1), 255, np.uint8))[0]
+        assert 1 - 1e-9 < stage.parts[0].largest < 1
+        assert stage.passed
+
+
+def test_all_dark_is_zero_on_both_sides():
+    network, x = random_scaled(0)
+    dark = replace(network, bias=(network.bias[0] - np.int32(10**7), network.bias[1]))
+    stages = trace(dark, x)
+    assert [part.largest for part in stages[0].parts] == [0, 0]
+    assert stages[1].parts[0].largest == 0
+
+
+def test_the_largest_numbers_keep_their_last_bit():
+    """Biases of 31 bits: real numbers as they are, integers and hardware without a difference."""
+    scales = (LayerScales(2.0**-20, 2.0**-20, 1.0, 1.0), LayerScales(1.0, 1.0, 1.0))
+    for end in INT32:
+        network = Int8Network.from_scales(
+            (np.zeros((1, 1), np.int8), np.zeros((2, 1), np.int8)),
+            (np.array([end], np.int32), np.array([end, 0], np.int32)), scales, S=31,
+        )  # fmt: skip
+        real = dequantised(network)
+        assert real.bias[0].tolist() == [end * 2.0**-20]
+        assert real.bias[1].tolist() == [end, 0]
+        x = np.zeros((1, 1), np.uint8)
+        stages = trace(network, x, simulate=infer)
+        assert all(stage.passed for stage in stages)
+        assert stages[1].parts[1].largest == 0
 
 
 def test_the_largest_difference_is_that_of_the_worst_value():

@@ -537,7 +537,7 @@ def _build(name: str, path: Path) -> Path:
         pytest.param(_torch_load, "pth-payload-value", "code from the file", id="pth-unpickles"),
         pytest.param(_torch_load, "pth-payload-legacy", "code from the file", id="pth-legacy"),
         pytest.param(_fenced, "pth-nan", "accepted", id="pth-accepts-nan"),
-        pytest.param(_fenced, "pth-pkl-stride-transposed", "accepted", id="pth-accepts-strides"),
+        pytest.param(_fenced, "pth-pkl-stride-0-of-64MiB", "accepted", id="pth-expands"),
         pytest.param(_constructing, "yaml-payload", "code from the file", id="yaml-constructs"),
         pytest.param(_ruamel, "yaml-billion-laughs", "accepted", id="yaml-accepts-aliases"),
         pytest.param(_ruamel, "config-t_end-falls", "accepted", id="config-accepts-anything"),

@@ -47,6 +47,9 @@ STATES: dict[str, dict[str, torch.Tensor]] = {
     "parameter": {"p": torch.nn.Parameter(torch.linspace(0, 1, 5))},
     "tied": {"a": BASE, "b": BASE},
     "views": {"a": BASE[3:7], "b": BASE.reshape(3, 4)[1:], "c": BASE[4]},
+    "strided": {"a": BASE[::2], "b": BASE[1::5], "c": BASE.reshape(3, 4)[:, 1:3]},
+    "transposed": {"a": BASE.reshape(3, 4).T, "b": BASE.reshape(2, 3, 2).permute(2, 0, 1)},
+    "expanded": {"a": BASE[:1].expand(9), "b": BASE[:3, None].expand(3, 4)[1:]},
     "one-row-of-many": {"a": torch.ones(1, 5).T.contiguous(), "b": torch.ones(3, 1)},
     "many": {f"circuit.layer_list.{i}.model.param": torch.full((3, 2), i / 7) for i in range(300)},
     "subnormal": {"a": torch.tensor([1e-45, -0.0, 3.4e38])},
@@ -107,9 +110,12 @@ def test_reading_does_not_import_torch(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "field", "complaint"),
     [
-        pytest.param({"e": BASE[::2]}, "e", "not contiguous", id="strided"),
-        pytest.param({"e": torch.ones(2, 3).T}, "e", "not contiguous", id="transposed"),
-        pytest.param({"e": torch.ones(1).expand(9)}, "e", "not contiguous", id="expanded"),
+        pytest.param(
+            {"a": BASE, "e": torch.ones(1).expand(2**24)},
+            "e",
+            "67108912 bytes",
+            id="expanded-64MiB",
+        ),
         pytest.param({"e": BASE.half()}, "e", "torch.HalfStorage", id="half"),
         pytest.param({"e": BASE.bfloat16()}, "e", "torch.BFloat16Storage", id="bfloat16"),
         pytest.param({"e": BASE > 3}, "e", "torch.BoolStorage", id="bool"),

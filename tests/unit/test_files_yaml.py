@@ -83,7 +83,8 @@ PLAIN = st.recursive(
     | st.booleans()
     | st.integers(-(10**300), 10**300)
     | st.floats(allow_nan=False)
-    | st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20),
+    # ruamel writes '?0' inside braces without quotes, and cannot read that back itself.
+    | st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="?"), max_size=20),
     lambda inner: (
         st.lists(inner, max_size=4)
         | st.dictionaries(st.text("abcxyz_01", min_size=1, max_size=5), inner, max_size=4)

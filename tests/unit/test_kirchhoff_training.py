@@ -21,7 +21,7 @@ from rich.console import Console
 from ohmbench.data.energies import ENERGIES
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import write_npz
-from ohmbench.kirchhoff import training
+from ohmbench.kirchhoff import samples, training
 from ohmbench.kirchhoff.configuration import Config
 from ohmbench.kirchhoff.flows import log_normal, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
@@ -61,14 +61,14 @@ def points(bench: str, seed: int) -> torch.Tensor:
     return (levels / 255).float()
 
 
-_TRAINING_POINTS = training.training_points
+_TRAINING_POINTS = samples.training_points
 
 
 def with_made_data() -> None:
     """Images come from here, not from files that a user has."""
-    labelled = training.labelled
-    training.labelled = lambda b, seed: (images if b == "mnist" else labelled)(b, seed)
-    training.training_points = lambda b, seed: (
+    labelled = samples.labelled
+    samples.labelled = lambda b, seed: (images if b == "mnist" else labelled)(b, seed)
+    samples.training_points = lambda b, seed: (
         points if b == "genmnist" else _TRAINING_POINTS
     )(b, seed)  # fmt: skip
 
@@ -76,7 +76,7 @@ def with_made_data() -> None:
 @pytest.fixture(autouse=True)
 def _made_data(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("labelled", "training_points"):
-        monkeypatch.setattr(training, name, getattr(training, name))
+        monkeypatch.setattr(samples, name, getattr(samples, name))
     with_made_data()
 
 
@@ -166,12 +166,12 @@ def expected_loss(name: str, model: Any, task: KirchhoffTask) -> float:
         return float((found.log_density + ENERGIES[bench](found.x)).mean())
     if name.startswith("generation") or name == "hyper-network":
         if name == "generation-fresh":
-            x = training.resampled(bench, 32, generator)
+            x = samples.resampled(bench, 32, generator)
         else:
             x = _TRAINING_POINTS(bench, 0)[order]
         found = pull_back(model, x)
         return -float((log_normal(found.z) + found.log_density - log_normal(found.z)).mean())
-    data = training.labelled(bench, 0)
+    data = samples.labelled(bench, 0)
     x, y = data.train_x[order], data.train_y[order]
     if name == "classification":
         distort = training._augmentation(28)

@@ -1,7 +1,8 @@
 """Every listed mutant of the library is killed by a test or argued; the tool that says so works.
 
 ``mutants/lists`` belongs to the text of each function as it is; ``python -m tests.unit.mutants``
-brings it along. The default tests run a sample, the tests marked slow all of it.
+brings it along. The list is checked by the tests marked slow, because a change of the library makes
+a part of it stale and bringing it along takes minutes; by default the tool itself is tested.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def sources() -> list[Source]:
 # The list
 
 
+@pytest.mark.slow
 def test_the_list_is_of_these_sources(sources: list[Source]) -> None:
     stale = []
     for source in sources:
@@ -47,6 +49,7 @@ def test_the_list_is_of_these_sources(sources: list[Source]) -> None:
     assert not stale, f"changed, and the list not brought along: {stale}; {ANEW} {modules}"
 
 
+@pytest.mark.slow
 def test_what_lives_has_its_reason(sources: list[Source]) -> None:
     for source in sources:
         entries = {
@@ -61,6 +64,7 @@ def test_what_lives_has_its_reason(sources: list[Source]) -> None:
         assert argued <= max(3, MOST_ARGUED * len(entries)), source.module
 
 
+@pytest.mark.slow
 def test_most_of_the_package_is_noticed(
     sources: list[Source], report: Callable[[str], None]
 ) -> None:
@@ -85,6 +89,7 @@ def run(*options: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_sample_of_mutants(report: Callable[[str], None]) -> None:
     assert len(lists.sampled_names()) >= 100
     report(run("--sample").splitlines()[-1])
@@ -274,6 +279,7 @@ class Project:
 
     def run(self, *options: str) -> tuple[int, str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # that of ohmbench is not copied
         environment["PYTHONPATH"] = os.pathsep.join(map(str, (self.folder, self.folder / "lib")))
         done = subprocess.run(
             [sys.executable, "-c", SCRIPT, *options, "--tests", "tests/unit/test_boxes.py"],
@@ -294,6 +300,7 @@ class Project:
         return found
 
 
+@pytest.mark.slow  # it waits for time limits, which a busy machine exceeds
 def test_a_hunt(tmp_path: Path) -> None:
     """Who kills what, also what never ends, is computed on import, or would harm a stranger."""
     project = Project(tmp_path)

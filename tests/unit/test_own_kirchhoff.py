@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from sklearn.datasets import load_iris, make_moons
 from typer.testing import CliRunner
 
 from ohmbench.cli import app
-from ohmbench.errors import FileError
+from ohmbench.cli.kirchhoff_judging import Options, judge
+from ohmbench.errors import FileError, OperandError
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.kirchhoff.configuration import parse_config, read_config
 from ohmbench.kirchhoff.samples import OwnSource
@@ -178,7 +180,7 @@ def test_what_does_not_fit_is_one_line(
 
 
 DAMAGES = {
-    "inputs": ({"test_x": np.zeros((3, 5))}, "data_inputs=4"),
+    "inputs": ({"test_x": np.zeros((3, 5))}, "expected .38, 4."),
     "labels": ({"test_y": np.array([0, 1, 3] * 12 + [0, 1])}, "labels that are no class"),
     "kind-of-label": ({"test_y": np.zeros(38)}, "labels that are no class"),
     "task": ({"data_task": np.array("clustering")}, "clustering is no task"),
@@ -197,3 +199,22 @@ def test_damaged_data_in_a_file_are_refused(
     write_npz(tmp_path / "bad.npz", {**arrays, **changes})
     with pytest.raises(FileError, match=complaint):
         load_kirchhoff(tmp_path / "bad.npz")
+
+
+def test_one_held_out_sample_judges_nothing(trained: dict[str, Path], tmp_path: Path) -> None:
+    """An interval needs two."""
+    for kind in ("classification", "regression"):
+        stored = load_kirchhoff(trained[kind])
+        assert isinstance(stored.source, OwnSource)
+        for rows in (1, 2):
+            data = replace(
+                stored.source.data,
+                test_x=stored.source.data.test_x[:rows],
+                test_y=stored.source.data.test_y[:rows],
+            )
+            few = replace(stored, source=OwnSource(data))
+            if rows == 2:
+                assert judge(few, Options()).found is not None
+                continue
+            with pytest.raises(OperandError, match="1 sample: an interval needs two at least"):
+                judge(few, Options())

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,7 +43,7 @@ from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff.flows import pull_back, push_forward
 from ohmbench.kirchhoff.models import build
-from ohmbench.kirchhoff.samples import FRESH_SEED
+from ohmbench.kirchhoff.samples import FRESH_SEED, PaperSource
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.paper import (
@@ -312,7 +313,13 @@ def test_a_files_own_multiplier_before_that_of_its_scales(tmp_path: Path) -> Non
 
 
 def judged(**changes: Any) -> StoredKirchhoff:
-    return StoredKirchhoff("x", regression_config(), build(regression_config()), **changes)
+    return StoredKirchhoff(
+        "x",
+        regression_config(),
+        build(regression_config()),
+        PaperSource(regression_config().test_bench),
+        **changes,
+    )
 
 
 def test_the_split_of_a_training_before_an_option() -> None:
@@ -339,25 +346,23 @@ def test_points_and_seed_of_a_judgement(
     class Asked(Exception):
         pass
 
-    def fresh(name: str, n: int, seed: int) -> None:
+    def fresh(_: Any, n: int, seed: int, **__: Any) -> None:
         asked.append((n, seed))
         raise Asked
 
-    def draw(flow: Any, n: int, seed: int, **_: Any) -> None:
-        fresh(bench, n, seed)
-
-    monkeypatch.setattr(kirchhoff_judging, "fresh_points", fresh)
-    monkeypatch.setattr(kirchhoff_judging.evaluation, "draw", draw)
+    monkeypatch.setattr(PaperSource, "judging_points", fresh)
+    monkeypatch.setattr(kirchhoff_judging.evaluation, "draw", fresh)
     made = config(bench)
     options = kirchhoff_judging.Options(points=points, seed=seed)
+    data = StoredKirchhoff("x", made, build(made), PaperSource(bench), seed=9)
     with pytest.raises(Asked):
-        kirchhoff_judging.judge(StoredKirchhoff("x", made, build(made), seed=9), options)
+        kirchhoff_judging.judge(data, options)
     assert asked == [(size if points is None else points, FRESH_SEED if seed is None else seed)]
 
 
 def test_the_tolerance_of_a_judgement() -> None:
     made = config("gauss")
-    data = StoredKirchhoff("x", made, build(made))
+    data = StoredKirchhoff("x", made, build(made), PaperSource("gauss"))
     assert kirchhoff_judging.flow_solver(data, None).tol == evaluation.JUDGE_TOL
     for tol in (1e-9, 1e-2):
         assert kirchhoff_judging.flow_solver(data, tol).tol == tol
@@ -512,14 +517,16 @@ def test_a_kept_run_before_one_made_now_unless_anew(
 
 def test_a_runs_time_is_its_commits(tmp_path: Path) -> None:
     """Else that of the run: a history in the order of runs would jump about."""
-    for commit, expected in (("2026-01-01", "2026-01-01"), (None, "2026-02-02")):
-        value = content(measured(), when="2026-01-01")
-        assert value["datetime"] == "2026-02-02"
+    of_commit = "2026-01-01T12:00:00+01:00"
+    of_run = content(measured())["datetime"]
+    assert of_run != of_commit
+    for commit, expected in ((of_commit, of_commit), (None, of_run)):
+        value = content(measured(), when=of_commit)
         if commit is None:
             del value["commit_info"]["time"]
-        path = tmp_path / f"{commit}.json"
+        path = tmp_path / f"{commit is None}.json"
         path.write_text(json.dumps(value))
-        assert read_run(path).when == expected
+        assert read_run(path).when == datetime.fromisoformat(expected)
 
 
 def test_band_and_goal_of_a_history_are_the_latest_runs() -> None:

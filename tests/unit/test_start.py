@@ -138,7 +138,7 @@ GUIDE = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
 
 
 def test_the_guide_lists_every_variable():
-    """Those of ours and VTR's that the library reads, and those that the start decides on."""
+    """Those that the library reads by our names or VTR's, and those that the start decides on."""
     read = {
         name
         for path in (ROOT / "lib").rglob("*.py")

@@ -722,3 +722,10 @@ flows.FLOWS["ecp5"] = lambda source, seed: runs.kept_run(f"run-{seed}", Synthesi
 sys.argv = ["ohmbench", "synth", "64-100-10", "--seeds", "2", "--jobs", jobs]
 cli.main()
 """
+
+
+def test_a_mean_interval_is_not_above_the_longest() -> None:
+    values = UNEVEN.model_dump()
+    assert Clocks(**{**values, "mean_interval": float(UNEVEN.interval)}).interval == UNEVEN.interval
+    with pytest.raises(ValidationError, match="mean_interval above interval"):
+        Clocks(**{**values, "mean_interval": UNEVEN.interval + 0.5})

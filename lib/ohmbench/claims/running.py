@@ -20,7 +20,7 @@ from ohmbench.files import read_json
 
 _SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
 _NOT_FOR_US = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
-"""For the user's own runs of pytest: here they would decide which claims are run and how."""
+"""Settings of the user's own runs: they would decide which claims are run, and how."""
 
 _ENDED = (0, 1, 5)  # pytest: all passed, some failed, none collected
 

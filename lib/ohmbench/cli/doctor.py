@@ -15,7 +15,7 @@ from ohmbench import __version__
 from ohmbench.cli.common import console_out, say
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
-from ohmbench.eda.tools import ToolError
+from ohmbench.errors import OhmbenchError
 from ohmbench.kernels import compiling, edge_pass
 from ohmbench.needs import NEEDS
 from ohmbench.weights import read_manifest, stored
@@ -51,7 +51,7 @@ def doctor() -> None:
             say(f"{variable}: {os.environ[variable]}")
     try:
         hdl_folder()
-    except ToolError as error:
+    except OhmbenchError as error:
         say(f"error: {error}")
     manifest = read_manifest()
     for name in manifest:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
@@ -169,7 +170,7 @@ def _regression(name: str, data: StoredKirchhoff) -> dict[str, Figure]:
     true, predicted = (
         split.y_shift + split.y_span * _array(scaled) for scaled in (split.test_y, found[:, 0])
     )
-    title = f"{name}: R2 {r2:.4f}"
+    title = name if math.isnan(r2) else f"{name}: R2 {r2:.4f}"
     return {"predictions.png": draw.predictions_figure(true, predicted, split.unit, title)}
 
 

@@ -266,10 +266,18 @@ def _split_seed(data: StoredKirchhoff, seed: int | None) -> int:
     return data.seed if data.seed is not None else (0 if seed is None else seed)
 
 
+def _check_enough(data: StoredKirchhoff, samples: int) -> None:
+    if samples < 2:
+        raise OperandError(
+            f"{data.source.name} holds out {samples} sample: an interval needs two at least"
+        )
+
+
 def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
     seed = _split_seed(data, options.seed)
     split = data.source.labelled(seed)
     x, y = split.test_x, split.test_y
+    _check_enough(data, len(x))
     runs = Runs(_readout(data), options.tol)
     with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
         predicted = evaluation.outputs(runs, x, advance=advance)
@@ -278,20 +286,23 @@ def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
     unit = f" ({split.unit})" if split.unit else ""
     own = rmse * split.y_span
     source = data.source.describe_held_out(found.samples, len(x), seed)
+    r2 = "-" if math.isnan(found.r2) else f"{found.r2:.4f}"
     rows = [
         ("mean squared error, targets scaled to [0, 1]", f"{found.mse:.6f}"),
         (f"root of it in the data's own unit{unit}", f"{own:.4f}"),
-        ("R2", f"{found.r2:.4f}"),
+        ("R2", r2),
         _size(data),
     ]
     if runs.solver is not None:
         rows.append(_evaluations(runs.nfe, runs.batches, runs.solver))
     remarks = []
+    if math.isnan(found.r2):
+        remarks.append("R2 is undefined: the held-out targets are all the same")
     if data.seed is None:
         remarks.append("which samples it was trained on is not known: some of these may be of them")
     metrics = {"mse": found.mse.value, "r2": found.r2, "samples": float(found.samples)}
     return Judgement(
-        f"mean squared error {found.mse:.6f} (scaled), R2 {found.r2:.4f} on {source}",
+        f"mean squared error {found.mse:.6f} (scaled), R2 {r2} on {source}",
         rows,
         remarks,
         metrics,
@@ -305,6 +316,7 @@ def _classification(data: StoredKirchhoff, options: Options) -> Judgement:
     seed = 0 if data.seed is None else data.seed
     split = data.source.labelled(seed)
     x, y = split.test_x[: options.images], split.test_y[: options.images]
+    _check_enough(data, len(x))
     runs = Runs(_readout(data), options.tol)
     with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
         logits = evaluation.outputs(runs, x, chunk=IMAGES_CHUNK, advance=advance)

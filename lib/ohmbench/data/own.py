@@ -31,6 +31,7 @@ Scale = Literal["minmax", "standard", "none"]
 _NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 _HELD_OUT = 0.25
 MAX_CLASSES = 10_000
+_MAX_NPZ_BYTES = 2**31  # MNIST as float32 has 220 MB
 
 
 def _as_tuple(value: object) -> object:
@@ -227,7 +228,7 @@ def _read_npz(path: Path, reference: DataReference, task: Task) -> tuple[_Raw, _
         schema.append(ArraySpec("x_test", ("test samples", "features"), _NUMBERS))
         if targets:
             schema.append(ArraySpec("y_test", ("test samples",), targets))
-    arrays = read_npz(path, schema)
+    arrays = read_npz(path, schema, max_bytes=_MAX_NPZ_BYTES)
     parts = [
         _part(path, arrays, suffix, task) for suffix in ("", "_test") if f"x{suffix}" in arrays
     ]
@@ -328,18 +329,20 @@ def _split(
 _TASKS: tuple[Task, ...] = ("classification", "regression", "density")
 _FLOAT = ("float64",)
 
-DATA_SCHEMA = (
-    ArraySpec("data_name", (), ("U",)),
-    ArraySpec("data_task", (), ("U",)),
-    ArraySpec("data_features", ("data_inputs",), ("U",)),
-    ArraySpec("data_classes", ("classes",), ("U",), optional=True),
-    ArraySpec("data_scaling", (2, "data_inputs"), _FLOAT),
-    ArraySpec("data_target_scaling", (2, 1), _FLOAT),
-    ArraySpec("data_sha256", ("files",), ("U",)),
-    ArraySpec("test_x", ("tests", "data_inputs"), _FLOAT),
-    ArraySpec("test_y", ("tests",), ("int64", "float64"), optional=True),
-)
-"""The arrays of ``dataset_arrays``."""
+
+def data_schema(rows: int, inputs: int) -> tuple[ArraySpec, ...]:
+    """The arrays of ``dataset_arrays`` for ``rows`` held-out samples of ``inputs`` features."""
+    return (
+        ArraySpec("data_name", (), ("U",)),
+        ArraySpec("data_task", (), ("U",)),
+        ArraySpec("data_features", (inputs,), ("U",)),
+        ArraySpec("data_classes", ("classes",), ("U",), optional=True),
+        ArraySpec("data_scaling", (2, inputs), _FLOAT),
+        ArraySpec("data_target_scaling", (2, 1), _FLOAT),
+        ArraySpec("data_sha256", ("files",), ("U",)),
+        ArraySpec("test_x", (rows, inputs), _FLOAT),
+        ArraySpec("test_y", (rows,), ("int64", "float64"), optional=True),
+    )
 
 
 def dataset_arrays(data: Dataset) -> dict[str, NDArray[np.generic]]:
@@ -360,19 +363,16 @@ def dataset_arrays(data: Dataset) -> dict[str, NDArray[np.generic]]:
     return arrays
 
 
-def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]], inputs: int) -> Dataset:
+def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     """The data set that ``dataset_arrays`` stored in the file ``path``, training part empty.
 
-    Raises FileError where the arrays contradict each other or have another number of ``inputs``.
+    Raises FileError where the arrays contradict each other.
     """
     x = arrays["test_x"]
     task = next((task for task in _TASKS if task == str(arrays["data_task"])), None)
     remedy = "train it again"
     if task is None:
         raise FileError(path, f"{arrays['data_task']} is no task", field="data_task", remedy=remedy)
-    if x.shape[1] != inputs:
-        reason = f"has {x.shape[1]} features, but the network takes {inputs}"
-        raise FileError(path, reason, field="test_x", remedy=remedy)
     y = arrays.get("test_y", np.empty(0))
     classes = tuple(map(str, arrays.get("data_classes", ())))
     if (task == "density") != ("test_y" not in arrays):

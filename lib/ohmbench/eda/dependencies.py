@@ -17,15 +17,33 @@ def of_verilator(times: Path) -> list[Path]:
 
 
 def of_compiler(rules: Path) -> list[Path]:
-    """The files that the one rule of a makefile depends on, as compilers and Yosys write it."""
+    """The files that the one rule of a makefile depends on, as compilers write it."""
+    return [_normal(rules.parent / name) for name in _prerequisites(rules)]
+
+
+_YOSYS_OWN = ("/share", "/tmp")  # noqa: S108 - not the machine's
+
+
+def of_yosys(rules: Path) -> list[Path]:
+    """The same of a Yosys that ran in the folder of ``rules``. It is a WebAssembly program, to
+    which ``/share`` and ``/tmp`` are folders of its own; what it read there is left out."""
+    names = _prerequisites(rules)
+    seen = [name for name in names if not any(Path(name).is_relative_to(f) for f in _YOSYS_OWN)]
+    return [_normal(rules.parent / name) for name in seen]
+
+
+def _normal(path: Path) -> Path:
+    return Path(os.path.normpath(path))
+
+
+def _prerequisites(rules: Path) -> list[str]:
     rule = _text(rules).replace("\\\n", " ")
     # A colon of a path is escaped, or has no space behind it.
     _, colon, names = rule.partition(": ")
     if not colon:
         raise ToolError(f"{rules}: no rule of a makefile")
     found = re.findall(r"(?:\\[^\n]|[^\s\\])+", names)
-    plain = (re.sub(r"\\([ #:\\])", r"\1", name).replace("$$", "$") for name in found)
-    return [Path(os.path.normpath(rules.parent / name)) for name in plain]
+    return [re.sub(r"\\([ #:\\])", r"\1", name).replace("$$", "$") for name in found]
 
 
 def of_icarus(names: Path) -> list[Path]:

@@ -45,6 +45,7 @@ def sources(folder: Path | None = None) -> list[Path]:
     return [folder / n for n in names if n.endswith(".v") and not n.startswith(".")]
 
 
+_SIZES = ("inputs", "hidden", "classes", "lanes", "requants")
 MEMORY_WORDS = 1024
 LANES = 64
 """What the host's addresses leave room for: words of a memory, memories of a region."""
@@ -76,15 +77,20 @@ def check_buildable(hardware: Hardware) -> None:
 
 
 def parameters(hardware: Hardware) -> dict[str, int]:
-    """The parameters of ``accelerator`` that give this hardware. Raises as ``check_buildable``."""
+    """The parameters of ``accelerator`` that give this hardware.
+
+    Raises as ``check_buildable``, and RangeError for formats or register widths other than the
+    RTL's, which these parameters cannot change.
+    """
     check_buildable(hardware)
-    return {
-        "INPUTS": hardware.inputs,
-        "HIDDEN": hardware.hidden,
-        "CLASSES": hardware.classes,
-        "LANES": hardware.lanes,
-        "REQUANTS": hardware.requants,
-    }
+    sizes = {name: getattr(hardware, name) for name in _SIZES}
+    for name, usual in vars(Hardware(**sizes)).items():
+        if getattr(hardware, name) != usual:
+            raise RangeError(
+                f"the accelerator cannot be built with {name} = {getattr(hardware, name)}: only "
+                f"{', '.join(_SIZES)} can be chosen"
+            )
+    return {name.upper(): value for name, value in sizes.items()}
 
 
 def _refusal(hardware: Hardware) -> str | None:

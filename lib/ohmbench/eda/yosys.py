@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ohmbench.eda.cache import cache_folder, work_folder
-from ohmbench.eda.dependencies import of_compiler
+from ohmbench.eda.dependencies import of_yosys
 from ohmbench.eda.tools import ToolError, require, run_tool
 from ohmbench.eda.verilog import decoded, write_verilog
 
@@ -18,13 +18,11 @@ YOSYS_TIMEOUT_S = 600
 READS = "reads.d"
 REPORTING = ("-E", READS)
 """Options with which Yosys says what it read."""
-_OWN = ("/share", "/tmp")  # noqa: S108 - folders of the sandbox
 
 
 def read_besides(work: Path) -> list[Path]:
     """What a Yosys that ran in ``work`` read from elsewhere. Raises ToolError unless it said so."""
-    found = of_compiler(work / READS)
-    return [p for p in found if not any(p.is_relative_to(f) for f in (work, *_OWN))]
+    return [path for path in of_yosys(work / READS) if not path.is_relative_to(work)]
 
 
 def yosys(script: str, inputs: Mapping[str, str], outputs: Sequence[str]) -> dict[str, str]:

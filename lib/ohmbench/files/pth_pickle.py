@@ -46,11 +46,13 @@ class StoredBytes:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A contiguous tensor: ``size`` elements of ``storage`` from element ``offset`` on."""
+    """A tensor of ``size`` in ``storage``: its first element is element ``offset`` there, and a
+    step along each dimension goes ``stride`` elements on, all within the storage."""
 
     storage: StoredBytes
     offset: int
     size: tuple[int, ...]
+    stride: tuple[int, ...]
 
     @property
     def numel(self) -> int:
@@ -142,16 +144,12 @@ def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
         raise _Odd("a tensor with sizes that are no counts")
     if 0 in size:
         raise _Odd("a tensor without elements")
-    step = 1
-    for length, distance in zip(reversed(size), reversed(stride), strict=True):
-        if length > 1 and distance != step:
-            raise _Odd("a tensor whose elements do not lie one after another (not contiguous)")
-        step *= length
-        if step > _MAX_NUMEL:
-            raise _Odd("a tensor larger than any file")
-    if offset + math.prod(size) > storage.numel:
-        raise _Odd(f"a tensor of {math.prod(size)} elements in a storage of {storage.numel}")
-    return StoredTensor(storage, offset, size)
+    if math.prod(size) > _MAX_NUMEL:
+        raise _Odd("a tensor larger than any file")
+    last = offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+    if last >= storage.numel:
+        raise _Odd(f"a tensor whose last element is element {last} of {storage.numel}")
+    return StoredTensor(storage, offset, size, stride)
 
 
 def _call(function: Any, arguments: Any) -> Any:

@@ -9,6 +9,7 @@ is then held against the bytes that are really there before an array is made.
 from __future__ import annotations
 
 import io
+import itertools
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -138,14 +139,12 @@ def _array(name: str, key: str, tensor: StoredTensor, contents: Mapping[str, byt
     order = contents.get("byteorder", b"little")
     if order not in (b"little", b"big"):
         raise damaged(name, f"byte order {order!r} is unknown", "byteorder")
-    stored = np.frombuffer(
-        raw,
-        dtype.newbyteorder("<" if order == b"little" else ">"),
-        count=tensor.numel,
-        offset=tensor.offset * dtype.itemsize,
-    )
+    stored = np.frombuffer(raw, dtype.newbyteorder("<" if order == b"little" else ">"))
+    strides = [step * dtype.itemsize for step in tensor.stride]
     array = np.empty(tensor.size, dtype)
-    array.reshape(-1)[...] = stored
+    array[...] = np.lib.stride_tricks.as_strided(
+        stored[tensor.offset :], tensor.size, strides, writeable=False
+    )
     check_values(name, ArraySpec(key, tensor.size, (tensor.storage.dtype,)), array)
     return array
 
@@ -174,9 +173,15 @@ def read_pth(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Array]:
                 field="data.pkl",
             )
         tensors = parse_state_dict(name, pickled)
-        total = sum(tensor.nbytes for tensor in tensors.values())
-        if total > max_bytes:
-            raise FileError(name, f"tensors of {total} bytes, at most {max_bytes} are accepted")
+        sums = list(itertools.accumulate(tensor.nbytes for tensor in tensors.values()))
+        if sums[-1] > max_bytes:
+            raise FileError(
+                name,
+                f"tensors of {sums[-1]} bytes, at most {max_bytes} are accepted",
+                field=next(
+                    k for k, so_far in zip(tensors, sums, strict=True) if so_far > max_bytes
+                ),
+            )
         used = {f"data/{tensor.storage.key}" for tensor in tensors.values()}
         for member in contents:
             if member.startswith("data/") and member not in used:

@@ -13,6 +13,7 @@ from ohmbench.floatgate.programming import Violations
 from ohmbench.floatgate.ranges import RangeCounts, count_out_of_range
 from ohmbench.stats import Interval, proportion_interval
 from ohmbench.tensors import INT64
+from ohmbench.transforms import refuse_transforms
 
 # Elements of the (image, out, in) broadcast held at once: 64 MB in float32 per temporary.
 _CHUNK_ELEMENTS = 2**24
@@ -54,8 +55,9 @@ def evaluate(network: FGNetwork, v: torch.Tensor, labels: torch.Tensor) -> Evalu
     """Run gate voltages ``v`` (images, inputs) in volt against ``labels`` (images,).
 
     The class is the first index of the largest output. Raises ShapeError, RangeError (no images,
-    a label that is no class) and whatever the network refuses.
+    a label that is no class) and whatever the network refuses, and OperandError under torch.func.
     """
+    refuse_transforms("an evaluation", "transform the network")
     if v.ndim != 2 or labels.ndim != 1 or len(v) != len(labels):
         raise ShapeError(
             f"images {tuple(v.shape)} and labels {tuple(labels.shape)} should be (n, inputs), (n,)"

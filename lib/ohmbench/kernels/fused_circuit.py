@@ -19,10 +19,11 @@ import torch
 
 from ohmbench.errors import DtypeError, ShapeError
 from ohmbench.kernels import compiling
+from ohmbench.kernels.choice import refuse_followed
 from ohmbench.kernels.edge_pass import KINDS, differentiate_rows, evaluate_rows
 from ohmbench.kernels.edge_plan import Plan, table_of
 from ohmbench.kernels.fused_slices import (
-    refuse_second_derivatives,
+    refuse_others,
     solve_dopri5,
     solve_rk4,
     take,
@@ -32,6 +33,7 @@ from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, sa
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kirchhoff.circuit import Circuit
 from ohmbench.kirchhoff.step_control import StepControl
+from ohmbench.transforms import outside_graph
 
 
 class _Evaluation(torch.autograd.Function):
@@ -55,7 +57,7 @@ class _Evaluation(torch.autograd.Function):
     @staticmethod
     @unwarned()
     def backward(ctx: Any, of_net: torch.Tensor, of_div: torch.Tensor) -> Any:
-        refuse_second_derivatives()
+        refuse_others(of_net, of_div)
         table, v = ctx.saved_tensors
         plan, batch, with_div = ctx.plan, v.shape[1], ctx.with_div
         volts, wanted = rows_of(v, spare=True), rows_of(of_net)
@@ -95,7 +97,11 @@ class FusedRightHandSide:
         )
 
     def _checked(self, v: torch.Tensor) -> torch.Tensor:
-        """``v``; ShapeError or DtypeError where the compiled loops would read beside it."""
+        """``v``; ShapeError or DtypeError where the compiled loops would read beside it.
+
+        OperandError where torch follows the operations.
+        """
+        refuse_followed("the fused path of circuits")
         if v.ndim != 2 or v.shape[0] != self._n_free:
             raise ShapeError(
                 f"voltages have shape {tuple(v.shape)}, but should be ({self._n_free}, batch)"
@@ -107,10 +113,12 @@ class FusedRightHandSide:
             )
         return v
 
+    @outside_graph
     def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         net, _ = _evaluated(self._plan, self._table, self._checked(v), False)
         return net
 
+    @outside_graph
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

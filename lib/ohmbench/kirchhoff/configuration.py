@@ -198,12 +198,13 @@ class Visualization(StrictModel):
 class Data(StrictModel, DataReference):
     """Data of the user's own, as ``data.own`` describes them.
 
-    ``inputs``, ``outputs`` (classes, or 1 for a regression) and ``sha256`` of the files are what
-    was found in them: training fills them in (``Config.bound``).
+    ``inputs``, ``outputs`` (classes, or 1 for a regression), ``held_out_rows`` and ``sha256`` of
+    the files are what was found in them: training fills them in (``bound``).
     """
 
     inputs: _Count | None = None
     outputs: _Count | None = None
+    held_out_rows: _Count | None = None
     sha256: Annotated[tuple[str, ...], FROM_LIST] = ()
 
 
@@ -248,7 +249,8 @@ class Config(StrictModel):
     @property
     def is_bound(self) -> bool:
         """Whether the sizes of the data are known."""
-        return self.data is None or self.data.inputs is not None
+        data = self.data
+        return data is None or (data.inputs is not None and data.held_out_rows is not None)
 
     @property
     def is_flow(self) -> bool:
@@ -395,6 +397,7 @@ def bound(config: Config, dataset: Dataset, source: str) -> Config:
     assert config.data is not None
     found = {
         "inputs": dataset.train_x.shape[1],
+        "held_out_rows": len(dataset.test_x),
         "outputs": {"classification": len(dataset.classes), "regression": 1}.get(dataset.task),
         "sha256": dataset.sha256,
     }

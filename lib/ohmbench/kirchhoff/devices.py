@@ -38,6 +38,31 @@ def _softplus(u: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.softplus(u, threshold=40)
 
 
+# Functions with names, not lambdas: models can then be pickled, and worker processes carry them.
+def _leaky_relu(u: torch.Tensor) -> torch.Tensor:
+    return torch.nn.functional.leaky_relu(u, LEAKY_SLOPE)
+
+
+def _identity(u: torch.Tensor) -> torch.Tensor:
+    return u
+
+
+def _tanh_slope(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return 1 - y * y
+
+
+def _sigmoid_slope(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return y * (1 - y)
+
+
+def _softplus_slope(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.sigmoid(u)
+
+
+def _constant_slope(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+    return torch.ones_like(u)
+
+
 def _leaky_step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
     # Filled in the dtype of u: two plain numbers would be selected, and rounded, as float32.
     return torch.ones_like(u).masked_fill(u <= 0, LEAKY_SLOPE)
@@ -49,13 +74,13 @@ ACTIVATIONS = {
         Activation("relu", torch.relu, _step),
         Activation(
             "leaky_relu",
-            lambda u: torch.nn.functional.leaky_relu(u, LEAKY_SLOPE),
+            _leaky_relu,
             _leaky_step,
         ),
-        Activation("tanh", torch.tanh, lambda u, y: 1 - y * y),
-        Activation("sigmoid", torch.sigmoid, lambda u, y: y * (1 - y)),
-        Activation("softplus", _softplus, lambda u, y: torch.sigmoid(u)),
-        Activation("identity", lambda u: u, lambda u, y: torch.ones_like(u)),
+        Activation("tanh", torch.tanh, _tanh_slope),
+        Activation("sigmoid", torch.sigmoid, _sigmoid_slope),
+        Activation("softplus", _softplus, _softplus_slope),
+        Activation("identity", _identity, _constant_slope),
     )
 }
 """Name -> activation. Slopes at a kink are the one below it, as in torch."""

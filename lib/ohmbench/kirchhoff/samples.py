@@ -14,8 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from ohmbench.data.densities import DENSITIES, TRAINING_POINTS, Density
-from ohmbench.data.images import digit_images, image_split
-from ohmbench.data.mnist import read_mnist
+from ohmbench.data.images import digit_images, held_out_digit_images, image_split
 from ohmbench.data.own import Dataset
 from ohmbench.data.regression import regression_split
 from ohmbench.kirchhoff.flows import Samples
@@ -79,10 +78,11 @@ def dequantised(images: torch.Tensor, generator: torch.Generator) -> torch.Tenso
 
 
 def held_out_digits() -> NDArray[np.float64]:
-    """The official test images of the generated digit, (n, 784) in [0, 1]."""
-    images, labels = read_mnist("t10k")
-    chosen = images[labels == GENERATED_DIGIT]
-    return np.asarray(chosen.reshape(len(chosen), -1) / 255.0)
+    """The official test images of the generated digit, (n, 784) in [0, 1], two at least.
+
+    Raises FileError.
+    """
+    return held_out_digit_images(GENERATED_DIGIT)
 
 
 def fresh_points(test_bench: str, n: int, seed: int = FRESH_SEED) -> torch.Tensor:

@@ -13,8 +13,10 @@ from torchdiffeq import odeint, odeint_adjoint
 
 from ohmbench.errors import OhmbenchError, OperandError
 from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
+from ohmbench.kirchhoff.runge_kutta import TABLEAUX, State, adapt_steps, take_steps
 from ohmbench.kirchhoff.step_control import CHECK, StepControl, Watch, error_norm
 from ohmbench.tensors import FLOAT64
+from ohmbench.transforms import followed, numbers, outside_graph
 
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 FIXED_STEP = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
@@ -189,12 +191,26 @@ def _nodes(start: torch.Tensor, end: torch.Tensor, step_size: float) -> torch.Te
 
     Rounding makes no step of its own: torchdiffeq's own grid from 0 to 0.3 - 0.2 has two of 0.1.
     """
-    steps = max(1, math.ceil(abs(float(end - start)) / step_size * (1 - 1e-9)))
-    nodes = start + torch.sign(end - start) * (
-        step_size * torch.arange(steps + 1, dtype=torch.float64, device=start.device)
+    return torch.tensor(
+        _node_times(float(start), float(end), step_size), dtype=torch.float64, device=start.device
     )
-    nodes[-1] = end
-    return nodes
+
+
+def _node_times(start: float, end: float, step_size: float) -> list[float]:
+    steps = max(1, math.ceil(abs(end - start) / step_size * (1 - 1e-9)))
+    signed = math.copysign(step_size, end - start)
+    return [*(start + signed * k for k in range(steps)), end]
+
+
+def _control(start: float, stop: float, k: int, solver: Solver) -> StepControl:
+    return StepControl(
+        start,
+        stop,
+        tol=solver.tol,
+        first_step=solver.first_step,
+        min_step=solver.min_step,
+        refused=_stopped(k, solver),
+    )
 
 
 def _stepped(
@@ -213,16 +229,48 @@ def _stepped(
         h = _nodes(start, stop, solver.step_size).diff()
         v, div = rhs.rk4(v, h, divergence=divergence)
         return v, -div, 4 * len(h)
-    control = StepControl(
-        float(start),
-        float(stop),
-        tol=solver.tol,
-        first_step=solver.first_step,
-        min_step=solver.min_step,
-        refused=_stopped(k, solver),
-    )
+    control = _control(float(start), float(stop), k, solver)
     v, div = rhs.dopri5(v, control, divergence=divergence)
     return v, -div, control.evaluations
+
+
+def _transformable(
+    rhs: RightHandSide,
+    v: torch.Tensor,
+    end: float,
+    k: int,
+    solver: Solver,
+    divergence: bool,
+    reverse: bool,
+) -> tuple[torch.Tensor, torch.Tensor | None, int]:
+    """One slice in torch's own operations, for torch.func: v, delta and evaluations."""
+    evaluations = 0
+
+    def f(t: float, state: State) -> State:
+        nonlocal evaluations
+        evaluations += 1
+        time = torch.tensor(t, dtype=v.dtype, device=v.device)
+        if not divergence:
+            return (rhs.derivative(time, state[0]),)
+        dv, trace = rhs.with_divergence(time, state[0])
+        return dv, -trace
+
+    state: State = (v, torch.zeros_like(v[:, 0])) if divergence else (v,)
+    start, stop = (end, 0.0) if reverse else (0.0, end)
+    if solver.method in FIXED_STEP:
+        nodes = _node_times(start, stop, solver.step_size)
+        steps = [b - a for a, b in itertools.pairwise(nodes)]
+        state = take_steps(f, start, state, steps, solver.method)
+    elif solver.method in TABLEAUX and not (
+        torch.compiler.is_compiling() or torch._C._is_tracing()
+    ):
+        state = adapt_steps(f, start, state, _control(start, stop, k, solver))
+    else:
+        raise OperandError(
+            f"{solver.method} cannot be transformed or traced here; torch.func takes dopri5 and "
+            f"{', '.join(FIXED_STEP)}, torch's tracers those of fixed steps"
+        )
+    return state[0], state[1] if divergence else None, evaluations
 
 
 def _check_finite(
@@ -233,8 +281,10 @@ def _check_finite(
     Fixed ``steps`` ("rk4 with steps of 0.1 s", or "") have no error estimate: a circuit that ran
     away shows only here.
     """
+    if torch.compiler.is_compiling():  # it has no values
+        return
     for what, x in (("voltages", v), ("log-densities", delta)):
-        if x is not None and not bool(torch.isfinite(x).all()):
+        if x is not None and not bool(torch.isfinite(numbers(x)).all()):
             cause = f"{steps} diverges" if steps else "the circuit diverges"
             shorten = "shorten the steps (simulation.step_size), or " if steps else ""
             raise SolverError(
@@ -242,6 +292,7 @@ def _check_finite(
             )
 
 
+@outside_graph
 def integrate(
     slices: Sequence[RightHandSide],
     durations: Sequence[float],
@@ -261,8 +312,16 @@ def integrate(
     first of the path is ``v``. They are interpolated between steps and change none of these; a
     ``Stepper`` has none, and torchdiffeq takes the same steps.
 
-    Raises SolverError naming slice and time where the solver cannot go on.
+    Inside torch.func the methods with a tableau in ``runge_kutta`` take the same steps in
+    operations that it can transform, whether or not ``solver`` asks for the adjoint; gradients take
+    the steps as given.
+
+    Raises SolverError naming slice and time where the solver cannot go on, and OperandError inside
+    torch.func for another method, for ``points``, and for an adaptive method of a vmap's samples.
     """
+    following = followed()
+    if following and points:
+        raise OperandError("voltages between steps cannot be transformed: ask for no points")
     delta = v.new_zeros(len(v)) if divergence else None
     nfe = [0] * len(slices)
     path = [v[None]] if points else None
@@ -272,6 +331,11 @@ def integrate(
         times = torch.linspace(0.0, end, max(points, 1) + 1, dtype=torch.float64, device=v.device)
         times = times.flip(0) if reverse else times
         start = v.t().contiguous() if rhs.node_major else v
+        if following:
+            v, change, nfe[k] = _transformable(rhs, v, end, k, solver, divergence, reverse)
+            delta = delta + change if delta is not None and change is not None else None
+            _check_finite(k, float(times[-1]), v, delta, solver.steps)
+            continue
         if solver.method in STEPPED and not points and isinstance(rhs, Stepper):
             end_v, change, nfe[k] = _stepped(rhs, start, end, k, solver, divergence, reverse)
             voltages = end_v[None]
@@ -289,6 +353,7 @@ def integrate(
     return Result(v, delta, tuple(nfe), whole)
 
 
+@outside_graph
 def integrate_noisy(
     slices: Sequence[RightHandSide],
     durations: Sequence[float],

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ohmbench.data.own import DATA_SCHEMA, Dataset, dataset_arrays, dataset_of
+from ohmbench.data.own import Dataset, data_schema, dataset_arrays, dataset_of
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, read_npz, write_npz
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config
@@ -109,7 +109,10 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     if not config.is_bound:
         raise FileError(path, "does not say the sizes of its data", field="config: data")
     model = build(config)
-    side_schema = _SIDE_SCHEMA if config.data is None else (*_SIDE_SCHEMA, *DATA_SCHEMA)
+    side_schema: tuple[ArraySpec, ...] = _SIDE_SCHEMA
+    if config.data is not None:
+        assert config.data.held_out_rows is not None  # as is_bound says
+        side_schema += data_schema(config.data.held_out_rows, config.inputs)
     schema = [
         ArraySpec(name, tuple(p.shape), ("float32",))
         for name, p in checkpoint_arrays(model).items()
@@ -118,7 +121,7 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     load_checkpoint(path, model, {spec.name: arrays[spec.name] for spec in schema})
     source: Source = PaperSource(config.test_bench)
     if config.data is not None:
-        source = OwnSource(dataset_of(path, arrays, config.inputs))
+        source = OwnSource(dataset_of(path, arrays))
     return StoredKirchhoff(
         path, config, model, source, int(side["seed"]), str(side["recipe"]), side["history"]
     )

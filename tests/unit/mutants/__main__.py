@@ -20,7 +20,7 @@ from collections.abc import Iterator
 import pytest
 
 from . import lists
-from .hunting import OPTIONS, Fresh, Hunt, Hunter, Job, Source, Verdict
+from .hunting import OPTIONS, ROOT, Fresh, Hunt, Hunter, Job, Source, Verdict
 from .lists import Block, Count, Entry
 from .places import Mutant, Unit
 from .reach import Reach, measure, own_files
@@ -30,6 +30,7 @@ BUDGET_S = 45.0
 LONGEST_S = 12.0
 FRESH_FILES = 4
 TEST_FILES = ("tests/unit", "tests/synth/test_reports.py")
+SELF = "tests/unit/test_mutants.py"
 SAMPLE_SIZE = 160
 SAMPLE_S = 0.15
 
@@ -89,6 +90,16 @@ class Renewal:
         ]
         self._known = {s.module: lists.read(s.module) for s in self.sources}
         self.blocks: dict[str, dict[str, Block]] = {}
+
+    def test_files(self) -> list[str]:
+        """The modules' own tests and those that have killed their mutants, or all there are."""
+        if not self._arguments.modules:
+            return list(TEST_FILES)
+        files = {file for source in self.sources for file in own_files(source.module)}
+        for blocks in self._known.values():
+            for block in blocks.values():
+                files |= {e.killer.partition("::")[0] for e in block.entries.values() if e.killer}
+        return sorted(file for file in files if (ROOT / file).is_file())
 
     def __call__(self, hunter: Hunter) -> None:
         self.reach = reach = measure(hunter, lists.modules(), self._arguments.jobs)
@@ -283,7 +294,7 @@ def main() -> int:
     parser.add_argument("--sample", action="store_true", help="run the default tests' sample")
     parser.add_argument("--draw", action="store_true", help="draw the default tests' sample anew")
     parser.add_argument("--report", action="store_true", help="only say what the list says")
-    parser.add_argument("--tests", nargs="+", default=TEST_FILES, help="files of tests to use")
+    parser.add_argument("--tests", nargs="+", help="files of tests to use instead")
     parser.add_argument("--budget", type=float, default=BUDGET_S, help="seconds of tests a mutant")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--verbose", "-v", action="store_true")
@@ -294,7 +305,10 @@ def main() -> int:
         return recheck(names, fresh, arguments.jobs)
     renewal = Renewal(arguments, fresh)
     if not arguments.report:
-        status = pytest.main([*OPTIONS, *arguments.tests], plugins=[Hunter(renewal)])
+        status = pytest.main(
+            [*OPTIONS, f"--ignore={SELF}", *(arguments.tests or renewal.test_files())],
+            plugins=[Hunter(renewal)],
+        )
         if status not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return int(status)
     if arguments.draw:

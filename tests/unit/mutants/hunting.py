@@ -392,10 +392,9 @@ def _imported(job: dict[str, Any], say: _Voice) -> None:
 
         @pytest.hookimpl(tryfirst=True)
         def pytest_runtestloop(self, session: pytest.Session) -> bool:
-            if session.testsfailed or len(session.items) < len(wanted):
-                say(killer="collection")
+            if session.testsfailed:
+                say(collection=False)
                 raise SystemExit
-            say(collected=True)
             if _run(session.items, failures, say):
                 raise SystemExit
             say(alive=True)
@@ -405,7 +404,7 @@ def _imported(job: dict[str, Any], say: _Voice) -> None:
     temporary = f"--basetemp={job['scratch']}/pytest"
     status = pytest.main([*OPTIONS, temporary, *files], plugins=[Select(), failures])
     if status not in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED):
-        say(killer="collection")
+        say(collection=False)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -436,8 +435,9 @@ class _Running:
     scratch: Path
     begun: float
     until: float
+    at: str
+    """The test that runs; before the first has begun, that one."""
     pid: int = 0
-    at: str = "collection"
     rest: bytes = b""
     verdict: Verdict | None = None
     again: bool = False
@@ -471,6 +471,8 @@ class Hunt:
                     job = again.pop() if again else next(waiting, None)
                     if job is None:
                         more = False
+                    elif not job.tests:
+                        yield job, Verdict(None)
                     else:
                         self._start(job)
                 if not self._selector.get_map():
@@ -479,7 +481,8 @@ class Hunt:
                     if running.again:
                         again.append(dataclasses.replace(running.job, fresh=True))
                     else:
-                        verdict = running.verdict or Verdict("crash", running.at)
+                        assert running.verdict is not None
+                        verdict = running.verdict
                         verdict.took_s = time.monotonic() - running.begun
                         yield running.job, verdict
         finally:
@@ -493,7 +496,7 @@ class Hunt:
         _ = source.functions  # for all children
         mutant = source.find(job.mutant.full_name)  # whose change is made in this tree
         now = time.monotonic()
-        running = _Running(job, scratch, now, now + IMPORT_S)
+        running = _Running(job, scratch, now, now + IMPORT_S, job.tests[0])
         if job.fresh or mutant.on_import or source.compiled:
             request = {"module": mutant.module, "mutant": mutant.full_name, "tests": job.tests}
             self._fresh.fork(write, scratch, request)
@@ -543,6 +546,8 @@ class Hunt:
                     running.until += IMPORT_S
             elif "killer" in message:
                 running.verdict = Verdict(message["killer"], "failed")
+            elif "collection" in message:  # no test can be imported: any notices that
+                running.verdict = Verdict(running.job.tests[0], "could not be imported")
             elif "alive" in message:
                 running.verdict = Verdict(None)
             elif "again" in message:

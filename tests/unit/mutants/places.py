@@ -350,6 +350,8 @@ class _Walk:
             a, b = node.args[index : index + 2]
             if isinstance(a, ast.Starred) or isinstance(b, ast.Starred):
                 continue
+            if _called(node) == "clip" and (index, len(node.args)) == (0, 3):
+                continue  # the lower bound clipped by the value is the value clipped by it
             if ast.dump(a) != ast.dump(b) and _called(node) not in _SYMMETRIC:
                 args = [*node.args[:index], b, a, *node.args[index + 2 :]]
                 yield self._field("swap", node, "args", args)

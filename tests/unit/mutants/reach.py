@@ -87,11 +87,12 @@ def measure(hunter: Hunter, modules: Sequence[str], workers: int = 2) -> Reach:
     by_file: dict[str, list[pytest.Item]] = defaultdict(list)
     for item in hunter.items.values():
         by_file[item.nodeid.partition("::")[0]].append(item)
-    stale = [f for f in by_file if kept.get(f, {}).get("digest") != _digest(f)]
+    digests = {file: _digest(file) for file in by_file}  # of what has been collected
+    stale = [f for f in by_file if kept.get(f, {}).get("digest") != digests[f]]
     if stale:
         sources = {str(path_of(m)): Source(m) for m in modules}
         for file, tests in _measured(hunter, {f: by_file[f] for f in stale}, sources, workers):
-            kept = _kept() | {file: {"digest": _digest(file), "tests": tests}}
+            kept = _kept() | {file: {"digest": digests[file], "tests": tests}}
             KEPT.parent.mkdir(parents=True, exist_ok=True)
             fresh = KEPT.with_suffix(f".{os.getpid()}")
             fresh.write_text(json.dumps(kept))

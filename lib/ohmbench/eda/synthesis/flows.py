@@ -123,8 +123,8 @@ def least_requants(hardware: Hardware) -> Hardware:
 
 def check_out(out: Path, *, force: bool) -> None:
     """Find out before minutes of work whether ``save`` can write there. Raises FileError."""
-    _refuse_existing(out, force)
     try:
+        _refuse_existing(out, force)
         out.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryDirectory(prefix=".ohmbench-", dir=out.parent).cleanup()
     except OSError as error:
