@@ -49,7 +49,7 @@ class FileError(OhmbenchError):
         self.field = field
         self.reason = reason
         self.remedy = remedy
-        where = [one_line(self.path)] + ([one_line(field)] if field is not None else [])
+        where = [one_line(self.path) or "''"] + ([one_line(field)] if field is not None else [])
         message = ": ".join([*where, one_line(reason)])
         super().__init__(f"{message}; {one_line(remedy)}" if remedy is not None else message)
 

@@ -24,6 +24,8 @@ IGNORED = (
     "NUMBA_THREADING_LAYER_PRIORITY",
     # Settings of matplotlib, which figures do not take.
     "MATPLOTLIBRC",
+    # By which a shell asks for completions, which the command does not offer.
+    "_OHMBENCH_COMPLETE",
 )
 """Variables that are as if unset."""
 

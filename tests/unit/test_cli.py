@@ -5,6 +5,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from importlib.metadata import version
+from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import numpy as np
@@ -27,6 +28,7 @@ from ohmbench.digital.training import INT8_RECIPES
 from ohmbench.errors import HardwareFailure
 from ohmbench.floatgate import SPECS, evaluate, load_network, power_per_image, save_network
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
+from ohmbench.kernels import compiling, edge_pass
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.needs import NEEDS, Found
 from ohmbench.train import checkpoint_path
@@ -177,6 +179,16 @@ class TestReports:
         assert f"OHMBENCH_CACHE: {tmp_path}/cache\n" in out
         assert f"error: {tmp_path}: no accelerator.v" in out
 
+    def test_doctor_says_where_compiled_loops_are_kept(self, run, monkeypatch):
+        folder = compiling.kept_in(edge_pass.evaluate_rows)
+        assert f"compiled loops: kept in {folder}\n" in run("doctor")[1]
+        monkeypatch.setattr(compiling, "kept_in", lambda _: None)
+        out = run("doctor")[1]
+        assert "compiled anew by each command" in out
+        assert "set NUMBA_CACHE_DIR" in out
+        monkeypatch.setattr(compiling, "COMPILER_ON", False)
+        assert "compiled loops: none, since NUMBA_DISABLE_JIT is set" in run("doctor")[1]
+
     def test_train_writes_a_network_and_no_checkpoint(self, run, tmp_path, short_recipe):
         out_file = tmp_path / "net.npz"
         status, out, _ = run("train", short_recipe, "--seed", 5, "--out", out_file)
@@ -303,6 +315,17 @@ class TestBadInput:
         assert_refused(run("evaluate"), "ohmbench evaluate --help")
         assert_refused(run("evaluate", "x", "--nonsense"), "--nonsense")
 
+    def test_a_hint_names_the_command_that_was_asked(self, run):
+        for words in (
+            "evaluate x --tol",
+            "evaluate x --json=3",
+            "synth run x --clock",
+            "bench show",
+        ):
+            command = words.partition(" x")[0]
+            assert_refused(run(*words.split()), f"(see 'ohmbench {command} --help')")
+        assert_refused(run("--nonsense"), "(see 'ohmbench --help')")
+
     def test_paper_folder(self, run, tmp_path, monkeypatch):
         monkeypatch.delenv("OHMBENCH_PAPER_FANN", raising=False)
         assert_refused(run("evaluate", "paper-v3"), "--paper-fann")
@@ -353,6 +376,50 @@ class TestStrangeSurroundings:
             status, out, _ = run(command[0], odd, *command[1:])
             assert status == 0
             assert "\x1b" not in out
+
+    @pytest.mark.parametrize("name", ["[/no].npz", "[red]x[/red].npz", "$x^$ $.npz", "a$b\\$c.npz"])
+    def test_a_name_is_neither_markup_nor_a_formula(self, run, saved, tmp_path, monkeypatch, name):
+        monkeypatch.chdir(tmp_path)
+        Path(name).parent.mkdir(exist_ok=True)
+        saved.rename(name)
+        for words in ("power", "evaluate", "predict --index 0 --plot x.svg"):
+            status, out, err = run(*words.split(), name)
+            assert (status, err) == (0, "")
+            assert name in out.splitlines()[0]
+
+    @pytest.mark.parametrize(
+        "error",
+        [
+            MemoryError(),
+            RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: 1 bytes"),
+            torch.cuda.OutOfMemoryError("CUDA out of memory."),
+        ],
+        ids=["python", "torch", "cuda"],
+    )
+    def test_too_little_memory(self, run, monkeypatch, error):
+        def asked_too_much():
+            raise error
+
+        monkeypatch.setattr("ohmbench.cli.listing.read_manifest", asked_too_much)
+        assert_refused(run("list"), "not enough memory")
+
+    def test_a_defect_keeps_its_traceback(self, run, monkeypatch):
+        def broken():
+            raise RuntimeError("a defect")
+
+        monkeypatch.setattr("ohmbench.cli.listing.read_manifest", broken)
+        monkeypatch.setattr(sys, "argv", ["ohmbench", "list"])
+        with pytest.raises(RuntimeError, match="a defect"):
+            cli.main()
+
+    def test_a_folder_that_was_deleted(self, run, tmp_path, monkeypatch):
+        gone = tmp_path / "gone"
+        gone.mkdir()
+        monkeypatch.chdir(gone)
+        gone.rmdir()
+        assert_refused(run("train", "floatgate-circles"), "the current folder no longer exists")
+        assert_refused(run("evaluate", "x.npz"), "x.npz: cannot open")
+        assert run("list")[0] == 0
 
     def test_resume_and_force_exclude_each_other(self, run, tmp_path):
         out = tmp_path / "x.npz"

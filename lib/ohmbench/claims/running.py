@@ -57,7 +57,7 @@ def find_ledger(named: str | os.PathLike[str]) -> Path:
     """
     path = Path(named)
     if not os.fspath(named):
-        raise FileError("''", "not found", remedy=f"name a folder with a {LEDGER}")
+        raise FileError("", "not found", remedy=f"name a folder with a {LEDGER}")
     if path.is_file():
         return path.resolve()
     if not path.is_dir():

@@ -6,9 +6,12 @@ name to a network of any family.
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
+import torch
 import typer
 
 from ohmbench import __version__
@@ -101,13 +104,45 @@ def _run() -> int:
         return told(str(error), 2)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
-        command = context.command_path if context else "ohmbench"
+        command = context.command_path if context else _command_asked()
         return told(f"{one_line(error.format_message())} (see '{command} --help')", 2)
     except (KeyboardInterrupt, typer.Abort):
         return told("interrupted", _INTERRUPTED)
     except OSError as error:
-        where = "" if error.filename is None else f"{error.filename}: "
-        return told(one_line(f"{where}{error.strerror or error}"), 2)
+        return told(_refusal(error), 2)
+    except (MemoryError, RuntimeError) as error:
+        if not _out_of_memory(error):
+            raise
+        return told("not enough memory for what was asked; ask for less", 2)
     if result == _INTERRUPTED:  # typer's way of passing Ctrl-C on where nobody else takes it
         return told("interrupted", _INTERRUPTED)
     return result if isinstance(result, int) else 0
+
+
+def _command_asked() -> str:
+    """The command that the words begin with: where the parser fails, typer does not say."""
+    command: Any = typer.main.get_command(app)
+    path = ["ohmbench"]
+    for word in sys.argv[1:]:
+        if word not in getattr(command, "commands", {}):
+            break
+        command = command.commands[word]
+        path.append(word)
+    return " ".join(path)
+
+
+def _refusal(error: OSError) -> str:
+    """What the system refused, and of which file, in one line."""
+    if error.filename is None and error.errno == errno.ENOENT:
+        try:
+            os.getcwd()
+        except FileNotFoundError:
+            return "the current folder no longer exists; change to another one"
+    where = "" if error.filename is None else f"{error.filename}: "
+    return one_line(f"{where}{error.strerror or error}")
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # On the CPU torch has no class of its own for it.
+    kinds = (MemoryError, torch.cuda.OutOfMemoryError)
+    return isinstance(error, kinds) or "DefaultCPUAllocator" in str(error)

@@ -186,7 +186,7 @@ def _find(name: str, papers: Papers) -> _Found:
     if found is not None:
         return found
     a_word = os.path.basename(name) == name and not os.path.splitext(name)[1]
-    if a_word and not os.path.exists(name):
+    if a_word and not os.path.lexists(name):
         raise _unknown(name)
     return _in_npz(name)
 
