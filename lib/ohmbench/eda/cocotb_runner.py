@@ -21,7 +21,7 @@ from xml.etree import ElementTree
 
 from ohmbench.eda.cache import Entry, cache_folder, content_key
 from ohmbench.eda.dependencies import of_icarus
-from ohmbench.eda.environment import search_path, tool_environment, toolchain
+from ohmbench.eda.environment import in_own_folder, search_path, tool_environment, toolchain
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.tools import TOOLS, ToolError, require, run_tool
 from ohmbench.eda.verilator import BUILD_TIMEOUT_S, VerilatorBuild
@@ -179,7 +179,8 @@ def _icarus(bench: Bench, work: Path) -> tuple[Path, list[Path]]:
     names += [str(file) for file in files if not file.is_relative_to(work)]
     command = ["iverilog", "-o", "top.vvp", "-Mall=reads", "-DCOCOTB_SIM=1", "-f", "timescale.f"]
     command += ["-s", bench.top, *bench.compile_options(), *names]
-    run_tool(command, work, timeout_s=BUILD_TIMEOUT_S)
+    here = in_own_folder(tool_environment())
+    run_tool(command, work, timeout_s=BUILD_TIMEOUT_S, environment=here)
     given = {path.resolve() for path in bench.verilog}
     reads = [path.resolve() for path in of_icarus(work / "reads")]
     return work / "top.vvp", [
