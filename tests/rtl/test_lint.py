@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from ohmbench.eda import verilator as verilators
+from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.tools import require
-from ohmbench.eda.verilator import tool_environment
 
 TOPS = ("accelerator", "accelerator_axi")
 SIZES = {
@@ -35,13 +36,18 @@ every_tool = pytest.mark.parametrize("tool", [pytest.param(t, marks=m) for t, m 
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
     """What the tool had to say, and FAILED when it refused."""
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
+        command,
+        cwd=folder,
+        env=tool_environment() if environment is None else environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
     )
     return done.stdout + done.stderr + ("FAILED\n" if done.returncode else "")
 
 
 def verilator(folder: Path, top: str, *sizes: Mapping[str, int]) -> str:
-    environment = tool_environment()
+    environment = verilators.tool_environment()
     said = ""
     for size in sizes:
         command = [
