@@ -218,6 +218,7 @@ def run_bench(
             "COCOTB_RESULTS_FILE": str(results),
             "COCOTB_REWRITE_ASSERTION_FILES": "",
             "COCOTB_ANSI_OUTPUT": "0",
+            "OMP_NUM_THREADS": "1",  # what the tests compute is small
         }
         if tests:
             given["COCOTB_TEST_FILTER"] = "|".join(rf"\.{re.escape(name)}$" for name in tests)
@@ -227,7 +228,7 @@ def run_bench(
             command = [str(program), f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
         else:
             command = ["vvp", "-m", str(cocotb.icarus), str(program)]
-        base = tool_environment(**given, **(environment or {}))
+        base = tool_environment(**{**given, **(environment or {})})
         for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
             inherited = base.get(name)
             base[name] = search_path(str(cocotb.libraries), *([inherited] if inherited else []))
