@@ -6,9 +6,10 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from ohmbench.eda import verilator as verilators
+from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.tools import require
-from ohmbench.eda.verilator import tool_environment
 
 DIGITS = {"INPUTS": 64, "HIDDEN": 100, "CLASSES": 10}
 MNIST = {"INPUTS": 784, "HIDDEN": 64, "CLASSES": 10}
@@ -21,13 +22,18 @@ LANGUAGE = "1364-2005"
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None) -> str:
     """What the tool had to say, and FAILED when it refused."""
     done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
+        command,
+        cwd=folder,
+        env=tool_environment() if environment is None else environment,
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
     )
     return done.stdout + done.stderr + ("FAILED\n" if done.returncode else "")
 
 
 def verilator(folder: Path, top: str, *sizes: Mapping[str, int], waived: Sequence[str] = ()) -> str:
-    environment = tool_environment()
+    environment = verilators.tool_environment()
     said = ""
     for size in sizes:
         command = [

@@ -15,10 +15,12 @@ from ohmbench.digital import Int8Network, infer
 from ohmbench.digital.hostmap import Region, hidden_order, image_words, memories, network_words
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import cache_folder, content_key, keep_text
+from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.hdl import parameters, sources
 from ohmbench.eda.simulation import Simulation
 from ohmbench.eda.tools import TOOLS, require
 from ohmbench.eda.verilator import Build
+from ohmbench.eda.verilog import texts
 from ohmbench.eda.yosys import yosys
 
 from .asserts import assert_bit_exact
@@ -55,7 +57,7 @@ single-bit gates and flip-flops around the memories."""
 
 def netlist(hardware: Hardware, view: str, folder: Path) -> Path:
     """The project's accelerator as Yosys writes it back, from the cache or made now."""
-    files = {path.name: path.read_text() for path in sources() if "axi" not in path.name}
+    files = texts([path for path in sources() if "axi" not in path.name])
     given = " ".join(f"-chparam {name} {value}" for name, value in parameters(hardware).items())
     script = VIEWS[view].format(files=" ".join(files), parameters=given)
     key = content_key(TOOLS["yosys"].version(), script, repr(files))
@@ -175,7 +177,12 @@ def icarus(
         ["vvp", "-n", "tb.vvp"],
     ):
         done = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S
+            command,
+            cwd=folder,
+            env=tool_environment(),
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
         )
         assert (done.returncode, done.stderr) == (0, "")
     return done.stdout

@@ -203,6 +203,8 @@ def test_simulations_work_in_any_folder_and_any_environment(
     an editor's lock and its backups among the Verilog."""
     for name, value in IGNORED.items():
         monkeypatch.setenv(name, value)
+    (tmp_path / ODD / "tmp").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / ODD / "tmp"))
     root = tmp_path / ODD / "verilator"
     root.symlink_to(str(tools.verilator_root()))
     monkeypatch.setattr(verilator, "verilator_root", lambda: root)

@@ -9,13 +9,15 @@ from pathlib import Path
 import pytest
 
 from ohmbench.eda import tools
+from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.environment import tool_environment, toolchain
 from ohmbench.eda.formal import _programs
 from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
+from ohmbench.eda.synthesis import vtr
 from ohmbench.eda.synthesis.runs import run_measured
 from ohmbench.eda.tools import TOOLS, run_tool, vtr_python, vtr_root
 from ohmbench.eda.verilator import tool_environment as verilators
-from tests.unit.hostile_environment import IGNORED
+from tests.unit.hostile_environment import IGNORED, ODD
 
 
 @pytest.fixture
@@ -67,6 +69,49 @@ def test_programs_and_folders_are_found_from_wherever_a_tool_runs(
     (tmp_path / "here").mkdir()
     (tmp_path / "here" / "g++").touch(0o755)
     assert tools.on_path("g++") == str(tmp_path / "here" / "g++")
+
+
+def test_the_webassembly_tools_keep_their_files_where_something_can_be_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("YOWASP_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert "YOWASP_CACHE_DIR" not in tool_environment()
+    access = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path and access(path, mode))
+    assert tool_environment()["YOWASP_CACHE_DIR"] == str(tmp_path / "cache" / "YoWASP")
+    monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "mine"))
+    assert tool_environment()["YOWASP_CACHE_DIR"] == str(tmp_path / "mine")
+    monkeypatch.delenv("YOWASP_CACHE_DIR")
+    monkeypatch.delenv(CACHE_VARIABLE)
+    assert "YOWASP_CACHE_DIR" not in tool_environment()
+
+
+def test_a_tool_that_names_no_error_is_quoted_by_its_last_line(tmp_path: Path) -> None:
+    code = "import sys; sys.stderr.write('Preparing\\nbecause of this\\n\\n'); sys.exit(1)"
+    with pytest.raises(tools.ToolError, match=r"^it failed: because of this$"):
+        run_tool([sys.executable, "-c", code], tmp_path, timeout_s=60, name="it")
+
+
+def test_a_tool_may_quote_any_bytes(tmp_path: Path) -> None:
+    code = r"import sys; sys.stdout.buffer.write(b'error: caf\xe9\n'); sys.exit(1)"
+    with pytest.raises(tools.ToolError, match=r"^it failed: error: caf\ufffd$"):
+        run_tool([sys.executable, "-c", code], tmp_path, timeout_s=60, name="it")
+
+
+def test_a_tool_that_cannot_be_started_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(tools.ToolError, match=r"^gone cannot be started: No such file"):
+        run_tool([str(tmp_path / "gone")], tmp_path, timeout_s=60)
+
+
+def test_vtr_gets_no_path_that_its_scripts_cannot_take(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(vtr, "root", lambda: tmp_path)
+    with pytest.raises(tools.ToolError, match=f"set {CACHE_VARIABLE} to a folder"):
+        vtr.run_flow("module accelerator; endmodule", "accelerator", 1, tmp_path / ODD)
 
 
 def test_empty_variables_are_unset_ones(monkeypatch: pytest.MonkeyPatch) -> None:

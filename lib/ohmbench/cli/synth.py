@@ -260,9 +260,10 @@ def synth(
 ) -> None:
     """Place and route the accelerator; clock speed, area, power, energy per inference.
 
-    Several placement seeds give a median and a spread. Clock counts come from simulation. All of it
-    is kept in the folder that OHMBENCH_CACHE names (default: ohmbench in the user's cache), and not
-    made twice. Only VTR knows power: that at Fmax, with activities that VTR estimates, and with
+    Several placement seeds give a median and a spread. Clock counts come from simulation;
+    inferences per second are what is sustained, also where results come unevenly. All of it is kept
+    in the folder that OHMBENCH_CACHE names (default: ohmbench in the user's cache), and not made
+    twice. Only VTR knows power: that at Fmax, with activities that VTR estimates, and with
     --activity simulated also with those of the network's own images (the stored digits for sizes),
     streamed without a pause through the netlist, each result checked; glitches are not in those.
 

@@ -3,7 +3,8 @@
 Reading order: ``network`` (the integers), ``golden`` (what they compute: the specification),
 ``published`` (what the paper's accelerator computes instead), ``evaluation``, ``quantization``
 (where the integers come from), ``specs``, ``store`` (files), ``training``; then ``widths`` and
-``prove`` (can a register overflow?) and ``trace`` (which stage departs from the one before?).
+``prove`` (can a register overflow?), ``clocks`` (how long does an image take?) and ``trace`` (which
+stage departs from the one before?).
 """
 
 from ohmbench.digital.evaluation import Int8Evaluation, evaluate_int8, infer_all

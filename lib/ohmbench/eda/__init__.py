@@ -1,7 +1,8 @@
 """External tools: one table of them (``tools``), and what this project runs them for.
 
-Reading order: ``tools``, ``cache`` (what is built once and kept), ``hdl`` (the sources and their
-parameters), ``verilator`` (from sources to a library), ``simulation`` (images through it),
-``cocotb_runner`` (protocol tests, in Verilator or Icarus), ``yosys``, ``mutation``, ``formal``,
-``coverage``.
+Reading order: ``environment`` (what of the user's reaches them), ``tools``, ``cache`` (what is
+built once and kept), ``dependencies`` (what a build read), ``hdl`` (the sources and their
+parameters), ``verilog`` (the sources with what they include), ``verilator`` (from sources to a
+library), ``libraries``, ``simulation`` (images through it), ``cocotb_runner`` (protocol tests, in
+Verilator or Icarus), ``yosys``, ``mutation``, ``formal``, ``coverage``.
 """

@@ -22,15 +22,26 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ohmbench.eda.environment import CACHE_VARIABLE
 from ohmbench.eda.tools import ToolError
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
 from ohmbench.files import read_json, write_bytes
 
-CACHE_VARIABLE = "OHMBENCH_CACHE"
 ABANDONED_AFTER_S = 36_000
 """Ten times what the longest tool may take: whoever made a work folder that old was killed."""
 _BUILD = "build-"
+
+__all__ = [
+    "CACHE_VARIABLE",
+    "Entry",
+    "cache_folder",
+    "content_key",
+    "file_digest",
+    "keep_text",
+    "remove_abandoned",
+    "work_folder",
+]
 
 
 def cache_folder() -> Path:

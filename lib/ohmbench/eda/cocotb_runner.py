@@ -20,7 +20,7 @@ from xml.etree import ElementTree
 
 from ohmbench.eda.cache import Entry, cache_folder, content_key
 from ohmbench.eda.dependencies import of_icarus
-from ohmbench.eda.environment import search_path, tool_environment, toolchain
+from ohmbench.eda.environment import in_own_folder, search_path, tool_environment, toolchain
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.tools import TOOLS, ToolError, require, run_group, run_tool
 from ohmbench.eda.verilator import BUILD_TIMEOUT_S, VerilatorBuild
@@ -178,7 +178,8 @@ def _icarus(bench: Bench, work: Path) -> tuple[Path, list[Path]]:
     names += [str(file) for file in files if not file.is_relative_to(work)]
     command = ["iverilog", "-o", "top.vvp", "-Mall=reads", "-DCOCOTB_SIM=1", "-f", "timescale.f"]
     command += ["-s", bench.top, *bench.compile_options(), *names]
-    run_tool(command, work, timeout_s=BUILD_TIMEOUT_S)
+    here = in_own_folder(tool_environment())
+    run_tool(command, work, timeout_s=BUILD_TIMEOUT_S, environment=here)
     given = {path.resolve() for path in bench.verilog}
     reads = [path.resolve() for path in of_icarus(work / "reads")]
     return work / "top.vvp", [
@@ -216,6 +217,7 @@ def run_bench(
             "COCOTB_RESULTS_FILE": str(results),
             "COCOTB_REWRITE_ASSERTION_FILES": "",
             "COCOTB_ANSI_OUTPUT": "0",
+            "OMP_NUM_THREADS": "1",  # what the tests compute is small
         }
         if tests:
             given["COCOTB_TEST_FILTER"] = "|".join(rf"\.{re.escape(name)}$" for name in tests)
@@ -225,7 +227,7 @@ def run_bench(
             command = [str(program), f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
         else:
             command = ["vvp", "-m", str(cocotb.icarus), str(program)]
-        base = tool_environment(**given, **(environment or {}))
+        base = tool_environment(**{**given, **(environment or {})})
         for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
             inherited = base.get(name)
             base[name] = search_path(str(cocotb.libraries), *([inherited] if inherited else []))

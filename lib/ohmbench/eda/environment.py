@@ -9,7 +9,8 @@ that its caller names, and nothing else.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ohmbench.environment import path_variable
 
@@ -22,7 +23,10 @@ _SEARCH_PATHS = (
 _HEADERS_AND_LIBRARIES = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH")
 _TOOLCHAIN = ("SDKROOT", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET")
 _NIX = "NIX_"
-_FOLDERS = ("TMPDIR", "TMP", "TEMP", "XDG_CACHE_HOME", "YOWASP_CACHE_DIR", "CCACHE_DIR")
+CACHE_VARIABLE = "OHMBENCH_CACHE"
+_YOWASP = "YOWASP_CACHE_DIR"
+_TEMPORARY = ("TMPDIR", "TMP", "TEMP")
+_FOLDERS = (*_TEMPORARY, "XDG_CACHE_HOME", _YOWASP, "CCACHE_DIR")
 _OTHERS = (
     *("HOME", "USER", "LOGNAME"),
     *("PYTHONHOME", "PYTHONUSERBASE", "PYTHONNOUSERSITE"),
@@ -43,7 +47,26 @@ def tool_environment(**more: str) -> dict[str, str]:
         folder = path_variable(name)
         if folder is not None:
             kept[name] = str(folder)
+    if _YOWASP not in kept:
+        kept |= _compiled_tools()
     return {**kept, **_PINNED, **more}
+
+
+def in_own_folder(environment: Mapping[str, str]) -> dict[str, str]:
+    """The same with temporary files in the folder in which the tool runs: paths that it can
+    handle, whatever the user's folder for them is called."""
+    return {**environment, **dict.fromkeys(_TEMPORARY, ".")}
+
+
+def _compiled_tools() -> dict[str, str]:
+    """Where the WebAssembly tools keep what takes them minutes: with the user's other caches, or,
+    where nothing can be written there, with ours if that is elsewhere."""
+    ours = path_variable(CACHE_VARIABLE)
+    base = path_variable("XDG_CACHE_HOME") or Path(os.path.expanduser("~")) / ".cache"
+    folder = base / "YoWASP"
+    there = next(part for part in (folder, *folder.parents) if part.exists())
+    writable = os.access(there, os.W_OK)
+    return {} if writable or ours is None else {_YOWASP: str(ours / "YoWASP")}
 
 
 def toolchain() -> dict[str, str]:

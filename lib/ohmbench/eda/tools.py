@@ -330,9 +330,10 @@ def run_tool(
     except OSError as error:
         raise ToolError(f"{name} cannot be started: {error.strerror}") from None
     if done.returncode != 0:
-        lines = (done.stderr + done.stdout).splitlines()
-        errors = [line for line in lines if error in line] or lines or ["no message"]
-        raise ToolError(f"{name} failed: {errors[0]}")
+        lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        errors = [line for line in (done.stderr + done.stdout).splitlines() if error in line]
+        # A program that names no error ends with why (a traceback does).
+        raise ToolError(f"{name} failed: {(errors or lines[-1:] or ['no message'])[0]}")
 
 
 def run_group(

@@ -115,7 +115,7 @@ class VerilatorBuild:
     """
 
     def __init__(self, work: Path, prefix: str) -> None:
-        self.environment = tool_environment()
+        self.environment = environment.in_own_folder(tool_environment())
         self.root = Path(self.environment["VERILATOR_ROOT"])
         self.work, self.prefix, self.objects = work, prefix, work / "objects"
         self.objects.mkdir()
@@ -143,7 +143,7 @@ class VerilatorBuild:
         files = staged(read_verilog(verilog), self.work / "verilog")
         self.run(
             # As Verilator's own wrapper starts it: large designs need much stack.
-            *("sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'),
+            *("/bin/sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'),
             f"{self.environment['VERILATOR_ROOT']}/bin/verilator_bin",
             *("--cc", "-Wno-fatal", "--top-module", top, "--prefix", self.prefix, "-Mdir", "."),
             *options,

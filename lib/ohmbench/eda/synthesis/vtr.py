@@ -11,14 +11,14 @@ from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
-from ohmbench.eda.cache import content_key
+from ohmbench.eda.cache import CACHE_VARIABLE, content_key
 from ohmbench.eda.synthesis import calibration, reports_vpr
 from ohmbench.eda.synthesis.design import TOP, Source
 from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import Calibration, Cost, Record, Synthesis, Versions
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured
 from ohmbench.eda.tools import TOOLS, VTR_FLOW, ToolError, require, vtr_python, vtr_root
-from ohmbench.eda.verilog import data_files, write_verilog
+from ohmbench.eda.verilog import SIMPLE_PATH, data_files, write_verilog
 from ohmbench.errors import one_line
 from ohmbench.files import sha256_file
 
@@ -90,6 +90,11 @@ def run_flow(verilog: str, circuit: str, seed: int, work: Path) -> Cost:
     Raises ToolError when it fails, also where its exit status does not say so.
     """
     vtr = root()
+    if not SIMPLE_PATH.fullmatch(str(work)):
+        raise ToolError(
+            f"{work}: VTR hands paths to shells and scripts; set {CACHE_VARIABLE} to a folder "
+            "whose path has only letters, digits and / . _ + - in it"
+        )
     (work / "source").mkdir()  # VTR copies the circuit to where it runs
     text = work / "source" / f"{circuit}.v"
     write_verilog(text, verilog)
