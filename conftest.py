@@ -1,8 +1,8 @@
-"""What every test run shares: kinds, needs, profiles, seeds, the claims table, the counts.
+"""What every test run shares: kinds, profiles, seeds, the counts.
 
-A test's kind is its folder under tests/. One place (``needs``) decides about skipping, always
-with a reason; ``--require-tools`` turns the same skips into failures, and ``--require-kind``
-makes a run fail in which no test of that kind really ran.
+A test's kind is its folder under tests/; ``--require-kind`` makes a run fail in which no test of
+that kind really ran. The claims ledger and the marker ``needs`` are plugins of the package
+(``ohmbench.claims``).
 """
 
 from __future__ import annotations
@@ -22,17 +22,13 @@ from pathlib import Path
 import hypothesis
 import numpy as np
 import pytest
-from rich.console import Console
 
-from ohmbench.needs import NEEDS, skip_reason
 from ohmbench.paper import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
-from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
 from ohmbench.weights import versions
 
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "ohmbench.claims.needs_marker"]
 
 ROOT = Path(__file__).parent
-LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
 KINDS = ("unit", "repro", "rtl", "synth", "bench")
 PAPERS = (
     (FANN_OPTION, FANN_VARIABLE, "FANN"),
@@ -49,7 +45,6 @@ MARKERS = (
     "vtr: the same by VTR, the paper's flow (tests/synth; needs VTR_ROOT)",
     "bench: fast paths beside their references; compares ratios and counts (tests/bench)",
     "slow: deep tier, up to an hour; run with --slow",
-    "needs(name, ...): skips with a reason where a tool or file of that name is missing",
 )
 
 hypothesis.settings.register_profile("dev", max_examples=50, deadline=None)
@@ -58,14 +53,15 @@ hypothesis.settings.register_profile("ci", max_examples=200, deadline=None, dera
 hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
 
+def kind_of(path: Path) -> str:
+    """The kind of the tests in a file: its folder below tests/, else "other"."""
+    parts = path.relative_to(ROOT).parts if path.is_relative_to(ROOT) else ()
+    return parts[1] if len(parts) > 2 and parts[0] == "tests" else "other"
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ohmbench")
     group.addoption("--slow", action="store_true", help="also run the tests marked slow")
-    group.addoption(
-        "--require-tools",
-        action="store_true",
-        help="a missing tool or file fails the tests that need it instead of skipping them",
-    )
     group.addoption(
         "--require-kind",
         action="append",
@@ -112,19 +108,15 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    lines = [
+    return [
         ", ".join(f"{name} {number}" for name, number in versions().items())
         + f", hypothesis profile {hypothesis.settings.get_current_profile_name()}"
     ]
-    found = [n for n in NEEDS.values() if n.version is not None and skip_reason(n.name) is None]
-    lines += ["tools: " + ", ".join(f"{n.name} {n.version()}" for n in found)] if found else []
-    lines += [reason for name in NEEDS if (reason := skip_reason(name))]
-    return lines
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
-        kind = item.path.relative_to(ROOT).parts[1]
+        kind = kind_of(item.path)
         # -m synth is what runs from pip's packages alone; the paper's flow takes its own VTR.
         if kind in KINDS and not item.get_closest_marker("vtr"):
             item.add_marker(kind)
@@ -134,49 +126,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=slow)
 
 
-def pytest_runtest_setup(item: pytest.Item) -> None:
-    for marker in item.iter_markers("needs"):
-        for name in marker.args:
-            reason = skip_reason(name)
-            if reason is None:
-                continue
-            if item.config.getoption("--require-tools"):
-                pytest.fail(f"--require-tools: {reason}", pytrace=False)
-            pytest.skip(reason)
-
-
 @pytest.fixture(autouse=True)
 def _floating_errors_raise():
     # Underflow is left alone: subthreshold exponentials underflow by right.
     with np.errstate(divide="raise", over="raise", invalid="raise"):
         yield
-
-
-class ClaimRecorder:
-    """Hands a test's measurement to the ledger and asserts that it says what the row expects."""
-
-    def __init__(self, ledger: dict[str, Claim], request: pytest.FixtureRequest) -> None:
-        self._ledger = ledger
-        self._request = request
-
-    def __call__(self, claim_id: str, value: float, detail: str = "") -> None:
-        claim = self._ledger[claim_id]
-        node = self._request.node
-        assert claim.test == node.nodeid, f"{claim_id} names test {claim.test}, not {node.nodeid}"
-        measurement = Measurement(id=claim_id, value=float(value), detail=detail)
-        node.user_properties.append(("claim", measurement.model_dump_json()))
-        status = claim.judge(measurement.value)
-        bound = "" if claim.tolerance is None else f" within {claim.tolerance:g}"
-        assert status is not Status.FAILED, (
-            f"{claim_id} is {value:.9g} {claim.unit}, but should be "
-            f"{claim.expect} ({claim.expected_text}{bound})"
-        )
-
-
-@pytest.fixture
-def claim(request: pytest.FixtureRequest) -> ClaimRecorder:
-    """``claim(id, value, detail)``: record and judge what the test measured for one claim."""
-    return ClaimRecorder(read_ledger(LEDGER), request)
 
 
 @pytest.fixture
@@ -186,37 +140,27 @@ def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 class Tally:
-    """Counts what really ran per kind and collects the claims, also from parallel workers."""
+    """Counts what really ran per kind and collects reports, also from parallel workers."""
 
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.ran: Counter[str] = Counter()
         self.skipped: Counter[str] = Counter()
-        self.failed: dict[str, str] = {}  # kind by test, whichever phase failed
         self.not_selected = 0
-        self.measured: dict[str, Measurement] = {}
-        self.reasons: dict[str, str] = {}
         self.reports: list[tuple[str, str]] = []
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
         self.not_selected += sum(1 for item in items if item.get_closest_marker("slow"))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        kind = report.nodeid.split("/")[1] if report.nodeid.count("/") else "other"
-        if report.failed:
-            self.failed[report.nodeid] = kind
+        kind = kind_of(self.config.rootpath / report.nodeid.split("::")[0])
         if report.skipped and not hasattr(report, "wasxfail"):
             self.skipped[kind] += 1
-            reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else "skipped"
-            self.reasons[report.nodeid] = str(reason).removeprefix("Skipped: ")
         elif report.when == "call":
             self.ran[kind] += 1
             for name, value in report.user_properties:
                 if name == "report":
                     self.reports.append((report.nodeid, str(value)))
-                elif name == "claim":
-                    found = Measurement.model_validate_json(str(value))
-                    self.measured[found.id] = found
 
     def idle_kinds(self) -> list[str]:
         return [k for k in self.config.getoption("--require-kind") if not self.ran[k]]
@@ -243,8 +187,6 @@ class Tally:
         for test, text in sorted(self.reports):
             terminalreporter.section(test, sep="-")
             terminalreporter.write_line(text)
-        if self.ran["repro"] or self.skipped["repro"] or "repro" in self.failed.values():
-            self._print_claims(terminalreporter)
         counts = [
             f"{kind} {self.ran[kind]} run"
             + (f", {self.skipped[kind]} skipped" if self.skipped[kind] else "")
@@ -254,21 +196,3 @@ class Tally:
         terminalreporter.write_line("checks: " + "; ".join(counts) + slow)
         for kind in self.idle_kinds():
             terminalreporter.write_line(f"FAILED: no {kind} test ran", red=True)
-
-    def _print_claims(self, terminalreporter) -> None:
-        ledger = read_ledger(LEDGER)
-        measured, reasons = dict(self.measured), {}
-        for row in ledger.values():
-            if row.test in self.failed:
-                # Whatever was measured before: the test did not establish it.
-                found = measured.get(row.id)
-                if found is not None and row.judge(found.value) is not Status.FAILED:
-                    del measured[row.id]
-            elif row.test in self.reasons:
-                reasons[row.id] = self.reasons[row.test]
-            elif not self.config.getoption("--require-kind"):
-                reasons[row.id] = "not selected in this run"
-        terminalreporter.section("claims ledger", sep="=")
-        width = max(100, terminalreporter._tw.fullwidth)
-        console = Console(file=terminalreporter._tw._file, width=width)
-        console.print(claims_table(ledger, measured, reasons))

@@ -10,7 +10,7 @@
 //
 // Latency: from the clock that takes the last word of an image to the clock with result_valid_o
 // GROUPS * WORDS + STEPS + ceil(CLASSES / 2) + 18 clocks when nothing is in the way (64-100-10: 94).
-// A new image may start every GROUPS * WORDS clocks (64).
+// A new image may start every GROUPS * WORDS clocks (64), later where images are small: digital/clocks.py.
 
 `default_nettype none
 

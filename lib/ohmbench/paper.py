@@ -6,12 +6,15 @@ import os
 from pathlib import Path
 
 from ohmbench.digital.store import StoredInt8, load_int8
+from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
 from ohmbench.files import read_pth
+from ohmbench.files.pth_reading import MAX_BYTES
 from ohmbench.floatgate.store import StoredNetwork, load_network
 from ohmbench.kirchhoff.configuration import read_config
 from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.models import build
+from ohmbench.kirchhoff.samples import PaperSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_checkpoint
 
 FANN_VARIABLE = "OHMBENCH_PAPER_FANN"
@@ -28,7 +31,7 @@ KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT = "config.yaml", "model.pth"
 
 def _folder(what: str, named: str | os.PathLike[str] | None, variable: str, option: str) -> Path:
     """The folder ``named``, else the one in ``$variable``; FileError when it is none."""
-    given = os.environ.get(variable, "") if named is None else os.fspath(named)
+    given = path_variable(variable) if named is None else os.fspath(named)
     how = f"give {option} FOLDER or set {variable}"
     if not given:
         raise FileError(what, "no folder named", remedy=how)
@@ -116,8 +119,12 @@ def read_kirchhoff_folder(folder: str | os.PathLike[str]) -> StoredKirchhoff:
     config_path, checkpoint = (Path(folder) / n for n in (KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT))
     config = read_config(config_path)
     model = build(config)
-    load_checkpoint(os.fspath(checkpoint), model, read_pth(checkpoint))
-    return StoredKirchhoff(os.fspath(checkpoint), config, model)
+    # A large configuration has a large checkpoint.
+    promised = sum(p.numel() * p.element_size() for p in model.state_dict().values())
+    arrays = read_pth(checkpoint, max_bytes=MAX_BYTES + 2 * promised)
+    load_checkpoint(os.fspath(checkpoint), model, arrays)
+    source = PaperSource(config.test_bench)
+    return StoredKirchhoff(os.fspath(checkpoint), config, model, source)
 
 
 def read_kirchhoff(experiment: str, named: str | os.PathLike[str] | None = None) -> StoredKirchhoff:

@@ -32,6 +32,7 @@ from rich.progress import (
 
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, check_writable, only_writer, read_npz, write_npz
+from ohmbench.tensors import FLOAT32
 
 HISTORY_COLUMNS = ("step", "loss", "learning_rate")
 """Columns of the history array, one row each ``Task.history_every`` steps (loss: mean of them)."""
@@ -191,7 +192,7 @@ class _State:
                 tensor.copy_(torch.from_numpy(arrays[name]))
             for i, parameter in enumerate(self._parameters()):
                 self.task.optimizer.state[parameter] = {
-                    "step": torch.tensor(float(self.step)),
+                    "step": torch.tensor(float(self.step), **FLOAT32),
                     **{
                         moment: torch.from_numpy(arrays[f"optimizer.{i}.{moment}"])
                         for moment in _ADAM_MOMENTS

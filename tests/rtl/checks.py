@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital import Inference, Int8Network, infer
+from ohmbench.digital.clocks import image_clocks
 from ohmbench.digital.hostmap import (
     ID,
     Error,
@@ -74,7 +75,7 @@ def sizes(hardware: Hardware) -> tuple[int, int, int]:
 
 
 def interval(hardware: Hardware) -> int:
-    return hardware.groups * hardware.words
+    return image_clocks(hardware).interval
 
 
 def generator(hardware: Hardware, seed: int) -> np.random.Generator:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda.cache import cache_folder, content_key, work_folder
+from ohmbench.eda.libraries import compile_library, load
 from ohmbench.eda.simulation import Simulation
-from ohmbench.eda.tools import require, run_tool
 
 SOURCE = Path(__file__).with_suffix(".cpp")
-FLAGS = ("-std=c++17", "-O2", "-Wall", "-Werror", "-shared", "-fPIC")
+FLAGS = ("-std=c++17", "-O2", "-Wall", "-Werror")
 INPUTS = (
     "rst",
     "image_valid",
@@ -88,17 +86,6 @@ COUNTS = (
 )
 
 
-def _library() -> Path:
-    """The compiled model, from the cache or made now (seconds)."""
-    compiler = require("compiler")
-    library = cache_folder() / "cycle_model" / f"{content_key(*FLAGS, files=[SOURCE])}.so"
-    if not library.is_file():
-        with work_folder(library.parent) as work:
-            run_tool([compiler, *FLAGS, str(SOURCE), "-o", "model.so"], work, timeout_s=300)
-            os.replace(work / "model.so", library)
-    return library
-
-
 @dataclass(frozen=True)
 class Mismatch:
     """The first output that was not what it should be."""
@@ -118,7 +105,7 @@ class CycleModel:
     """The model, reset; with ``seed``, also a source of random stimulus for it."""
 
     def __init__(self, hardware: Hardware, *, seed: int | None = None, fault: int = 0) -> None:
-        self._lib = lib = ctypes.CDLL(str(_library()))
+        self._lib = lib = load(compile_library(SOURCE, FLAGS, "cycle_model"))
         lib.cm_new.restype = lib.cm_stimulus.restype = ctypes.c_void_p
         self.hardware = hardware
         h = hardware

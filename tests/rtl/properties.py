@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ohmbench.eda.formal import Job
 from ohmbench.eda.hdl import sources
+from ohmbench.eda.verilog import texts
 
 _INSTANCE = re.compile(r"^ *(\w+) (?:#|\w+ )\(", re.MULTILINE)
 FORMAL = Path(__file__).with_name("formal")
@@ -870,6 +871,7 @@ def verilog_of(proof: Proof) -> dict[str, str]:
     while todo:
         path = todo.pop()
         if path.name not in found:
-            found[path.name] = text = path.read_text()
+            (text,) = texts([path]).values()
+            found[path.name] = text
             todo += [hardware[name] for name in _INSTANCE.findall(text) if name in hardware]
     return found

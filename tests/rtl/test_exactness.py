@@ -1,7 +1,7 @@
 """The hardware equals the golden model in every bit of every value, and in its clocks.
 
 Thousands of inferences in compiled simulation; the seed is in each test's name, and a failure says
-which network and image. Latency and interval are those that the header of accelerator.v promises.
+which network and image. Latency and interval are those that ``ohmbench.digital.clocks`` promises.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ohmbench.digital import Int8Network, infer
+from ohmbench.digital.clocks import image_clocks
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.simulation import Simulation, simulate
 from ohmbench.eda.verilator import Build
@@ -34,9 +35,8 @@ GAPS = {
 
 
 def latency(hardware: Hardware) -> int:
-    """Clocks from an image's last word to its result, as accelerator.v promises."""
-    pairs = (hardware.classes + 1) // 2
-    return hardware.groups * hardware.words + hardware.steps + pairs + 18
+    """Clocks from an image's last word to its result, as promised."""
+    return image_clocks(hardware).latency
 
 
 @pytest.fixture(scope="module", params=list(NAMES), ids=NAMES.values())
@@ -111,7 +111,7 @@ def test_corners(simulation: Simulation) -> None:
 
 
 def test_latency_and_interval(simulation: Simulation) -> None:
-    """One image: the promised clocks. A stream of them: one every groups * words clocks."""
+    """One image: the promised clocks. A stream of them: the promised interval."""
     hardware = simulation.hardware
     rng = np.random.default_rng(3)
     network = random_network(rng, sizes(simulation))
@@ -119,14 +119,14 @@ def test_latency_and_interval(simulation: Simulation) -> None:
         images = random_images(rng, n, hardware.inputs)
         found = assert_bit_exact(simulation, network, images, "default_rng(3)")
         assert found.latency[0] == latency(hardware)
-        assert (np.diff(found.valid) == hardware.groups * hardware.words).all()
+        assert (np.diff(found.valid) == image_clocks(hardware).interval).all()
 
 
 def test_targets_of_64_100_10() -> None:
     """At most 100 clocks from start to result, a new image at least every 64."""
     hardware = Hardware(*DIGITS)
     assert latency(hardware) <= 100
-    assert hardware.groups * hardware.words <= 64
+    assert image_clocks(hardware).interval <= 64
 
 
 @pytest.mark.parametrize("seed", range(10))

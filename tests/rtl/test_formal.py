@@ -8,7 +8,9 @@ from dataclasses import replace
 import pytest
 
 from ohmbench.eda.formal import Job, Status, read_log, run
+from ohmbench.eda.verilog import texts
 from tests.rtl.properties import FORMAL, PROOFS, PROPERTIES, verilog_of
+from tests.unit.hostile_environment import ODD
 
 needs_tools = pytest.mark.needs("yosys", "z3", "bitwuzla")
 _LABEL = re.compile(r"^\s*(\w+): assert\b", re.MULTILINE)
@@ -119,6 +121,21 @@ endmodule
 def test_verdicts_of_the_runner(job, status, failed, tmp_path):
     outcome = run(job, {"toy.v": _TOY}, tmp_path / "job")
     assert (outcome.status, outcome.failed) == (status, failed), str(outcome)
+
+
+@needs_tools
+def test_a_proof_is_of_what_a_file_includes_in_any_folder(tmp_path):
+    folder = tmp_path / ODD
+    folder.mkdir()
+    head, mark, body = _TOY.partition("  always @*")
+    (folder / "toy.v").write_text(f'{head}`include "body.vh"\n')
+    job = Job("toy", "bmc", 5, only="reachable_fails")
+    for k, (change, status) in enumerate(
+        ((("q != 8'd3", "q != 8'd9"), Status.PASS), (("", ""), Status.FAIL))
+    ):
+        (folder / "body.vh").write_text(mark + body.replace(*change))
+        outcome = run(job, texts([folder / "toy.v"]), folder / f"job {k}")
+        assert outcome.status is status, str(outcome)
 
 
 @needs_tools

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from ohmbench.eda.cocotb_runner import Bench, Run, build_bench
+from ohmbench.eda.cache import CACHE_VARIABLE
+from ohmbench.eda.cocotb_runner import Bench, Run, build_bench, run_bench
 from ohmbench.eda.tools import ToolError
+from tests.unit.hostile_environment import IGNORED, ODD
 
 from .cocotb_runs import NEEDS, assert_passed, start
 
@@ -67,6 +69,55 @@ def test_a_test_that_did_not_run_is_an_error() -> None:
 def test_a_simulation_that_hangs_is_killed() -> None:
     with pytest.raises(ToolError, match="took over 15 s"):
         faulty("verilator", "endless_loop", timeout_s=15)
+
+
+@pytest.mark.needs(*NEEDS["verilator"])
+def test_variables_that_are_set_for_something_else_change_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not which tests run, nor what they find."""
+    for name, value in IGNORED.items():
+        monkeypatch.setenv(name, value)
+    assert set(faulty("verilator", "nothing_received").failures()) == {"nothing_received"}
+
+
+VALUE_BENCH = """
+import cocotb
+from cocotb.triggers import Timer
+
+@cocotb.test()
+async def value(dut):
+    await Timer(1, "ns")
+    assert int(dut.q_o.value) == 3
+"""
+
+
+@pytest.mark.parametrize(
+    "simulator",
+    [
+        pytest.param("icarus", marks=pytest.mark.needs(*NEEDS["icarus"])),
+        pytest.param("verilator", marks=[pytest.mark.slow, pytest.mark.needs(*NEEDS["verilator"])]),
+    ],
+)
+def test_a_simulation_is_of_all_that_was_read_in_any_folder(
+    simulator: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Also of a file that only the simulator resolves, whose include is by a macro."""
+    folder = tmp_path / ODD
+    folder.mkdir()
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder / "cache"))
+    value = folder / "value.vh"
+    design = folder / "tiny.v"
+    design.write_text(
+        f'`define FILE "{value}"\nmodule tiny (output wire [7:0] q_o);\n'
+        "`include `FILE\n  assign q_o = VALUE;\nendmodule\n"
+    )
+    (folder / "value_bench.py").write_text(VALUE_BENCH)
+    bench = Bench(simulator, "tiny", verilog=[design])
+    for number, failures in ((3, set()), (4, {"value"}), (3, set())):
+        value.write_text(f"localparam VALUE = {number};\n")
+        found = run_bench(bench, "value_bench", tests=["value"], search=[folder])
+        assert set(found.failures()) == failures, found.log
 
 
 @pytest.mark.parametrize(

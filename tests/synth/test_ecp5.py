@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.synthesis import ecp5
 from ohmbench.eda.synthesis.clocks import count_clocks
 from ohmbench.eda.synthesis.design import Source, source
 from ohmbench.eda.synthesis.flows import synthesise
 from ohmbench.eda.synthesis.result import Report
-from ohmbench.eda.synthesis.runs import DoesNotFit
+from ohmbench.eda.synthesis.runs import DoesNotFit, take
+from tests.unit.hostile_environment import ODD
 
 from .goldens import CASES, JOBS, figures, gate, golden_for, judge, key, read_bands, read_goldens
 from .planted import bubble, doubled_multiplier
@@ -58,6 +60,38 @@ def test_netlist_and_device_count_the_same(found: Report) -> None:
         assert run.area.flip_flops == made.cells["TRELLIS_FF"]
         assert run.area.multiplier_blocks == made.cells["MULT18X18D"]
         assert run.area.memory_blocks == made.cells["DP16KD"]
+
+
+# ------------------------------------------------------------------------------------------------
+# What a kept netlist is of
+
+ROM = """
+module accelerator (input wire clk_i, input wire [1:0] at_i, output reg [7:0] q_o);
+  reg [7:0] rom [0:3];
+  initial $readmemh("{data}", rom);
+  always @(posedge clk_i) q_o <= rom[at_i];
+endmodule
+"""
+
+
+def test_a_netlist_is_of_the_data_that_it_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In folders whose names mean something to shells."""
+    folder = tmp_path / ODD
+    folder.mkdir()
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder / "cache"))
+    # From where Yosys runs: its sandbox has another /tmp.
+    rom = Source(source(CASE.hardware).design, ROM.format(data="../../../../rom.hex"))
+    made = []
+    for words in ("1 2 4 8", "1 2 4 8", "3 2 4 8", "1 2 4 8"):
+        (folder / "rom.hex").write_text(words)
+        _, kept = ecp5.netlist(rom)
+        take(kept, "netlist.json", folder / "netlist.json")
+        made.append((kept, (folder / "netlist.json").read_text()))
+    assert made[0] == made[1] == made[3]
+    assert made[2][0] != made[0][0]
+    assert made[2][1] != made[0][1]
 
 
 # ------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ohmbench.eda.synthesis.blif import Netlist, read_blif
 from ohmbench.eda.synthesis.design import TOP, source
 from ohmbench.eda.synthesis.flows import Finished, save, synthesise
 from ohmbench.eda.synthesis.reports import ReportText, read_report
-from ohmbench.eda.synthesis.result import Report, Synthesis, read_record
+from ohmbench.eda.synthesis.result import Clocks, Report, Synthesis, read_record
 from ohmbench.eda.synthesis.runs import take
 from ohmbench.eda.tools import ToolError
 from ohmbench.errors import HardwareFailure
@@ -125,8 +125,9 @@ def test_a_fault_in_the_netlist_is_caught(circuit: Netlist) -> None:
 
 
 def test_another_interval_is_caught(circuit: Netlist) -> None:
+    wrong = Clocks(load=1, latency=1, interval=1, mean_interval=1.0, simulator="none")
     with pytest.raises(HardwareFailure, match=r"2 images took \d+ clocks, not 1 each"):
-        activity.count(circuit, HARDWARE, stimulus(2), 1)
+        activity.count(circuit, HARDWARE, stimulus(2), wrong)
 
 
 def test_an_activity_file_that_lacks_a_net_is_refused(work: Path) -> None:

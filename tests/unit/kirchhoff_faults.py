@@ -74,7 +74,7 @@ _CALLERS = {
 
 def _plant_kernel(patch: pytest.MonkeyPatch, fault: Fault, dispatcher: Any) -> None:
     # Compiled code calls compiled code: callers have to be Python too.
-    names = {**vars(edge_pass), "njit": _uncompiled}
+    names = {**vars(edge_pass), "njit": _uncompiled, "compiled": _uncompiled}
     names["tanh32"] = _executed(edge_pass.tanh32.py_func, "", "", names)
     names[fault.function] = _executed(dispatcher.py_func, fault.old, fault.new, names)
     callers = _CALLERS.get(fault.function, ())
@@ -240,11 +240,11 @@ FAULTS: dict[str, Fault] = {
         "kirchhoff_checks:check_gaussian",
     ),
     "delta-of-the-last-slice-only": Fault(
-        _SIMULATION, "integrate", "delta + found[1][-1]", "found[1][-1]",
+        _SIMULATION, "integrate", "delta + change", "change",
         "kirchhoff_checks:check_change_of_variables",
     ),
     "end-interpolated": Fault(
-        _SIMULATION, "Solver._options", '"step_t": times[[0, -1]], ', "",
+        _SIMULATION, "Solver._options", '"step_t": step_t, ', "",
         "kirchhoff_checks:check_adaptive",
     ),
     "tolerance-forgotten": Fault(
@@ -387,8 +387,12 @@ FAULTS: dict[str, Fault] = {
         "of_j + of_x", "kernel_checks:check_fused_edges",
     ),
     "tanh-without-its-end": Fault(
-        _EDGES, "tanh32", "clamped(u, _TANH_END)",
-        "u", "kernel_checks:check_tanh",
+        _EDGES, "tanh32", "where_above(z, _TANH_END, splat(_TANH_END), z)",
+        "z", "kernel_checks:check_tanh",
+    ),
+    "tanh-beyond-one": Fault(
+        _EDGES, "tanh32", "clamped(u * p / q, _ONE)",
+        "u * p / q", "kernel_checks:check_tanh",
     ),
     "node-without-its-last-slope": Fault(
         _EDGES, "_nodes", "h_beta[s], s,",
@@ -455,8 +459,8 @@ FAULTS: dict[str, Fault] = {
         "if control.judge(ratio) or True:", "kernel_checks:check_fused_dopri5",
     ),
     "first-step-of-the-voltages-alone": Fault(
-        _SLICES, "_Steps._norm", "max(",
-        "min(", "kernel_checks:check_fused_steps",
+        _CONTROL, "error_norm", "torch.stack(found).max()",
+        "torch.stack(found).min()", "kernel_checks:check_fused_steps",
     ),
     "error-of-nodes-and-ground": Fault(
         _SLICES, "_Steps.attempt", "of_v / len(start.v)",
@@ -501,6 +505,25 @@ FAULTS: dict[str, Fault] = {
     "first-step-without-its-rate": Fault(
         _CONTROL, "StepControl.choose_first", "max(slope, curvature)",
         "slope", "kernel_checks:check_fused_steps",
+    ),
+    "first-step-of-no-trial": Fault(
+        _CONTROL, "_quotient", "math.inf if x > 0 else math.nan",
+        "0.0", "kernel_checks:check_first_step",
+    ),
+    "shortest-step-whatever-its-error": Fault(
+        _CONTROL, "Watch.counts", "if ratio <= 1:", "if ratio <= 1 or step <= self._min_step:",
+        "test_kirchhoff_simulation:test_what_a_method_returns_is_within_its_tolerance",
+        ("dopri5", "fused", "one", False),
+    ),
+    "shortest-step-of-torchdiffeq": Fault(
+        _SIMULATION, "_WatchedField.callback_accept_step", "self._ratio)", "0.0)",
+        "test_kirchhoff_simulation:test_what_a_method_returns_is_within_its_tolerance",
+        ("bosh3", "plain", "one", True),
+    ),
+    "adjoint-past-its-end": Fault(
+        _SIMULATION, "Solver._options", "torch.cat([ends, -ends]).unique()", "ends",
+        "test_kirchhoff_simulation:test_gradients_by_adjoint_are_within_the_tolerance",
+        ("dopri8", True, 0),
     ),
     # Networks, files, baselines
     "filled-in-front": Fault(

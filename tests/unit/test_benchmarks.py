@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timezone
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,7 @@ from ohmbench.benchmarks.records import (
     write_baseline,
 )
 from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, others_s, quiet
+from ohmbench.cli import bench
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.kernels.choice import PATH_VARIABLE
 from tests.bench import gate, plants
@@ -610,7 +612,8 @@ class TestJudging:
             return Run(
                 commit="1" * 40,
                 dirty=False,
-                when="2026",
+                when=datetime(2026, 1, 1, tzinfo=timezone.utc),
+                measured=datetime(2026, 1, 2, tzinfo=timezone.utc),
                 circumstances=at,
                 measurements={m.name: m for m in found},
             )
@@ -844,7 +847,7 @@ class TestTheRepositorysOwn:
 
 
 def content(
-    *found: Measurement, commit: str = "a" * 40, when: str = "2026-01-01"
+    *found: Measurement, commit: str = "a" * 40, when: str = "2026-01-01T12:00:00+01:00"
 ) -> dict[str, Any]:
     """A file as pytest-benchmark writes it, with what concerns us."""
     at = Circumstances(machine=HERE, threads=2, flops=1e11, versions={"torch": "2.13"})
@@ -855,7 +858,7 @@ def content(
             {"name": f"test_speed[{m.name}]", "extra_info": {KEY: m.model_dump(mode="json")}}
             for m in found
         ],
-        "datetime": "2026-02-02",
+        "datetime": "2026-02-02T08:00:00.5+00:00",
         "version": "5.3.1",
     }
 
@@ -877,7 +880,8 @@ class TestFiles:
         run = read_run(saved("run.json", value))
         assert run.measurements == {"flow": measured(), "circuit": measured(name="circuit")}
         assert run.circumstances.machine == HERE
-        assert (run.commit, run.when) == ("a" * 40, "2026-01-01")
+        assert run.commit == "a" * 40
+        assert run.when == datetime(2026, 1, 1, 11, tzinfo=timezone.utc)
 
     def test_a_baseline_is_read_back(self, tmp_path: Path) -> None:
         path = tmp_path / "baseline.json"
@@ -925,6 +929,11 @@ HOSTILE: dict[str, Callable[[dict[str, Any]], None]] = {
     "commit of two lines": _changed("commit_info", "id", to="a\nb"),
     "commit that ends a table's cell": _changed("commit_info", "id", to="a|b"),
     "endless commit": _changed("commit_info", "id", to="a" * 10_000),
+    "no time": _changed("commit_info", "time", to="yesterday"),
+    "time that is seconds": _changed("commit_info", "time", to="1700000000"),
+    "time of another type": _changed("commit_info", "time", to=1700000000),
+    "time that no clock shows": _changed("commit_info", "time", to="2026-02-30T00:00:00Z"),
+    "not measured at any time": _changed("datetime", to=None),
     "no cores": _changed("machine_info", KEY, "machine", "cores", to=0),
     "name that is a path": _changed(*OURS, "name", to="../../etc/passwd"),
     "name that is markup": _changed(*OURS, "name", to="[bold]x[/bold]"),
@@ -1003,7 +1012,9 @@ class TestCommand:
         (tmp_path / "runs").mkdir()
         for k, ratio in enumerate((20.0, 21.0, 17.0)):
             value = content(
-                measured(ratio), measured(8, name=f"only-in-{k}"), when=f"2026-01-0{k + 1}"
+                measured(ratio),
+                measured(8, name=f"only-in-{k}"),
+                when=f"2026-01-0{k + 1}T00:00:00Z",
             )
             saved(f"runs/{k}.json", value)
         out = tmp_path / "history.svg"
@@ -1016,6 +1027,31 @@ class TestCommand:
         assert_refused(run("bench", "plot", tmp_path / "runs", "--out", out), "exists already")
         result = run("bench", "plot", tmp_path / "runs", "--out", tmp_path / "x.png", "--only", "y")
         assert_refused(result, "no benchmark 'y'", "flow")
+
+    def test_history_is_in_the_order_of_instants(
+        self, run: Any, saved: Callable[..., Path], tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        """Not of texts: noon in Tokyo is before noon in Paris, and run2 may be before run10.
+
+        Runs of one commit are in the order they were measured in.
+        """
+        drawn: list[Any] = []
+        monkeypatch.setattr(bench, "history_figure", lambda commits, _: drawn.append(commits))
+        monkeypatch.setattr(bench, "save_figure", lambda *_, **__: None)
+        in_order = {
+            "a": ("2026-03-01T12:00:00+09:00", "2026-04-02T00:00:00Z"),
+            "b": ("2026-03-01T04:00:00Z", "2026-04-01T00:00:00Z"),
+            "c": ("2026-03-01T12:00:00+01:00", "2026-04-03T10:00:00+00:00"),
+            "d": ("2026-03-01T11:00:00+00:00", "2026-04-03T11:30:00+01:00"),
+            "e": ("2026-02-28T23:30:00-12:00", "2026-04-01T00:00:00Z"),
+            "f": ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+14:00"),
+        }
+        for number, (commit, (when, measured_at)) in enumerate(in_order.items()):
+            value = content(measured(), commit=commit * 40, when=when)
+            value["datetime"] = measured_at
+            saved(f"run{12 - number}.json", value)
+        assert run("bench", "plot", tmp_path, "--out", tmp_path / "x.png")[0] == 0
+        assert drawn == [[c * 10 for c in in_order]]
 
     @pytest.mark.parametrize("change", HOSTILE.values(), ids=HOSTILE.keys())
     def test_hostile_files_are_refused(

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from ohmbench.claims.ledger import Claim, Measurement, Status, read_ledger
+from ohmbench.claims.outcomes import Outcome, claims_table
 from ohmbench.errors import FileError
-from ohmbench.report.claims import Claim, Measurement, Status, claims_table, read_ledger
 from ohmbench.weights import versions
 
 REPRO = Path(__file__).parents[1] / "repro"
@@ -75,6 +76,15 @@ def missed(**changes: Any) -> Claim:
         pytest.param(missed(at_most=3.0), 5.1, Status.MISSED, id="missed"),
         pytest.param(missed(at_most=3.0), 2.9, Status.FAILED, id="missed-but-reached"),
         pytest.param(missed(at_most=3.0), 5.3, Status.FAILED, id="missed-by-another-amount"),
+        pytest.param(
+            missed(at_most=3.0, tolerance=0.25), 5.25, Status.MISSED, id="missed-at-bound"
+        ),
+        pytest.param(missed(at_most=3.0, tolerance=0.25), 4.75, Status.MISSED, id="missed-below"),
+        pytest.param(missed(at_least=6.0), 5.0, Status.MISSED, id="missed-too-little"),
+        pytest.param(missed(at_least=1.0, at_most=3.0), 5.0, Status.MISSED, id="missed-one-bound"),
+        pytest.param(missed(at_most=5.0), 5.0, Status.FAILED, id="missed-reached-as-known"),
+        pytest.param(missed(at_most=3.0, tolerance=0.0), 5.0, Status.MISSED, id="missed-exactly"),
+        pytest.param(missed(at_most=3.0, tolerance=0.0), 5.5, Status.FAILED, id="missed-not-quite"),
         pytest.param(met(at_least=1.0, at_most=3.0), 2.0, Status.MET, id="between"),
         pytest.param(met(at_least=1.0, at_most=3.0), 0.0, Status.FAILED, id="under-both"),
         pytest.param(met(at_least=1.0), math.nan, Status.FAILED, id="met-nan"),
@@ -85,8 +95,10 @@ def test_judge(claim: Claim, value: float, status: Status) -> None:
 
 
 def test_nothing_measures_what_no_test_can_check() -> None:
-    claim = Claim(**{**ROW, "expect": "not checkable", "test": None})
-    assert claim.judge(1.0) is Status.FAILED
+    for published, tolerance in ((None, None), (1.0, None), ("about 1", 1.0)):
+        row = {"expect": "not checkable", "test": None, "published": published}
+        claim = Claim(**{**ROW, **row, "tolerance": tolerance})
+        assert claim.judge(1.0) is Status.FAILED
 
 
 # ------------------------------------------------------------------------------------------------
@@ -151,13 +163,13 @@ def test_malformed_rows_are_named(tmp_path: Path, old: str, new: str, complaint:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        pytest.param(GOOD + GOOD, "claim a.b: stands twice", id="twice"),
+        pytest.param(GOOD + GOOD, "claim a.b: occurs twice", id="twice"),
         pytest.param("a: 1\n", "is not a list of claims", id="mapping"),
-        pytest.param("", "is not a list of claims", id="empty"),
+        pytest.param("", "is empty", id="empty"),
         pytest.param("- 3\n", "claim 0, row: ", id="number-for-row"),
-        pytest.param("- [\n", "cannot be read", id="no-yaml"),
-        pytest.param("- {a: 1, a: 2}\n", "cannot be read", id="key-twice"),
-        pytest.param("- !!python/object:os.system {}\n", "cannot be read", id="object"),
+        pytest.param("- [\n", "not valid YAML", id="no-yaml"),
+        pytest.param("- {a: 1, a: 2}\n", "key 'a' occurs twice", id="key-twice"),
+        pytest.param("- !!python/object:os.system {}\n", "tags are not accepted", id="object"),
     ],
 )
 def test_malformed_ledgers_are_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -167,11 +179,17 @@ def test_malformed_ledgers_are_refused(tmp_path: Path, text: str, complaint: str
     assert str(caught.value).isprintable()
 
 
+def test_the_first_of_several_complaints_is_named(tmp_path: Path) -> None:
+    text = GOOD.replace("source: here", "source: 3").replace("why: w", "why: ''")
+    with pytest.raises(FileError, match=r"claim a\.b, source: "):
+        read_ledger(written(tmp_path, text))
+
+
 def test_unreadable_ledgers_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="cannot be read"):
+    with pytest.raises(FileError, match="cannot open"):
         read_ledger(tmp_path / "none.yaml")
     (tmp_path / "binary.yaml").write_bytes(b"- \xff\xfe")
-    with pytest.raises(FileError, match="cannot be read"):
+    with pytest.raises(FileError, match="not text in UTF-8"):
         read_ledger(tmp_path / "binary.yaml")
 
 
@@ -180,10 +198,10 @@ def test_unreadable_ledgers_are_refused(tmp_path: Path) -> None:
 
 
 def printed(claim: Claim, measured: float | None = None, reason: str | None = None) -> str:
-    found = {} if measured is None else {claim.id: Measurement(id=claim.id, value=measured)}
+    found = None if measured is None else Measurement(id=claim.id, value=measured)
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(claims_table({claim.id: claim}, found, {claim.id: reason} if reason else {}))
+        console.print(claims_table([Outcome.of(claim, found, reason)]))
     (row,) = (line for line in capture.get().splitlines() if claim.statement in line.split())
     return row.strip()
 
@@ -205,10 +223,42 @@ def test_table(claim: Claim, measured: float | None, reason: str | None, ending:
     assert re.search(f"{ending}$", row), row
 
 
+def not_checkable(**changes: Any) -> Claim:
+    return Claim(**{**ROW, "expect": "not checkable", "test": None, **changes})
+
+
+@pytest.mark.parametrize(
+    ("published", "shown"), [(None, "-"), ("about one", "about one"), (1234567.0, "1.23457e\\+06")]
+)
+def test_what_no_test_can_check_is_shown_with_its_reason(published: Any, shown: str) -> None:
+    row = printed(not_checkable(published=published, unit="mV"))
+    assert re.fullmatch(rf"s \[here\] +{shown} mV +- +not checkable: w", row), row
+
+
+def test_the_detail_of_a_measurement_is_shown() -> None:
+    claim = reproduced(unit="mV")
+    found = {claim.id: Measurement(id=claim.id, value=10.1, detail="seed 7")}
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(claims_table({claim.id: claim}, found, {}))
+    assert "10.1 mV (seed 7)" in capture.get()
+    assert "(" not in printed(claim, 10.1)
+
+
+def test_nothing_is_cut_off_in_a_narrow_table() -> None:
+    claim = reproduced(statement="s" * 70)
+    console = Console(width=60)
+    with console.capture() as capture:
+        console.print(claims_table({claim.id: claim}, {}, {}))
+    assert capture.get().count("s" * 5) >= 1
+    assert capture.get().replace("FAILED: its test", "").count("s") >= 70
+    assert "…" not in capture.get()
+
+
 def test_table_says_under_what_circumstances() -> None:
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(claims_table({}, {}, {}))
+        console.print(claims_table([]))
     for name, number in versions().items():
         assert f"{name} {number}" in capture.get()
 
@@ -218,10 +268,10 @@ def test_table_says_under_what_circumstances() -> None:
 
 
 def repro_tests() -> set[str]:
-    """Every test function under tests/repro, by node id, from the source alone."""
+    """Every test function of the ledger's folder, by node id, from the source alone."""
     found = set()
     for path in sorted(REPRO.glob("test_*.py")):
-        name = path.relative_to(ROOT).as_posix()
+        name = path.name
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             inner = node.body if isinstance(node, ast.ClassDef) else [node]
             prefix = f"{name}::{node.name}" if isinstance(node, ast.ClassDef) else name

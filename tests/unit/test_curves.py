@@ -20,12 +20,11 @@ from ohmbench.floatgate.piecewise import PiecewiseCurve, constant
 from ohmbench.floatgate.ranges import FittedRange
 from ohmbench.floatgate.relu import RELU, RELU_SMOOTH
 from ohmbench.floatgate.sigmoid import P_EDGES_V, sigmoid_jumps
-from ohmbench.floatgate.transistor import TRANSISTOR
 from ohmbench.floatgate.wta import WTA, WTA_TRANSISTOR
 from tests.unit.asserts import assert_gradient, assert_monotone
 from tests.unit.strategies import log_uniform
 
-CURVES = [*TRANSISTOR.values(), RELU, RELU_SMOOTH, WTA, WTA_TRANSISTOR]
+CURVES = [*(line.curve for line in Line), RELU, RELU_SMOOTH, WTA, WTA_TRANSISTOR]
 curves = pytest.mark.parametrize("curve", CURVES, ids=lambda c: c.name)
 lines = pytest.mark.parametrize("line", Line, ids=lambda line: line.label)
 dtypes = pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
@@ -128,7 +127,7 @@ class TestRegions:
 
     def test_jumps_of_the_published_fits(self):
         """The steps a designer should know: 85 mV in the line transistor, 100 mV in the WTA's."""
-        for curve in TRANSISTOR.values():
+        for curve in (line.curve for line in Line):
             assert [round(j.size * 1e3, 2) for j in curve.jumps()] == pytest.approx(
                 [0.0, 84.68, -0.02], abs=0.02
             )

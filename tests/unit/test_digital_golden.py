@@ -1,5 +1,6 @@
 """The golden models: exact, agreeing with each other, and every planted fault caught twice."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import given
 from ohmbench.digital import evaluate_int8, infer, infer_all, infer_plain, load_int8
 from ohmbench.digital.network import LARGEST_SIZE, M_MAX, Int8Network
 from ohmbench.errors import DtypeError, OperandError, RangeError, ShapeError
+from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.stats import proportion_interval
 from ohmbench.weights import read_manifest, stored
 from tests.unit.asserts import assert_same_integers
@@ -130,6 +132,45 @@ def test_many_images_are_run_in_parts_to_the_same_integers():
     assert_same_integers(infer_all(network, images), infer(network, images), "2500 images")
 
 
+@pytest.mark.parametrize("count", [3, 2500])
+def test_the_path_asked_for_is_taken_by_every_part(monkeypatch, count):
+    network, images = random_int8(3, (4, 3, 2), images=count)
+    module, taken = sys.modules[infer_all.__module__], []
+
+    def noted(network, images, *, path):
+        taken.append((path, len(images)))
+        return infer(network, images, path=path)
+
+    monkeypatch.setattr(module, "infer", noted)
+    assert_same_integers(infer_all(network, images, path="plain"), infer(network, images), "noted")
+    assert {path for path, _ in taken} == {"plain"}
+    assert sum(length for _, length in taken) >= count
+
+
+def test_a_path_by_name_or_by_the_variable(monkeypatch):
+    """Which product is computed: the plain one where it is asked for, else the fast one."""
+    network, images = random_int8(0, (5, 4, 3))
+    module = sys.modules[infer.__module__]
+
+    def products(path):
+        calls = []
+        with monkeypatch.context() as patch:
+            for name in ("integer_product", "_plain_product"):
+                real = getattr(module, name)
+                patch.setattr(module, name, lambda *a, n=name, r=real: calls.append(n) or r(*a))
+            infer(network, images, path=path)
+        return set(calls)
+
+    monkeypatch.delenv(PATH_VARIABLE, raising=False)
+    assert products("auto") == {"integer_product"}
+    assert products("plain") == {"_plain_product"}
+    monkeypatch.setenv(PATH_VARIABLE, "plain")
+    assert products("auto") == {"_plain_product"}
+    for run in (infer, infer_all):
+        with pytest.raises(OperandError, match="no path 'fast'"):
+            run(network, images, path="fast")
+
+
 INT8_NAMES = [name for name in read_manifest() if name.startswith("int8-")]
 
 
@@ -174,9 +215,17 @@ class TestEvaluation:
         network, images = random_int8(2, (6, 8, 3), images=5)
         with pytest.raises(ShapeError, match="labels"):
             evaluate_int8(network, images, np.zeros(4, np.int64))
+        with pytest.raises(RangeError, match="no images to evaluate"):
+            evaluate_int8(network, images[:0], np.zeros(0, np.int64))
         for label in (3, -1):
-            with pytest.raises(RangeError, match="labels run"):
-                evaluate_int8(network, images, np.full(5, label))
+            for labels in (np.full(5, label), np.array([0, 1, label, 2, 1])):
+                with pytest.raises(RangeError, match="labels run"):
+                    evaluate_int8(network, images, labels)
+
+    def test_255_without_a_clamp_is_not_clamped(self):
+        network = zeros(1, 3, 2, M=1, S=2, b1={0: 255 * 4 + 3, 1: 256 * 4, 2: 254 * 4})
+        result = evaluate_int8(network, np.zeros((4, 1), np.uint8), np.zeros(4, np.int64))
+        assert result.saturated == 4
 
 
 class TestNetwork:

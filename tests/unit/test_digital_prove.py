@@ -14,16 +14,17 @@ from ohmbench.digital.prove import Verdict, extreme_image, prove, spans
 from ohmbench.errors import RangeError, ShapeError
 from tests.unit.int8_networks import INT32, int8_networks, random_int8, zeros
 
+LAYER_1 = ("mac1", "acc1", "sum1", "r", "product", "hidden")
 WIDTHS = ("acc1_bits", "sum1_bits", "r_bits", "product_bits", "acc2_bits", "logit_bits")
 
 
-def values(network, images, offset=128):
+def values(network, images, offset=128, flat=True):
     """What every register meets on ``images``, (n, neurons), by the golden model: products and sums
-    are those of weights with the offset of our hardware."""
+    are those of weights with the offset of our hardware. Not ``flat``: of one image, by neuron."""
     found = infer(network, images)
     x, h = images.astype(int)[:, None], found.hidden.astype(int)[:, None]
     w1, w2 = (w.astype(int) + offset for w in network.weight)
-    return {
+    found = {
         "mac1": (w1 * x).reshape(len(images), -1),
         "acc1": (w1 * x).sum(axis=2),
         "sum1": found.acc1,
@@ -34,6 +35,10 @@ def values(network, images, offset=128):
         "acc2": (w2 * h).sum(axis=2),
         "logit": found.logits,
     }
+    if flat:
+        return found
+    return {n: v.reshape(network.hidden if n in LAYER_1 else network.classes, -1)
+            for n, v in found.items()}  # fmt: skip
 
 
 @given(int8_networks())
@@ -43,6 +48,159 @@ def test_no_image_leaves_the_bounds(drawn):
     for name, found in values(network, images).items():
         assert bounds[name].low <= found.min()
         assert found.max() <= bounds[name].high
+
+
+def intervals(network, offset):
+    """Every span by interval arithmetic in Python integers: (low, high, exact) a neuron."""
+    (w1, w2), (b1, b2) = ([a.tolist() for a in pair] for pair in (network.weight, network.bias))
+
+    def terms(row, ends, added=0):
+        return [sorted(((w + added) * low, (w + added) * high)) for w, (low, high) in
+                zip(row, ends, strict=True)]  # fmt: skip
+
+    def total(row, ends, added=0, bias=0):
+        low, high = zip(*terms(row, ends, added), strict=True)
+        return sum(low) + bias, sum(high) + bias
+
+    def widest(row, ends):
+        low, high = zip(*terms(row, ends, offset), strict=True)
+        return min(low), max(high)
+
+    x = [(0, 255)] * network.inputs
+    sum1 = [total(row, x, 0, b) for row, b in zip(w1, b1, strict=True)]
+    r = [(max(low, 0), max(high, 0)) for low, high in sum1]
+    product = [(low * network.M, high * network.M) for low, high in r]
+    hidden = [tuple(min(p // 2**network.S, 255) for p in ends) for ends in product]
+    exact = {
+        "weight1": [(min(row), max(row)) for row in w1],
+        "weight2": [(min(row), max(row)) for row in w2],
+        "bias1": [(b, b) for b in b1],
+        "bias2": [(b, b) for b in b2],
+        "M": [(network.M,) * 2],
+        "S": [(network.S,) * 2],
+        "mac1": [widest(row, x) for row in w1],
+        "acc1": [total(row, x, offset) for row in w1],
+        "sum1": sum1, "r": r, "product": product, "hidden": hidden,
+        "mac2": [widest(row, hidden) for row in w2],
+    }  # fmt: skip
+    bounded = {
+        "acc2": [total(row, hidden, offset) for row in w2],
+        "logit": [total(row, hidden, 0, b) for row, b in zip(w2, b2, strict=True)],
+    }
+    return {n: (ends, True) for n, ends in exact.items()} | {
+        n: (ends, False) for n, ends in bounded.items()
+    }
+
+
+@given(
+    int8_networks(), st.booleans(), st.integers(1, 34), st.sampled_from(WIDTHS), st.integers(2, 16)
+)
+def test_bounds_are_those_of_interval_arithmetic(drawn, weight_offset, bits, width, weight_bits):
+    network, _ = drawn
+    hardware = replace(
+        Hardware(*network.sizes), weight_offset=weight_offset, weight_bits=weight_bits,
+        **{width: bits},
+    )  # fmt: skip
+    expected = intervals(network, hardware.offset)
+    certificate = prove(network, hardware)
+    assert [b.register for b in certificate.bounds] == list(hardware.registers().values())
+    for bound in certificate.bounds:
+        ends, exact = expected[bound.register.name]
+        lows, highs = zip(*ends, strict=True)
+        assert (bound.low, bound.high, bound.exact) == (min(lows), max(highs), exact)
+        assert lows[bound.low_neuron] == bound.low
+        assert highs[bound.high_neuron] == bound.high
+        held = range(bound.register.low, bound.register.high + 1)
+        assert bound.beyond == sum(lo not in held or hi not in held for lo, hi in ends)
+        assert (bound.verdict is Verdict.HOLDS) == (bound.beyond == 0)
+        assert bound.of_neurons == (bound.register.name not in ("M", "S"))
+        example = bound.counterexample
+        assert (example is not None) == (bound.verdict is Verdict.BROKEN)
+        if exact:
+            assert bound.verdict is not Verdict.NOT_PROVEN
+        if example is None:
+            continue
+        assert example.register == bound.register
+        assert example.value not in held
+        assert example.kept == bound.register.kept(example.value)
+        if exact:
+            assert example.value in ends[example.neuron]
+        if example.image is not None:
+            of_neuron = values(network, example.image[None], hardware.offset, flat=False)
+            assert example.value in of_neuron[bound.register.name][example.neuron]
+
+
+def mislead(sign, offset):
+    """A network whose largest acc2 (``sign`` 1; least: -1) is one image's alone, and that number.
+
+    Pixels 5, 63 and 64 are best dark though weights through both layers say bright: what is bright
+    there goes through a neuron that never fires. Pixels 20 and 129 are best bright, and ten
+    others are what they seem. The climb has 64 pixels at a time, and begins at what they seem.
+    """
+    dark, bright, plain = (5, 63, 64), (20, 129), (*range(30, 39), 44)
+    neurons = [
+        *[({p: 1}, -255, 127) for p in dark], *[({p: -1}, 255, 100) for p in dark],
+        *[({p: -1}, 0, 127) for p in bright], *[({p: 1}, 0, 100) for p in bright],
+        *[({p: 1}, 0, 1) for p in plain],
+        ({}, 8, 127), ({}, 1, 6),  # a constant, so that the end is a power of two
+    ]  # fmt: skip
+    end = 255 * (100 * 5 + 10) + 8 * 127 + 6
+    network = zeros(
+        130, len(neurons), 2,
+        w1={(j, p): w for j, (row, _, _) in enumerate(neurons) for p, w in row.items()},
+        b1={j: b for j, (_, b, _) in enumerate(neurons)},
+        w2={(c, j): (sign * w if c else 0) - offset
+            for c in range(2) for j, (_, _, w) in enumerate(neurons)},
+    )  # fmt: skip
+    image = np.zeros(130, np.uint8)
+    image[[*bright, *plain]] = 255
+    return network, image, sign * end
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_an_image_is_found_that_no_weight_points_to(sign):
+    """The sum of layer 2 over all images but one fits the register."""
+    network, image, end = mislead(sign, 0)
+    found = infer(network, image[None])
+    assert int(found.logits[0, 1]) == end
+    excess = 2**17 - abs(end)  # a bias that lets the end just leave 18 bits
+    b2 = np.array([0, sign * excess - (sign < 0)], np.int32)
+    network = replace(network, bias=(network.bias[0], b2))
+    hardware = replace(Hardware(*network.sizes), logit_bits=18)
+    bound = next(b for b in prove(network, hardware).bounds if b.register.name == "logit")
+    assert bound.verdict is Verdict.BROKEN
+    assert bound.counterexample.neuron == 1
+    assert bound.counterexample.value == (2**17 if sign > 0 else -(2**17) - 1)
+    needed = [5, 20, 63, 64, 129, *range(30, 39), 44]
+    assert bound.counterexample.image[needed].tolist() == image[needed].tolist()
+    roomy = replace(hardware, logit_bits=19)
+    bound = next(b for b in prove(network, roomy).bounds if b.register.name == "logit")
+    assert bound.verdict is not Verdict.BROKEN
+
+
+@pytest.mark.parametrize(("weight", "value"), [(127, 127 * 255), (-128, -128 * 255)])
+@pytest.mark.parametrize("layer", [1, 2])
+def test_a_single_product_beyond_its_register_is_shown(layer, weight, value):
+    """One weight of many, at either end, of either layer; its register has 4 + 8 bits."""
+    place = {(1, 2): weight, (0, 1): 3, (1, 0): -3}
+    given = {"w1": place} if layer == 1 else {"w2": place, "b1": dict.fromkeys(range(3), 255)}
+    network = zeros(3, 3, 2, **given)
+    hardware = replace(Hardware(3, 3, 2), weight_bits=4, weight_offset=False)
+    bound = next(b for b in prove(network, hardware).bounds if b.register.name == f"mac{layer}")
+    assert bound.verdict is Verdict.BROKEN
+    assert (bound.counterexample.neuron, bound.counterexample.value) == (1, value)
+    assert bound.beyond == 1
+
+
+@pytest.mark.parametrize("offset", [0, 128])
+def test_the_same_of_sums_without_their_bias(offset):
+    network, _, end = mislead(1, offset)
+    bits = 17 + (offset == 0)
+    assert end == 2**17
+    hardware = replace(Hardware(*network.sizes), acc2_bits=bits, weight_offset=offset > 0)
+    bound = next(b for b in prove(network, hardware).bounds if b.register.name == "acc2")
+    assert bound.verdict is Verdict.BROKEN
+    assert (bound.counterexample.neuron, bound.counterexample.value) == (1, 2**17)
 
 
 @given(int8_networks(largest=4))
@@ -168,6 +326,23 @@ def test_what_only_bounds_can_reach_is_not_called_broken():
     assert reached < 2**15
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_last_number_that_fits_is_no_break(sign):
+    """As above, with a bias that lets the largest (least) value reached be the register's last."""
+    end = 2**15 - (sign > 0)
+    network = zeros(
+        1, 2, 1, w1={(0, 0): 1, (1, 0): -1}, b1={1: 255},
+        w2={(0, 0): sign * 127, (0, 1): sign * 127}, b2={0: sign * (end - 127 * 255)},
+    )  # fmt: skip
+    images = np.arange(256, dtype=np.uint8)[:, None]
+    reached = sign * int((sign * infer(network, images).logits).max())
+    assert reached == sign * end
+    for bits, verdict in ((16, Verdict.NOT_PROVEN), (15, Verdict.BROKEN)):
+        hardware = replace(Hardware(1, 2, 1), logit_bits=bits)
+        bound = next(b for b in prove(network, hardware).bounds if b.register.name == "logit")
+        assert bound.verdict is verdict
+
+
 @pytest.mark.parametrize(
     ("network", "change", "name", "value"),
     [
@@ -209,8 +384,9 @@ def test_check_fits_names_the_register():
         check_fits(network, replace(Hardware(5, 4, 3), product_bits=8))
 
 
-def test_extreme_images():
-    network = zeros(3, 1, 1, w1={(0, 0): 5, (0, 1): -5})
+@pytest.mark.parametrize("size", [1, 5, 127])
+def test_extreme_images(size):
+    network = zeros(3, 1, 1, w1={(0, 0): size, (0, 1): -size})
     assert extreme_image(network, 0, largest=True).tolist() == [255, 0, 0]
     assert extreme_image(network, 0, largest=False).tolist() == [0, 255, 0]
 

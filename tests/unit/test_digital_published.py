@@ -13,9 +13,10 @@ from ohmbench.digital.published import (
     infer_published,
     wrap,
 )
+from ohmbench.errors import DtypeError, ShapeError
 from tests.unit.asserts import assert_same_integers
 from tests.unit.golden_checks import CHECKS, EXAMPLES
-from tests.unit.int8_networks import INT32, int8_networks, zeros
+from tests.unit.int8_networks import INT32, int8_networks, random_int8, zeros
 
 NO_FAULT = Faults(product_bits=63, sum_bits=63, drops_last_hidden=False, stale_last_value=False)
 # What the published RTL gives for the worked examples that are its faults.
@@ -69,6 +70,14 @@ def test_the_checks_of_the_golden_model_see_it(faults):
     assert len(failed) >= 2
 
 
+def test_what_are_no_images():
+    network = zeros(2, 2, 2)
+    with pytest.raises(DtypeError):
+        infer_published(network, np.zeros((1, 2)))
+    with pytest.raises(ShapeError):
+        infer_published(network, np.zeros((1, 3), np.uint8))
+
+
 @given(x=st.integers(-(2**62), 2**62), bits=st.integers(1, 63))
 def test_wrapping_is_congruent_and_in_range(x, bits):
     (kept,) = wrap(np.array([x], np.int64), bits).tolist()
@@ -86,3 +95,23 @@ def test_the_stale_value_is_the_best_before_the_last(logits, value):
     assert found.values.tolist() == [value]
     assert found.classes.tolist() == [logits.index(max(logits))]
     assert found.hidden.dtype == np.uint8
+
+
+def test_each_image_has_a_stale_value_of_its_own():
+    """Where the last class wins, the best of the others of the same image; else the winner's."""
+    network, images = random_int8(3, (6, 8, 4), images=60)
+    found = infer_published(network, images, PUBLISHED_RTL)
+    stale = 0
+    for logits, winner, value in zip(
+        found.logits.tolist(), found.classes.tolist(), found.values.tolist(), strict=True
+    ):
+        assert winner == logits.index(max(logits))
+        assert value == (max(logits[:3]) if winner == 3 else logits[winner])
+        stale += winner == 3
+    assert 0 < stale < 60
+
+
+def test_the_faults_by_name():
+    """What the published RTL has, and its testbench's reference, which knows 32 bits only."""
+    assert Faults(32, 32, True, True) == PUBLISHED_RTL == Faults()
+    assert Faults(32, 32, False, False) == PUBLISHED_REFERENCE

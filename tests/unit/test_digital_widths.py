@@ -1,11 +1,16 @@
 """Register widths: what fits, what wraps, and how the RTL's parameters give them."""
 
+import math
+import re
+from dataclasses import fields, replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ohmbench.digital import PUBLISHED_HARDWARE, Hardware, Register
 from ohmbench.digital.widths import bits_needed, clog2
+from ohmbench.eda.hdl import sources
 from ohmbench.errors import RangeError
 
 registers = st.builds(Register, st.just("r"), st.integers(1, 64), st.booleans())
@@ -79,9 +84,78 @@ def test_the_digits_hardware():
     assert bits["logit"] == "33 bits signed"
 
 
+sizes = st.integers(1, 40)
+widths = st.one_of(st.none(), st.integers(1, 60))
+
+
+@given(
+    st.builds(
+        Hardware, sizes, sizes, sizes, lanes=sizes, requants=sizes, weight_bits=sizes,
+        activation_bits=sizes, bias_bits=sizes, scale_bits=sizes, shift_bits=sizes,
+        acc1_bits=widths, sum1_bits=widths, r_bits=widths, product_bits=widths, acc2_bits=widths,
+        logit_bits=widths, product_signed=st.booleans(), weight_offset=st.booleans(),
+    )
+)  # fmt: skip
+def test_every_width_is_that_of_the_format(hw):
+    """The sentences of the docstring, one by one: a given width, or the one that follows."""
+    assert hw.words == math.ceil(hw.inputs / 8)
+    assert hw.padded_inputs == 8 * hw.words
+    assert hw.groups == math.ceil(hw.hidden / hw.lanes)
+    assert hw.steps == math.ceil(hw.lanes / hw.requants)
+    assert hw.padded_hidden == hw.groups * hw.steps * hw.requants
+    assert hw.offset == (2 ** (hw.weight_bits - 1) if hw.weight_offset else 0)
+
+    mac = hw.weight_bits + hw.activation_bits
+    acc1 = hw.acc1_bits or mac + math.ceil(math.log2(hw.padded_inputs))
+    acc2 = hw.acc2_bits or mac + math.ceil(math.log2(hw.padded_hidden))
+    sum1 = hw.sum1_bits or 1 + max(acc1, hw.bias_bits)
+    r = hw.r_bits or sum1 - 1
+    expected = {
+        "weight1": (hw.weight_bits, True), "weight2": (hw.weight_bits, True),
+        "bias1": (hw.bias_bits, True), "bias2": (hw.bias_bits, True),
+        "M": (hw.scale_bits, False), "S": (hw.shift_bits, False),
+        "mac1": (mac, not hw.weight_offset), "mac2": (mac, not hw.weight_offset),
+        "acc1": (acc1, not hw.weight_offset), "acc2": (acc2, not hw.weight_offset),
+        "sum1": (sum1, True), "r": (r, False),
+        "product": (hw.product_bits or r + hw.scale_bits, hw.product_signed),
+        "hidden": (hw.activation_bits, False),
+        "logit": (hw.logit_bits or 1 + max(acc2, hw.bias_bits), True),
+    }  # fmt: skip
+    found = hw.registers()
+    assert {name: (r.bits, r.signed) for name, r in found.items()} == expected
+    assert all(register.name == name for name, register in found.items())
+
+
+def test_the_defaults_are_those_of_the_verilog():
+    (top,) = (path for path in sources() if path.name == "accelerator.v")
+    in_verilog = dict(re.findall(r"parameter (\w+)\s*=\s*(\d+)", top.read_text()))
+    ours = {field.name.upper(): field.default for field in fields(Hardware)}
+    assert {name: str(ours[name]) for name in ("LANES", "REQUANTS")} == {
+        name: in_verilog[name] for name in ("LANES", "REQUANTS")
+    }
+
+
+def test_the_formats_of_the_verilog():
+    """int8 weights, uint8 activations, int32 biases, M below 2**16 and S below 2**5."""
+    register = Hardware(64, 100, 10).registers()
+    assert {n: (r.low, r.high) for n, r in register.items() if n in "weight1 bias1 M S hidden"} == {
+        "weight1": (-128, 127), "bias1": (-(2**31), 2**31 - 1), "M": (0, 65535), "S": (0, 31),
+        "hidden": (0, 255),
+    }  # fmt: skip
+
+
 def test_the_published_hardware():
+    assert (PUBLISHED_HARDWARE.inputs, PUBLISHED_HARDWARE.hidden) == (64, 100)
+    assert (PUBLISHED_HARDWARE.classes, PUBLISHED_HARDWARE.lanes) == (10, 10)
+    assert (PUBLISHED_HARDWARE.requants, PUBLISHED_HARDWARE.offset) == (1, 0)
+    assert PUBLISHED_HARDWARE.registers()["r"] == Register("r", 31, False)
     reg = PUBLISHED_HARDWARE.registers()
     assert {str(reg[n]) for n in ("acc1", "sum1", "product", "acc2", "logit")} == {"32 bits signed"}
+
+
+def test_what_may_be_zero_and_what_may_be_one():
+    hw = Hardware(1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1)
+    assert replace(hw, weight_offset=False, product_signed=False).offset == 0
 
 
 @pytest.mark.parametrize("change", [{"inputs": 0}, {"lanes": 0}, {"product_bits": 0}])

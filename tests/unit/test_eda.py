@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +11,16 @@ from typer.testing import CliRunner
 
 from ohmbench import cli
 from ohmbench.digital import Int8Network
+from ohmbench.digital.trace import trace
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import simulation, tools, verilator
-from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder, remove_abandoned
+from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder
 from ohmbench.eda.hdl import HDL_VARIABLE, hardware_for, hdl_folder, parameters, sources
 from ohmbench.eda.tools import TOOLS, ToolError, require
 from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import OhmbenchError, RangeError, ShapeError
 from ohmbench.needs import NEEDS, skip_reason
+from tests.unit.hostile_environment import IGNORED, ODD
 
 SMALL = Hardware(8, 2, 2, lanes=1, requants=1)
 
@@ -155,21 +156,100 @@ def test_a_cache_that_cannot_be_written_is_one_line(
         build_library(Build(SMALL))
 
 
-@pytest.mark.parametrize("variable", ["XDG_CACHE_HOME", CACHE_VARIABLE])
-def test_the_cache_is_where_the_user_says(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
-) -> None:
-    monkeypatch.delenv(CACHE_VARIABLE, raising=False)
-    monkeypatch.setenv(variable, str(tmp_path))
-    assert cache_folder().is_relative_to(tmp_path)
+def share_builds(folder: Path) -> None:
+    """Put into a cache that is empty what builds of any design share, from the user's."""
+    (folder / "verilator").mkdir(parents=True)
+    for shared in (cache_folder() / "verilator").glob("runtime-*.a"):
+        shutil.copy(shared, folder / "verilator")
+
+
+@pytest.fixture
+def own_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    folder = tmp_path / ODD / "cache"
+    share_builds(folder)
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def own_hdl(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The project's Verilog, with a part of requantize.v in a file that it includes."""
+    folder = tmp_path / ODD / "hdl"
+    (folder / "parts").mkdir(parents=True)
+    for path in sources():
+        shutil.copy(path, folder)
+    head, mark, body = (folder / "requantize.v").read_text().partition(");\n")
+    (folder / "requantize.v").write_text(f'{head}{mark}`include "parts/body.vh"\n')
+    (folder / "parts" / "body.vh").write_text(f'`include "rest.vh"\n{body}')
+    (folder / "rest.vh").write_text("// nothing\n")
+    monkeypatch.setenv(HDL_VARIABLE, str(folder))
+    return folder
+
+
+NETWORK, IMAGES = small_network(), np.full((1, 8), 3, np.uint8)
+
+
+def traced() -> bool:
+    """Whether the hardware gives what the golden model does, as ``ohmbench trace`` finds out."""
+    (stage,) = trace(NETWORK, IMAGES, simulate=simulation.simulate)
+    return stage.passed
 
 
 @pytest.mark.needs("verilator", "compiler")
-def test_the_tools_environment_is_not_ours() -> None:
-    """An exported VERILATOR_ROOT misleads other Verilators: only the child process has it."""
-    environment = verilator.tool_environment()
-    assert "VERILATOR_ROOT" in environment
-    assert os.environ.get("VERILATOR_ROOT") != environment["VERILATOR_ROOT"]
+def test_simulations_work_in_any_folder_and_any_environment(
+    own_cache: Path, own_hdl: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Paths that are no letters to make; variables meant for something else; a comment in Latin-1,
+    an editor's lock and its backups among the Verilog."""
+    for name, value in IGNORED.items():
+        monkeypatch.setenv(name, value)
+    root = tmp_path / ODD / "verilator"
+    root.symlink_to(str(tools.verilator_root()))
+    monkeypatch.setattr(verilator, "verilator_root", lambda: root)
+    ram = own_hdl / "ram.v"
+    ram.write_bytes(b"// caf\xe9\n" + ram.read_bytes())
+    (own_hdl / ".#ram.v").symlink_to("someone@somewhere.1234:5678")
+    for name in ("#ram.v#", "ram.v~"):
+        (own_hdl / name).write_text("module ram; broken")
+    assert traced()
+
+
+@pytest.mark.needs("verilator", "compiler")
+def test_a_fault_in_an_included_file_is_caught(own_cache: Path, own_hdl: Path) -> None:
+    """In a file that an included one includes, by its absolute path and by a relative one, and in
+    one that is found before it from then on."""
+    rest, body = own_hdl / "rest.vh", own_hdl / "parts" / "body.vh"
+    body.write_text(body.read_text().replace("assign h_o = h_q;", "assign h_o = `H;"))
+    rest.write_text("`define H h_q\n")
+    assert traced()
+    assert traced()
+    built = len(list((own_cache / "verilator").glob("*.so")))
+    assert built == 1
+    absolute = own_hdl.parent / "absolute.vh"
+    absolute.write_text("`define H ~h_q\n")
+    rest.write_text(f'`include "{absolute}"\n')
+    assert not traced()
+    rest.write_text("`define H h_q\n")
+    assert traced()
+    # Beside the file that includes it, where so far it was found in the other folder.
+    (own_hdl / "parts" / "rest.vh").write_text("`define H ~h_q\n")
+    assert not traced()
+    (own_hdl / "parts" / "rest.vh").unlink()
+    assert traced()
+
+
+@pytest.mark.needs("verilator", "compiler")
+def test_what_verilator_finds_itself_is_known(tmp_path: Path) -> None:
+    """An include by a macro, which only Verilator resolves, is among what it read."""
+    folder = tmp_path / ODD
+    folder.mkdir()
+    (folder / "top.v").write_text(
+        f'`define FILE "{folder}/a.vh"\nmodule top(input wire clk_i);\n`include `FILE\nendmodule\n'
+    )
+    (folder / "a.vh").write_text("wire a = clk_i;\n")
+    (tmp_path / "work").mkdir()
+    tool = verilator.VerilatorBuild(tmp_path / "work", "Vtop")
+    assert tool.verilate("top", [], [folder / "top.v"]) == [folder / "a.vh"]
 
 
 # ------------------------------------------------------------------------------------------------
@@ -272,27 +352,17 @@ def test_a_damaged_library_is_made_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, damage: bytes
 ) -> None:
     """Also in a cache that is named by a relative path."""
+    share_builds(tmp_path / "cache")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(CACHE_VARIABLE, "cache")
-    network, images = small_network(), np.full((1, 8), 3, np.uint8)
-    library = tmp_path / "cache" / "verilator" / f"{Build(hardware_for(network)).key()}.so"
-    library.parent.mkdir(parents=True)
+    library = tmp_path / "cache" / "verilator" / f"{Build(hardware_for(NETWORK)).key()}.so"
     library.write_bytes(damage)
     builds: list[int] = []
     for _ in range(2):
-        found = simulation.simulate(network, images, on_build=lambda: builds.append(1))
+        found = simulation.simulate(NETWORK, IMAGES, on_build=lambda: builds.append(1))
         assert found.logits.tolist() == [[48, 48]]
     assert len(builds) == 1
     assert not list((tmp_path / "cache").rglob("build-*"))
-
-
-def test_builds_that_were_killed_are_removed(tmp_path: Path) -> None:
-    for name, age_s in (("build-old", 1e6), ("build-new", 10.0)):
-        (tmp_path / name).mkdir()
-        then = time.time() - age_s
-        os.utime(tmp_path / name, (then, then))
-    remove_abandoned(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["build-new"]
 
 
 def test_folders_may_be_named_by_relative_paths(

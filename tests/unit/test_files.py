@@ -15,6 +15,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from ohmbench.files import (
     ArraySpec,
     atomic_write,
     check_writable,
+    npz_fields,
     read_idx,
     read_json,
     read_npz,
@@ -274,6 +276,31 @@ def test_size_limits_hold_for_file_and_content(tmp_path: Path) -> None:
         refusal(tmp_path / "plain.npz", zeros, max_bytes=50_000)
     )
     assert read_npz(tmp_path / "packed.npz", [zeros], max_bytes=90_000)["z"].size == 10_000
+
+
+def test_the_schema_makes_room_for_the_arrays_whose_sizes_it_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A large network's file is read by its schema; what only the file calls large is not."""
+    monkeypatch.setattr("ohmbench.files.npz_reading.MAX_BYTES", 2000)
+    path = tmp_path / "large.npz"
+    write_npz(path, {"w": np.zeros((100, 100)), "s": np.array(7)})
+    known = ArraySpec("w", (100, 100), ("float32", "float64"))
+    small = ArraySpec("s", (), ("int64",))
+    assert read_npz(path, [known, small])["w"].shape == (100, 100)
+    assert read_npz(path, [small], allow_extra=True)["s"] == 7
+    assert sorted(npz_fields(path)) == ["s", "w"]
+    # The sizes of a symbol, and the lengths of texts, are the file's own word.
+    assert "at most 2008 are accepted" in str(
+        refusal(path, replace(known, shape=("n", "n")), small)
+    )
+    write_npz(tmp_path / "text.npz", {"t": np.array("x" * 1000)})
+    text = ArraySpec("t", (), ("U",))
+    assert "at most 2000 are accepted" in str(refusal(tmp_path / "text.npz", text))
+    # More than the schema knows and the rest may take is refused, wherever it hides.
+    write_npz(tmp_path / "more.npz", {"w": np.zeros((100, 100)), "x": np.zeros(300)})
+    extra = ArraySpec("x", ("n",), ("float64",))
+    assert "are accepted" in str(refusal(tmp_path / "more.npz", known, extra))
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,9 @@ ROOT = Path(__file__).parents[2]
 
 LEDGER = """
 - {id: x.one, statement: one, source: here, published: 1, tolerance: 0.5, expect: reproduced,
-   why: rounding, unit: mV, test: tests/repro/test_it.py::test_one}
+   why: rounding, unit: mV, test: test_it.py::test_one}
 - {id: x.two, statement: two, source: here, at_least: 10, expect: met,
-   why: target, test: tests/repro/test_it.py::test_two}
+   why: target, test: test_it.py::test_two}
 - {id: x.three, statement: three, source: here, expect: not checkable, why: a chip}
 """
 GOOD_CLAIMS = """
@@ -44,7 +44,7 @@ class Project:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
 
-    def run(self, *options: str, unit: str = "", repro: str = "") -> pytest.RunResult:
+    def run(self, *options: str | Path, unit: str = "", repro: str = "") -> pytest.RunResult:
         for name, text in (("unit/test_that.py", unit), ("repro/test_it.py", repro)):
             if text:
                 self.write(f"tests/{name}", text)
@@ -59,17 +59,6 @@ def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Proje
     for variable in (DATA_VARIABLE, *papers, "PYTEST_XDIST_WORKER", "CI"):
         monkeypatch.delenv(variable, raising=False)
     return Project(pytester)
-
-
-def rows(result: pytest.RunResult) -> dict[str, str]:
-    """The claims table as printed: a line each, by statement."""
-    lines = result.stdout.str().partition("claims ledger")[2].splitlines()
-    return {
-        statement: line
-        for statement in ("one", "two", "three")
-        for line in lines
-        if line.strip().startswith(f"{statement} [here]")
-    }
 
 
 def counts(result: pytest.RunResult) -> str:
@@ -131,6 +120,28 @@ def test_a_need_nobody_knows_is_an_error(project: Project) -> None:
 # Kinds
 
 SKIPPED = "import pytest\ndef test_it(): pytest.skip('no')\n"
+
+
+def test_a_test_outside_the_checkout_runs_and_is_of_no_kind(
+    project: Project, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "unit" / "test_outside.py"
+    outside.parent.mkdir()
+    outside.write_text(UNIT, encoding="utf-8")
+    result = project.run("-c", "pyproject.toml", "tests", outside, unit=UNIT)
+    assert result.ret == 0
+    result.assert_outcomes(passed=2)
+    expected = "bench 0 run; other 1 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
+    assert counts(result) == f"checks: {expected}"
+
+
+@pytest.mark.parametrize("name", ["test_top.py", "tests/test_top.py", "lib/unit/test_it.py"])
+def test_a_test_in_no_kinds_folder_is_of_no_kind(project: Project, name: str) -> None:
+    project.write(name, UNIT)
+    result = project.run(name)
+    result.assert_outcomes(passed=1)
+    assert "other 1 run" in counts(result)
+    assert "unit 0 run" in counts(result)
 
 
 @pytest.mark.parametrize(
@@ -211,96 +222,6 @@ def test_a_planted_fault_is_no_baseline(project: Project) -> None:
     result = project.run("--update-baseline", "--plant", "slow", unit=UNIT)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--plant: a planted fault is no baseline"])
-
-
-# ------------------------------------------------------------------------------------------------
-# Claims
-
-
-@pytest.mark.parametrize("options", [(), ("-n", "2")], ids=["alone", "workers"])
-def test_claims_and_counts_are_printed(project: Project, options: tuple[str, ...]) -> None:
-    result = project.run(*options, unit=SLOW, repro=GOOD_CLAIMS)
-    assert result.ret == 0
-    table = rows(result)
-    assert "1 mV" in table["one"]
-    assert "1.4 mV (seed 7)" in table["one"]
-    assert table["one"].rstrip().endswith("reproduced")
-    assert ">= 10" in table["two"]
-    assert table["two"].rstrip().endswith("met")
-    assert table["three"].rstrip().endswith("not checkable: a chip")
-    ran = "bench 0 run; repro 2 run; rtl 0 run; synth 0 run; unit 1 run"
-    assert counts(result) == f"checks: {ran}; slow 1 not selected (--slow)"
-
-
-def test_a_measurement_that_does_not_fit_fails(project: Project) -> None:
-    repro = GOOD_CLAIMS.replace("1.4", "1.6").replace("11", "9")
-    result = project.run(repro=repro)
-    result.assert_outcomes(failed=2)
-    result.stdout.fnmatch_lines(
-        ["*x.one is 1.6 mV, but should be reproduced (1 within 0.5)*"], consecutive=False
-    )
-    result.stdout.fnmatch_lines(["*x.two is 9 , but should be met (>= 10)*"])
-    assert "1.6 mV" in rows(result)["one"]
-    assert all("FAILED" in rows(result)[name] for name in ("one", "two"))
-
-
-BREAKS = {
-    "setup": """
-import pytest
-
-@pytest.fixture
-def v3(): raise OSError
-
-def test_one(claim, v3): claim("x.one", 1)
-""",
-    "before": """
-def test_one(claim): raise OSError
-""",
-    "after": """
-def test_one(claim):
-    claim("x.one", 1)
-    raise OSError
-""",
-    "teardown": """
-import pytest
-
-@pytest.fixture
-def v3():
-    yield
-    raise OSError
-
-def test_one(claim, v3): claim("x.one", 1)
-""",
-}
-
-
-@pytest.mark.parametrize("broken", BREAKS.values(), ids=BREAKS.keys())
-def test_a_claim_whose_test_breaks_is_failed(project: Project, broken: str) -> None:
-    result = project.run(repro=broken)
-    assert result.ret == 1
-    assert "FAILED" in rows(result)["one"]
-    assert "not run: not selected" in rows(result)["two"]
-
-
-def test_a_skipped_claim_says_why(project: Project) -> None:
-    repro = "import pytest\n@pytest.mark.needs('mnist')\ndef test_one(claim): claim('x.one', 1)\n"
-    result = project.run(repro=repro)
-    assert result.ret == 0
-    assert "not run: needs mnist" in rows(result)["one"]
-
-
-def test_a_claim_belongs_to_the_test_its_row_names(project: Project) -> None:
-    result = project.run(repro=GOOD_CLAIMS.replace("test_two", "test_other"))
-    result.assert_outcomes(passed=1, failed=1)
-    result.stdout.fnmatch_lines(
-        ["*x.two names test tests/repro/test_it.py::test_two, not *::test_other*"]
-    )
-    assert "reproduced" in rows(result)["one"]
-    assert not rows(result)["two"].rstrip().endswith("met")
-
-
-def test_a_claim_without_a_row_is_an_error(project: Project) -> None:
-    project.run(repro="def test_one(claim): claim('x.none', 1)").assert_outcomes(failed=1)
 
 
 # ------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 
 from ohmbench.digital import Int8Network
 from ohmbench.digital.hostmap import (
+    ID,
+    Error,
     Region,
     Register,
     hidden_order,
@@ -17,6 +21,7 @@ from ohmbench.digital.hostmap import (
     network_words,
 )
 from ohmbench.digital.widths import Hardware
+from ohmbench.eda.hdl import sources
 
 
 def signed(value: int, bits: int) -> int:
@@ -124,6 +129,7 @@ def test_hidden_order_has_each_neuron_once(case: tuple[Hardware, Int8Network]) -
     assert order.shape == (hardware.groups * hardware.steps, hardware.requants)
     real = order[order >= 0]
     assert real.tolist() == list(range(hardware.hidden))
+    assert set(order[order < 0].tolist()) <= {-1}
 
 
 @pytest.mark.parametrize("inputs", [1, 7, 8, 9, 64, 784])
@@ -146,3 +152,31 @@ def test_the_published_size_in_words() -> None:
         Region.W2: (5, 56),
         Region.B2: (1, 5),
     }
+
+
+def test_names_and_numbers_are_those_of_the_verilog() -> None:
+    """Registers by the header of ``host_port.v``; errors by the bits that it lists."""
+    (host_port,) = (path for path in sources() if path.name == "host_port.v")
+    header = host_port.read_text(encoding="utf-8").partition("`default_nettype")[0]
+    registers = re.findall(r"\b(\d) ([A-Z]+) +r[ow]\b", header)
+    assert {name: int(number) for number, name in registers} == {r.name: int(r) for r in Register}
+    listed = " ".join(re.sub(r"\n//", " ", header).split())
+    errors = {
+        Error.WRITE_REFUSED: "0 write refused while busy",
+        Error.READ_REFUSED: "1 read refused while busy",
+        Error.ADDRESS: "2 no such address",
+        Error.VALUE: "3 value does not fit",
+        Error.FRAMING: "4 image of wrong length",
+    }
+    assert set(errors) == set(Error)
+    for bit, words in errors.items():
+        assert bit == 1 << int(words[0])
+        assert words in listed
+    regions = re.findall(r"region (\d) +(registers|\w+ of layer \d)", header)
+    names = {
+        "registers": Region.REGISTERS, "weights of layer 1": Region.W1,
+        "biases of layer 1": Region.B1, "weights of layer 2": Region.W2,
+        "biases of layer 2": Region.B2,
+    }  # fmt: skip
+    assert {names[words]: int(number) for number, words in regions} == {r: int(r) for r in Region}
+    assert ID.to_bytes(8, "big")[:4] == b"OHMB"

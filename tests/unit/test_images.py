@@ -20,7 +20,13 @@ from PIL import Image
 
 from ohmbench.data import images as module
 from ohmbench.data.folders import DATA_VARIABLE
-from ohmbench.data.images import IMAGE_SETS, ImageSplit, digit_images, image_split
+from ohmbench.data.images import (
+    IMAGE_SETS,
+    ImageSplit,
+    digit_images,
+    held_out_digit_images,
+    image_split,
+)
 from ohmbench.errors import FileError
 from ohmbench.files.mat import read_mat
 from ohmbench.files.pictures import read_jpeg
@@ -327,6 +333,28 @@ def test_digits_are_the_training_images_of_one_label(folder: Path) -> None:
     assert found.tolist() == (x[y == 2].reshape(-1, 784) / 255).tolist()
     with pytest.raises(ValueError, match="10 is no digit"):
         digit_images(10)
+
+
+def test_a_digit_without_images_is_named(folder: Path) -> None:
+    """Two held-out images at least: of one alone nothing has an interval."""
+    put_mnist(folder)
+    x, y = pixels(TEST, 28, 28, seed=TEST), labels(TEST, 10)
+    twice = [digit for digit in range(10) if (y == digit).sum() >= 2]
+    for digit in range(10):
+        if digit in twice:
+            found = held_out_digit_images(digit)
+            assert found.tolist() == (x[y == digit].reshape(-1, 784) / 255).tolist()
+        else:
+            with pytest.raises(
+                FileError, match=f"t10k has 1 images of the digit {digit}, at least"
+            ):
+                held_out_digit_images(digit)
+    assert 0 < len(twice) < 10
+    (folder / "train-labels-idx1-ubyte.gz").write_bytes(
+        gzip.compress(idx(np.zeros(TRAIN, np.uint8)))
+    )
+    with pytest.raises(FileError, match="train has 0 images of the digit 2, at least 1 needed"):
+        digit_images(2)
 
 
 # ------------------------------------------------------------------------------------------------

@@ -245,3 +245,10 @@ def test_regression_of_one_column() -> None:
     found = judge_regression(y[:, None] + 0.1, y)
     assert found.mse.value == pytest.approx(0.01, rel=1e-5)
     assert found.samples == 3
+
+
+def test_targets_without_variance_have_no_r2() -> None:
+    found = judge_regression(torch.tensor([[0.1], [0.3]]), torch.tensor([0.2, 0.2]))
+    assert found.mse.value == pytest.approx(0.01)
+    assert math.isnan(found.r2)
+    assert fields(found)["r2"] is None

@@ -9,6 +9,7 @@ from matplotlib.collections import PathCollection
 from ohmbench.cli import kirchhoff_drawing
 from ohmbench.kirchhoff.evaluation import judge_classification
 from ohmbench.kirchhoff.models import build
+from ohmbench.kirchhoff.samples import PaperSource
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.report.figures import confusion_figure, history_figure
 from ohmbench.report.kirchhoff_figures import (
@@ -184,7 +185,9 @@ def test_many_classes_are_colours_and_few_are_numbers():
 
 def stored(made):
     history = np.array([[1.0, 2.0, 0.1], [2.0, -1.0, 0.1]])
-    return StoredKirchhoff("net.npz", made, build(made), 0, "{}", history)
+    return StoredKirchhoff(
+        "net.npz", made, build(made), PaperSource(made.test_bench), 0, "{}", history
+    )
 
 
 def test_history_of_a_flow_may_be_negative():

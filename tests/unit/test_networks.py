@@ -28,6 +28,7 @@ from ohmbench.floatgate import (
     sigmoid,
     wta,
 )
+from ohmbench.floatgate.evaluation import in_chunks
 from ohmbench.floatgate.power import OVERHEAD
 from ohmbench.stats import proportion_interval
 from tests.unit.networks import random_network
@@ -142,8 +143,22 @@ class TestEvaluate:
         assert [vars(c) for c in whole.ranges] == [vars(c) for c in parts.ranges]
 
     @pytest.mark.parametrize(
+        ("elements", "lengths"),
+        [(7 * 6400, [7, 7, 6]), (7 * 6400 - 1, [6, 6, 6, 2]), (10, [1] * 20)],
+    )
+    def test_chunks_are_as_large_as_the_largest_layer_allows(self, monkeypatch, elements, lengths):
+        network = random_network(SPECS["floatgate-digits"], seed=0)
+        monkeypatch.setattr("ohmbench.floatgate.evaluation._CHUNK_ELEMENTS", elements)
+        v, seen = torch.arange(20 * 64.0).view(20, 64), []
+        whole = in_chunks(network, v, lambda chunk: seen.append(len(chunk)) or chunk + 1)
+        assert seen == lengths
+        assert torch.equal(whole, v + 1)
+
+    @pytest.mark.parametrize(
         ("images", "labels", "error"),
         [
+            ((2, 1, 64), [0, 1], ShapeError),
+            ((2, 64), [[0], [1]], ShapeError),
             ((0, 64), [], RangeError),
             ((2, 64), [0, 10], RangeError),
             ((2, 64), [-1, 0], RangeError),
@@ -194,8 +209,9 @@ class TestPower:
         assert power_of_first_image_per_class(watts, labels, 2).tolist() == [2.0, 1.0]
         assert mean_power_per_class(watts, labels, 2).tolist() == [3.5, 2.0]
         assert math.isnan(mean_power_per_class(watts, labels, 3)[2])
-        with pytest.raises(RangeError, match="no image of class 2"):
-            power_of_first_image_per_class(watts, labels, 3)
+        first = power_of_first_image_per_class(watts, labels, 3).tolist()
+        assert first[:2] == [2.0, 1.0]
+        assert math.isnan(first[2])
 
     @pytest.mark.parametrize("time", [0.0, -1.0, math.inf, math.nan])
     def test_energy_needs_a_real_settling_time(self, time):

@@ -1,7 +1,12 @@
-"""What is installed: every package of the library, and the Verilog with it."""
+"""What is installed: every package of the library, the Verilog and the ledger with it."""
 
+import ast
+import dataclasses
+import importlib
 import re
 from pathlib import Path
+
+import pytest
 
 from ohmbench.eda.hdl import sources
 
@@ -16,7 +21,7 @@ def test_every_package_is_listed():
         ".".join(file.parent.relative_to(library).parts)
         for file in library.glob("ohmbench/**/__init__.py")
     }
-    assert found | {"ohmbench.hdl"} == LISTED
+    assert found | {"ohmbench.hdl", "ohmbench.repro"} == LISTED
 
 
 def test_every_kind_of_file_is_installed():
@@ -34,3 +39,40 @@ def test_every_kind_of_file_is_installed():
 
 def test_sources_are_found_in_a_checkout():
     assert {path.parent for path in sources()} == {ROOT / "hdl"}
+
+
+COUNTERS = {
+    "ohmbench.benchmarks.timing:Race",
+    "ohmbench.eda.synthesis.blif:Netlist",
+    "ohmbench.floatgate.ranges:RangeCount",
+    "ohmbench.floatgate.ranges:RangeCounts",
+}
+"""What is filled while something runs. Every other record says what was found, for good."""
+
+
+def modules_with_records() -> list[str]:
+    library = ROOT / "lib"
+    files = sorted(library.glob("ohmbench/**/*.py"))
+    return [
+        ".".join(file.relative_to(library).with_suffix("").parts).removesuffix(".__init__")
+        for file in files
+        if "@dataclass" in file.read_text(encoding="utf-8")
+    ]
+
+
+@pytest.mark.parametrize("name", modules_with_records())
+def test_records_cannot_be_changed(name):
+    module = importlib.import_module(name)
+    records = {
+        f"{name}:{key}": value
+        for key, value in vars(module).items()
+        if dataclasses.is_dataclass(value) and value.__module__ == name
+    }
+    written = ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
+    assert len(records) >= sum(
+        any("dataclass" in ast.unparse(d) for d in node.decorator_list)
+        for node in written
+        if isinstance(node, ast.ClassDef)
+    )
+    thawed = {key for key, value in records.items() if not value.__dataclass_params__.frozen}
+    assert thawed == COUNTERS & set(records)

@@ -82,6 +82,24 @@ class TestProjection:
         assert FG_ARRAY.levels[[0, -1]].tolist() == [1e-12, 1e-5]
         assert pytest.approx(0.000984, rel=1e-3) == FG_ARRAY.relative_error_bound
 
+    @pytest.mark.parametrize("bits", [1, 20])
+    def test_the_fewest_and_the_most_bits(self, bits):
+        """At either end float32 still tells neighbouring levels apart."""
+        levels = ProgrammableSet(bits=bits).levels
+        assert len(levels) == 2**bits
+        assert np.all(np.diff(levels.astype(np.float32)) > 0)
+        assert levels[[0, -1]].tolist() == [1e-12, 1e-5]
+        with pytest.raises(ValueError, match="read-only"):
+            levels[0] = 1.0
+
+    def test_an_index_is_that_of_its_level(self):
+        array = ProgrammableSet(bits=6)
+        levels = torch.from_numpy(array.levels.copy())
+        assert array.level_index(levels).tolist() == list(range(64))
+        assert array.level_index(-levels).tolist() == list(range(64))
+        beyond = torch.tensor([0.0, 1e-15, 1e-4, 1.0], dtype=torch.float64)
+        assert array.level_index(beyond).tolist() == [0, 0, 63, 63]
+
     @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
     def test_refuses_what_is_no_current(self, value):
         with pytest.raises(NonFiniteError):

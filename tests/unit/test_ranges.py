@@ -44,6 +44,21 @@ def test_range_ends_are_inside_in_every_dtype():
         assert counts.outside == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+def test_an_end_is_compared_as_the_dtype_has_it(dtype):
+    """0.1 is larger in float32, 0.7 smaller: the ends are inside in either, neighbours not."""
+    fitted = FittedRange("x", "y", "V", 0.1, 0.7, "planted")
+    ends = torch.tensor([0.1, 0.7], dtype=dtype)
+    outside = torch.nextafter(ends, torch.tensor([-1.0, 1.0], dtype=dtype))
+    with count_out_of_range() as counts:
+        observe(fitted, ends)
+    assert counts.outside == 0
+    with count_out_of_range() as counts:
+        observe(fitted, outside, times=3)
+    (count,) = counts
+    assert (count.seen, count.below, count.above) == (6, 3, 3)
+
+
 def test_nothing_is_counted_outside_the_block():
     with count_out_of_range() as counts:
         pass

@@ -146,3 +146,11 @@ def test_cells_that_are_too_full_are_caught():
     assert_counts([250, 250, 500], [0.25, 0.25, 0.5], "right")
     with pytest.raises(AssertionError, match="in cell 0"):
         assert_counts([350, 150, 500], [0.25, 0.25, 0.5], "planted")
+
+
+def test_single_precision_loses_nothing_of_a_mean():
+    """Values as they come from float32 results: added up as doubles."""
+    values = np.array([2.0**24, 1.0, 1.0], np.float32)
+    found = mean_interval(values)
+    assert found.value == (2**24 + 2) / 3
+    assert found == mean_interval(values.tolist())

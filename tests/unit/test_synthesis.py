@@ -50,8 +50,11 @@ from ohmbench.eda.tools import VTR_VARIABLE, ToolError
 from ohmbench.errors import FileError, OhmbenchError, RangeError
 
 DESIGN = Design(inputs=64, hidden=100, classes=10, lanes=13, requants=2, sources_sha256="0" * 64)
-CLOCKS = Clocks(load=8, latency=93, interval=64, simulator="verilator 5")
-PUBLISHED = Clocks(load=1, latency=1213, interval=1213, simulator="verilator 5")
+CLOCKS = Clocks(load=8, latency=93, interval=64, mean_interval=64.0, simulator="verilator 5")
+PUBLISHED = Clocks(
+    load=1, latency=1213, interval=1213, mean_interval=1213.0, simulator="verilator 5"
+)
+UNEVEN = Clocks(load=1, latency=26, interval=18, mean_interval=13.0, simulator="verilator 5")
 
 
 def power(total: float = 0.341, static: float = 0.59) -> Power:
@@ -135,6 +138,14 @@ class TestPerformance:
         with pytest.raises(RangeError, match=r"at most 68\.90 MHz"):
             performance(run(), CLOCKS, clock)
 
+    def test_uneven_results_count_on_average(self) -> None:
+        """In turn 18 and 8 clocks apart: one in 13 is sustained, and is what each image costs."""
+        one = run()
+        assert one.power is not None
+        found = performance(one, UNEVEN, 1.3e6)
+        assert found.inferences_per_s == pytest.approx(1e5)
+        assert found.energy_J == pytest.approx(one.power.at(1.3e6, one.fmax_Hz) * 1e-5)
+
     def test_no_energy_without_power(self) -> None:
         found = performance(run(with_power=False), CLOCKS)
         assert (found.power_W, found.energy_J) == (None, None)
@@ -158,6 +169,7 @@ class TestRecords:
             (("runs", 0, "flow"), "odin"),
             (("runs", 0, "surprise"), 1),
             (("clocks", "interval"), 0),
+            (("clocks", "mean_interval"), 64.5),
             (("runs",), []),
         ],
     )
@@ -597,6 +609,17 @@ class TestCommand:
         assert isinstance(result.exception, OhmbenchError)
         assert words in str(result.exception)
         assert "\n" not in str(result.exception)
+
+    def test_uneven_results_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
+        finished = Finished(Report(runs=(run(),), clocks=UNEVEN), ())
+        synth._print(finished.report, None)
+        synth._print_sweep([Point(Hardware(64, 100, 10), finished)])
+        said = " ".join(capsys.readouterr().out.split())
+        assert "26 latency, 13 (at most 18) between images" in said
+        assert "inferences per second and energy are those of the mean interval" in said
+        # 64-100-10 of this project takes other clocks.
+        assert "which has 94 latency, 64 between images" in said
+        assert said.count("13 (at most 18)") == 2
 
     @pytest.mark.parametrize("arguments", ["--flow odin 64-100-10", "", "64-100-10 --seed -1"])
     def test_bad_options_are_refused(self, arguments: str) -> None:

@@ -430,3 +430,33 @@ def test_threads_are_bounded_during_the_training_only(tmp_path: Path, asked, see
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
+
+
+class Large(Toy):
+    """A training whose checkpoint has some 60 kB; ``stop_at`` ends it there."""
+
+    def __init__(self, stop_at: int | None = None) -> None:
+        super().__init__()
+        self.stop_at = stop_at
+        self.module = torch.nn.Linear(3, 2000)
+        self.module.register_buffer("average", torch.zeros(2000))
+        self.optimizer = torch.optim.AdamW(self.module.parameters(), lr=0.05)
+
+    def update(self, step, generator):
+        if step == self.stop_at:
+            raise Stopped
+        loss = self.module(torch.randn(8, 3, generator=generator)).square().mean()
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.item()
+
+
+def test_a_checkpoint_of_any_size_is_resumed(tmp_path, monkeypatch):
+    """What the reader accepts grows with the training's own arrays."""
+    monkeypatch.setattr("ohmbench.files.npz_reading.MAX_BYTES", 4000)
+    whole = finish(Large(), tmp_path / "whole.npz")
+    with pytest.raises(Stopped):
+        fit(Large(stop_at=20), tmp_path / "out.npz", console=QUIET)
+    assert checkpoint_path(tmp_path / "out.npz").stat().st_size > 20 * 4000
+    assert_same_bits(finish(Large(), tmp_path / "out.npz", resume=True), whole)

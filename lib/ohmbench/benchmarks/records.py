@@ -11,11 +11,22 @@ import hashlib
 import json
 import os
 import platform
+import re
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+    model_validator,
+)
 
 from ohmbench.errors import FileError
 from ohmbench.files import read_json, write_json
@@ -33,6 +44,20 @@ Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_
 Label: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
 # Shown on terminals and in tables: no control characters, no bars.
 Line: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f|]+$", max_length=300)]
+
+
+def _instant(value: Any) -> Any:
+    """``value``, a text in ISO 8601, as a time; a number would be taken for seconds since 1970."""
+    if isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\dT", value):
+        value = _TIME.validate_python(value)
+    if not isinstance(value, datetime):
+        raise ValueError("should be a time as in 2026-01-31T12:00:00+01:00")
+    return value if value.tzinfo is not None else value.replace(tzinfo=timezone.utc)
+
+
+_TIME = TypeAdapter(datetime)
+# Two of them are in order by what they mean, wherever their clocks stood; without an offset, UTC.
+Instant: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, lt=1e15)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -163,11 +188,15 @@ class Circumstances(Record):
 
 
 class Run(Record):
-    """One file: benchmarks by name, and where, when and of which commit they are."""
+    """One file: benchmarks by name, and where, when and of which commit they are.
+
+    ``when`` is the commit's time; that of the measurement where there is no repository.
+    """
 
     commit: Line
     dirty: bool
-    when: Line
+    when: Instant
+    measured: Instant
     circumstances: Circumstances
     measurements: dict[Name, Measurement]
 
@@ -231,6 +260,7 @@ def _run(path: str | os.PathLike[str], value: Mapping[str, Any]) -> Run:
         "commit": commit.get("id"),
         "dirty": commit.get("dirty"),
         "when": commit.get("time") or value.get("datetime"),
+        "measured": value.get("datetime"),
         "circumstances": _mapping(value.get("machine_info")).get(KEY),
         "measurements": measurements,
     }

@@ -6,7 +6,6 @@ name to a network of any family.
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -14,7 +13,8 @@ import typer
 
 from ohmbench import __version__
 from ohmbench.cli.bench import app as bench_app
-from ohmbench.cli.common import fail
+from ohmbench.cli.claims import claims
+from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
 from ohmbench.cli.listing import list_weights
@@ -28,6 +28,7 @@ from ohmbench.cli.synth import app as synth_app
 from ohmbench.cli.trace import trace
 from ohmbench.cli.training import train
 from ohmbench.errors import OhmbenchError, one_line
+from ohmbench.streams import lossy
 
 __all__ = ["app", "main"]
 
@@ -59,6 +60,7 @@ def common_options(
 app.command("list")(list_weights)
 app.command()(train)
 app.command("evaluate")(evaluate_command)
+app.command()(claims)
 app.command()(power)
 app.command()(predict)
 app.command("plot")(plot_command)
@@ -76,32 +78,36 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Run the command. Exit status: 0 done, 1 a proof, trace or benchmark that fails, 2 bad input
-    (one line), 130 interrupted (``synth``: 143 and 129 by SIGTERM and SIGHUP)."""
+    (one line), 130 interrupted (``synth``: 143 and 129 by SIGTERM and SIGHUP).
+
+    A reader that leaves early (``| head``) changes neither what is done nor the status.
+    """
     if sys.stdout is None:
         fail("standard output is closed; redirect it somewhere", 2)
+    with lossy() as output:
+        status = _run()
+        output.flush()
+        if output.error is not None and status == 0:
+            reason = output.error.strerror or output.error
+            fail(f"standard output: {reason}; nothing was lost but what it prints", 2)
+    raise SystemExit(status)
+
+
+def _run() -> int:
+    """The status of the command, for which ``sys.argv`` has the words; says what is wrong."""
     try:
         result = app(sys.argv[1:] or ["--help"], standalone_mode=False)
-        sys.stdout.flush()
     except OhmbenchError as error:
-        fail(str(error), 2)
+        return told(str(error), 2)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "ohmbench"
-        fail(f"{one_line(error.format_message())} (see '{command} --help')", 2)
+        return told(f"{one_line(error.format_message())} (see '{command} --help')", 2)
     except (KeyboardInterrupt, typer.Abort):
-        fail("interrupted", _INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of a pipe has seen enough; keep the interpreter from complaining at exit.
-        _drop_stdout()
-        raise SystemExit(0) from None
+        return told("interrupted", _INTERRUPTED)
     except OSError as error:
-        _drop_stdout()
-        fail(f"standard output: {error.strerror or error}; nothing was lost but what it prints", 2)
+        where = "" if error.filename is None else f"{error.filename}: "
+        return told(one_line(f"{where}{error.strerror or error}"), 2)
     if result == _INTERRUPTED:  # typer's way of passing Ctrl-C on where nobody else takes it
-        fail("interrupted", _INTERRUPTED)
-    raise SystemExit(result if isinstance(result, int) else 0)
-
-
-def _drop_stdout() -> None:
-    """Send what is still buffered nowhere: flushing it at exit would fail once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return told("interrupted", _INTERRUPTED)
+    return result if isinstance(result, int) else 0

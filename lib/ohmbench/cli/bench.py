@@ -50,7 +50,8 @@ def _title(run: Run | Baseline) -> str:
 def _circumstances(run: Run) -> str:
     at = run.circumstances
     found = ", ".join(f"{name} {number}" for name, number in at.versions.items())
-    return f"commit {_title(run)}, {run.when}; {at.machine.key}, {at.threads} threads; {found}"
+    commit = f"commit {_title(run)}, {run.when.isoformat()}"
+    return f"{commit}; {at.machine.key}, {at.threads} threads; {found}"
 
 
 @app.command("show")
@@ -147,14 +148,15 @@ def plot(
 ) -> None:
     """Ratios over commits, in the order of their commits' times, with band and goal.
 
-    The band is the one below the latest run's value.
+    Runs of one commit are in the order in which they were measured. The band is the one below the
+    latest run's value.
 
     Example: ohmbench bench plot runs/ --out history.png
     """
     files = _files(paths)
     check_figure(out, force)
     check_not_input(out, *files)
-    runs = sorted((read_run(file) for file in files), key=lambda run: run.when)
+    runs = sorted((read_run(file) for file in files), key=lambda run: (run.when, run.measured))
     histories = _histories(runs)
     unknown = sorted(set(only or []) - {h.name for h in histories})
     if unknown:

@@ -72,9 +72,14 @@ def print_json(value: dict[str, Any]) -> None:
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def fail(line: str, status: int) -> NoReturn:
+def told(line: str, status: int) -> int:
+    """``status``, once its one line is on standard error."""
     sys.stderr.write(f"ohmbench: {line}\n")
-    raise SystemExit(status) from None
+    return status
+
+
+def fail(line: str, status: int) -> NoReturn:
+    raise SystemExit(told(line, status)) from None
 
 
 def summary(correct: int, total: int, accuracy: Interval, images: str) -> str:

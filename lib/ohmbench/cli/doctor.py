@@ -15,7 +15,8 @@ from ohmbench import __version__
 from ohmbench.cli.common import console_out, say
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
-from ohmbench.eda.tools import ToolError
+from ohmbench.errors import OhmbenchError
+from ohmbench.kernels import compiling, edge_pass
 from ohmbench.needs import NEEDS
 from ohmbench.weights import read_manifest, stored
 
@@ -44,14 +45,28 @@ def doctor() -> None:
         cells = (need.name, need.what, where, "-" if found.where else need.used_by)
         table.add_row(*map(escape, cells))  # '[rtl]' is no markup
     console.print(table)
+    say(_compiled_loops())
     for variable in (HDL_VARIABLE, CACHE_VARIABLE):
         if os.environ.get(variable):
             say(f"{variable}: {os.environ[variable]}")
     try:
         hdl_folder()
-    except ToolError as error:
+    except OhmbenchError as error:
         say(f"error: {error}")
     manifest = read_manifest()
     for name in manifest:
         stored(name)
     console.print(f"{len(manifest)} stored weights match their manifest", highlight=False)
+
+
+def _compiled_loops() -> str:
+    """Where the compiled code is kept, or why every command takes its time."""
+    if not compiling.COMPILER_ON:
+        return "compiled loops: none, since NUMBA_DISABLE_JIT is set"
+    folder = compiling.kept_in(edge_pass.evaluate_rows)
+    if folder is None:
+        return (
+            "compiled loops: compiled anew by each command, since numba can write to no folder; "
+            "set NUMBA_CACHE_DIR"
+        )
+    return f"compiled loops: kept in {folder}"

@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ohmbench.cli.common import progress
-from ohmbench.cli.kirchhoff_judging import UNITS, Options, Runs, flow_of, flow_solver, judge
-from ohmbench.data.densities import DENSITIES
+from ohmbench.cli.kirchhoff_judging import Options, Runs, flow_of, flow_solver, judge
 from ohmbench.data.energies import ENERGIES
-from ohmbench.data.regression import regression_split
+from ohmbench.errors import OperandError
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
 from ohmbench.kirchhoff.evaluation import Classification
-from ohmbench.kirchhoff.experiments import INPUTS, Kind
+from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.flows import Samples, noise
 from ohmbench.kirchhoff.models import Model
 from ohmbench.kirchhoff.network import KirchhoffNet
-from ohmbench.kirchhoff.samples import fresh_points, held_out_digits, labelled
+from ohmbench.kirchhoff.samples import held_out_digits
 from ohmbench.kirchhoff.simulation import integrate
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.report import figures
 from ohmbench.report import kirchhoff_figures as draw
 from ohmbench.report.kirchhoff_figures import Map, Traces, Window
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 PLOTTED_SAMPLES = 5000
 PLOTTED_IMAGES = 1000
@@ -59,14 +61,14 @@ def _array(x: torch.Tensor) -> _Floats:
 
 
 def _is_plane(data: StoredKirchhoff) -> bool:
-    return data.config.is_flow and INPUTS[data.config.test_bench] == 2
+    return data.config.is_flow and data.config.inputs == 2
 
 
 def file_names(data: StoredKirchhoff) -> list[str]:
     """The files of ``drawn``, known before minutes of work."""
     names = list(_FILES[data.config.kind])
     if data.config.is_flow and not _is_plane(data):
-        names.remove("density.png")
+        names = ["samples.png"] if data.source.pixels else []
     names += ["history.png"] if data.history is not None else []
     return names + ([] if isinstance(data.model, FeedForward) else ["voltages.png"])
 
@@ -98,7 +100,7 @@ def drawn(
 
 def sampled(data: StoredKirchhoff, n: int, seed: int, tol: float | None = None) -> Samples:
     """``n`` samples of a flow with their log-density, under a progress bar."""
-    with progress(f"{data.config.test_bench}: samples", n) as advance:
+    with progress(f"{data.source.name}: samples", n) as advance:
         return evaluation.draw(
             flow_of(data), n, seed, solver=flow_solver(data, tol), advance=advance
         )
@@ -107,15 +109,19 @@ def sampled(data: StoredKirchhoff, n: int, seed: int, tol: float | None = None) 
 def sample_figure(name: str, data: StoredKirchhoff, samples: Samples) -> Figure:
     """Samples of a flow, with its density where that can be drawn."""
     x = _array(samples.x)
-    if not _is_plane(data):
+    if data.source.pixels:
         return draw.images_figure([("samples", x)], name)
+    if not _is_plane(data):
+        raise OperandError(
+            f"samples of {x.shape[1]} numbers cannot be drawn in a plane; --out stores them"
+        )
     window = Window.around(x)
     return draw.sample_figure(x, _density_map(data, window), window, name)
 
 
 def _density_map(data: StoredKirchhoff, window: Window) -> Map:
     x = torch.from_numpy(window.points()).float()
-    with progress(f"{data.config.test_bench}: density", len(x)) as advance:
+    with progress(f"{data.source.name}: density", len(x)) as advance:
         found = evaluation.log_density(
             flow_of(data), x, solver=flow_solver(data, None), advance=advance
         )
@@ -123,15 +129,18 @@ def _density_map(data: StoredKirchhoff, window: Window) -> Map:
 
 
 def _generation(name: str, data: StoredKirchhoff, n: int, seed: int) -> dict[str, Figure]:
-    bench = data.config.test_bench
-    if not _is_plane(data):
+    if not _is_plane(data) and not data.source.pixels:
+        return {}
+    if data.source.pixels:
         x = _array(sampled(data, min(n, 64), seed).x)
         groups = [("samples of the network", x), ("held-out images", held_out_digits()[: len(x)])]
         return {"samples.png": draw.images_figure(groups, name)}
-    x, true = _array(sampled(data, n, seed).x), _array(fresh_points(bench, n, seed))
+    x, true = _array(sampled(data, n, seed).x), _array(data.source.judging_points(n, seed))
     window = Window.around(true)
-    p = Map("true density", np.exp(DENSITIES[bench].log_density(window.points())))
-    maps = [_density_map(data, window), p]
+    maps = [_density_map(data, window)]
+    if data.source.density is not None:
+        known = data.source.density.log_density(window.points())
+        maps.append(Map("true density", np.exp(known)))
     return {
         "samples.png": draw.samples_figure(x, true, window, name),
         "density.png": draw.density_figure(maps, window, name),
@@ -152,19 +161,17 @@ def _matching(name: str, data: StoredKirchhoff, n: int, seed: int) -> dict[str, 
 
 
 def _regression(name: str, data: StoredKirchhoff) -> dict[str, Figure]:
-    bench = data.config.test_bench
-    split = regression_split(bench, 0 if data.seed is None else data.seed)
-    x = torch.from_numpy(split.test_x).float()
+    split = data.source.labelled(0 if data.seed is None else data.seed)
+    x = split.test_x
     assert isinstance(data.model, KirchhoffNet | FeedForward)
-    with progress(f"{bench}: held-out samples", len(x)) as advance:
+    with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
         found = evaluation.outputs(Runs(data.model), x, advance=advance)
-    r2 = evaluation.judge_regression(found, torch.from_numpy(split.test_y)).r2
+    r2 = evaluation.judge_regression(found, split.test_y).r2
     true, predicted = (
-        split.y_min + (split.y_max - split.y_min) * scaled
-        for scaled in (split.test_y, _array(found[:, 0]))
+        split.y_shift + split.y_span * _array(scaled) for scaled in (split.test_y, found[:, 0])
     )
-    title = f"{name}: R2 {r2:.4f}"
-    return {"predictions.png": draw.predictions_figure(true, predicted, UNITS[bench], title)}
+    title = name if math.isnan(r2) else f"{name}: R2 {r2:.4f}"
+    return {"predictions.png": draw.predictions_figure(true, predicted, split.unit, title)}
 
 
 def _classification(name: str, data: StoredKirchhoff, images: int) -> dict[str, Figure]:
@@ -176,7 +183,7 @@ def _classification(name: str, data: StoredKirchhoff, images: int) -> dict[str, 
 
 def _first_inputs(data: StoredKirchhoff, n: int) -> torch.Tensor:
     """Some held-out samples of a regression or classification."""
-    return labelled(data.config.test_bench, 0 if data.seed is None else data.seed).test_x[:n]
+    return data.source.labelled(0 if data.seed is None else data.seed).test_x[:n]
 
 
 def _paths(

@@ -10,17 +10,15 @@ from typing import Any
 import torch
 
 from ohmbench.cli.common import progress, summary
-from ohmbench.data.densities import DENSITIES
 from ohmbench.data.energies import ENERGIES, PUBLISHED, WALL
-from ohmbench.data.regression import regression_split
 from ohmbench.errors import OperandError
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff.baselines import FeedForward
 from ohmbench.kirchhoff.evaluation import JUDGE_TOL, Classification, DensityFit, Matching
-from ohmbench.kirchhoff.experiments import INPUTS, Kind
+from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.models import parameter_count
 from ohmbench.kirchhoff.network import KirchhoffNet
-from ohmbench.kirchhoff.samples import FRESH_SEED, fresh_points, labelled
+from ohmbench.kirchhoff.samples import FRESH_SEED, OwnSource
 from ohmbench.kirchhoff.simulation import ADAPTIVE, Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.stats import Interval
@@ -28,9 +26,6 @@ from ohmbench.stats import Interval
 POINTS = 20_000
 MATCHING_SAMPLES = 10_000
 IMAGES_CHUNK = 500
-
-UNITS = {"toyregress": "", "diabete": "disease progression", "housing": "100 000 dollars"}
-"""Of a regression's targets before they are scaled; empty where they have none."""
 
 
 @dataclass(frozen=True)
@@ -167,14 +162,14 @@ class _Counted:
 
 
 def _generation(data: StoredKirchhoff, options: Options) -> Judgement:
-    bench = data.config.test_bench
+    source = data.source
     seed = FRESH_SEED if options.seed is None else options.seed
-    x = fresh_points(bench, POINTS if options.points is None else options.points, seed)
+    x = source.judging_points(POINTS if options.points is None else options.points, seed)
     solver = flow_solver(data, options.tol)
-    with progress(f"{bench}: density", len(x)) as advance:
+    with progress(f"{source.name}: density", len(x)) as advance:
         counted = _Counted(advance)
         samples = evaluation.log_density(flow_of(data), x, solver=solver, advance=counted)
-    known = DENSITIES.get(bench)
+    known = source.density
     true = None if known is None else known.log_density(x.double().numpy())
     found: DensityFit = evaluation.judge_density(samples, true)
     rows = [("mean negative log-likelihood, nats", f"{found.nll:.4f}")]
@@ -186,21 +181,23 @@ def _generation(data: StoredKirchhoff, options: Options) -> Judgement:
         rows.append(("gap to the true density, KL(p||q), nats", f"{found.gap:.4f}"))
         metrics["gap"] = found.gap.value
         line += f", gap to the true density {found.gap:.4f}"
-        source = f"{found.points} fresh points of {bench} (seed {seed})"
-    else:
-        bits = _bits_per_pixel(found.nll, INPUTS[bench])
+    if isinstance(source, OwnSource):
+        own = Interval(*(n + source.log_volume for n in vars(found.nll).values()))
+        rows.append(("the same in the units of the data's file, nats", f"{own:.4f}"))
+    if source.pixels:
+        bits = _bits_per_pixel(found.nll, data.config.inputs)
         rows.append(("bits per pixel", f"{bits:.4f}"))
         metrics["bits_per_pixel"] = bits.value
         extra["bits_per_pixel"] = bits.value
         extra["bits_per_pixel_95"] = [bits.low, bits.high]
         line += f", {bits:.4f} bits per pixel"
-        source = f"{found.points} held-out images of the digit, dequantised (seed {seed})"
         remarks.append(
             "grey levels are dequantised, (k + u)/256 with u uniform: of the published raw levels, "
             "mostly exactly 0, a continuous density has no bounded likelihood"
         )
     rows += [_size(data), _evaluations(sum(found.nfe), counted.batches, solver)]
-    return Judgement(f"{line} on {source}", rows, remarks, metrics, found, source, extra=extra)
+    points = source.describe_points(found.points, seed)
+    return Judgement(f"{line} on {points}", rows, remarks, metrics, found, points, extra=extra)
 
 
 def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
@@ -269,33 +266,43 @@ def _split_seed(data: StoredKirchhoff, seed: int | None) -> int:
     return data.seed if data.seed is not None else (0 if seed is None else seed)
 
 
+def _check_enough(data: StoredKirchhoff, samples: int) -> None:
+    if samples < 2:
+        raise OperandError(
+            f"{data.source.name} holds out {samples} sample: an interval needs two at least"
+        )
+
+
 def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
-    bench = data.config.test_bench
     seed = _split_seed(data, options.seed)
-    split = regression_split(bench, seed)
-    x, y = (torch.from_numpy(a).float() for a in (split.test_x, split.test_y))
+    split = data.source.labelled(seed)
+    x, y = split.test_x, split.test_y
+    _check_enough(data, len(x))
     runs = Runs(_readout(data), options.tol)
-    with progress(f"{bench}: held-out samples", len(x)) as advance:
+    with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
         predicted = evaluation.outputs(runs, x, advance=advance)
     found = evaluation.judge_regression(predicted, y)
     rmse = math.sqrt(found.mse.value)
-    unit = f" ({UNITS[bench]})" if UNITS[bench] else ""
-    own = rmse * (split.y_max - split.y_min)
-    source = f"{found.samples} held-out samples of {bench} (split by seed {seed})"
+    unit = f" ({split.unit})" if split.unit else ""
+    own = rmse * split.y_span
+    source = data.source.describe_held_out(found.samples, len(x), seed)
+    r2 = "-" if math.isnan(found.r2) else f"{found.r2:.4f}"
     rows = [
         ("mean squared error, targets scaled to [0, 1]", f"{found.mse:.6f}"),
         (f"root of it in the data's own unit{unit}", f"{own:.4f}"),
-        ("R2", f"{found.r2:.4f}"),
+        ("R2", r2),
         _size(data),
     ]
     if runs.solver is not None:
         rows.append(_evaluations(runs.nfe, runs.batches, runs.solver))
     remarks = []
+    if math.isnan(found.r2):
+        remarks.append("R2 is undefined: the held-out targets are all the same")
     if data.seed is None:
         remarks.append("which samples it was trained on is not known: some of these may be of them")
     metrics = {"mse": found.mse.value, "r2": found.r2, "samples": float(found.samples)}
     return Judgement(
-        f"mean squared error {found.mse:.6f} (scaled), R2 {found.r2:.4f} on {source}",
+        f"mean squared error {found.mse:.6f} (scaled), R2 {r2} on {source}",
         rows,
         remarks,
         metrics,
@@ -306,15 +313,15 @@ def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
 
 
 def _classification(data: StoredKirchhoff, options: Options) -> Judgement:
-    bench = data.config.test_bench
-    split = labelled(bench, 0 if data.seed is None else data.seed)
+    seed = 0 if data.seed is None else data.seed
+    split = data.source.labelled(seed)
     x, y = split.test_x[: options.images], split.test_y[: options.images]
+    _check_enough(data, len(x))
     runs = Runs(_readout(data), options.tol)
-    with progress(f"{bench}: held-out images", len(x)) as advance:
+    with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
         logits = evaluation.outputs(runs, x, chunk=IMAGES_CHUNK, advance=advance)
     found = evaluation.judge_classification(logits, y)
-    all_of_them = len(x) == len(split.test_x)
-    source = f"{'the' if all_of_them else 'the first'} {len(x)} test images of {bench}"
+    source = data.source.describe_held_out(len(x), len(split.test_x), seed)
     rows = [
         ("top-1, %", f"{_percent(found.accuracy):.2f}"),
         ("top-5, %", f"{_percent(found.top5):.2f}"),

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from matplotlib.figure import Figure
 
 from ohmbench.cli import kirchhoff_drawing
 from ohmbench.cli.common import Force, say
@@ -18,6 +17,10 @@ from ohmbench.files import check_writable
 from ohmbench.floatgate import StoredNetwork
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.report import digital_figures, figures
+from ohmbench.report.style import plain_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def plot_command(
@@ -52,7 +55,7 @@ def plot_command(
     folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     _check_folder(folder)
     data = load(name, Papers(paper_fann, paper_kirchhoffnet))
-    title = one_line(name)
+    title = plain_text(one_line(name))
     if isinstance(data, StoredKirchhoff):
         for file in kirchhoff_drawing.file_names(data) if folder.is_dir() else []:
             check_writable(folder / file, overwrite=force)

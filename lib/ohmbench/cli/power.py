@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from statistics import fmean
 from typing import Annotated, Any
 
+import torch
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from ohmbench.cli.common import Json, console_out, print_json
+from ohmbench.cli.common import Json, console_out, print_json, say
 from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
-from ohmbench.errors import FileError, OperandError, RangeError, one_line
+from ohmbench.errors import OperandError, one_line
 from ohmbench.floatgate import (
     StoredNetwork,
     energy_per_inference,
@@ -18,6 +22,15 @@ from ohmbench.floatgate import (
     power_of_first_image_per_class,
     power_per_image,
 )
+
+
+def _known(watts: torch.Tensor) -> list[float | None]:
+    """Power of each class; None for one without images."""
+    return [None if math.isnan(watt) else watt for watt in watts.tolist()]
+
+
+def _milliwatts(watt: float | None) -> str:
+    return "-" if watt is None else f"{1e3 * watt:.4f}"
 
 
 def power(
@@ -39,6 +52,7 @@ def power(
     """Static power of a floating-gate network at 2.5 V, over the test images.
 
     The paper averages the first image of each class; the mean over all images is printed beside it.
+    A class without images has no power: '-', or null in JSON.
 
     Example: ohmbench power floatgate-digits --per-class --settling-time 1e-6
     """
@@ -47,16 +61,9 @@ def power(
     data = load_only(name, Papers(paper_fann), "power", StoredNetwork)
     classes = data.network.spec.sizes[-1]
     watts = power_per_image(data.network, data.v)
-    try:
-        first = power_of_first_image_per_class(watts, data.labels, classes)
-    except RangeError as error:
-        raise FileError(
-            name,
-            str(error),
-            field="labels",
-            remedy="the paper's figure needs one image of each class",
-        ) from None
-    means = mean_power_per_class(watts, data.labels, classes)
+    first = _known(power_of_first_image_per_class(watts, data.labels, classes))
+    means = _known(mean_power_per_class(watts, data.labels, classes))
+    without = [c for c, watt in enumerate(first) if watt is None]
     report: dict[str, Any] = {
         "name": name,
         "neurons": data.network.spec.neurons,
@@ -64,7 +71,9 @@ def power(
         "mean_W": float(watts.mean()),
         "min_W": float(watts.min()),
         "max_W": float(watts.max()),
-        "first_of_class_mean_W": float(first.mean()),
+        # The paper's figure is one of all classes.
+        "first_of_class_mean_W": None if without else fmean(w for w in first if w is not None),
+        "classes_without_images": without,
     }
     if settling_time is not None:
         joules = energy_per_inference(watts, settling_time)
@@ -72,7 +81,7 @@ def power(
     if maximum:
         report["all_cells_on_W"] = max_power(data.network)
     if per_class:
-        report["per_class_W"] = {"first_image": first.tolist(), "mean": means.tolist()}
+        report["per_class_W"] = {"first_image": first, "mean": means}
     if every:
         report["per_image_W"] = watts.tolist()
     if as_json:
@@ -86,13 +95,17 @@ def power(
         "first_of_class_mean_W": "mean of each class's first image (the paper's figure)",
         "all_cells_on_W": "maximum: every cell at its programmed current",
     }
-    table = Table(
-        "power", "mW", title=f"{one_line(name)}: {report['neurons']} neurons, {data.images}"
-    )
+    title = f"{one_line(name)}: {report['neurons']} neurons, {data.images}"
+    table = Table("power", "mW", title=escape(title))
     for key, label in labels.items():
         if key in report:
-            table.add_row(label, f"{1e3 * report[key]:.4f}")
+            table.add_row(label, _milliwatts(report[key]))
     console.print(table)
+    if without:
+        say(
+            f"no image of class {', '.join(map(str, without))}: the paper's figure needs one of "
+            "each class"
+        )
     if settling_time is not None:
         console.print(
             f"static energy per inference: {report['mean_energy_J']:.4g} J, settled for "
@@ -102,7 +115,7 @@ def power(
     if per_class:
         table = Table("class", "first image, mW", "mean, mW")
         for c in range(classes):
-            table.add_row(str(c), f"{1e3 * float(first[c]):.4f}", f"{1e3 * float(means[c]):.4f}")
+            table.add_row(str(c), _milliwatts(first[c]), _milliwatts(means[c]))
         console.print(table)
     if every:
         table = Table("image", "class", "mW")

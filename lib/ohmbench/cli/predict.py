@@ -22,6 +22,7 @@ from ohmbench.digital import StoredInt8, infer
 from ohmbench.errors import OperandError, one_line
 from ohmbench.floatgate import StoredNetwork
 from ohmbench.report import digital_figures, figures
+from ohmbench.report.style import plain_text
 
 
 def predict(
@@ -88,7 +89,7 @@ def _predict_floatgate(
         console_out().print(table)
     if plot is not None:
         figure = figures.prediction_figure(
-            data.v[index], trace, label, f"{one_line(name)}, image {index}"
+            data.v[index], trace, label, f"{plain_text(one_line(name))}, image {index}"
         )
         figures.save_figure(figure, plot, overwrite=force)
 
@@ -121,6 +122,6 @@ def _predict_int8(
         console_out().print(table)
     if plot is not None:
         figure = digital_figures.prediction_figure(
-            images.x[index], found, label, f"{one_line(name)}, image {index}"
+            images.x[index], found, label, f"{plain_text(one_line(name))}, image {index}"
         )
         figures.save_figure(figure, plot, overwrite=force)

@@ -24,6 +24,7 @@ from ohmbench.kirchhoff.evaluation import JUDGE_TOL
 from ohmbench.kirchhoff.flows import Samples
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.report.figures import save_figure
+from ohmbench.report.style import plain_text
 
 _SHOWN = 10
 
@@ -75,7 +76,10 @@ def sample(
     found = kirchhoff_drawing.sampled(data, n, seed, tol)
     figure = None
     if plot is not None:
-        figure = kirchhoff_drawing.sample_figure(f"{one_line(name)}, seed {seed}", data, found)
+        figure = kirchhoff_drawing.sample_figure(
+            f"{plain_text(one_line(name))}, seed {seed}", data, found
+        )
+    found = data.source.in_own_unit(found)
     if as_json:
         print_json(
             {

@@ -39,6 +39,7 @@ from ohmbench.cli.common import (
 )
 from ohmbench.cli.finding import PaperFann, Papers, load_only
 from ohmbench.digital import StoredInt8
+from ohmbench.digital.clocks import image_clocks
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.hdl import check_buildable, hardware_for, usual_hardware
 from ohmbench.eda.synthesis.activity import IMAGES, Stimulus
@@ -398,8 +399,7 @@ def _print(report: Report, clock_Hz: float | None) -> None:
     table.add_row("run time, s", _spread(report.over_seeds(lambda r: r.cost.wall_s), 1, 0))
     memory = report.over_seeds(lambda r: r.cost.peak_memory_MiB)
     table.add_row("peak memory, MiB", _spread(memory, 1, 0))
-    clocks = report.clocks
-    table.add_row("clocks", f"{clocks.latency} latency, {clocks.interval} between images")
+    table.add_row("clocks", f"{report.clocks.latency} latency, {_intervals(report)} between images")
     print_whole(table)
     _print_power(run)
     _print_path(run)
@@ -409,7 +409,26 @@ def _print(report: Report, clock_Hz: float | None) -> None:
                 f"calibration on {run.calibration.circuit}: {c.what}: {c.here:.4g} here, "
                 f"{c.golden:.4g} in VTR's golden results ({c.low} to {c.high} times it is allowed)"
             )
-    say(f"tools: {run.versions.text}; {report.clocks.simulator}")
+    clocks, own = report.clocks, image_clocks(design.hardware)
+    if clocks.mean_interval < clocks.interval:
+        say(
+            "results come unevenly: inferences per second and energy are those of the mean interval"
+        )
+    counted = (clocks.latency, clocks.interval, clocks.mean_interval)
+    if counted != (own.latency, own.interval, own.mean_interval):
+        say(
+            f"this Verilog differs in its clocks from ohmbench's own, which has {own.latency} "
+            f"latency, {own.mean_interval:g} between images"
+        )
+    say(f"tools: {run.versions.text}; {clocks.simulator}")
+
+
+def _intervals(report: Report) -> str:
+    """The clocks between images: a number, or the mean and the most where they differ."""
+    clocks = report.clocks
+    if clocks.mean_interval == clocks.interval:
+        return str(clocks.interval)
+    return f"{clocks.mean_interval:g} (at most {clocks.interval})"
 
 
 def _performance_rows(table: Table, report: Report, clock_Hz: float | None, where: str) -> None:
@@ -528,7 +547,7 @@ def _sweep_cells(report: Report) -> list[str]:
     rows, area = report.at(), median_run(report.runs).area
     cells = [
         str(report.clocks.latency),
-        str(report.clocks.interval),
+        _intervals(report),
         _spread(report.over_seeds(lambda r: r.fmax_Hz), 1e-6, 1),
         _spread(_over(rows, lambda p: p.latency_s), 1e6, 3),
         _spread(_over(rows, lambda p: p.inferences_per_s), 1e-3, 0),

@@ -18,7 +18,7 @@ from ohmbench.errors import OhmbenchError, OperandError, one_line
 from ohmbench.floatgate.training import RECIPES, train_network
 from ohmbench.kirchhoff.configuration import Config, read_config
 from ohmbench.kirchhoff.recipes import CONFIG_NAMES, own_config
-from ohmbench.kirchhoff.training import train_kirchhoff
+from ohmbench.kirchhoff.training import train_kirchhoff, with_data
 from ohmbench.paper import KIRCHHOFF_CONFIG
 from ohmbench.train import checkpoint_path
 
@@ -93,7 +93,8 @@ def train(
     (FILE.checkpoint.npz); a training that was killed, or ended by --max-minutes, continues with
     --resume and ends in the same bits as one that was not.
 
-    Configurations of KirchhoffNets are those of the paper, as they are. The last line says what
+    Configurations of KirchhoffNets are those of the paper, as they are. One more key, data, names
+    a CSV or npz file of your own (see "Your own data" in the README). The last line says what
     'ohmbench evaluate' finds.
 
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
@@ -119,7 +120,9 @@ def train(
     }
     try:
         if config is not None:
-            train_kirchhoff(config, seed, path, samples=samples, **common)
+            folder = name if os.path.isdir(name) else os.path.dirname(name)
+            config, data = with_data(config, seed, folder=folder, source=name)
+            train_kirchhoff(config, seed, path, data=data, samples=samples, **common)
         elif name in INT8_RECIPES:
             train_int8(name, seed, path, **common)
         else:

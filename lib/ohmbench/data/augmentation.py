@@ -42,7 +42,7 @@ class Augmentation:
         side = planes.shape[2]
         if side != planes.shape[3]:
             raise ValueError(f"{side} x {planes.shape[3]} pixels are no square image")
-        r = 2 * torch.rand(n, 5, generator=generator, dtype=images.dtype) - 1
+        r = 2 * torch.rand(n, 5, generator=generator, dtype=images.dtype, device="cpu") - 1
         angle = r[:, 0] * math.radians(self.rotation_deg)
         scale = 1 + r[:, 1] * self.scale
         shear = r[:, 2] * self.shear

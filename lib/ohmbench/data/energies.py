@@ -21,6 +21,7 @@ import numpy as np
 import torch
 
 from ohmbench.errors import OperandError, ShapeError
+from ohmbench.tensors import FLOAT64
 
 _VALLEY = 0.4  # width of ring, valley and wall, one standard deviation
 WALL = 4.0
@@ -73,7 +74,7 @@ def _ring_log_integral(radial: int = 200, angular: int = 256) -> float:
     half = (2 + 10 * _VALLEY) / 2
     r = torch.from_numpy(half * (nodes + 1))[:, None]
     w = torch.from_numpy(half * weights)[:, None]
-    theta = 2 * math.pi / angular * torch.arange(angular, dtype=torch.float64)
+    theta = 2 * math.pi / angular * torch.arange(angular, **FLOAT64)
     densities = torch.exp(-_ring(r * theta.cos(), r * theta.sin()))
     return math.log(float((w * r * densities).sum()) * 2 * math.pi / angular)
 

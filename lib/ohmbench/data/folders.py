@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
 
 DATA_VARIABLE = "OHMBENCH_DATA"
@@ -16,13 +17,12 @@ def data_folder(name: str, title: str, files: str) -> Path:
     ``title`` is what people call the data set, ``files`` what the folder should hold: both only for
     the FileError that is raised when the variable is unset or names no folder.
     """
-    named = os.environ.get(DATA_VARIABLE, "")
+    folder = path_variable(DATA_VARIABLE)
     remedy = f"point it at the folder that holds {files}"
-    if not named:
+    if folder is None:
         raise FileError(title, f"{DATA_VARIABLE} is not set", remedy=remedy)
-    if not os.path.isdir(named):
-        raise FileError(named, "is not a folder", field=DATA_VARIABLE, remedy=remedy)
-    folder = Path(named)
+    if not os.path.isdir(folder):
+        raise FileError(folder, "is not a folder", field=DATA_VARIABLE, remedy=remedy)
     return folder / name if (folder / name).is_dir() else folder
 
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.data.folders import data_file, data_folder
-from ohmbench.data.mnist import read_mnist
+from ohmbench.data.mnist import mnist_folder, read_mnist
 from ohmbench.errors import FileError
 from ohmbench.files.mat import read_mat
 from ohmbench.files.opening import only_file_errors, open_bounded
@@ -77,12 +77,31 @@ def digit_images(digit: int) -> NDArray[np.float64]:
 
     The data of ``genmnist`` are the images of digit 2. How the artifacts preprocess them is not
     known: here a grey level is divided by 255 and nothing is added. Raises ValueError for what is
-    no digit and FileError as `read_mnist`.
+    no digit and FileError as `read_mnist`, or where there is no image of it.
     """
+    return _of_digit("train", digit, least=1)
+
+
+def held_out_digit_images(digit: int) -> NDArray[np.float64]:
+    """The official test images of ``digit`` as `digit_images` has those for training.
+
+    Raises the same, and FileError for one image alone: nothing estimated from it has an interval.
+    """
+    return _of_digit("t10k", digit, least=2)
+
+
+def _of_digit(part: str, digit: int, *, least: int) -> NDArray[np.float64]:
     if digit not in range(10):
         raise ValueError(f"{digit} is no digit")
-    images, labels = read_mnist("train")
+    images, labels = read_mnist(part)
     chosen = images[labels == digit]
+    if len(chosen) < least:
+        raise FileError(
+            mnist_folder(),
+            f"{part} has {len(chosen)} images of the digit {digit}, at least {least} needed",
+            field="labels",
+            remedy="use the original files",
+        )
     return np.asarray(chosen.reshape(len(chosen), 784) / 255.0)
 
 

@@ -75,10 +75,12 @@ def evaluate_int8(
 ) -> Int8Evaluation:
     """Run uint8 ``images`` (n, inputs) against ``labels`` (n,).
 
-    Raises DtypeError, ShapeError or RangeError (a label that is no class).
+    Raises DtypeError, ShapeError or RangeError (no images, a label that is no class).
     """
     if labels.shape != (len(images),):
         raise ShapeError(f"labels have shape {labels.shape}, but should be ({len(images)},)")
+    if len(images) == 0:
+        raise RangeError("no images to evaluate")
     found = infer_all(network, images)
     if int(labels.min()) < 0 or int(labels.max()) >= network.classes:
         raise RangeError(

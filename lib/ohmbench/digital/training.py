@@ -34,6 +34,7 @@ from ohmbench.digital.quantization import (
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
 from ohmbench.digital.store import save_int8
 from ohmbench.errors import OperandError
+from ohmbench.tensors import FLOAT32, INT64
 from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
 
 
@@ -105,10 +106,11 @@ class FakeQuantNetwork(torch.nn.Module):
         for k in range(2):
             # Kaiming: a variance of 2 / inputs keeps what passes a ReLU from fading.
             std = math.sqrt(2 / sizes[k])
-            weight = std * torch.randn(sizes[k + 1], sizes[k], generator=generator)
+            weight = std * torch.randn(sizes[k + 1], sizes[k], generator=generator, **FLOAT32)
             self.register_parameter(f"weight_{k}", torch.nn.Parameter(weight))
-            self.register_parameter(f"bias_{k}", torch.nn.Parameter(torch.zeros(sizes[k + 1])))
-        self.register_buffer("hidden_max", torch.tensor(0.0))
+            bias = torch.zeros(sizes[k + 1], **FLOAT32)
+            self.register_parameter(f"bias_{k}", torch.nn.Parameter(bias))
+        self.register_buffer("hidden_max", torch.tensor(0.0, **FLOAT32))
 
     def weight_scale(self, layer: int) -> torch.Tensor:
         return self.get_parameter(f"weight_{layer}").detach().abs().max() / WEIGHT_MAX
@@ -199,7 +201,7 @@ class Int8Task(Task):
 
     def update(self, step: int, generator: torch.Generator) -> float:
         r = self.recipe
-        chosen = torch.randint(len(self.features), (r.batch,), generator=generator)
+        chosen = torch.randint(len(self.features), (r.batch,), generator=generator, **INT64)
         features = self.features[chosen]
         if r.augmentation is not None:
             features = r.augmentation(features, generator)

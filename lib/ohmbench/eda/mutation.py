@@ -19,9 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ohmbench.digital.widths import Hardware, clog2
+from ohmbench.eda import verilog
 from ohmbench.eda.cache import cache_folder, content_key, keep_text
 from ohmbench.eda.hdl import parameters, sources
 from ohmbench.eda.tools import TOOLS
+from ohmbench.eda.verilog import encoded
 from ohmbench.eda.yosys import yosys
 from ohmbench.errors import OhmbenchError
 
@@ -56,7 +58,7 @@ def used_sources(top: str = TOP, files: Sequence[Path] | None = None) -> list[Pa
     while todo:
         module = todo.pop()
         found.add(module)
-        text, _ = without_comments(by_module[module].read_text(encoding="utf-8"))
+        (text,) = _texts([by_module[module]]).values()
         todo += [m for m in by_module if m not in found and re.search(rf"\b{m}\s+#?\s*\(", text)]
     return sorted(by_module[module] for module in found)
 
@@ -64,9 +66,8 @@ def used_sources(top: str = TOP, files: Sequence[Path] | None = None) -> list[Pa
 def source_hash(files: Iterable[Path]) -> str:
     """Of the Verilog alone: comments and blank lines do not count."""
     digest = hashlib.sha256()
-    for path in files:
-        text, _ = without_comments(path.read_text(encoding="utf-8"))
-        digest.update(f"{path.name}\0{text}\0".encode())
+    for name, text in _texts(files).items():
+        digest.update(encoded(f"{name}\0{text}\0"))
     return digest.hexdigest()
 
 
@@ -75,7 +76,7 @@ def source_hash(files: Iterable[Path]) -> str:
 
 
 def _texts(files: Iterable[Path]) -> dict[str, str]:
-    return {path.name: without_comments(path.read_text(encoding="utf-8"))[0] for path in files}
+    return {name: without_comments(text)[0] for name, text in verilog.texts(tuple(files)).items()}
 
 
 def _flat(files: Sequence[Path], hardware: Hardware) -> str:
@@ -309,7 +310,7 @@ def plant(faults: Sequence[Fault]) -> list[Path]:
     In the cache folder, by their contents. Raises MutationError when a fault does not apply.
     """
     files = used_sources()
-    texts = {path.name: path.read_text(encoding="utf-8") for path in files}
+    texts = verilog.texts(files)
     width = clog2(len(faults) + 1)
     spans: dict[str, dict[tuple[int, int], list[tuple[int, Fault]]]] = {name: {} for name in texts}
     for k, fault in enumerate(faults, 1):

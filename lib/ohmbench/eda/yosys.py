@@ -1,30 +1,48 @@
-"""Yosys on texts: files in, files out."""
+"""Yosys on texts: files in, files out.
+
+The Yosys of PyPI is a WebAssembly program. It sees the files of the machine, but for ``/tmp`` and
+``/share``, where it has folders of its own.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ohmbench.eda.cache import cache_folder, work_folder
-from ohmbench.eda.tools import require, run_tool
+from ohmbench.eda.dependencies import of_yosys
+from ohmbench.eda.tools import ToolError, require, run_tool
+from ohmbench.eda.verilog import decoded, write_verilog
 
 YOSYS_TIMEOUT_S = 600
+READS = "reads.d"
+REPORTING = ("-E", READS)
+"""Options with which Yosys says what it read."""
+
+
+def read_besides(work: Path) -> list[Path]:
+    """What a Yosys that ran in ``work`` read from elsewhere. Raises ToolError unless it said so."""
+    return [path for path in of_yosys(work / READS) if not path.is_relative_to(work)]
 
 
 def yosys(script: str, inputs: Mapping[str, str], outputs: Sequence[str]) -> dict[str, str]:
     """Run a script where ``inputs`` lie as files; the text of the files it leaves.
 
-    The working folder is all that the sandboxed yosys sees, so everything happens in one. Raises
-    ToolError when yosys is missing, fails or takes too long.
+    Raises ToolError when yosys is missing, fails or takes too long, and when it reads anything else
+    (``$readmemh``, an include without a plain name): who keeps the result goes by the inputs.
     """
     program = require("yosys")
     with work_folder(cache_folder() / "yosys") as work:
         for file, text in {**inputs, "script.ys": script}.items():
-            (work / file).write_text(text, encoding="utf-8")
+            write_verilog(work / file, text)
         run_tool(
-            [program, "-q", "-l", "yosys.log", "script.ys"],
+            [program, "-q", "-l", "yosys.log", *REPORTING, "script.ys"],
             work,
             timeout_s=YOSYS_TIMEOUT_S,
             name="yosys",
             error="ERROR",
         )
-        return {file: (work / file).read_text(encoding="utf-8") for file in outputs}
+        besides = read_besides(work)
+        if besides:
+            raise ToolError(f"yosys read {besides[0]}, which is not among its inputs")
+        return {file: decoded((work / file).read_bytes()) for file in outputs}

@@ -99,7 +99,7 @@ def check_layout(
 
 
 def checked_members(
-    name: str, archive: zipfile.ZipFile, file: BinaryIO, count: int, max_bytes: int
+    name: str, archive: zipfile.ZipFile, file: BinaryIO, count: int
 ) -> dict[str, zipfile.ZipInfo]:
     """Directory entries by field, each checked by itself and against its neighbours."""
     infos = archive.infolist()
@@ -111,8 +111,5 @@ def checked_members(
         if field in members:
             raise foreign(name, "occurs twice", field)
         members[field] = info
-    total = sum(info.file_size for info in infos)
-    if total > max_bytes:
-        raise FileError(name, f"would unpack to {total} bytes, at most {max_bytes} are accepted")
     check_layout(name, file, members, archive.start_dir)
     return members

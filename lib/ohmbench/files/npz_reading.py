@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -16,6 +17,7 @@ from ohmbench.files.array_header import Header, read_header
 from ohmbench.files.opening import Array, PathLike, damaged, fill, only_file_errors, open_bounded
 from ohmbench.files.schema import (
     INTEGERS,
+    UNITS,
     ArraySpec,
     check_fields,
     check_shape,
@@ -24,6 +26,8 @@ from ohmbench.files.schema import (
 )
 
 MAX_BYTES = 64 * 2**20
+"""What a file may hold beyond the arrays whose sizes its reader knows beforehand."""
+_ANY_SIZE = 1 << 62  # of a file whose arrays are not read, or only some small ones
 
 
 def _conversion(found: np.dtype[Any], dtypes: Sequence[str]) -> str:
@@ -110,6 +114,16 @@ def _read_members(
         return arrays
 
 
+def _promised(schema: Sequence[ArraySpec]) -> int:
+    """Bytes of the arrays whose sizes the schema knows, each in its largest element type."""
+    total = 0
+    for spec in schema:
+        sizes = [size for size in spec.shape if isinstance(size, int)]
+        if len(sizes) == len(spec.shape) and not set(spec.dtypes) & set(UNITS):
+            total += math.prod(sizes) * max(np.dtype(name).itemsize for name in spec.dtypes)
+    return total
+
+
 @contextlib.contextmanager
 def _opened(
     path: PathLike, max_bytes: int
@@ -119,7 +133,7 @@ def _opened(
     with file, only_file_errors(name):
         count = check_end_record(name, file, size)
         with zipfile.ZipFile(file) as archive:
-            yield name, archive, checked_members(name, archive, file, count, max_bytes)
+            yield name, archive, checked_members(name, archive, file, count)
 
 
 def read_npz(
@@ -127,25 +141,31 @@ def read_npz(
     schema: Sequence[ArraySpec],
     *,
     allow_extra: bool = False,
-    max_bytes: int = MAX_BYTES,
+    max_bytes: int | None = None,
 ) -> dict[str, Array]:
     """Read the arrays that ``schema`` describes from an npz file, executing nothing.
 
     Archive directory and array headers are checked against the schema before any data are read;
-    ``max_bytes`` bounds the file and also what it unpacks to. Fields that the schema does not name
-    are refused, or with ``allow_extra`` left unread. The arrays own their memory, C-contiguous and
-    in native byte order, in the order of the schema.
+    ``max_bytes`` bounds the file and also what is unpacked from it (default: the arrays whose sizes
+    the schema knows, and ``MAX_BYTES`` for all else, so that whatever a configuration makes large
+    can be read by its schema). Fields that the schema does not name are refused, or with
+    ``allow_extra`` left unread. The arrays own their memory, C-contiguous and in native byte order,
+    in the order of the schema.
 
     Raises `FileError` naming file, field, what was expected and what was found.
     """
     if len({spec.name for spec in schema}) != len(schema):
         raise ValueError("the schema names a field twice")
-    with _opened(path, max_bytes) as (name, archive, members):
+    limit = MAX_BYTES + _promised(schema) if max_bytes is None else max_bytes
+    with _opened(path, _ANY_SIZE if allow_extra else limit) as (name, archive, members):
         check_fields(name, schema, list(members), allow_extra)
+        total = sum(members[spec.name].file_size for spec in schema if spec.name in members)
+        if total > limit:
+            raise FileError(name, f"would unpack to {total} bytes, at most {limit} are accepted")
         return _read_members(name, archive, members, schema)
 
 
-def npz_fields(path: PathLike, *, max_bytes: int = MAX_BYTES) -> list[str]:
+def npz_fields(path: PathLike) -> list[str]:
     """The names of an npz file's arrays, of which none is read. Raises `FileError`."""
-    with _opened(path, max_bytes) as (_, _, members):
+    with _opened(path, _ANY_SIZE) as (_, _, members):
         return list(members)

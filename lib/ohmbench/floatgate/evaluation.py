@@ -12,6 +12,8 @@ from ohmbench.floatgate.networks import FGNetwork
 from ohmbench.floatgate.programming import Violations
 from ohmbench.floatgate.ranges import RangeCounts, count_out_of_range
 from ohmbench.stats import Interval, proportion_interval
+from ohmbench.tensors import INT64
+from ohmbench.transforms import refuse_transforms
 
 # Elements of the (image, out, in) broadcast held at once: 64 MB in float32 per temporary.
 _CHUNK_ELEMENTS = 2**24
@@ -53,8 +55,9 @@ def evaluate(network: FGNetwork, v: torch.Tensor, labels: torch.Tensor) -> Evalu
     """Run gate voltages ``v`` (images, inputs) in volt against ``labels`` (images,).
 
     The class is the first index of the largest output. Raises ShapeError, RangeError (no images,
-    a label that is no class) and whatever the network refuses.
+    a label that is no class) and whatever the network refuses, and OperandError under torch.func.
     """
+    refuse_transforms("an evaluation", "transform the network")
     if v.ndim != 2 or labels.ndim != 1 or len(v) != len(labels):
         raise ShapeError(
             f"images {tuple(v.shape)} and labels {tuple(labels.shape)} should be (n, inputs), (n,)"
@@ -71,6 +74,6 @@ def evaluate(network: FGNetwork, v: torch.Tensor, labels: torch.Tensor) -> Evalu
         outputs = in_chunks(network, v, network)
     # numpy's argmax is the first index by contract, torch's is not.
     predictions = torch.from_numpy(outputs.numpy().argmax(-1))
-    confusion = torch.zeros(classes, classes, dtype=torch.int64)
-    confusion.index_put_((labels.long(), predictions), torch.tensor(1), accumulate=True)
+    confusion = torch.zeros(classes, classes, **INT64)
+    confusion.index_put_((labels.long(), predictions), torch.tensor(1, **INT64), accumulate=True)
     return Evaluation(outputs, predictions, confusion, ranges, network.violations())

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from ohmbench.errors import DtypeError, NonFiniteError, RangeError, ShapeError, ZeroWeightError
+from ohmbench.transforms import array, numbers, outside_graph
 
 
 def ends(x: torch.Tensor) -> tuple[float, float]:
@@ -16,23 +17,23 @@ def ends(x: torch.Tensor) -> tuple[float, float]:
     These checks run before every multiply: by numpy, for torch would wake its threads for each.
     """
     if x.device.type != "cpu":
-        low, high = torch.aminmax(x.detach())
+        low, high = torch.aminmax(numbers(x))
         return float(low), float(high)
-    values = x.detach().numpy()
+    values = array(x)
     return float(values.min()), float(values.max())
 
 
 def magnitudes(x: torch.Tensor) -> tuple[float, float]:
     """``ends`` of |x|."""
     if x.device.type != "cpu":
-        return ends(x.abs())
-    values = np.abs(x.detach().numpy())
+        return ends(numbers(x).abs())
+    values = np.abs(array(x))
     return float(values.min()), float(values.max())
 
 
 def as_stored(bound: float, dtype: torch.dtype) -> float:
     """``bound`` as ``dtype`` rounds it: the number that operands of the type can be equal to."""
-    return float(torch.tensor(bound, dtype=dtype))
+    return float(torch.tensor(bound, dtype=dtype, device="cpu"))
 
 
 def check_tensor(name: str, x: object) -> None:
@@ -41,36 +42,65 @@ def check_tensor(name: str, x: object) -> None:
         raise DtypeError(f"{name} is a {type(x).__name__}, but should be a torch tensor")
 
 
+def _place(wrong: torch.Tensor) -> tuple[int, ...]:
+    return tuple(int(i) for i in wrong.nonzero()[0])
+
+
+def _at(place: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, place))}]" if place else ""
+
+
+@outside_graph
 def check_floating(name: str, x: torch.Tensor) -> None:
-    """Raise DtypeError unless ``x`` is float32 or float64, NonFiniteError on NaN or infinity."""
+    """Raise DtypeError unless ``x`` is float32 or float64, NonFiniteError on NaN or infinity.
+
+    Under torch.func.vmap the numbers of all samples are checked, and the index in the message
+    counts samples too. Values that torch.compile traces together with torch.func are not checked.
+    """
     check_tensor(name, x)
     if x.dtype not in (torch.float32, torch.float64):
         raise DtypeError(f"{name} is {x.dtype}, but should be torch.float32 or torch.float64")
+    if torch.compiler.is_compiling():
+        return
     if x.numel() and not all(map(math.isfinite, ends(x))):
-        first = tuple(int(i) for i in (~torch.isfinite(x)).nonzero()[0])
-        index = f"[{', '.join(map(str, first))}]" if first else ""
-        raise NonFiniteError(f"{name}{index} is {float(x[first]):g}, but should be finite")
+        x = numbers(x)
+        first = _place(~torch.isfinite(x))
+        raise NonFiniteError(f"{name}{_at(first)} is {float(x[first]):g}, but should be finite")
 
 
-def check_weight(name: str, w: torch.Tensor, *, largest_A: float, zero_allowed: bool) -> None:
+@outside_graph
+def check_weight(
+    name: str,
+    w: torch.Tensor,
+    *,
+    largest_A: float,
+    zero_allowed: bool = False,
+    negative_allowed: bool = True,
+) -> None:
     """Admit FG currents ``w`` in ampere: finite, ``|w| < largest_A``, non-zero unless allowed.
 
     Raises ZeroWeightError, RangeError, NonFiniteError or DtypeError, naming the first offender.
+    Transformed operands are checked as by ``check_floating``.
     """
     check_floating(name, w)
-    if w.numel() == 0:
+    if torch.compiler.is_compiling() or w.numel() == 0:
         return
+    w = numbers(w)
     smallest, largest = magnitudes(w)
     if not zero_allowed and smallest == 0:
-        first = [int(i) for i in (w == 0).nonzero()[0]]
         raise ZeroWeightError(
-            f"{name}{first} is 0 A, where ln|w| is singular; project onto a ProgrammableSet first"
+            f"{name}{_at(_place(w == 0))} is 0 A, where ln|w| is singular; "
+            "project onto a ProgrammableSet first"
         )
     if largest >= as_stored(largest_A, w.dtype):
-        first = [int(i) for i in (w.abs() >= largest_A).nonzero()[0]]
-        value = float(w.detach()[tuple(first)])
+        first = _place(w.abs() >= largest_A)
         raise RangeError(
-            f"{name}{first} is {value:.4g} A, but the cell's formula needs |w| < {largest_A:.4g} A"
+            f"{name}{_at(first)} is {float(w[first]):.4g} A, but the cell's formula needs "
+            f"|w| < {largest_A:.4g} A"
+        )
+    if not negative_allowed and ends(w)[0] < 0:
+        raise RangeError(
+            f"{name}{_at(_place(w < 0))} is negative, but a WTA cell holds weights >= 0 only"
         )
 
 

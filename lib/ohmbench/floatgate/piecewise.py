@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from ohmbench.floatgate.ranges import FittedRange, observe
+from ohmbench.tensors import FLOAT64
 
 Branch = Callable[[torch.Tensor], torch.Tensor]
 
@@ -75,6 +76,6 @@ class PiecewiseCurve:
         """The step at every region boundary, evaluated in float64 (exactly 0 where continuous)."""
         found = []
         for edge, left, right in zip(self.edges, self.branches, self.branches[1:], strict=False):
-            at = torch.tensor([edge], dtype=torch.float64)
+            at = torch.tensor([edge], **FLOAT64)
             found.append(Jump(edge, float(left(at)), float(right(at))))
         return tuple(found)

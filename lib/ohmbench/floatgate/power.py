@@ -7,6 +7,7 @@ N = 110 for every network, which is right for 64-100-10 only: 784-64-10 has 74.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from ohmbench.errors import RangeError
 from ohmbench.floatgate.evaluation import in_chunks
 from ohmbench.floatgate.networks import FGNetwork
 from ohmbench.floatgate.synapse import V_DD_V
+from ohmbench.transforms import followed, outside_graph
 
 
 @dataclass(frozen=True)
@@ -31,18 +33,21 @@ class Overhead:
 OVERHEAD = Overhead()
 
 
+@outside_graph
 def power_per_image(
     network: FGNetwork, v: torch.Tensor, *, overhead: Overhead = OVERHEAD
 ) -> torch.Tensor:
-    """Static power in watt, float64 (images,), for gate voltages ``v`` (images, inputs) in volt."""
+    """Static power in watt, float64 (images,), for gate voltages ``v`` (images, inputs) in volt.
+
+    Has gradients where ``v`` asks for them, and under torch.func; many images without them take
+    little memory.
+    """
 
     def array_current(chunk: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros(len(chunk), dtype=torch.float64)
-        for step in network.trace(chunk):
-            total += (step.currents.pos.double() - step.currents.neg.double()).sum(-1)
-        return total
+        currents = [step.currents for step in network.trace(chunk)]
+        return torch.stack([(i.pos.double() - i.neg.double()).sum(-1) for i in currents]).sum(0)
 
-    with torch.no_grad():
+    with torch.set_grad_enabled(torch.is_grad_enabled() and (v.requires_grad or followed())):
         i = in_chunks(network, v, array_current)
     return overhead.power_W(network.spec.neurons) + V_DD_V * i
 
@@ -52,21 +57,22 @@ def power_of_first_image_per_class(
 ) -> torch.Tensor:
     """Power (classes,) of each class's first image, as the published figures take it.
 
-    Raises RangeError when a class has no image.
+    NaN for a class without images.
     """
-    first = []
-    for c in range(classes):
-        of_class = (labels == c).nonzero()
-        if len(of_class) == 0:
-            raise RangeError(f"no image of class {c}, so its power is undefined")
-        first.append(int(of_class[0]))
-    return power_W[first]
+    of_class = _of_class(labels, classes)
+    first = of_class.int().argmax(0)  # the first of the largest
+    return torch.where(of_class.any(0), power_W[first], math.nan)
 
 
 def mean_power_per_class(power_W: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
     """Mean power (classes,) over all images of each class; NaN for a class without images."""
-    of_class = torch.nn.functional.one_hot(labels.long(), classes).double()
+    of_class = _of_class(labels, classes).double()
     return (power_W.double() @ of_class) / of_class.sum(0)
+
+
+def _of_class(labels: torch.Tensor, classes: int) -> torch.Tensor:
+    """Whether each image is of each class, bool (images, classes)."""
+    return labels[:, None] == torch.arange(classes, device=labels.device)
 
 
 def max_power(network: FGNetwork, *, overhead: Overhead = OVERHEAD) -> float:

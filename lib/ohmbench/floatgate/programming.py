@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,17 +17,16 @@ from numpy.typing import NDArray
 
 from ohmbench.errors import RangeError
 from ohmbench.floatgate.operands import check_floating
+from ohmbench.tensors import FLOAT64
+from ohmbench.transforms import refuse_transforms, untransformed
 
 
-class _StraightThrough(torch.autograd.Function):
-    # w + (p - w) would not return p to the last bit where p and w differ by more than a factor 2.
-    @staticmethod
-    def forward(ctx: Any, w: torch.Tensor, projected: torch.Tensor) -> torch.Tensor:
-        return projected
-
-    @staticmethod
-    def backward(ctx: Any, *grad: torch.Tensor) -> tuple[torch.Tensor, None]:
-        return grad[0], None
+def straight_through(
+    x: torch.Tensor, value: torch.Tensor, slope: torch.Tensor | float = 1.0
+) -> torch.Tensor:
+    """``value`` to the last bit, with the gradient ``slope`` by ``x`` (finite)."""
+    # x + (value - x) would be another number where they differ by more than a factor 2.
+    return value.detach() + slope * (x - x.detach())
 
 
 @dataclass(frozen=True)
@@ -100,6 +98,11 @@ class ProgrammableSet:
         levels.setflags(write=False)
         return levels
 
+    @cached_property
+    def _levels(self) -> torch.Tensor:
+        with untransformed():
+            return torch.tensor(self.levels, **FLOAT64)
+
     def level_index(self, w: torch.Tensor) -> torch.Tensor:
         """Index (int64) of the level nearest to ``|w|`` in log current; ends beyond the range."""
         check_floating("weight", w)
@@ -112,26 +115,27 @@ class ProgrammableSet:
         Idempotent. The sign is kept (+ for 0); under ``positive_only`` negative currents become
         the smallest level. Raises NonFiniteError, DtypeError.
         """
-        level = torch.from_numpy(self.levels[self.level_index(w).numpy()]).to(w.dtype)
+        level = self._levels.to(w.device)[self.level_index(w)].to(w.dtype)
         if self.positive_only:
             return torch.where(w < 0, torch.full_like(w, self.w_min_A), level)
         return torch.where(w < 0, -level, level)
 
     def straight_through(self, w: torch.Tensor) -> torch.Tensor:
         """``project(w)`` in value, the identity in gradient: training under the constraint."""
-        projected: torch.Tensor = _StraightThrough.apply(w, self.project(w))  # type: ignore[no-untyped-call]
-        return projected
+        return straight_through(w, self.project(w))
 
     def violations(self, w: torch.Tensor) -> Violations:
         """Count the currents of ``w`` that are not in the set. Raises NonFiniteError, DtypeError.
 
-        The range's ends are compared as ``w``'s dtype rounds them.
+        The range's ends are compared as ``w``'s dtype rounds them. Raises OperandError under
+        torch.func.
         """
+        refuse_transforms("a count of violations", "count outside it")
         check_floating("weight", w)
         w = w.detach()
         magnitude = w.abs()
-        small = magnitude < torch.tensor(self.w_min_A, dtype=w.dtype)
-        large = magnitude > torch.tensor(self.w_max_A, dtype=w.dtype)
+        small = magnitude < w.new_tensor(self.w_min_A)
+        large = magnitude > w.new_tensor(self.w_max_A)
         negative = (w < 0) if self.positive_only else torch.zeros_like(small)
         held = ~(small | large | negative)
         return Violations(

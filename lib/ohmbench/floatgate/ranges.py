@@ -14,8 +14,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from threading import Lock
 
 import torch
+
+from ohmbench.errors import OperandError
+from ohmbench.transforms import batched, numbers, outside_graph
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,17 @@ class RangeCounts:
     by_plain_path: int = 0
 
     def add(self, fitted: FittedRange, x: torch.Tensor, times: int) -> None:
+        if batched(x):
+            raise OperandError(
+                "evaluations inside torch.func.vmap cannot be counted: evaluate the batch as one"
+            )
+        x = numbers(x)
         count = self.by_label.setdefault(fitted.label, RangeCount(fitted))
         count.seen += times * x.numel()
         # A bound such as 2.5 V is not representable in every dtype: compare with the bound as
         # that dtype rounds it, so that a clipped value is never counted as outside.
-        low = torch.tensor(fitted.low, dtype=x.dtype)
-        high = torch.tensor(fitted.high, dtype=x.dtype)
+        low = x.new_tensor(fitted.low)
+        high = x.new_tensor(fitted.high)
         count.below += times * int((x < low).sum())
         count.above += times * int((x > high).sum())
 
@@ -89,21 +98,49 @@ class RangeCounts:
 
 _active: ContextVar[RangeCounts | None] = ContextVar("range_counts", default=None)
 
+# Blocks open in all threads. torch.compile cannot read a context variable, but it can see this
+# number change, and then compiles anew.
+_open = 0
+_opening = Lock()
+
+
+def _count_open(change: int) -> None:
+    global _open
+    with _opening:
+        _open += change
+
 
 @contextmanager
 def count_out_of_range() -> Iterator[RangeCounts]:
-    """Collect the range counts of every curve evaluated inside the block (nesting: innermost)."""
+    """Collect the range counts of every curve evaluated inside the block (nesting: innermost).
+
+    Under torch.func.vmap a curve raises OperandError inside it.
+    """
     counts = RangeCounts()
     token = _active.set(counts)
+    _count_open(1)
     try:
         yield counts
     finally:
+        _count_open(-1)
         _active.reset(token)
+
+
+@outside_graph
+def _counts() -> RangeCounts | None:
+    return _active.get()
 
 
 def counting() -> bool:
     """Whether somebody is: operands that only a count needs need not be made otherwise."""
-    return _active.get() is not None
+    return _open > 0 and _counts() is not None
+
+
+@outside_graph
+def _add(fitted: FittedRange, x: torch.Tensor, times: int) -> None:
+    counts = _active.get()
+    if counts is not None:
+        counts.add(fitted, x, times)
 
 
 def observe(fitted: FittedRange, x: torch.Tensor, *, times: int = 1) -> None:
@@ -112,9 +149,8 @@ def observe(fitted: FittedRange, x: torch.Tensor, *, times: int = 1) -> None:
     ``times`` is how often each element is evaluated when the curve broadcasts it, so that the
     counts do not depend on how a batch is cut into chunks.
     """
-    counts = _active.get()
-    if counts is not None:
-        counts.add(fitted, x.detach(), times)
+    if _open > 0:
+        _add(fitted, x, times)
 
 
 def count_by_plain_path(cells: int) -> None:

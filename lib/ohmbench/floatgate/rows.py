@@ -11,7 +11,9 @@ from ohmbench.floatgate import synapse
 from ohmbench.floatgate.ranges import count_by_plain_path
 from ohmbench.floatgate.synapse import Cell, LineCurrents
 from ohmbench.kernels import fused_cells
-from ohmbench.kernels.choice import check_path, plain_preferred
+from ohmbench.kernels.choice import check_path, plain_preferred, refuse_followed
+from ohmbench.kernels.compiling import require_compiler
+from ohmbench.transforms import followed, outside_graph
 
 RowPath: TypeAlias = Literal["auto", "plain", "fused"]
 
@@ -23,12 +25,25 @@ def line_currents(
     unless the user prefers the reference (``kernels.choice``).
 
     The fused path takes the published cells on the CPU. Operands outside its box go through the
-    plain one, which counts (``ranges.RangeCounts.by_plain_path``). Raises what the reference
-    raises, and OperandError for no path, or where the fused one was asked for by name and cannot
-    take the cell.
+    plain one, which counts (``ranges.RangeCounts.by_plain_path``), and so do those that torch.func
+    transforms, which do not count. Raises what the reference raises, and OperandError for no path,
+    or where the fused one was asked for by name and cannot take the cell or torch.func's operands,
+    or is not compiled (``compiling``).
     """
     check_path(path, get_args(RowPath))
-    if path == "fused" or (path == "auto" and not plain_preferred()):
+    if path == "plain":
+        return synapse.line_currents(cell, v, w, bias)
+    return _fastest(cell, v, w, bias, path)
+
+
+@outside_graph
+def _fastest(
+    cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, path: RowPath
+) -> LineCurrents:
+    if path == "fused":
+        require_compiler()
+        refuse_followed("the fused path of rows")
+    if path == "fused" or not (followed() or plain_preferred()):
         synapse.check_operands(cell, v, w, bias)
         supported = fused_cells.supports(cell, v, w)
         if path == "fused" and not supported:

@@ -10,13 +10,12 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
 
 import torch
 
-from ohmbench.floatgate.programming import ProgrammableSet
+from ohmbench.floatgate.programming import ProgrammableSet, straight_through
 from ohmbench.floatgate.synapse import EKV
+from ohmbench.tensors import FLOAT64
 
 
 class Scale(torch.nn.Module):
@@ -45,28 +44,15 @@ class AsinhScale(Scale):
         return (w / self.w0_A).asinh()
 
 
-class _FromOnCurrent(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, theta: torch.Tensor, scale: OnCurrentScale) -> torch.Tensor:
-        magnitude = (theta.detach().abs().double() * scale.i0_A).contiguous()
-        index = torch.bucketize(magnitude, scale.midpoints)
-        ctx.save_for_backward(scale.slope[index].to(theta.dtype))
-        w = scale.levels[index].to(theta.dtype)
-        if scale.programmable.positive_only:
-            return torch.where(theta < 0, scale.programmable.w_min_A, w)
-        return torch.where(theta < 0, -w, w)
-
-    @staticmethod
-    def backward(ctx: Any, *grad: torch.Tensor) -> tuple[torch.Tensor, None]:
-        (slope,) = ctx.saved_tensors
-        return grad[0] * slope, None
-
-
 class OnCurrentScale(Scale):
     """``theta = I(v_on, w) / i0``: linear in the current that an EKV cell passes when on.
 
     Only levels on which that current rises steadily are used: the EKV fit passes less, not more,
     when programmed beyond a few uA. Signs change at zero current, where the cell's leak stays.
+
+    ``levels``: programmable levels up to where d ln I / d ln w falls under 0.15, float64 ampere;
+    ``midpoints``: on-currents halfway (in log current) between neighbouring ones; ``slope``:
+    dw / dtheta at each.
     """
 
     def __init__(self, programmable: ProgrammableSet, *, v_on_V: float, i0_A: float) -> None:
@@ -74,11 +60,18 @@ class OnCurrentScale(Scale):
         self.programmable = programmable
         self.v_on_V = v_on_V
         self.i0_A = i0_A
+        # Here and not when first asked for: a tensor made inside torch.func is of no use after it.
+        w = torch.tensor(programmable.levels, **FLOAT64)
+        steepness = self._derivative(w) * w / self._current(w)
+        flat = (steepness < 0.15).nonzero()
+        self.levels = w[: int(flat[0])] if len(flat) else w
+        self.midpoints = self._current((self.levels[:-1] * self.levels[1:]).sqrt())
+        self.slope = i0_A / self._derivative(self.levels)
         self.largest_theta = float(self._current(self.levels[-1:])[0]) / i0_A
 
     def _current(self, w: torch.Tensor) -> torch.Tensor:
         """Current above leakage that an EKV cell programmed to ``w`` > 0 passes when on."""
-        return EKV.current(torch.tensor(self.v_on_V, dtype=torch.float64), w) - EKV.i_leak_A
+        return EKV.current(torch.tensor(self.v_on_V, **FLOAT64), w) - EKV.i_leak_A
 
     def _derivative(self, w: torch.Tensor) -> torch.Tensor:
         leaf = w.clone().requires_grad_()
@@ -86,27 +79,13 @@ class OnCurrentScale(Scale):
             (slope,) = torch.autograd.grad(self._current(leaf).sum(), leaf)
         return slope
 
-    @cached_property
-    def levels(self) -> torch.Tensor:
-        """Programmable levels up to where d ln I / d ln w falls under 0.15, float64 ampere."""
-        w = torch.tensor(self.programmable.levels)
-        steepness = self._derivative(w) * w / self._current(w)
-        flat = (steepness < 0.15).nonzero()
-        return w[: int(flat[0])] if len(flat) else w
-
-    @cached_property
-    def midpoints(self) -> torch.Tensor:
-        """On-currents halfway (in log current) between neighbouring levels."""
-        return self._current((self.levels[:-1] * self.levels[1:]).sqrt())
-
-    @cached_property
-    def slope(self) -> torch.Tensor:
-        """dw / dtheta at each level."""
-        return self.i0_A / self._derivative(self.levels)
-
     def forward(self, theta: torch.Tensor) -> torch.Tensor:
-        w: torch.Tensor = _FromOnCurrent.apply(theta, self)  # type: ignore[no-untyped-call]
-        return w
+        magnitude = (theta.detach().abs().double() * self.i0_A).contiguous()
+        index = torch.bucketize(magnitude, self.midpoints)
+        w = self.levels[index].to(theta.dtype)
+        below = self.programmable.w_min_A if self.programmable.positive_only else -w
+        w = torch.where(theta < 0, below, w)
+        return straight_through(theta, w, self.slope[index].to(theta.dtype))
 
     def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
         return w.sign() * (self._current(w.abs().double()) / self.i0_A).to(w.dtype)

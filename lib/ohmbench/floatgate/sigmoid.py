@@ -13,6 +13,7 @@ import torch
 from ohmbench.floatgate.piecewise import Jump
 from ohmbench.floatgate.ranges import FittedRange, observe
 from ohmbench.floatgate.transistor import Line
+from ohmbench.tensors import FLOAT64
 
 
 class _Region(NamedTuple):
@@ -60,9 +61,9 @@ def sigmoid(p: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
 
 def sigmoid_jumps(n_V: float) -> tuple[Jump, ...]:
     """The steps at the two region boundaries in ``p`` for one negative-line voltage, float64."""
-    n = torch.tensor([n_V], dtype=torch.float64)
+    n = torch.tensor([n_V], **FLOAT64)
     found = []
     for edge, left, right in zip(P_EDGES_V, _REGIONS, _REGIONS[1:], strict=False):
-        p = torch.tensor([edge], dtype=torch.float64)
+        p = torch.tensor([edge], **FLOAT64)
         found.append(Jump(edge, float(left.output(p, n)), float(right.output(p, n))))
     return tuple(found)

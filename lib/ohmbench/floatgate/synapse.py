@@ -16,9 +16,9 @@ from typing import NamedTuple, Protocol
 import torch
 from torch.nn.functional import softplus
 
-from ohmbench.errors import RangeError
 from ohmbench.floatgate.operands import check_floating, check_layer, check_weight
 from ohmbench.floatgate.ranges import FittedRange, counting, observe
+from ohmbench.transforms import outside_graph
 
 V_DD_V = 2.5
 """Supply voltage in volt; gate voltages above it act like it."""
@@ -104,7 +104,7 @@ class EKVCell:
         return math.exp(-self.is0 / self.is1)
 
     def check(self, name: str, w: torch.Tensor) -> None:
-        check_weight(name, w, largest_A=self.largest_A, zero_allowed=False)
+        check_weight(name, w, largest_A=self.largest_A)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
@@ -140,7 +140,7 @@ class SubthresholdCell:
         return float(10.0 ** (-self.k0 / self.k1))
 
     def check(self, name: str, w: torch.Tensor) -> None:
-        check_weight(name, w, largest_A=self.largest_A, zero_allowed=False)
+        check_weight(name, w, largest_A=self.largest_A)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
@@ -178,10 +178,7 @@ class WTACell:
         return -self.is0 / self.is1
 
     def check(self, name: str, w: torch.Tensor) -> None:
-        check_weight(name, w, largest_A=self.largest_A, zero_allowed=True)
-        if bool((w < 0).any()):
-            first = [int(i) for i in (w < 0).nonzero()[0]]
-            raise RangeError(f"{name}{first} is negative, but a WTA cell holds weights >= 0 only")
+        check_weight(name, w, largest_A=self.largest_A, zero_allowed=True, negative_allowed=False)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
@@ -200,6 +197,7 @@ SUBTHRESHOLD = SubthresholdCell()
 WTA_CELL = WTACell()
 
 
+@outside_graph
 def check_operands(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
     """Raise what ``line_currents`` raises for operands that it does not take."""
     check_layer(v, w, bias)

@@ -27,6 +27,7 @@ from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
 from ohmbench.floatgate.programming import FG_ARRAY
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import save_network
+from ohmbench.tensors import FLOAT32, INT64
 from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
 
 
@@ -119,8 +120,8 @@ def initial_network(
 ) -> tuple[FGNetwork, list[tuple[torch.nn.Parameter, float]]]:
     """The untrained network, float32, on the recipe's scale; each theta with its largest value."""
     shapes = [(out, n_in) for n_in, out in pairwise(spec.sizes)]
-    weights = [torch.full(shape, FG_ARRAY.w_min_A) for shape in shapes]
-    biases = [torch.full(shape[:1], FG_ARRAY.w_min_A) for shape in shapes]
+    weights = [torch.full(shape, FG_ARRAY.w_min_A, **FLOAT32) for shape in shapes]
+    biases = [torch.full(shape[:1], FG_ARRAY.w_min_A, **FLOAT32) for shape in shapes]
     network = FGNetwork(spec, weights, biases)
     thetas = []
     for k, (layer, start) in enumerate(zip(network.fg_layers, recipe.layers, strict=True)):
@@ -132,7 +133,7 @@ def initial_network(
             parametrize.register_parametrization(layer, name, scale)
             theta = layer.get_parameter(f"parametrizations.{name}.original")
             with torch.no_grad():
-                theta.copy_(mean + std * torch.randn(theta.shape, generator=generator))
+                theta.copy_(mean + std * torch.randn(theta.shape, generator=generator, **FLOAT32))
             thetas.append((theta, scale.largest_theta))
     return network, thetas
 
@@ -175,12 +176,12 @@ class FloatgateTask(Task):
 
     def update(self, step: int, generator: torch.Generator) -> float:
         r = self.recipe
-        chosen = torch.randint(len(self.features), (r.batch,), generator=generator)
+        chosen = torch.randint(len(self.features), (r.batch,), generator=generator, **INT64)
         features = self.features[chosen]
         if r.augmentation is not None:
             features = r.augmentation(features, generator)
         v = self.spec.encode(features)
-        v = v + r.noise_V * torch.randn(v.shape, generator=generator)
+        v = v + r.noise_V * torch.randn(v.shape, generator=generator, **FLOAT32)
         labels = self.labels[chosen]
         # Members share no parameter: each gets the gradient of its own loss.
         loss = torch.stack([self._loss(network, v, labels) for network in self.networks]).sum()

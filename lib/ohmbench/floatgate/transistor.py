@@ -18,18 +18,6 @@ I_CUTOFF_A = 1.5166e-11
 I_CUBIC_END_A = 1.622e-10
 
 
-class Line(Enum):
-    """The output line of a row, with the current and voltage at which its transistor saturates."""
-
-    POS = ("pos", 2.152e-6, 2.0001)
-    NEG = ("neg", 4.67e-6, 2.4507)
-
-    def __init__(self, label: str, i_last_A: float, v_last_V: float) -> None:
-        self.label = label
-        self.i_last_A = i_last_A
-        self.v_last_V = v_last_V
-
-
 def _cubic(i: torch.Tensor) -> torch.Tensor:
     # Nanoampere inside: i^3 of a 10 pA current underflows the normal range of float32.
     i_nA = i * 1e9
@@ -40,23 +28,36 @@ def _logarithmic(i: torch.Tensor) -> torch.Tensor:
     return -13.2209 / (3.03607 + 1.75561 * (1500.0 * i - 1.9597e-7).abs().log()) + 0.120559
 
 
-def _curve(line: Line) -> PiecewiseCurve:
-    name = f"transistor_{line.label}"
+def _curve(label: str, i_last_A: float, v_last_V: float) -> PiecewiseCurve:
+    name = f"transistor_{label}"
     basis = "published: region limits of the fit, off below and saturated above"
     return PiecewiseCurve(
         name=name,
-        edges=(I_CUTOFF_A, I_CUBIC_END_A, line.i_last_A),
-        branches=(constant(0.0), _cubic, _logarithmic, constant(line.v_last_V)),
+        edges=(I_CUTOFF_A, I_CUBIC_END_A, i_last_A),
+        branches=(constant(0.0), _cubic, _logarithmic, constant(v_last_V)),
         closed="left",
-        fitted=FittedRange(name, "|I|", "A", I_CUTOFF_A, line.i_last_A, basis),
+        fitted=FittedRange(name, "|I|", "A", I_CUTOFF_A, i_last_A, basis),
         unit_out="V",
     )
 
 
-TRANSISTOR = {line: _curve(line) for line in Line}
-"""Line -> its curve, |current| in ampere to volt."""
+class Line(Enum):
+    """The output line of a row, with the current and voltage at which its transistor saturates.
+
+    ``curve`` takes |current| in ampere to volt. It is the line's own attribute because
+    torch.compile does not notice that an enum used as the key of a dict is another one.
+    """
+
+    POS = ("pos", 2.152e-6, 2.0001)
+    NEG = ("neg", 4.67e-6, 2.4507)
+
+    def __init__(self, label: str, i_last_A: float, v_last_V: float) -> None:
+        self.label = label
+        self.i_last_A = i_last_A
+        self.v_last_V = v_last_V
+        self.curve = _curve(label, i_last_A, v_last_V)
 
 
 def current_to_voltage(i: torch.Tensor, line: Line) -> torch.Tensor:
     """Voltage in volt of ``line`` carrying the current magnitude ``i`` (>= 0, A), any shape."""
-    return TRANSISTOR[line](i)
+    return line.curve(i)

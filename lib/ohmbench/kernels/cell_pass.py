@@ -24,16 +24,16 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit
 from numba.extending import intrinsic
 
+from ohmbench.kernels.compiling import compiled
 from ohmbench.kernels.vectors import FAST, widest
 
 EKV, SOFTPLUS, EXPONENTIAL = 0, 1, 2
 LANES = 128
 _TILE = 16  # samples whose gate terms stay in the cache while all rows pass by
 
-JIT: dict[str, Any] = {"nogil": True, "cache": True, "fastmath": set(FAST), "error_model": "numpy"}
+JIT: dict[str, Any] = {"nogil": True, "fastmath": set(FAST), "error_model": "numpy"}
 
 # (ln(1 + f) - f) / f^2 on [sqrt(1/2) - 1, sqrt(2) - 1] and 2^f on [-1/2, 1/2], highest power first:
 # Chebyshev fits of as many terms as make ln(1 + f) exact to 5e-8 in float32 and 2e-13 in float64,
@@ -136,7 +136,7 @@ def _exp2(typing_context, p, x, q):  # type: ignore[no-untyped-def]
 exp2: Any = intrinsic(_exp2)
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def evaluate(kind, gate, p, q, i_pos, i_neg, leak, first, last, pos, neg):  # type: ignore[no-untyped-def]
     """Line currents of samples first..last-1, magnitudes, into ``pos`` and ``neg`` (batch, out).
 
@@ -184,7 +184,7 @@ def evaluate(kind, gate, p, q, i_pos, i_neg, leak, first, last, pos, neg):  # ty
                 neg[b, o] = total_neg
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def differentiate(  # type: ignore[no-untyped-def]
     kind, gate, p, q, i, sign, of_pos, of_neg, first, last, of_gate, sums
 ):

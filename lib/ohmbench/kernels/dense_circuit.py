@@ -22,7 +22,9 @@ class DenseRightHandSide:
 
     def __init__(self, circuit: Circuit) -> None:
         g, a, b, c = circuit.coefficients()
-        nodes = torch.arange(1, circuit.topology.n_free + 1, device=g.device)[:, None]
+        nodes = torch.arange(1, circuit.topology.n_free + 1, dtype=torch.int64, device=g.device)[
+            :, None
+        ]
         leaves = (circuit.source == nodes).to(g.dtype)  # (n_free, edges); ground's row left out
         enters = (circuit.destination == nodes).to(g.dtype)
         self._activation = circuit.device.activation

@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from ohmbench.kernels.compiling import compiled
 from ohmbench.kernels.lanes import (
     LANES,
     add_totals,
@@ -44,11 +45,13 @@ KINDS = {
 }
 """Activation -> kind and, of piecewise linear ones, the slope below 0."""
 
-JIT: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy"}
+JIT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 # tanh(u)/u as a ratio of two polynomials in u^2, fitted for least relative error (1.2e-8 before
-# rounding) on |u| <= 8.5, beyond which float32 tanh is 1.
-_TANH_END = np.float32(8.5)
+# rounding) on |u| <= 8.5. Beyond, the ratio of the end of the range times u rises above 1 by more
+# than its roundings before float32 tanh is 1 (9.02), and is cut off at 1: the slope of a saturated
+# edge is exactly 0, however large its parameters.
+_TANH_END = np.float32(9.25**2)
 _P0, _P1, _P2, _P3, _P4 = (
     np.float32(x)
     for x in (
@@ -75,12 +78,12 @@ _0, _1, _2, _3, _4 = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3), np.uint
 
 @njit(inline="always", error_model="numpy")
 def tanh32(u):  # type: ignore[no-untyped-def]
-    """float32 tanh of lanes, off by at most 4e-7."""
-    x = clamped(u, _TANH_END)
-    z = x * x
+    """float32 tanh of lanes, off by at most 4e-7, never beyond 1."""
+    z = u * u
+    z = where_above(z, _TANH_END, splat(_TANH_END), z)
     p = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
     q = (((_Q4 * z + _Q3) * z + _Q2) * z + _Q1) * z + _ONE
-    return x * p / q
+    return clamped(u * p / q, _ONE)
 
 
 # The loops of image circuits are compiled a second time, for their kind and form: asking edge by
@@ -123,7 +126,7 @@ def _evaluate(kind, low, two, edges, volts, net, div, with_div):  # type: ignore
     store(div, divergence)
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def evaluate(circuit, volts, net, div, with_div):  # type: ignore[no-untyped-def]
     """Net currents ``net`` into every node and, ``with_div``, the divergence ``div`` (LANES,).
 
@@ -180,7 +183,7 @@ def _differentiate(kind, low, two, edges, volts, of_net, of_div, with_div, of_vo
         store(of_volts[i], load(of_volts[i]) + of_i)
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def differentiate(circuit, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
     """Given gradients of ``net`` and, ``with_div``, of ``div``: those of ``volts``, and ``sums``.
 
@@ -198,7 +201,7 @@ def differentiate(circuit, volts, of_net, of_div, with_div, of_volts, sums):  # 
         _differentiate(kind, low, two, edges, volts, of_net, of_div, with_div, of_volts, sums)
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def evaluate_rows(circuit, first, last, volts, net, div, with_div):  # type: ignore[no-untyped-def]
     """``evaluate`` of rows first..last-1 of (rows, n_free + 1, LANES); ground's ``net`` is 0."""
     for row in range(first, last):
@@ -206,7 +209,7 @@ def evaluate_rows(circuit, first, last, volts, net, div, with_div):  # type: ign
         net[row, 0] = 0
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def differentiate_rows(circuit, first, last, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
     """``differentiate`` of rows first..last-1."""
     for row in range(first, last):
@@ -216,7 +219,7 @@ def differentiate_rows(circuit, first, last, volts, of_net, of_div, with_div, of
 # Runge-Kutta methods: node s of a step is y + h (sum over r < s of beta[s, r] k[r]), k[r] the slope
 # at node r. Arrays ``h_beta`` hold the products, nodes ``y`` and slopes ``k`` (stages, n_free + 1,
 # LANES), divergences ``div`` (stages, LANES).
-@njit(**JIT)
+@compiled(**JIT)
 def _add(y, weights, count, k, out):  # type: ignore[no-untyped-def]
     """``out = y + sum of weights[r] k[r]`` over the first ``count`` slopes."""
     for n in range(len(y)):
@@ -226,7 +229,7 @@ def _add(y, weights, count, k, out):  # type: ignore[no-untyped-def]
         store(out[n], x)
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def _nodes(circuit, h_beta, given, slopes, y, k, div, with_div):  # type: ignore[no-untyped-def]
     """The nodes after ``y[0]`` and the first ``slopes`` slopes, of which ``given`` are there."""
     for s in range(len(h_beta)):
@@ -237,7 +240,7 @@ def _nodes(circuit, h_beta, given, slopes, y, k, div, with_div):  # type: ignore
             k[s, 0] = 0  # ground stays where it is
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def march(circuit, h_beta, h_weights, first, last, path, div, with_div):  # type: ignore[no-untyped-def]
     """Steps from ``path[0]`` (rows, n_free + 1, LANES) to ``path[-1]``, for rows first..last-1.
 
@@ -258,7 +261,7 @@ def march(circuit, h_beta, h_weights, first, last, path, div, with_div):  # type
                     div[row] += h_weights[step, s] * stage_div[s]
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def march_back(circuit, h_beta, h_weights, first, last, path, of, of_div, with_div, sums):  # type: ignore[no-untyped-def]
     """Gradients ``of`` the end (rows, n_free + 1, LANES) become those of the start; ``sums`` added.
 
@@ -284,7 +287,7 @@ def march_back(circuit, h_beta, h_weights, first, last, path, of, of_div, with_d
                     of_k[r] += h_beta[step, s, r] * of_y
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def attempt(  # type: ignore[no-untyped-def]
     circuit, h_beta, h_error, tol, batch, first, last, start, end, with_div, squares
 ):
@@ -319,7 +322,7 @@ def attempt(  # type: ignore[no-untyped-def]
             squares[1] += _error(off[0], d_0[row], d_1[row], tol, count)
 
 
-@njit(**JIT)
+@compiled(**JIT)
 def _error(off, before, after, tol, count):  # type: ignore[no-untyped-def]
     """Sum of squares of ``off`` over ``tol (1 + max(|before|, |after|))`` in ``count`` lanes."""
     squares = 0.0

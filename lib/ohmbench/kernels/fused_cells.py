@@ -38,8 +38,9 @@ from ohmbench.floatgate.synapse import (
     SubthresholdCell,
     WTACell,
 )
-from ohmbench.kernels import cell_pass
+from ohmbench.kernels import cell_pass, compiling
 from ohmbench.kernels.parallel import in_parts, part_bounds
+from ohmbench.transforms import array, followed, many_gradients
 
 Tensor: TypeAlias = torch.Tensor
 Array: TypeAlias = NDArray[Any]
@@ -103,9 +104,10 @@ def row_error(cell: Cell, dtype: torch.dtype, inputs: int) -> float:
 
 def supports(cell: Cell, v: Tensor, w: Tensor) -> bool:
     """Whether this path exists for the cell, and for operands of this type and place."""
-    # Equal in every constant: the bounds were derived for these.
     return (
-        cell in (EKV, SUBTHRESHOLD, WTA_CELL)
+        compiling.COMPILER_ON
+        # Equal in every constant: the bounds were derived for these.
+        and cell in (EKV, SUBTHRESHOLD, WTA_CELL)
         and v.device.type == w.device.type == "cpu"
         and v.dtype == w.dtype
         and v.dtype in _POLYNOMIALS
@@ -229,7 +231,7 @@ class _Rows(torch.autograd.Function):
     def forward(ctx: Any, cell: Cell, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         form = _FORMS[cell.name]
         # numpy's operations, here and on the way back: torch would wake its threads for each.
-        volts, amperes = v.detach().numpy(), w.detach().numpy()
+        volts, amperes = map(array, (v, w))
         dtype = volts.dtype
         gate = form.gate(np.minimum(volts, dtype.type(V_DD_V), order="C"))
         exact = form.terms(np.abs(amperes).astype(np.float64))
@@ -252,13 +254,14 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, of_pos: Tensor, of_neg: Tensor) -> Any:
-        if torch.is_grad_enabled():  # somebody wants second derivatives: the formulas have them
+        if torch.is_grad_enabled() or followed() or many_gradients(of_pos, of_neg):
+            # Somebody wants second derivatives, or many gradients at once: the formulas have them.
             v, w = ctx.saved_tensors
             return None, *_plain_gradients(ctx.cell, v, w, of_pos, of_neg)
-        volts, amperes = (x.detach().numpy() for x in ctx.saved_tensors)
+        volts, amperes = map(array, ctx.saved_tensors)
         form: _Form = ctx.form
         amplitude = ctx.cells[3]
-        wanted = [x.contiguous().numpy() for x in (of_pos, of_neg)]
+        wanted = [np.ascontiguousarray(array(x)) for x in (of_pos, of_neg)]
         bounds = part_bounds(len(volts), _GRAIN)
         of_gate = np.zeros(volts.shape, volts.dtype)
         sums = np.zeros((len(bounds) - 1, form.sums, *amperes.shape), amperes.dtype)
@@ -283,12 +286,14 @@ def _plain_gradients(
     cell: Cell, v: Tensor, w: Tensor, of_pos: Tensor, of_neg: Tensor
 ) -> tuple[Tensor | None, ...]:
     """Gradients by ``v`` and ``w`` that can be differentiated again."""
-    found = synapse.line_currents(cell, v, w, w.new_zeros(len(w)))
-    # A WTA row has no negative line: zeros, of no operand.
-    outputs = [found.pos] if cell.positive_only else [found.pos, -found.neg]
+    again = torch.is_grad_enabled()
+    with torch.enable_grad():
+        found = synapse.line_currents(cell, v, w, w.new_zeros(len(w)))
+        # A WTA row has no negative line: zeros, of no operand.
+        outputs = [found.pos] if cell.positive_only else [found.pos, -found.neg]
     wanted = [x for x in (v, w) if x.requires_grad]
     gradients = iter(
-        torch.autograd.grad(outputs, wanted, [of_pos, of_neg][: len(outputs)], create_graph=True)
+        torch.autograd.grad(outputs, wanted, [of_pos, of_neg][: len(outputs)], create_graph=again)
     )
     return tuple(next(gradients) if x.requires_grad else None for x in (v, w))
 

@@ -18,24 +18,29 @@ import numpy as np
 import torch
 
 from ohmbench.errors import DtypeError, ShapeError
+from ohmbench.kernels import compiling
+from ohmbench.kernels.choice import refuse_followed
 from ohmbench.kernels.edge_pass import KINDS, differentiate_rows, evaluate_rows
 from ohmbench.kernels.edge_plan import Plan, table_of
 from ohmbench.kernels.fused_slices import (
-    refuse_second_derivatives,
+    refuse_others,
     solve_dopri5,
     solve_rk4,
     take,
+    unwarned,
 )
 from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kirchhoff.circuit import Circuit
 from ohmbench.kirchhoff.step_control import StepControl
+from ohmbench.transforms import outside_graph
 
 
 class _Evaluation(torch.autograd.Function):
     """``net`` (n_free, batch) and ``div`` (batch,) of ``table`` and ``v``."""
 
     @staticmethod
+    @unwarned()
     def forward(
         ctx: Any, plan: Plan, table: torch.Tensor, v: torch.Tensor, with_div: bool
     ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -50,8 +55,9 @@ class _Evaluation(torch.autograd.Function):
         return samples_of(net, batch), numbers_of(div, batch) if with_div else v.new_empty(0)
 
     @staticmethod
+    @unwarned()
     def backward(ctx: Any, of_net: torch.Tensor, of_div: torch.Tensor) -> Any:
-        refuse_second_derivatives()
+        refuse_others(of_net, of_div)
         table, v = ctx.saved_tensors
         plan, batch, with_div = ctx.plan, v.shape[1], ctx.with_div
         volts, wanted = rows_of(v, spare=True), rows_of(of_net)
@@ -84,13 +90,18 @@ class FusedRightHandSide:
     def takes(circuit: Circuit) -> bool:
         """Whether this path exists for the circuit: its activation, float32, on the CPU."""
         return (
-            circuit.device.activation.name in KINDS
+            compiling.COMPILER_ON
+            and circuit.device.activation.name in KINDS
             and circuit.param.dtype == torch.float32
             and circuit.param.device.type == "cpu"
         )
 
     def _checked(self, v: torch.Tensor) -> torch.Tensor:
-        """``v``; ShapeError or DtypeError where the compiled loops would read beside it."""
+        """``v``; ShapeError or DtypeError where the compiled loops would read beside it.
+
+        OperandError where torch follows the operations.
+        """
+        refuse_followed("the fused path of circuits")
         if v.ndim != 2 or v.shape[0] != self._n_free:
             raise ShapeError(
                 f"voltages have shape {tuple(v.shape)}, but should be ({self._n_free}, batch)"
@@ -102,10 +113,12 @@ class FusedRightHandSide:
             )
         return v
 
+    @outside_graph
     def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
         net, _ = _evaluated(self._plan, self._table, self._checked(v), False)
         return net
 
+    @outside_graph
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -7,8 +7,8 @@ were taken, which are stored as the voltages they began with.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
@@ -21,28 +21,22 @@ from ohmbench.kernels.edge_plan import Plan
 from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kernels.parallel import PARTS
-from ohmbench.kirchhoff.step_control import StepControl
+from ohmbench.kirchhoff.runge_kutta import TABLEAUX, Tableau
+from ohmbench.kirchhoff.step_control import StepControl, error_norm
+from ohmbench.tensors import FLOAT32
+from ohmbench.transforms import followed, many_gradients
 
-# torchdiffeq's fourth-order method is the 3/8 rule.
-RK4 = np.array([[0, 0, 0, 0], [1 / 3, 0, 0, 0], [-1 / 3, 1, 0, 0], [1, -1, 1, 0]], np.float32)
-RK4_WEIGHTS = np.array([1 / 8, 3 / 8, 3 / 8, 1 / 8], np.float32)
 
-# Dormand and Prince, "A family of embedded Runge-Kutta formulae" (1980), RK5(4)7M: the last node is
-# the end of the step. The weights that its error is measured by are Shampine's ("Some practical
-# Runge-Kutta formulas", 1986), as in torchdiffeq.
-_LOWER = (
-    (),
-    (1 / 5,),
-    (3 / 40, 9 / 40),
-    (44 / 45, -56 / 15, 32 / 9),
-    (19372 / 6561, -25360 / 2187, 64448 / 6561, -212 / 729),
-    (9017 / 3168, -355 / 33, 46732 / 5247, 49 / 176, -5103 / 18656),
-    (35 / 384, 0, 500 / 1113, 125 / 192, -2187 / 6784, 11 / 84),
-)
-_SHAMPINE = (1951 / 21600, 0, 22642 / 50085, 451 / 720, -12231 / 42400, 649 / 6300, 1 / 60)
-_PRINCE = np.array([(*row, *(0,) * (7 - len(row))) for row in _LOWER])
-DOPRI5 = _PRINCE.astype(np.float32)
-DOPRI5_ERROR = (_PRINCE[-1] - _SHAMPINE).astype(np.float32)
+def _stages(tableau: Tableau) -> Floats:
+    """Its lower triangle as a square array."""
+    stages = len(tableau.lower)
+    return np.array([(*row, *(0,) * (stages - len(row))) for row in tableau.lower], np.float32)
+
+
+RK4 = _stages(TABLEAUX["rk4"])
+RK4_WEIGHTS = np.array(TABLEAUX["rk4"].weights, np.float32)
+DOPRI5 = _stages(TABLEAUX["dopri5"])
+DOPRI5_ERROR = np.array(TABLEAUX["dopri5"].error, np.float32)
 
 
 @dataclass(frozen=True)
@@ -76,20 +70,32 @@ class Way(NamedTuple):
 Solve: TypeAlias = Callable[[Start], Way]
 
 
-def refuse_second_derivatives() -> None:
-    """Raise OperandError where somebody will differentiate this gradient: it has none itself, and
-    torch would take it for a constant."""
-    if torch.is_grad_enabled():
+def refuse_others(*of: torch.Tensor) -> None:
+    """Raise OperandError where the gradients ``of`` the results ask for more than a gradient.
+
+    Where somebody will differentiate it, it has none itself, and torch would take it for a
+    constant; many gradients at once are no numbers that compiled loops could read.
+    """
+    if torch.is_grad_enabled() or followed() or many_gradients(*of):
         raise OperandError(
-            "compiled circuits have first derivatives only; ask for path='plain' where gradients "
-            "are to be differentiated"
+            "compiled circuits have first derivatives only, one at a time; ask for path='plain' "
+            "where gradients are to be differentiated or many taken at once"
         )
+
+
+@contextmanager
+def unwarned() -> Iterator[None]:
+    """Let what leaves float32 become infinite without a warning, as it does in the compiled loops
+    and in torch: the solver looks for it where a step or a slice ends."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        yield
 
 
 class _Slice(torch.autograd.Function):
     """End voltages (n_free, batch) and the integral of the divergence (batch,) by ``solve``."""
 
     @staticmethod
+    @unwarned()
     def forward(
         ctx: Any,
         plan: Plan,
@@ -108,8 +114,9 @@ class _Slice(torch.autograd.Function):
         return samples_of(way.path[-1], start.batch), div
 
     @staticmethod
+    @unwarned()
     def backward(ctx: Any, of_end: torch.Tensor, of_div: torch.Tensor) -> Any:
-        refuse_second_derivatives()
+        refuse_others(of_end, of_div)
         (table,) = ctx.saved_tensors
         plan, way, with_div = ctx.plan, ctx.way, ctx.with_div
         circuit, of = plan.circuit(table), rows_of(of_end)
@@ -187,24 +194,21 @@ class _Steps:
         )
         return state
 
-    def _norm(self, v: Floats, integral: Floats) -> float:
-        """Root of the mean square over nodes and samples; the integrals' where that is larger."""
-        batch = self._start.batch
-        found = [
-            samples_of(v, batch),
-            *([numbers_of(integral, batch)] if self._start.with_div else []),
-        ]
-        return max(float(x.square().mean().sqrt()) for x in found)
-
     def choose_first(self, state: _State, control: StepControl) -> None:
         """The first step, by one more evaluation."""
-        scale = self._tol + self._tol * np.abs(state.v)
-        size = self._norm(state.v / scale, state.integral)
-        steep = self._norm(state.slope / scale, state.div / self._tol)
-        trial = control.trial(size, steep)
+        start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol, **FLOAT32)
+        scales = tol + tol * samples_of(state.v, batch).abs(), tol
+
+        def norm(of_v: Floats, of_div: Floats) -> float:
+            parts = [samples_of(of_v, batch), numbers_of(of_div, batch)]
+            given = len(parts) if start.with_div else 1
+            return float(error_norm(parts[:given], scales[:given]))
+
+        steep = norm(state.slope, state.div)
+        trial = control.trial(norm(state.v, state.integral), steep)
         there = self.evaluated(state.v + np.float32(control.sign * trial) * state.slope)
-        change = (there.slope - state.slope) / scale, (there.div - state.div) / self._tol
-        control.choose_first(trial, steep, self._norm(*change))
+        change = norm(there.slope - state.slope, there.div - state.div)
+        control.choose_first(trial, steep, change)
 
     def attempt(self, state: _State, h: float) -> tuple[_State, float]:
         """The end of a step of ``h`` seconds, and its error over what is tolerated."""
@@ -218,7 +222,8 @@ class _Steps:
             ),
         )
         of_v, of_integral = squares.sum(0) / max(1, start.batch)
-        return end, math.sqrt(max(of_v / len(start.v), of_integral))
+        # The larger; what is not a number is neither.
+        return end, float(np.sqrt(np.max([of_v / len(start.v), of_integral])))
 
 
 def solve_dopri5(start: Start, control: StepControl) -> Way:

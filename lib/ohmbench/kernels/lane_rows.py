@@ -9,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from ohmbench.kernels.lanes import LANES
+from ohmbench.transforms import array
 
 Floats: TypeAlias = NDArray[np.float32]
 
@@ -22,7 +23,7 @@ def rows_of(v: torch.Tensor, *, spare: bool = False) -> Floats:
     n, batch = v.shape
     rows = -(-batch // LANES)
     whole = np.zeros((n + 1, rows * LANES), np.float32)
-    whole[1:, :batch] = v.detach().numpy()
+    whole[1:, :batch] = array(v)
     if spare and batch:
         whole[1:, batch:] = whole[1:, batch - 1 : batch]
     return np.ascontiguousarray(whole.reshape(n + 1, rows, LANES).transpose(1, 0, 2))
@@ -37,7 +38,7 @@ def samples_of(rows: Floats, batch: int) -> torch.Tensor:
 def lanes_of(x: torch.Tensor, rows: int) -> Floats:
     """A number for each sample (batch,), or none at all, as (rows, LANES)."""
     lanes = np.zeros((rows, LANES), np.float32)
-    lanes.reshape(-1)[: len(x)] = x.detach().numpy()
+    lanes.reshape(-1)[: len(x)] = array(x)
     return lanes
 
 

@@ -10,7 +10,6 @@ import torch
 from ohmbench.kernels.circuits import Path
 from ohmbench.kirchhoff.circuit import RightHandSide
 from ohmbench.kirchhoff.configuration import Config
-from ohmbench.kirchhoff.experiments import INPUTS, OUTPUTS
 from ohmbench.kirchhoff.network import linear, solver_of
 from ohmbench.kirchhoff.simulation import Solver, durations
 
@@ -22,7 +21,7 @@ class FeedForward(torch.nn.Module):
         super().__init__()
         self.config = config
         hidden = config.network.model.args.model_dump()["hidden"]
-        widths = (INPUTS[config.test_bench], *hidden, OUTPUTS[config.test_bench])
+        widths = (config.inputs, *hidden, config.outputs)
         self.layers = torch.nn.ModuleList(
             linear(a, b, generator) for a, b in itertools.pairwise(widths)
         )
@@ -67,7 +66,7 @@ class HyperFlow(torch.nn.Module):
         super().__init__()
         arguments: dict[str, Any] = config.network.model.args.model_dump()
         self.config = config
-        self.n_free = self.dimension = INPUTS[config.test_bench]
+        self.n_free = self.dimension = config.inputs
         self.width, hidden = arguments["width"], arguments["hidden"]
         self.durations = durations(config.simulation.t_end)
         outputs = self.width * (3 * self.dimension + 1)

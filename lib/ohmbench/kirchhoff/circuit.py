@@ -165,17 +165,11 @@ class AutogradDivergence:
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        differentiable = torch.is_grad_enabled()
-        with torch.enable_grad():
-            # Also where nobody differentiates: on the adjoint's way there ``v`` may still ask for
-            # gradients, but comes from no graph.
-            if not (differentiable and v.requires_grad):
-                v = v.detach().requires_grad_()
-            net = self._rhs.derivative(t, v)
-            trace = v.new_zeros(len(v))
-            for n in range(v.shape[1]):
-                (row,) = torch.autograd.grad(
-                    net[:, n].sum(), v, create_graph=differentiable, retain_graph=True
-                )
-                trace = trace + row[:, n]
-        return (net, trace) if differentiable else (net.detach(), trace.detach())
+        # Of torch.func, so that it may itself be transformed.
+        net, pull_back = torch.func.vjp(lambda v: self._rhs.derivative(t, v), v)[:2]
+        trace = torch.zeros_like(v[:, 0])
+        for n in range(v.shape[1]):
+            wanted = torch.zeros_like(v)
+            wanted[:, n] = 1
+            trace = trace + pull_back(wanted)[0][:, n]
+        return net, trace

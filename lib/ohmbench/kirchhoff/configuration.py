@@ -1,9 +1,10 @@
 """The paper's configuration files, as they are, and nothing but them.
 
-The keys are those of the published files (KIRCHHOFF); ``train.resample`` and the baselines are
-ours. A `Config` that exists has been checked whole: types and ranges of each key, the arguments of
-each topology and device, and what only fits together (slices and end times, nodes and data, nodes
-and projector). Sizes are bounded: a stranger's file cannot ask for all the memory there is.
+The keys are those of the published files (KIRCHHOFF); ``data``, ``train.resample`` and the
+baselines are ours. A `Config` that exists has been checked whole: types and ranges of each key, the
+arguments of each topology and device, and what only fits together (slices and end times, nodes and
+data, nodes and projector). Sizes are bounded: a stranger's file cannot ask for all the memory there
+is.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, m
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 
+from ohmbench.data.own import DataReference, Dataset
 from ohmbench.errors import FileError
 from ohmbench.files import parse_yaml, read_yaml
 from ohmbench.kirchhoff.arguments import BASELINES, Model, Slice
 from ohmbench.kirchhoff.devices import DEVICE_NAMES
-from ohmbench.kirchhoff.experiments import EXPERIMENTS, INPUTS, OUTPUTS, Kind
+from ohmbench.kirchhoff.experiments import EXPERIMENTS, INPUTS, OUTPUTS, OWN, Kind
 from ohmbench.kirchhoff.fields import (
     FROM_LIST,
     MAX_NODES,
@@ -193,10 +195,27 @@ class Visualization(StrictModel):
     num_sample: _Count
 
 
-class Config(StrictModel):
-    """One experiment. ``visualization`` is None where nothing is to be drawn."""
+class Data(StrictModel, DataReference):
+    """Data of the user's own, as ``data.own`` describes them.
 
-    test_bench: Annotated[str, one_of(EXPERIMENTS)]
+    ``inputs``, ``outputs`` (classes, or 1 for a regression), ``held_out_rows`` and ``sha256`` of
+    the files are what was found in them: training fills them in (``bound``).
+    """
+
+    inputs: _Count | None = None
+    outputs: _Count | None = None
+    held_out_rows: _Count | None = None
+    sha256: Annotated[tuple[str, ...], FROM_LIST] = ()
+
+
+class Config(StrictModel):
+    """One experiment. ``visualization`` is None where nothing is to be drawn.
+
+    ``test_bench`` names the paper's data or, with ``data``, what the network is for.
+    """
+
+    test_bench: Annotated[str, one_of((*EXPERIMENTS, *OWN))]
+    data: Data | None = None
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
     num_worker: Annotated[int, Field(ge=0, le=1024)] = 0
     network: Network
@@ -207,7 +226,31 @@ class Config(StrictModel):
 
     @property
     def kind(self) -> Kind:
-        return EXPERIMENTS[self.test_bench]
+        if self.data is None:
+            return EXPERIMENTS[self.test_bench]
+        return next(kind for kind in OWN if kind == self.test_bench)
+
+    @property
+    def inputs(self) -> int:
+        """Numbers in one sample."""
+        if self.data is None:
+            return INPUTS[self.test_bench]
+        assert self.data.inputs is not None, "the configuration is not bound to its data"
+        return self.data.inputs
+
+    @property
+    def outputs(self) -> int:
+        """Numbers to be read out, of a regression or classification."""
+        if self.data is None:
+            return OUTPUTS[self.test_bench]
+        assert self.data.outputs is not None, "the configuration is not bound to its data"
+        return self.data.outputs
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the sizes of the data are known."""
+        data = self.data
+        return data is None or (data.inputs is not None and data.held_out_rows is not None)
 
     @property
     def is_flow(self) -> bool:
@@ -227,14 +270,26 @@ class Config(StrictModel):
             raise fault(
                 f"{self.network.model.name!r} is no network for {self.kind}", "network.model.name"
             )
+        if self.data is None and self.test_bench not in EXPERIMENTS:
+            raise fault(f"test_bench {self.test_bench} needs data of your own", "data")
+        if self.data is not None and self.test_bench not in OWN:
+            raise fault(
+                f"{self.test_bench!r} has its own data, expected one of {', '.join(OWN)}",
+                "test_bench",
+            )
+        if self.is_bound:
+            self._check_sizes()
+        return self
+
+    def _check_sizes(self) -> None:
+        """What fits together only for the sizes of the data."""
         if self.is_flow:
             self._check_flow()
         else:
             self._check_readout()
-        return self
 
     def _check_flow(self) -> None:
-        inputs = INPUTS[self.test_bench]
+        inputs = self.inputs
         if self.network.encoder.kind != "none":
             raise fault("an encoder has no density, expected none", "network.encoder")
         if self.network.residual:
@@ -247,7 +302,7 @@ class Config(StrictModel):
             )
 
     def _check_readout(self) -> None:
-        network, inputs, outputs = self.network, INPUTS[self.test_bench], OUTPUTS[self.test_bench]
+        network, inputs, outputs = self.network, self.inputs, self.outputs
         encoder, projector, nodes = network.encoder, network.projector, network.n_free
         if encoder.kind == "mlp" and encoder.inputs != inputs:
             raise fault(
@@ -332,6 +387,23 @@ def _checked(value: Any, source: str) -> Config:
     except ValidationError as error:
         details = error.errors(include_url=False)
         raise _refusal(source, details[0]) from error
+
+
+def bound(config: Config, dataset: Dataset, source: str) -> Config:
+    """``config`` with the sizes of its data, checked against them; errors call it ``source``.
+
+    Raises FileError where the network does not fit the data.
+    """
+    assert config.data is not None
+    found = {
+        "inputs": dataset.train_x.shape[1],
+        "held_out_rows": len(dataset.test_x),
+        "outputs": {"classification": len(dataset.classes), "regression": 1}.get(dataset.task),
+        "sha256": dataset.sha256,
+    }
+    value = config.model_dump(mode="json", exclude_none=True)
+    value["data"] = {**value["data"], **{k: v for k, v in found.items() if v is not None}}
+    return _checked(value, source)
 
 
 def parse_config(text: str, source: str) -> Config:

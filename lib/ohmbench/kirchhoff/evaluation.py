@@ -7,6 +7,7 @@ differential equation, and a coarse solver can be fooled by its own training. Ev
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ from ohmbench.data.energies import Energy
 from ohmbench.kirchhoff.flows import Flow, Samples, noise, pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.stats import Interval, mean_interval, proportion_interval
+from ohmbench.transforms import refuse_transforms
 
 JUDGE_TOL = 1e-5
 """Tolerance, V and nats, at which densities are judged; ten times less changes no figure shown."""
@@ -60,8 +62,9 @@ def log_density(
 ) -> Samples:
     """``pull_back`` of many points (n, dimension) in bounded memory; calls ``advance(points)``.
 
-    Raises SolverError where the solver cannot go on.
+    Raises SolverError where the solver cannot go on, OperandError under torch.func.
     """
+    refuse_transforms("log_density has no gradients and", "transform pull_back")
     solver = judge_solver(flow) if solver is None else solver
     with torch.no_grad():
         return _joined(
@@ -72,7 +75,11 @@ def log_density(
 def draw(
     flow: Flow, n: int, seed: int, *, solver: Solver | None = None, advance: Advance = _nothing
 ) -> Samples:
-    """``n`` samples with their log-density, the noise from ``seed``."""
+    """``n`` samples with their log-density, the noise from ``seed``.
+
+    Raises SolverError where the solver cannot go on, OperandError under torch.func.
+    """
+    refuse_transforms("draw has no gradients and", "transform push_forward")
     solver = judge_solver(flow) if solver is None else solver
     z = noise(flow, n, torch.Generator().manual_seed(seed))
     with torch.no_grad():
@@ -151,7 +158,8 @@ def judge_matching(found: Samples, energy: Energy, published: Energy, *, seed: i
 class Regression:
     """Errors on held-out samples; targets scaled to [0, 1] as in training.
 
-    ``mse`` is their mean square, ``r2`` the share of the held-out targets' variance explained.
+    ``mse`` is their mean square, ``r2`` the share of the held-out targets' variance explained; NaN
+    where they have none.
     """
 
     samples: int
@@ -169,8 +177,9 @@ def outputs(
     """``model`` of many samples (n, inputs), ``chunk`` at a time, without gradients.
 
     An adaptive solver chooses its steps for a chunk as a whole: outputs depend on ``chunk`` within
-    the solver's tolerance.
+    the solver's tolerance. Raises OperandError under torch.func.
     """
+    refuse_transforms("outputs have no gradients and", "transform the model itself")
     with torch.no_grad():
         return torch.cat([model(part) for part in _chunks(x, chunk, advance)])
 
@@ -178,11 +187,9 @@ def outputs(
 def judge_regression(predicted: torch.Tensor, y: torch.Tensor) -> Regression:
     """Of outputs (n, 1) and targets (n,)."""
     errors = ((predicted[:, 0].double() - y.double()) ** 2).numpy()
-    return Regression(
-        len(errors),
-        mean_interval(errors.tolist()),
-        1 - float(errors.mean() / y.double().var(correction=0)),
-    )
+    variance = float(y.double().var(correction=0))
+    r2 = 1 - float(errors.mean()) / variance if variance > 0 else math.nan
+    return Regression(len(errors), mean_interval(errors.tolist()), r2)
 
 
 @dataclass(frozen=True)
@@ -220,13 +227,15 @@ def judge_classification(logits: torch.Tensor, labels: torch.Tensor) -> Classifi
 
 
 def fields(found: Any) -> dict[str, Any]:
-    """A judgement as JSON values: intervals become [value, low, high]."""
+    """A judgement as JSON values: intervals become [value, low, high], NaN becomes None."""
     plain: dict[str, Any] = {}
     for name, value in vars(found).items():
         if isinstance(value, Interval):
             plain[name], plain[f"{name}_95"] = value.value, [value.low, value.high]
         elif isinstance(value, np.ndarray):
             plain[name] = value.tolist()
+        elif isinstance(value, float) and math.isnan(value):
+            plain[name] = None
         else:
             plain[name] = value
     return plain

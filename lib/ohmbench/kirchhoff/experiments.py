@@ -6,6 +6,9 @@ from typing import Literal, TypeAlias
 
 Kind: TypeAlias = Literal["generation", "matching", "regression", "classification"]
 
+OWN: tuple[Kind, ...] = ("generation", "regression", "classification")
+"""``test_bench`` of a configuration with data of the user's own: what the network is for."""
+
 EXPERIMENTS: dict[str, Kind] = {
     **dict.fromkeys(
         (

@@ -16,6 +16,7 @@ from ohmbench.errors import ShapeError
 from ohmbench.kernels.circuits import Path
 from ohmbench.kirchhoff.circuit import RightHandSide
 from ohmbench.kirchhoff.simulation import Solver, integrate
+from ohmbench.tensors import FLOAT32
 
 
 class Flow(Protocol):
@@ -89,4 +90,4 @@ def pull_back(
 
 def noise(flow: Flow, n: int, generator: torch.Generator) -> torch.Tensor:
     """``n`` standard normal vectors, float32 (n, dimension)."""
-    return torch.randn(n, flow.dimension, generator=generator)
+    return torch.randn(n, flow.dimension, generator=generator, **FLOAT32)

@@ -12,9 +12,9 @@ from ohmbench.kernels.circuits import Path, right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
 from ohmbench.kirchhoff.configuration import Config, Simulation
 from ohmbench.kirchhoff.devices import Device, device
-from ohmbench.kirchhoff.experiments import INPUTS
 from ohmbench.kirchhoff.simulation import Result, Solver, durations, integrate
 from ohmbench.kirchhoff.topologies import Topology, topology
+from ohmbench.tensors import FLOAT32
 
 Tensor: TypeAlias = torch.Tensor
 
@@ -40,7 +40,7 @@ def initial_parameters(
     ``kind``: ``uniform`` on [0, 1), ``zeros``, ``ones``, ``gauss`` standard normal, ``xavier`` and
     ``kaiming`` uniform for the array as a (rows, columns) matrix, so that more edges start smaller.
     """
-    p = torch.empty(device.rows, columns)
+    p = torch.empty(device.rows, columns, **FLOAT32)
     init = torch.nn.init
     if kind == "zeros":
         return init.zeros_(p)
@@ -70,7 +70,7 @@ def filled(x: Tensor, width: int, how: str) -> Tensor:
 
 def linear(inputs: int, outputs: int, generator: torch.Generator) -> torch.nn.Linear:
     """A linear layer with torch's default distribution, from ``generator``."""
-    layer: torch.nn.Linear = torch.nn.utils.skip_init(torch.nn.Linear, inputs, outputs)
+    layer: torch.nn.Linear = torch.nn.utils.skip_init(torch.nn.Linear, inputs, outputs, **FLOAT32)
     bound = 1 / math.sqrt(inputs)
     with torch.no_grad():
         for p in (layer.weight, layer.bias):
@@ -102,7 +102,7 @@ class KirchhoffNet(torch.nn.Module):
         self.slices = torch.nn.ModuleList(circuits)
         self.durations = durations(config.simulation.t_end)
         self.n_free = network.n_free
-        self.dimension = INPUTS[config.test_bench]
+        self.dimension = config.inputs
         encoder, projector = network.encoder, network.projector
         self.encoder = (
             linear(encoder.inputs, encoder.outputs, generator) if encoder.kind == "mlp" else None

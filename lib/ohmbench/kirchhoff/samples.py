@@ -1,20 +1,30 @@
-"""What the experiments train on and are judged on, as tensors."""
+"""What the experiments train on and are judged on, as tensors.
+
+A ``Source`` is where the samples of one experiment come from: the paper's, by the name that its
+files call them (``PaperSource``), or the user's own (``OwnSource``).
+"""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ohmbench.data.densities import DENSITIES, TRAINING_POINTS
-from ohmbench.data.images import digit_images, image_split
-from ohmbench.data.mnist import read_mnist
+from ohmbench.data.densities import DENSITIES, TRAINING_POINTS, Density
+from ohmbench.data.images import digit_images, held_out_digit_images, image_split
+from ohmbench.data.own import Dataset
 from ohmbench.data.regression import regression_split
+from ohmbench.kirchhoff.flows import Samples
+from ohmbench.tensors import FLOAT32, INT64
 
 GENERATED_DIGIT = 2
 """The digit whose images ``genmnist`` generates."""
+
+UNITS = {"toyregress": "", "diabete": "disease progression", "housing": "100 000 dollars"}
+"""Of a regression's targets before they are scaled; empty where they have none."""
 
 _LEVELS = 256
 
@@ -24,12 +34,18 @@ FRESH_SEED = 20_000_000
 
 @dataclass(frozen=True)
 class Labelled:
-    """Samples for training and held out: float32 (n, inputs) and targets (n,), float32 or int64."""
+    """Samples for training and held out: float32 (n, inputs) and targets (n,), float32 or int64.
+
+    A regression's targets are scaled: ``y_shift + y_span * y`` is in the data's own ``unit``.
+    """
 
     train_x: torch.Tensor
     train_y: torch.Tensor
     test_x: torch.Tensor
     test_y: torch.Tensor
+    y_shift: float = 0.0
+    y_span: float = 1.0
+    unit: str = ""
 
 
 def _floats(x: NDArray[np.generic]) -> torch.Tensor:
@@ -45,7 +61,7 @@ def training_points(test_bench: str, seed: int) -> torch.Tensor:
 
 def resampled(test_bench: str, n: int, generator: torch.Generator) -> torch.Tensor:
     """``n`` fresh points (n, 2) of the density called ``test_bench``."""
-    seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
+    seed = int(torch.randint(2**63 - 1, (1,), generator=generator, **INT64))
     return _floats(DENSITIES[test_bench].sample(n, np.random.default_rng(seed)))
 
 
@@ -56,16 +72,17 @@ def dequantised(images: torch.Tensor, generator: torch.Generator) -> torch.Tenso
     pixels are always exactly 0.
     """
     level = (images * (_LEVELS - 1)).round()
-    u = torch.rand(images.shape, generator=generator)
+    u = torch.rand(images.shape, generator=generator, **FLOAT32)
     # float32 rounds level + u up to the next level where u is close enough to 1.
     return torch.minimum(level + u, torch.nextafter(level + 1, level)) / _LEVELS
 
 
 def held_out_digits() -> NDArray[np.float64]:
-    """The official test images of the generated digit, (n, 784) in [0, 1]."""
-    images, labels = read_mnist("t10k")
-    chosen = images[labels == GENERATED_DIGIT]
-    return np.asarray(chosen.reshape(len(chosen), -1) / 255.0)
+    """The official test images of the generated digit, (n, 784) in [0, 1], two at least.
+
+    Raises FileError.
+    """
+    return held_out_digit_images(GENERATED_DIGIT)
 
 
 def fresh_points(test_bench: str, n: int, seed: int = FRESH_SEED) -> torch.Tensor:
@@ -86,9 +103,122 @@ def labelled(test_bench: str, seed: int) -> Labelled:
     """
     if test_bench in ("toyregress", "diabete", "housing"):
         r = regression_split(test_bench, seed)
-        return Labelled(*map(_floats, (r.train_x, r.train_y, r.test_x, r.test_y)))
+        train_x, train_y, test_x, test_y = map(_floats, (r.train_x, r.train_y, r.test_x, r.test_y))
+        span, unit = r.y_max - r.y_min, UNITS[test_bench]
+        return Labelled(train_x, train_y, test_x, test_y, r.y_min, span, unit)
     s = image_split(test_bench)
     train_x, test_x = (
         _floats(x.reshape(len(x), -1) / np.float32(255)) for x in (s.train_x, s.test_x)
     )
     return Labelled(train_x, torch.from_numpy(s.train_y), test_x, torch.from_numpy(s.test_y))
+
+
+class Source(ABC):
+    """Where the samples of one experiment come from; ``name`` is what it is called in messages.
+
+    ``density`` is the true density where it is known. ``pixels``: samples are images whose grey
+    levels are dequantised.
+    """
+
+    name: str
+    density: Density | None = None
+    pixels: bool = False
+
+    @abstractmethod
+    def training_points(self, seed: int) -> torch.Tensor:
+        """What a density is trained on, float32 (n, inputs)."""
+
+    @abstractmethod
+    def judging_points(self, n: int, seed: int) -> torch.Tensor:
+        """At most ``n`` points that judge a density and that no training has seen."""
+
+    @abstractmethod
+    def labelled(self, seed: int) -> Labelled:
+        """The samples of a regression or classification."""
+
+    @abstractmethod
+    def describe_points(self, n: int, seed: int) -> str:
+        """What ``judging_points`` are, in words."""
+
+    @abstractmethod
+    def describe_held_out(self, n: int, total: int, seed: int) -> str:
+        """What the first ``n`` of ``total`` held-out samples are, in words."""
+
+    def resampled(self, n: int, generator: torch.Generator) -> torch.Tensor | None:
+        """``n`` fresh points of the density, or None where there is a fixed set only."""
+        return None
+
+    def in_own_unit(self, found: Samples) -> Samples:
+        """Samples and log-density in the units of the data's file, where these were scaled."""
+        return found
+
+
+class PaperSource(Source):
+    """The data of the paper's experiment ``test_bench``."""
+
+    def __init__(self, test_bench: str) -> None:
+        self.name = test_bench
+        self.density = DENSITIES.get(test_bench)
+        self.pixels = test_bench == "genmnist"
+
+    def training_points(self, seed: int) -> torch.Tensor:
+        return training_points(self.name, seed)
+
+    def judging_points(self, n: int, seed: int) -> torch.Tensor:
+        return fresh_points(self.name, n, seed)
+
+    def labelled(self, seed: int) -> Labelled:
+        return labelled(self.name, seed)
+
+    def describe_points(self, n: int, seed: int) -> str:
+        if self.pixels:
+            return f"{n} held-out images of the digit, dequantised (seed {seed})"
+        return f"{n} fresh points of {self.name} (seed {seed})"
+
+    def describe_held_out(self, n: int, total: int, seed: int) -> str:
+        if self.name in UNITS:
+            return f"{n} held-out samples of {self.name} (split by seed {seed})"
+        return f"{'the' if n == total else 'the first'} {n} test images of {self.name}"
+
+    def resampled(self, n: int, generator: torch.Generator) -> torch.Tensor | None:
+        return None if self.density is None else resampled(self.name, n, generator)
+
+
+class OwnSource(Source):
+    """Data of the user's own, already split; a network's file holds no training part of them."""
+
+    def __init__(self, data: Dataset) -> None:
+        self.name = data.name
+        self.data = data
+
+    def training_points(self, seed: int) -> torch.Tensor:
+        return _floats(self.data.train_x)
+
+    def judging_points(self, n: int, seed: int) -> torch.Tensor:
+        return _floats(self.data.test_x[:n])
+
+    def labelled(self, seed: int) -> Labelled:
+        d = self.data
+        if d.task == "classification":
+            targets = [torch.from_numpy(y) for y in (d.train_y, d.test_y)]
+        else:
+            targets = [_floats(y) for y in (d.train_y, d.test_y)]
+        shift, span = float(d.target_scaling.shift[0]), float(d.target_scaling.span[0])
+        return Labelled(_floats(d.train_x), targets[0], _floats(d.test_x), targets[1], shift, span)
+
+    @property
+    def log_volume(self) -> float:
+        """Nats to add to a negative log-likelihood for the file's own units."""
+        return float(np.log(self.data.scaling.span).sum())
+
+    def in_own_unit(self, found: Samples) -> Samples:
+        scaling = self.data.scaling
+        x = found.x.double() * torch.from_numpy(scaling.span) + torch.from_numpy(scaling.shift)
+        return found._replace(x=x, log_density=found.log_density - self.log_volume)
+
+    def describe_points(self, n: int, seed: int) -> str:
+        return f"{n} held-out samples of {self.name}"
+
+    def describe_held_out(self, n: int, total: int, seed: int) -> str:
+        which = "the" if n == total else "the first"
+        return f"{which} {n} held-out samples of {self.name}"

@@ -13,7 +13,10 @@ from torchdiffeq import odeint, odeint_adjoint
 
 from ohmbench.errors import OhmbenchError, OperandError
 from ohmbench.kirchhoff.circuit import RightHandSide, Stepper
-from ohmbench.kirchhoff.step_control import StepControl, Watch
+from ohmbench.kirchhoff.runge_kutta import TABLEAUX, State, adapt_steps, take_steps
+from ohmbench.kirchhoff.step_control import CHECK, StepControl, Watch, error_norm
+from ohmbench.tensors import FLOAT64
+from ohmbench.transforms import followed, numbers, outside_graph
 
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 FIXED_STEP = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
@@ -33,9 +36,11 @@ class Solver:
     """How to integrate: a method of ``ADAPTIVE`` or ``FIXED_STEP`` and its options, in seconds.
 
     ``tol`` is relative and absolute tolerance (V) of an adaptive method; ``first_step`` None lets
-    it choose; it fails where it would need steps below ``min_step``. A fixed-step method takes
-    steps of ``step_size``. ``adjoint`` integrates gradients backwards instead of storing the way
-    forward; a ``Stepper`` stores its steps alone and goes back through these in any case.
+    it choose; it fails where its tolerance needs steps below ``min_step``. A fixed-step method
+    takes steps of ``step_size``. ``adjoint`` integrates gradients backwards instead of storing the
+    way forward; a ``Stepper`` stores its steps alone and goes back through these in any case.
+
+    Raises OperandError for another method, and for a tolerance or a step that is none.
     """
 
     method: str = "dopri5"
@@ -50,6 +55,18 @@ class Solver:
             raise OperandError(
                 f"no method {self.method!r}; there are {', '.join((*ADAPTIVE, *FIXED_STEP))}"
             )
+        for name in ("tol", "first_step", "step_size"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise OperandError(f"{name} {value:g}: should be positive and finite")
+        if not 0 <= self.min_step < math.inf:
+            raise OperandError(f"min_step {self.min_step:g}: should not be negative, and finite")
+
+    @property
+    def steps(self) -> str:
+        """Method and step of a fixed-step method in words; empty for an adaptive one."""
+        adaptive = self.method in ADAPTIVE
+        return "" if adaptive else f"{self.method} with steps of {self.step_size:g} s"
 
     def tightened(self, tol: float) -> Solver:
         """An adaptive solver at ``tol`` or, where that is tighter already, this one."""
@@ -57,15 +74,17 @@ class Solver:
             return self
         return replace(self, method="dopri5", tol=tol, first_step=None, min_step=0.0)
 
-    def _options(self, times: torch.Tensor) -> dict[str, Any]:
+    def _options(self, times: torch.Tensor, ends: torch.Tensor) -> dict[str, Any]:
+        """torchdiffeq's options for ``times``; a step is to end at each of ``ends``."""
         if self.method in FIXED_STEP:
             grid = {"grid_constructor": lambda f, y, t: _nodes(t[0], t[-1], self.step_size)}
             # A straight line between nodes would be of second order, whatever the method's.
             return {**grid, "interp": "cubic"} if len(times) > 2 else grid
         first = {} if self.first_step is None else {"first_step": self.first_step}
-        # A last step that ends with the slice: a longer one is interpolated back, with errors of
-        # thousands of tolerances. Both ends, as the adjoint goes the other way.
-        return {"min_step": self.min_step, "step_t": times[[0, -1]], **first}
+        # Either sign: torchdiffeq makes negative times of time that runs backwards, twice on the
+        # adjoint's way.
+        step_t = torch.cat([ends, -ends]).unique()
+        return {"min_step": self.min_step, "step_t": step_t, **first}
 
 
 class Result(NamedTuple):
@@ -96,29 +115,36 @@ class _Field(torch.nn.Module):
 
 
 class _WatchedField(_Field):
-    """Watched before every step, also on its way back through the adjoint."""
+    """Watched at every step, also on its way back through the adjoint."""
 
     def __init__(self, f: Callable[[torch.Tensor, Any], Any], watch: Watch) -> None:
         super().__init__(f)
         self._watch = watch
+        self._ratio = math.nan
+
+    def norm(self, x: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
+        """torchdiffeq's own, which it asks for each step's error over what is tolerated."""
+        found = error_norm(x if isinstance(x, tuple) else (x,))
+        self._ratio = float(found.detach())
+        return found
 
     def callback_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
         parts = state if isinstance(state, tuple) else (state,)
         finite = all(bool(torch.isfinite(x).all()) for x in parts)
         self._watch.look(float(t.detach()), float(dt.detach()), finite)
 
+    def callback_accept_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
+        # torchdiffeq accepts every step of ``min_step`` or less, whatever its error.
+        self._watch.counts(float(t.detach()), float(dt.detach()), self._ratio)
+
     callback_step_adjoint = callback_step
+    callback_accept_step_adjoint = callback_accept_step
 
 
-def _refused(what: str, k: int, time: float, reason: str, solver: Solver) -> SolverError:
-    return SolverError(
-        f"slice {k}: {what} at t = {time:.4g} s ({reason}); {solver.method} cannot reach its "
-        f"tolerance of {solver.tol:g} there: loosen simulation.tol, or check the parameters"
+def _stopped(k: int, solver: Solver) -> Callable[[float, str, str], SolverError]:
+    return lambda time, reason, remedy: SolverError(
+        f"slice {k}: {solver.method} stopped at t = {time:.4g} s: {reason}; {remedy}"
     )
-
-
-def _stopped(k: int, solver: Solver) -> Callable[[float, str], SolverError]:
-    return lambda time, reason: _refused("the solver stopped", k, time, reason, solver)
 
 
 def _odeint(
@@ -136,13 +162,15 @@ def _odeint(
         def f(t: torch.Tensor, state: Any) -> Any:
             return rhs.derivative(t, state)
 
-    adaptive = solver.method in ADAPTIVE
+    # The last step ends with the slice: a longer one is interpolated back, with errors of thousands
+    # of tolerances. The adjoint goes back from each of the times to the one before.
+    there, back = (solver._options(times, ends) for ends in (times[[0, -1]], times))
     field: _Field = _Field(f)
-    if adaptive:
-        field = _WatchedField(f, Watch(solver.min_step, _stopped(k, solver)))
-    common: dict[str, Any] = {"method": solver.method, "options": solver._options(times)}
-    if adaptive:
+    common: dict[str, Any] = {"method": solver.method, "options": there}
+    if solver.method in ADAPTIVE:
+        field = watched = _WatchedField(f, Watch(solver.tol, solver.min_step, _stopped(k, solver)))
         common |= {"rtol": solver.tol, "atol": solver.tol}
+        there["norm"] = back["norm"] = watched.norm
     gradients = torch.is_grad_enabled() and any(x.requires_grad for x in rhs.tensors)
     if solver.adjoint and gradients:
         found = odeint_adjoint(
@@ -150,6 +178,7 @@ def _odeint(
             state,
             times,
             adjoint_params=tuple(x for x in rhs.tensors if x.requires_grad),
+            adjoint_options=back,
             **common,
         )
     else:
@@ -162,12 +191,26 @@ def _nodes(start: torch.Tensor, end: torch.Tensor, step_size: float) -> torch.Te
 
     Rounding makes no step of its own: torchdiffeq's own grid from 0 to 0.3 - 0.2 has two of 0.1.
     """
-    steps = max(1, math.ceil(abs(float(end - start)) / step_size * (1 - 1e-9)))
-    nodes = start + torch.sign(end - start) * (
-        step_size * torch.arange(steps + 1, dtype=torch.float64, device=start.device)
+    return torch.tensor(
+        _node_times(float(start), float(end), step_size), dtype=torch.float64, device=start.device
     )
-    nodes[-1] = end
-    return nodes
+
+
+def _node_times(start: float, end: float, step_size: float) -> list[float]:
+    steps = max(1, math.ceil(abs(end - start) / step_size * (1 - 1e-9)))
+    signed = math.copysign(step_size, end - start)
+    return [*(start + signed * k for k in range(steps)), end]
+
+
+def _control(start: float, stop: float, k: int, solver: Solver) -> StepControl:
+    return StepControl(
+        start,
+        stop,
+        tol=solver.tol,
+        first_step=solver.first_step,
+        min_step=solver.min_step,
+        refused=_stopped(k, solver),
+    )
 
 
 def _stepped(
@@ -180,30 +223,76 @@ def _stepped(
     reverse: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
     """One slice by the right-hand side's own solver: v, delta and evaluations."""
-    ends = torch.tensor([0.0, end], dtype=torch.float64)
+    ends = torch.tensor([0.0, end], **FLOAT64)
     start, stop = ends.flip(0) if reverse else ends
     if solver.method == "rk4":
         h = _nodes(start, stop, solver.step_size).diff()
         v, div = rhs.rk4(v, h, divergence=divergence)
         return v, -div, 4 * len(h)
-    control = StepControl(
-        float(start),
-        float(stop),
-        tol=solver.tol,
-        first_step=solver.first_step,
-        min_step=solver.min_step,
-        refused=_stopped(k, solver),
-    )
+    control = _control(float(start), float(stop), k, solver)
     v, div = rhs.dopri5(v, control, divergence=divergence)
     return v, -div, control.evaluations
 
 
-def _finite(v: torch.Tensor, k: int, solver: Solver, end: float) -> None:
-    # A fixed-step method knows no error: a circuit that ran away shows only here.
-    if not bool(torch.isfinite(v).all()):
-        raise _refused("voltages are no numbers", k, end, "the circuit diverges", solver)
+def _transformable(
+    rhs: RightHandSide,
+    v: torch.Tensor,
+    end: float,
+    k: int,
+    solver: Solver,
+    divergence: bool,
+    reverse: bool,
+) -> tuple[torch.Tensor, torch.Tensor | None, int]:
+    """One slice in torch's own operations, for torch.func: v, delta and evaluations."""
+    evaluations = 0
+
+    def f(t: float, state: State) -> State:
+        nonlocal evaluations
+        evaluations += 1
+        time = torch.tensor(t, dtype=v.dtype, device=v.device)
+        if not divergence:
+            return (rhs.derivative(time, state[0]),)
+        dv, trace = rhs.with_divergence(time, state[0])
+        return dv, -trace
+
+    state: State = (v, torch.zeros_like(v[:, 0])) if divergence else (v,)
+    start, stop = (end, 0.0) if reverse else (0.0, end)
+    if solver.method in FIXED_STEP:
+        nodes = _node_times(start, stop, solver.step_size)
+        steps = [b - a for a, b in itertools.pairwise(nodes)]
+        state = take_steps(f, start, state, steps, solver.method)
+    elif solver.method in TABLEAUX and not (
+        torch.compiler.is_compiling() or torch._C._is_tracing()
+    ):
+        state = adapt_steps(f, start, state, _control(start, stop, k, solver))
+    else:
+        raise OperandError(
+            f"{solver.method} cannot be transformed or traced here; torch.func takes dopri5 and "
+            f"{', '.join(FIXED_STEP)}, torch's tracers those of fixed steps"
+        )
+    return state[0], state[1] if divergence else None, evaluations
 
 
+def _check_finite(
+    k: int, time: float, v: torch.Tensor, delta: torch.Tensor | None, steps: str
+) -> None:
+    """Raise SolverError where what slice ``k`` ends with is not finite.
+
+    Fixed ``steps`` ("rk4 with steps of 0.1 s", or "") have no error estimate: a circuit that ran
+    away shows only here.
+    """
+    if torch.compiler.is_compiling():  # it has no values
+        return
+    for what, x in (("voltages", v), ("log-densities", delta)):
+        if x is not None and not bool(torch.isfinite(numbers(x)).all()):
+            cause = f"{steps} diverges" if steps else "the circuit diverges"
+            shorten = "shorten the steps (simulation.step_size), or " if steps else ""
+            raise SolverError(
+                f"slice {k}: {what} are not finite at t = {time:.4g} s: {cause}; {shorten}{CHECK}"
+            )
+
+
+@outside_graph
 def integrate(
     slices: Sequence[RightHandSide],
     durations: Sequence[float],
@@ -223,8 +312,16 @@ def integrate(
     first of the path is ``v``. They are interpolated between steps and change none of these; a
     ``Stepper`` has none, and torchdiffeq takes the same steps.
 
-    Raises SolverError naming slice and time where the solver cannot go on.
+    Inside torch.func the methods with a tableau in ``runge_kutta`` take the same steps in
+    operations that it can transform, whether or not ``solver`` asks for the adjoint; gradients take
+    the steps as given.
+
+    Raises SolverError naming slice and time where the solver cannot go on, and OperandError inside
+    torch.func for another method, for ``points``, and for an adaptive method of a vmap's samples.
     """
+    following = followed()
+    if following and points:
+        raise OperandError("voltages between steps cannot be transformed: ask for no points")
     delta = v.new_zeros(len(v)) if divergence else None
     nfe = [0] * len(slices)
     path = [v[None]] if points else None
@@ -234,27 +331,29 @@ def integrate(
         times = torch.linspace(0.0, end, max(points, 1) + 1, dtype=torch.float64, device=v.device)
         times = times.flip(0) if reverse else times
         start = v.t().contiguous() if rhs.node_major else v
+        if following:
+            v, change, nfe[k] = _transformable(rhs, v, end, k, solver, divergence, reverse)
+            delta = delta + change if delta is not None and change is not None else None
+            _check_finite(k, float(times[-1]), v, delta, solver.steps)
+            continue
         if solver.method in STEPPED and not points and isinstance(rhs, Stepper):
             end_v, change, nfe[k] = _stepped(rhs, start, end, k, solver, divergence, reverse)
-            v = end_v.t()
-            delta = delta + change if delta is not None else None
-            _finite(v, k, solver, end)
-            continue
-        state: Any = (start, torch.zeros_like(v[:, 0])) if divergence else start
-        found, nfe[k] = _odeint(rhs, state, times, k, solver, divergence)
-        voltages = found[0] if divergence else found
-        _finite(voltages[-1], k, solver, end)
-        if rhs.node_major:
-            voltages = voltages.transpose(1, 2)
-        v = voltages[-1]
-        if delta is not None:
-            delta = delta + found[1][-1]
+            voltages = end_v[None]
+        else:
+            state: Any = (start, torch.zeros_like(v[:, 0])) if divergence else start
+            found, nfe[k] = _odeint(rhs, state, times, k, solver, divergence)
+            voltages = found[0] if divergence else found
+            change = found[1][-1] if divergence else voltages.new_zeros(0)
+        v = voltages[-1].t() if rhs.node_major else voltages[-1]
+        delta = delta + change if delta is not None else None
+        _check_finite(k, float(times[-1]), v, delta, solver.steps)
         if path is not None:
-            path.append(voltages[1:])
+            path.append(voltages[1:].transpose(1, 2) if rhs.node_major else voltages[1:])
     whole = torch.cat(path) if path is not None else None
     return Result(v, delta, tuple(nfe), whole)
 
 
+@outside_graph
 def integrate_noisy(
     slices: Sequence[RightHandSide],
     durations: Sequence[float],
@@ -280,14 +379,16 @@ def integrate_noisy(
         dt = end / steps
         x = v.t().contiguous() if rhs.node_major else v
         for step in range(steps):
-            x = x + dt * rhs.derivative(torch.tensor(step * dt), x)
+            x = x + dt * rhs.derivative(x.new_tensor(step * dt), x)
             if noise:
                 # Drawn as (batch, n_free): the layout of a right-hand side changes no result.
-                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype).to(v.device)
+                kick = torch.randn(v.shape, generator=generator, dtype=v.dtype, device="cpu").to(
+                    v.device
+                )
                 x = x + noise * dt**0.5 * (kick.t() if rhs.node_major else kick)
         nfe[k] = steps
         v = x.t() if rhs.node_major else x
-        _finite(v, k, Solver("euler"), end)
+        _check_finite(k, end, v, None, f"Euler-Maruyama with steps of {dt:g} s")
     return Result(v, None, tuple(nfe))
 
 

@@ -7,42 +7,82 @@ Differential Equations I", II.4) for solvers of our own: the same steps from the
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+
+from ohmbench.tensors import FLOAT32
 
 MAX_STEPS = 20_000
 """Steps that an adaptive method may try in one slice (on its way back through the adjoint: in all
 of them): a circuit that trained well takes some ten."""
 
-Refusal = Callable[[float, str], Exception]
-"""Makes the error for a time in seconds and a reason."""
+Refusal = Callable[[float, str, str], Exception]
+"""Makes the error for a time in seconds, a reason, and what to do about it."""
+
+_LOOSEN = "raise the tolerance (simulation.tol, --tol)"
+CHECK = "check the parameters and the input"
+
+
+def error_norm(parts: Sequence[torch.Tensor], scales: Sequence[Any] | None = None) -> torch.Tensor:
+    """torchdiffeq's norm of ``parts`` over their ``scales``: the largest root mean square.
+
+    In float64 where float32 overflows. One that is not a number counts as the largest.
+    """
+    scaled = zip(parts, scales or (1.0,) * len(parts), strict=True)
+    found = [_rms(x, scale) for x, scale in scaled if x.numel()]
+    return torch.stack(found).max() if found else torch.zeros((), **FLOAT32)
+
+
+def _rms(x: torch.Tensor, scale: Any) -> torch.Tensor:
+    found: torch.Tensor = (x / scale).square().mean().sqrt()
+    if found.dtype == torch.float32 and not bool(found.isfinite()):
+        found = (x.double() / scale).square().mean().sqrt()
+    return found
 
 
 class Watch:
-    """Looks at each step of an adaptive method before it is tried, and ends one that cannot go on.
+    """Looks at each step of an adaptive method, and ends one that cannot go on."""
 
-    torchdiffeq accepts every step of ``min_step``, whatever its error: the result would be wrong
-    without a word. A single step of that size is none: a first step may be as short, and the step
-    after one that the end of a slice cut. The second in a row is one that an error asked for.
-    """
-
-    def __init__(self, min_step: float, refused: Refusal) -> None:
-        self._min_step, self._refused = min_step, refused
-        self._shortest = False
+    def __init__(self, tol: float, min_step: float, refused: Refusal) -> None:
+        self._tol, self._min_step, self._refused = tol, min_step, refused
         self._steps = 0
 
     def look(self, time: float, step: float, finite: bool) -> None:
         """Raise what ``refused`` makes of it where a step from ``time`` is not to be tried."""
         if not finite:
-            raise self._refused(time, "values that are no numbers")
+            raise self._not_finite(time)
         if abs(time) + step == abs(time):
-            raise self._refused(time, "steps too short for the time to move on")
+            raise self._refused(
+                time, "its steps are too short for the time to move on", f"{_LOOSEN}, or {CHECK}"
+            )
         self._steps += 1
         if self._steps > MAX_STEPS:
-            raise self._refused(time, f"more than {MAX_STEPS} steps")
-        shortest = step <= self._min_step
-        if shortest and self._shortest:
-            raise self._refused(time, f"needs steps below {self._min_step:g} s")
-        self._shortest = shortest
+            raise self._refused(
+                time, f"it needs more than {MAX_STEPS} steps", f"{_LOOSEN}, or {CHECK}"
+            )
+
+    def counts(self, time: float, step: float, ratio: float) -> bool:
+        """Whether a ``step`` from ``time`` with this ratio of error to tolerance counts.
+
+        Where it does not, a shorter one is tried: raises what ``refused`` makes of it where none
+        may be shorter. (torchdiffeq accepts such a step, whatever its error.)
+        """
+        if ratio <= 1:
+            return True
+        if step > self._min_step:
+            return False
+        if math.isnan(ratio):
+            raise self._not_finite(time)
+        raise self._refused(
+            time,
+            f"its tolerance of {self._tol:g} needs steps below {self._min_step:g} s",
+            f"lower simulation.min_step, or {_LOOSEN}",
+        )
+
+    def _not_finite(self, time: float) -> Exception:
+        return self._refused(time, "the circuit diverges, values are not finite", CHECK)
 
 
 class StepControl:
@@ -72,7 +112,7 @@ class StepControl:
         self.tol, self.first_step, self._min_step = tol, first_step, min_step
         self._step = math.nan if first_step is None else first_step
         self._tried_to = math.nan
-        self._watch = Watch(min_step, refused)
+        self._watch = Watch(tol, min_step, refused)
         self.accepted: list[float] = []
         self._tried = 0
 
@@ -91,11 +131,11 @@ class StepControl:
 
     def choose_first(self, trial: float, slope: float, change: float) -> None:
         """The first step, of the norm of the slope and of its ``change`` over ``trial`` seconds."""
-        curvature = change / trial
+        curvature = _quotient(change, trial)
         if slope <= 1e-15 and curvature <= 1e-15:
             step = max(1e-6, trial * 1e-3)
         else:
-            step = _power(0.01 / max(slope, curvature), 1 / self.ORDER)
+            step = _power(_quotient(0.01, max(slope, curvature)), 1 / self.ORDER)
         # A NaN stays one; ``offer`` makes it the shortest step.
         self._step = step if math.isnan(step) else min(100 * trial, step)
 
@@ -115,9 +155,12 @@ class StepControl:
         return self.sign * step
 
     def judge(self, ratio: float) -> bool:
-        """Whether the step with this ratio of error to tolerance counts; chooses the next."""
+        """Whether the step with this ratio of error to tolerance counts; chooses the next.
+
+        Raises what ``refused`` makes where it does not and none may be shorter.
+        """
         step = self._step
-        accepted = ratio <= 1 or step <= self._min_step
+        accepted = self._watch.counts(self.sign * self._time, step, ratio)
         if accepted:
             self.accepted.append(self.sign * step)
             self._time = self._tried_to
@@ -130,6 +173,13 @@ class StepControl:
             wanted = self._SAFETY / _power(ratio, 1 / self.ORDER)
             self._step = step * min(self._MOST, max(wanted, least))
         return accepted
+
+
+def _quotient(x: float, y: float) -> float:
+    """``x / y`` of numbers that are not negative, by the rules of floating point for 0."""
+    if y == 0:
+        return math.inf if x > 0 else math.nan
+    return x / y
 
 
 def _power(x: float, exponent: float) -> float:

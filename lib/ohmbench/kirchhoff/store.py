@@ -2,7 +2,8 @@
 
 Parameters have the names of the paper's state dictionaries: slice i's array (rows, edges) is
 ``circuit.layer_list.i.model.param``. An npz adds ``config`` (the lines of the whole configuration
-as YAML), ``seed``, ``recipe`` (JSON) and ``history`` of the training: it needs no other file.
+as YAML), ``seed``, ``recipe`` (JSON) and ``history`` of the training, and the held-out part of data
+of the user's own: it needs no other file.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ohmbench.data.own import Dataset, data_schema, dataset_arrays, dataset_of
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, read_npz, write_npz
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config
 from ohmbench.kirchhoff.models import Model, build
+from ohmbench.kirchhoff.samples import OwnSource, PaperSource, Source
 
 _OURS = re.compile(r"slices\.(\d+)\.param")
 
@@ -33,12 +36,16 @@ _SIDE_SCHEMA = (
 
 @dataclass(frozen=True)
 class StoredKirchhoff:
-    """A network from a file; ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step, loss,
-    learning rate) are there for networks trained by ohmbench."""
+    """A network from a file and the ``source`` of the data that judge it.
+
+    ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step, loss, learning rate) are there
+    for networks trained by ohmbench.
+    """
 
     path: str
     config: Config
     model: Model
+    source: Source
     seed: int | None = None
     recipe: str | None = None
     history: NDArray[np.float64] | None = None
@@ -99,15 +106,24 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     path = os.fspath(path)
     side = read_npz(path, _SIDE_SCHEMA, allow_extra=True)
     config = parse_config("\n".join(map(str, side["config"])), f"{path}: config")
+    if not config.is_bound:
+        raise FileError(path, "does not say the sizes of its data", field="config: data")
     model = build(config)
+    side_schema: tuple[ArraySpec, ...] = _SIDE_SCHEMA
+    if config.data is not None:
+        assert config.data.held_out_rows is not None  # as is_bound says
+        side_schema += data_schema(config.data.held_out_rows, config.inputs)
     schema = [
         ArraySpec(name, tuple(p.shape), ("float32",))
         for name, p in checkpoint_arrays(model).items()
     ]
-    arrays = read_npz(path, [*_SIDE_SCHEMA, *schema])
+    arrays = read_npz(path, [*side_schema, *schema])
     load_checkpoint(path, model, {spec.name: arrays[spec.name] for spec in schema})
+    source: Source = PaperSource(config.test_bench)
+    if config.data is not None:
+        source = OwnSource(dataset_of(path, arrays))
     return StoredKirchhoff(
-        path, config, model, int(side["seed"]), str(side["recipe"]), side["history"]
+        path, config, model, source, int(side["seed"]), str(side["recipe"]), side["history"]
     )
 
 
@@ -118,9 +134,11 @@ def save_kirchhoff(
     seed: int,
     recipe: str,
     history: NDArray[np.float64],
+    data: Dataset | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write ``model`` with its configuration (the whole file or nothing).
+    """Write ``model`` with its configuration, and the held-out part of ``data`` where these are the
+    user's own (the whole file or nothing).
 
     Raises FileError when it cannot be written.
     """
@@ -130,6 +148,8 @@ def save_kirchhoff(
         "recipe": np.array(recipe),
         "history": history,
     }
+    if data is not None:
+        arrays |= dataset_arrays(data)
     for name, p in checkpoint_arrays(model).items():
         arrays[name] = p.numpy()
     write_npz(path, arrays, overwrite=overwrite)

@@ -15,13 +15,17 @@ from torch.nn.functional import cross_entropy, mse_loss
 from ohmbench.data.augmentation import Augmentation
 from ohmbench.data.densities import TRAINING_POINTS
 from ohmbench.data.energies import ENERGIES
+from ohmbench.data.own import Dataset, load_data
+from ohmbench.data.own import Task as DataTask
 from ohmbench.errors import OperandError
 from ohmbench.kirchhoff.baselines import FeedForward
-from ohmbench.kirchhoff.configuration import Config
+from ohmbench.kirchhoff.configuration import Config, bound
+from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.flows import noise, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
-from ohmbench.kirchhoff.samples import dequantised, labelled, resampled, training_points
+from ohmbench.kirchhoff.samples import OwnSource, PaperSource, Source, dequantised
 from ohmbench.kirchhoff.store import StoredKirchhoff, save_kirchhoff
+from ohmbench.tensors import INT64
 from ohmbench.train import Task, discard_checkpoint, finished, fit, step_generator
 
 # Streams of random numbers besides those of the steps, which count from 0.
@@ -44,11 +48,15 @@ class KirchhoffTask(Task):
 
     ``samples`` uses only that many of the training samples (default: all). An epoch is one pass
     over them; densities and potentials that are drawn afresh count 4096 points an epoch.
+    ``source`` has the data (default: those of the paper's experiment).
     """
 
-    def __init__(self, config: Config, seed: int, samples: int | None = None) -> None:
+    def __init__(
+        self, config: Config, seed: int, samples: int | None = None, source: Source | None = None
+    ) -> None:
         self.config, self.seed = config, seed
-        self.name = config.test_bench
+        self.source = PaperSource(config.test_bench) if source is None else source
+        self.name = self.source.name
         self._samples = samples
         self.model = self.module = build(config, step_generator(seed, _INIT_STREAM))
         self.optimizer = torch.optim.AdamW(self.model.parameters(), weight_decay=0.0)
@@ -59,7 +67,7 @@ class KirchhoffTask(Task):
         self.history_every = max(1, self.steps // _HISTORY_ROWS)
         network = config.network
         self.threads = 1 if network.n_free * network.n_edges <= _SMALL else None
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.int64)
+        self._epoch, self._order = -1, torch.empty(0, **INT64)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -97,27 +105,30 @@ class KirchhoffTask(Task):
         epoch, place = divmod(step, self._steps_per_epoch)
         if epoch != self._epoch:
             order = step_generator(self.seed, _ORDER_STREAM + epoch)
-            self._epoch, self._order = epoch, torch.randperm(self._count, generator=order)
+            self._epoch = epoch
+            self._order = torch.randperm(self._count, generator=order, **INT64)
         size = self.config.batch_size
         return self._order[place * size : (place + 1) * size]
 
     def _prepare(self) -> tuple[Loss, int]:
         """The loss of one update and the number of training samples there are."""
-        kind, bench = self.config.kind, self.config.test_bench
+        kind = self.config.kind
         if kind == "matching":
             return self._matching, TRAINING_POINTS
         if kind == "generation":
-            if bench != "genmnist" and self.config.train.resample:
+            if self.source.density is not None and self.config.train.resample:
                 return self._fresh_likelihood, TRAINING_POINTS
-            self._x = training_points(bench, self.seed)
+            self._x = self.source.training_points(self.seed)
             return self._likelihood, len(self._x)
-        data = labelled(bench, self.seed)
+        data = self.source.labelled(self.seed)
         self._x, self._y = data.train_x, data.train_y
         if kind == "regression":
             return self._squared_error, len(self._x)
         pixels = self._x.shape[1]
         side = math.isqrt(pixels)
-        self._distort = _augmentation(side) if side * side == pixels else None
+        # Rows of a table are no pictures, whatever their number of columns.
+        pictures = self.config.data is None and side * side == pixels
+        self._distort = _augmentation(side) if pictures else None
         return self._cross_entropy, len(self._x)
 
     def _flow(self) -> Any:
@@ -125,12 +136,13 @@ class KirchhoffTask(Task):
         return self.model
 
     def _fresh_likelihood(self, step: int, generator: torch.Generator) -> torch.Tensor:
-        x = resampled(self.config.test_bench, self.config.batch_size, generator)
+        x = self.source.resampled(self.config.batch_size, generator)
+        assert x is not None  # as _prepare found
         return -pull_back(self._flow(), x).log_density.mean()
 
     def _likelihood(self, step: int, generator: torch.Generator) -> torch.Tensor:
         x = self._x[self._batch(step)]
-        if self.config.test_bench == "genmnist":
+        if self.source.pixels:
             x = dequantised(x, generator)
         return -pull_back(self._flow(), x).log_density.mean()
 
@@ -151,11 +163,34 @@ class KirchhoffTask(Task):
         return cross_entropy(self.model(x), self._y[chosen])
 
 
+_TASKS: dict[Kind, DataTask] = {
+    "generation": "density",
+    "regression": "regression",
+    "classification": "classification",
+}
+
+
+def with_data(
+    config: Config, seed: int, *, folder: str | os.PathLike[str] = ".", source: str = "data"
+) -> tuple[Config, Dataset | None]:
+    """``config`` bound to the data that it names, and these data split by ``seed``.
+
+    Relative paths start at ``folder``; errors call the configuration ``source``. Without data of
+    the user's own it is ``config`` itself and None. Raises FileError as ``load_data`` does, and
+    where the network does not fit the data.
+    """
+    if config.data is None:
+        return config, None
+    dataset = load_data(config.data, _TASKS[config.kind], seed, folder=folder)
+    return bound(config, dataset, source), dataset
+
+
 def train_kirchhoff(
     config: Config,
     seed: int,
     out: str | os.PathLike[str],
     *,
+    data: Dataset | None = None,
     samples: int | None = None,
     max_minutes: float | None = None,
     resume: bool = False,
@@ -164,11 +199,13 @@ def train_kirchhoff(
 ) -> StoredKirchhoff:
     """Train the network of ``config`` and write it to ``out``; return it.
 
-    Ended by ``max_minutes`` it is written as far as it got, and its checkpoint stays for
-    ``resume``. Raises FileError as ``train.fit`` does and where the data are missing, SolverError
-    where the solver cannot go on, OperandError for a loss that is no number.
+    ``data`` are those that ``with_data`` found for a configuration that names its own. Ended by
+    ``max_minutes`` it is written as far as it got, and its checkpoint stays for ``resume``. Raises
+    FileError as ``train.fit`` does and where the data are missing, SolverError where the solver
+    cannot go on, OperandError for a loss that is no number.
     """
-    task = KirchhoffTask(config, seed, samples)
+    own = None if data is None else OwnSource(data)
+    task = KirchhoffTask(config, seed, samples, own)
     history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
     recipe = json.dumps({**task.settings, "steps": int(history[-1, 0])}, sort_keys=True)
     save_kirchhoff(
@@ -177,8 +214,9 @@ def train_kirchhoff(
         seed=seed,
         recipe=recipe,
         history=history,
+        data=data,
         overwrite=force or resume,
     )
     if finished(task, history):
         discard_checkpoint(out)
-    return StoredKirchhoff(os.fspath(out), config, task.model, seed, recipe, history)
+    return StoredKirchhoff(os.fspath(out), config, task.model, task.source, seed, recipe, history)

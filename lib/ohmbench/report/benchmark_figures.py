@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from ohmbench.benchmarks.records import Estimate
+from ohmbench.report.style import in_own_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _COLUMNS = 2
 _READABLE_COMMITS = 20
@@ -25,6 +28,7 @@ class History:
     goal: float | None
 
 
+@in_own_style
 def history_figure(commits: Sequence[str], histories: Sequence[History]) -> Figure:
     """A panel a benchmark: ratios with their intervals over ``commits``, in the order given.
 
@@ -32,7 +36,7 @@ def history_figure(commits: Sequence[str], histories: Sequence[History]) -> Figu
     """
     columns = min(_COLUMNS, len(histories))
     rows = -(-len(histories) // columns)
-    figure = Figure(figsize=(5.2 * columns, 0.4 + 2.8 * rows), layout="constrained")
+    figure = new_figure(5.2 * columns, 0.4 + 2.8 * rows)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axes, history in zip(panels, histories, strict=False):
         _draw(axes, commits, history)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from ohmbench.digital.golden import Inference
 from ohmbench.digital.network import Int8Network
+from ohmbench.report.style import in_own_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
+@in_own_style
 def weights_figure(network: Int8Network, title: str) -> Figure:
     """Histogram of each layer's integer weights, one bar an integer."""
-    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    figure = new_figure(7.0, 4.6)
     figure.suptitle(title)
     for k, axes in enumerate(figure.subplots(2)):
         weight = network.weight[k].astype(np.int64)
@@ -25,9 +31,10 @@ def weights_figure(network: Int8Network, title: str) -> Figure:
     return figure
 
 
+@in_own_style
 def prediction_figure(image: NDArray[np.uint8], found: Inference, label: int, title: str) -> Figure:
     """One image (inputs,) on its way through: pixels, hidden values, logits of row 0."""
-    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
+    figure = new_figure(11.0, 3.4)
     figure.suptitle(title)
     pixels, hidden, out = figure.subplots(1, 3)
     side = round(len(image) ** 0.5)

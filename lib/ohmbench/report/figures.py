@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
-import matplotlib
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from ohmbench.files import atomic_write
@@ -18,7 +16,12 @@ from ohmbench.floatgate.sigmoid import sigmoid
 from ohmbench.floatgate.synapse import EKV
 from ohmbench.floatgate.transistor import Line, current_to_voltage
 from ohmbench.floatgate.wta import wta
+from ohmbench.report.style import in_own_style, new_figure, own_style
 from ohmbench.stats import Interval
+from ohmbench.tensors import FLOAT64
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _READABLE_CLASSES = 20
 
@@ -42,9 +45,9 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
     Raises FileError when it cannot be written; ValueError for an ending matplotlib does not know.
     """
     ending = os.path.splitext(os.fspath(path))[1].lstrip(".").lower()
-    # Without its creation date and random names a figure of the same data is the same file.
+    # Without its creation date a figure of the same data is the same file.
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(ending)
-    with matplotlib.rc_context({"svg.hashsalt": "ohmbench"}):
+    with own_style():
         atomic_write(
             path,
             lambda file: figure.savefig(file, format=ending, dpi=120, metadata=metadata),
@@ -52,6 +55,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
         )
 
 
+@in_own_style
 def confusion_figure(evaluation: Judged, title: str) -> Figure:
     """Confusion matrix, rows the true class; the diagonal in counts, errors in red.
 
@@ -61,7 +65,7 @@ def confusion_figure(evaluation: Judged, title: str) -> Figure:
     readable = len(confusion) <= _READABLE_CLASSES
     errors = confusion.astype(float)
     np.fill_diagonal(errors, np.nan)
-    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
+    figure = new_figure(5.2, 4.8)
     axes = figure.add_subplot()
     axes.imshow(errors, cmap="Reds", vmin=0, vmax=max(5.0, np.nanmax(errors, initial=0.0)))
     for (t, p), count in np.ndenumerate(confusion):
@@ -79,9 +83,10 @@ def confusion_figure(evaluation: Judged, title: str) -> Figure:
     return figure
 
 
+@in_own_style
 def currents_figure(network: FGNetwork, title: str) -> Figure:
     """Histogram of the programmed currents per layer with the programmable range shaded."""
-    figure = Figure(figsize=(7.0, 2.6 * len(network.fg_layers)), layout="constrained")
+    figure = new_figure(7.0, 2.6 * len(network.fg_layers))
     figure.suptitle(title)
     panels = figure.subplots(len(network.fg_layers), squeeze=False)[:, 0]
     magnitudes = [layer.weight.detach().abs().double().numpy() for layer in network.fg_layers]
@@ -102,22 +107,23 @@ def currents_figure(network: FGNetwork, title: str) -> Figure:
     return figure
 
 
+@in_own_style
 def curves_figure() -> Figure:
     """The fitted device curves with their region boundaries."""
-    figure = Figure(figsize=(10.0, 7.0), layout="constrained")
+    figure = new_figure(10.0, 7.0)
     cell, line, differential, rest = figure.subplots(2, 2).ravel()
-    v = torch.linspace(1.0, 2.6, 400, dtype=torch.float64)
+    v = torch.linspace(1.0, 2.6, 400, **FLOAT64)
     for exponent in range(-12, -4):
-        w = torch.tensor(10.0**exponent, dtype=torch.float64)
+        w = torch.tensor(10.0**exponent, **FLOAT64)
         cell.semilogy(v, EKV.current(v, w), label=f"1e{exponent} A")
     cell.set(title="EKV cell", xlabel="gate voltage in V", ylabel="current in A")
     cell.legend(title="w", fontsize="x-small")
-    i = torch.logspace(-12, -5, 2000, dtype=torch.float64)
+    i = torch.logspace(-12, -5, 2000, **FLOAT64)
     for which in Line:
         line.semilogx(i, current_to_voltage(i, which), label=which.label)
     line.set(title="line transistor", xlabel="|current| in A", ylabel="voltage in V")
     line.legend()
-    n = torch.linspace(0.0, 2.4, 400, dtype=torch.float64)
+    n = torch.linspace(0.0, 2.4, 400, **FLOAT64)
     for p in (0.2, 0.38, 0.8, 1.2, 1.78, 1.95):
         differential.plot(n, sigmoid(torch.full_like(n, p), n), label=f"{p:g} V")
     differential.set(title="differential sigmoid", xlabel="n in V", ylabel="output in V")
@@ -132,6 +138,7 @@ def curves_figure() -> Figure:
     return figure
 
 
+@in_own_style
 def history_figure(
     history: NDArray[np.float64],
     title: str,
@@ -143,7 +150,7 @@ def history_figure(
 
     ``scale`` is that of the loss: one that may be negative, a log-density, has a linear one.
     """
-    figure = Figure(figsize=(6.0, 3.6), layout="constrained")
+    figure = new_figure(6.0, 3.6)
     axes = figure.add_subplot()
     step, loss, rate = history.T
     axes.plot(step, loss, label="loss")
@@ -155,9 +162,10 @@ def history_figure(
     return figure
 
 
+@in_own_style
 def prediction_figure(v: torch.Tensor, trace: list[LayerTrace], label: int, title: str) -> Figure:
     """One image on its way through: gate voltages, hidden outputs, class outputs."""
-    figure = Figure(figsize=(11.0, 3.4), layout="constrained")
+    figure = new_figure(11.0, 3.4)
     figure.suptitle(title)
     image, hidden, out = figure.subplots(1, 3)
     side = round(len(v) ** 0.5)

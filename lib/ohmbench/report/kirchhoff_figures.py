@@ -5,12 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 from numpy.typing import NDArray
+
+from ohmbench.report.style import in_own_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.image import AxesImage
 
 Floats = NDArray[np.float64]
 
@@ -77,9 +82,10 @@ def _scatter(axes: Axes, points: Floats, window: Window, title: str, colour: str
     _plane(axes, window, f"{title}\n{len(points)} points, {outside} of them outside")
 
 
+@in_own_style
 def samples_figure(samples: Floats, data: Floats, window: Window, title: str) -> Figure:
     """Samples of a flow (n, 2) beside points of the density that it learned."""
-    figure = Figure(figsize=(9.6, window.height(4.2)), layout="constrained")
+    figure = new_figure(9.6, window.height(4.2))
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
     _scatter(left, samples, window, "samples of the network", "tab:blue")
@@ -87,9 +93,10 @@ def samples_figure(samples: Floats, data: Floats, window: Window, title: str) ->
     return figure
 
 
+@in_own_style
 def density_figure(maps: Sequence[Map], window: Window, title: str) -> Figure:
     """Densities over one window and on one scale of colours, side by side."""
-    figure = Figure(figsize=(0.9 + 4.5 * len(maps), window.height(3.6)), layout="constrained")
+    figure = new_figure(0.9 + 4.5 * len(maps), window.height(3.6))
     figure.suptitle(title)
     all_axes = figure.subplots(1, len(maps), squeeze=False)[0]
     # The scale is the last's, which is the true one: a spike of the first must not hide the rest.
@@ -113,11 +120,12 @@ def _heat(axes: Axes, values: Floats, window: Window, top: float) -> AxesImage:
     )
 
 
+@in_own_style
 def potential_figure(
     energy: Floats, samples: Floats, window: Window, title: str, highest: float = 8.0
 ) -> Figure:
     """A potential (side * side,) up to ``highest`` nats above its bottom; samples over it."""
-    figure = Figure(figsize=(6.6, window.height(4.6)), layout="constrained")
+    figure = new_figure(6.6, window.height(4.6))
     axes = figure.add_subplot()
     heights = energy.reshape(window.side, window.side) - energy.min()
     x, y = (np.linspace(a, b, window.side) for a, b in zip(window.low, window.high, strict=True))
@@ -128,9 +136,10 @@ def potential_figure(
     return figure
 
 
+@in_own_style
 def sample_figure(samples: Floats, density: Map, window: Window, title: str) -> Figure:
     """Samples (n, 2) beside the density of the flow that they come from."""
-    figure = Figure(figsize=(10.2, window.height(4.0)), layout="constrained")
+    figure = new_figure(10.2, window.height(4.0))
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
     _scatter(left, samples, window, "samples", "tab:blue")
@@ -140,9 +149,10 @@ def sample_figure(samples: Floats, density: Map, window: Window, title: str) -> 
     return figure
 
 
+@in_own_style
 def images_figure(groups: Sequence[tuple[str, Floats]], title: str) -> Figure:
     """Images (n, pixels) in [0, 1], of each group the first hundred at most, as square grids."""
-    figure = Figure(figsize=(0.4 + 4.6 * len(groups), 5.2), layout="constrained")
+    figure = new_figure(0.4 + 4.6 * len(groups), 5.2)
     figure.suptitle(title)
     for axes, (name, images) in zip(
         figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True
@@ -175,6 +185,7 @@ class Traces:
     faint: Floats | None = None
 
 
+@in_own_style
 def voltages_figure(
     times: Floats,
     traces: Sequence[Traces],
@@ -183,7 +194,7 @@ def voltages_figure(
     quantity: str = "voltage in V",
 ) -> Figure:
     """Node voltages over all slices, whose ends are marked; ``faint`` lines are the background."""
-    figure = Figure(figsize=(8.4, 1.0 + 2.7 * len(traces)), layout="constrained")
+    figure = new_figure(8.4, 1.0 + 2.7 * len(traces))
     figure.suptitle(title)
     all_axes = figure.subplots(len(traces), squeeze=False, sharex=True)[:, 0]
     for axes, drawn in zip(all_axes, traces, strict=True):
@@ -211,9 +222,10 @@ def voltages_figure(
     return figure
 
 
+@in_own_style
 def predictions_figure(true: Floats, predicted: Floats, unit: str, title: str) -> Figure:
     """Predicted over true targets (n,), and what is wrong with them."""
-    figure = Figure(figsize=(9.6, 4.6), layout="constrained")
+    figure = new_figure(9.6, 4.6)
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
     ends = [float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))]

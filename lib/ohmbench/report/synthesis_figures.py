@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from ohmbench.report.style import in_own_style, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -20,6 +23,7 @@ class Curve:
     high: Sequence[float]
 
 
+@in_own_style
 def sweep_figure(
     latency_us: Sequence[float], names: Sequence[str], curves: Sequence[Curve], title: str
 ) -> Figure:
@@ -27,7 +31,7 @@ def sweep_figure(
 
     ``latency_us`` ascends, on a logarithmic axis: each doubling of the hardware halves it.
     """
-    figure = Figure(figsize=(6.4, 0.6 + 3.2 * len(curves)), layout="constrained")
+    figure = new_figure(6.4, 0.6 + 3.2 * len(curves))
     figure.suptitle(title)
     all_axes = figure.subplots(len(curves), squeeze=False)[:, 0]
     for axes, curve in zip(all_axes, curves, strict=True):
@@ -37,6 +41,8 @@ def sweep_figure(
 
 
 def _draw(axes: Axes, latency_us: Sequence[float], names: Sequence[str], curve: Curve) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
     below = [v - low for v, low in zip(curve.values, curve.low, strict=True)]
     above = [high - v for v, high in zip(curve.values, curve.high, strict=True)]
     axes.errorbar(latency_us, curve.values, yerr=[below, above], fmt="o-", capsize=3)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ohmbench.digital.widths import Hardware
+from ohmbench.eda import verilog
 from ohmbench.eda.hdl import parameters, sources
 from ohmbench.eda.synthesis.result import Design
 from ohmbench.eda.tools import ToolError
@@ -46,18 +47,18 @@ def source(hardware: Hardware, files: Sequence[Path] | None = None) -> Source:
     """
     chosen = core_sources(files)
     given = parameters(hardware)
-    texts = {path.name: path.read_text(encoding="utf-8") for path in chosen}
+    texts = verilog.texts(chosen)
     texts[f"{TOP}.v"] = with_parameters(texts[f"{TOP}.v"], given)
-    verilog = "\n".join(texts[path.name] for path in chosen)
+    text = "\n".join(texts[path.name] for path in chosen)
     design = Design(
         inputs=hardware.inputs,
         hidden=hardware.hidden,
         classes=hardware.classes,
         lanes=hardware.lanes,
         requants=hardware.requants,
-        sources_sha256=hashlib.sha256(verilog.encode()).hexdigest(),
+        sources_sha256=hashlib.sha256(verilog.encoded(text)).hexdigest(),
     )
-    return Source(design, verilog)
+    return Source(design, text)
 
 
 def with_parameters(text: str, given: dict[str, int]) -> str:

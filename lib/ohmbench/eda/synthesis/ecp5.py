@@ -18,6 +18,8 @@ from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import Cost, Record, Synthesis, Versions
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured, take
 from ohmbench.eda.tools import TOOLS, ToolError, require
+from ohmbench.eda.verilog import write_verilog
+from ohmbench.eda.yosys import REPORTING, read_besides
 
 DEVICE = "LFE5U-85F-6"
 """The largest ECP5, in its slowest grade: what 13 lanes of eight multipliers need."""
@@ -64,10 +66,10 @@ def netlist(source: Source) -> tuple[Netlist, Path]:
     key = f"ecp5-netlist-{content_key(TOOLS['yosys'].version(), _script(), source.verilog)}"
 
     def make(work: Path) -> tuple[Netlist, tuple[str, ...]]:
-        (work / _VERILOG).write_text(source.verilog, encoding="utf-8")
+        write_verilog(work / _VERILOG, source.verilog)
         (work / "script.ys").write_text(_script(), encoding="utf-8")
         cost = run_measured(
-            [program, "-q", "-l", _YOSYS_LOG, "script.ys"],
+            [program, "-q", "-l", _YOSYS_LOG, *REPORTING, "script.ys"],
             work,
             log="yosys.out",
             name="yosys",
@@ -79,7 +81,7 @@ def netlist(source: Source) -> tuple[Netlist, Path]:
         cells = {kind: report.count("design", "num_cells_by_type", kind) for kind in kinds}
         return Netlist(cells=cells, cost=cost), (_NETLIST, _STAT, _YOSYS_LOG, _VERILOG)
 
-    return kept_run(key, Netlist, make)
+    return kept_run(key, Netlist, make, reads=read_besides)
 
 
 def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:

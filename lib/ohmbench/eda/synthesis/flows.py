@@ -79,7 +79,7 @@ def synthesise(
         run, folder = FLOWS[flow](made, seed)
         if stimulus is None:
             return run, folder, None
-        run, simulated = with_simulated_power(run, folder, stimulus, clocks.interval)
+        run, simulated = with_simulated_power(run, folder, stimulus, clocks)
         return run, folder, simulated
 
     found = _all(one, seeds, jobs)
@@ -123,8 +123,8 @@ def least_requants(hardware: Hardware) -> Hardware:
 
 def check_out(out: Path, *, force: bool) -> None:
     """Find out before minutes of work whether ``save`` can write there. Raises FileError."""
-    _refuse_existing(out, force)
     try:
+        _refuse_existing(out, force)
         out.parent.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryDirectory(prefix=".ohmbench-", dir=out.parent).cleanup()
     except OSError as error:

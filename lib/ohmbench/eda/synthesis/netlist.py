@@ -10,7 +10,6 @@ nowhere, so it is drawn by chance; so is what registers and memories hold at the
 from __future__ import annotations
 
 import ctypes
-import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,13 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.eda.cache import cache_folder, content_key, work_folder
+from ohmbench.eda.libraries import compile_library, load_kept
 from ohmbench.eda.synthesis.blif import LUT_INPUTS, Instance, Netlist
-from ohmbench.eda.tools import TOOLS, require, run_tool
 
 SOURCE = Path(__file__).with_name("netlist.cpp")
-_FLAGS = ("-std=c++17", "-O3", "-fPIC", "-shared")
-_BUILD_TIMEOUT_S = 120
+_FLAGS = ("-std=c++17", "-O3")
 _FACTOR, _PRODUCT, _ADDRESS, _PORTS = 64, 128, 16, 2
 """As in ``netlist.cpp``."""
 
@@ -41,20 +38,7 @@ _CLOCK_PIN = "clk"
 
 def _library() -> ctypes.CDLL:
     """The interpreter, from the cache or compiled now (seconds). Raises ToolError."""
-    compiler = require("compiler")
-    key = content_key(TOOLS["compiler"].version(), *_FLAGS, files=(SOURCE,))
-    library = cache_folder() / "netlist" / f"{key}.so"
-    for _ in range(2):
-        if library.is_file():
-            try:
-                return ctypes.CDLL(str(library))
-            except OSError:  # damaged in the cache
-                library.unlink(missing_ok=True)
-        with work_folder(library.parent) as work:
-            command = [compiler, *_FLAGS, "-o", "netlist.so", str(SOURCE)]
-            run_tool(command, work, timeout_s=_BUILD_TIMEOUT_S)
-            os.replace(work / "netlist.so", library)
-    return ctypes.CDLL(str(library))
+    return load_kept(lambda anew: compile_library(SOURCE, _FLAGS, "netlist", anew=anew))
 
 
 _ARRAYS = (

@@ -258,19 +258,28 @@ class Clocks(Record):
     """Clock counts of a design, measured in simulation by ``simulator``.
 
     ``load``: clocks in which an image's words come. ``latency``: from the clock that takes the last
-    of them to the result's. ``interval``: between two results while images never pause.
+    of them to the result's. ``interval``: between two results while images never pause, at most;
+    ``mean_interval``: on average.
     """
 
     load: Annotated[int, Field(gt=0)]
     latency: Annotated[int, Field(gt=0)]
     interval: Annotated[int, Field(gt=0)]
+    mean_interval: Positive
     simulator: str
+
+    @model_validator(mode="after")
+    def _at_most_and_on_average(self) -> Clocks:
+        if self.mean_interval > self.interval:
+            raise ValueError("mean_interval above interval")
+        return self
 
 
 class Performance(Record):
     """What a design does at one clock. ``latency_s`` from an image's last word to its result,
-    ``whole_latency_s`` from its first. Energy is that of a busy accelerator: power times interval;
-    None where the flow knows no power."""
+    ``whole_latency_s`` from its first. ``inferences_per_s`` is what it sustains: one in each mean
+    interval. Energy is that of a busy accelerator: power times mean interval; None where the flow
+    knows no power."""
 
     clock_Hz: Positive
     latency_s: Positive
@@ -300,9 +309,9 @@ def performance(
         clock_Hz=f,
         latency_s=clocks.latency / f,
         whole_latency_s=(clocks.load - 1 + clocks.latency) / f,
-        inferences_per_s=f / clocks.interval,
+        inferences_per_s=f / clocks.mean_interval,
         power_W=watts,
-        energy_J=None if watts is None else watts * clocks.interval / f,
+        energy_J=None if watts is None else watts * clocks.mean_interval / f,
     )
 
 

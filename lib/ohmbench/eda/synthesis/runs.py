@@ -5,6 +5,7 @@ A run's folder holds its ``result.json`` and its reports. Large files are compre
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import shutil
@@ -18,7 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder, work_folder
+from ohmbench.eda.cache import CACHE_VARIABLE, Entry, cache_folder, work_folder
+from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.synthesis.result import Cost, Record, read_record, write_record
 from ohmbench.eda.tools import ToolError
 from ohmbench.errors import FileError
@@ -70,7 +72,8 @@ def run_measured(
 ) -> Cost:
     """Run a program in ``folder``, its output in the file ``log`` there; time and memory it took.
 
-    Memory is that of the largest of its processes. Raises Failed, with the first line that has
+    Memory is that of the largest of its processes. It runs in ``tool_environment()`` unless told
+    otherwise. Raises Failed, with the first line that has
     ``error`` in it, and ToolError when it takes longer than ``timeout_s`` seconds. Whatever ends
     this call ends the program and what it started.
     """
@@ -79,7 +82,7 @@ def run_measured(
         process = subprocess.Popen(  # noqa: S603 - tools of the table, arguments of our own
             command,
             cwd=folder,
-            env=environment,
+            env=tool_environment() if environment is None else environment,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -126,66 +129,100 @@ def runs_folder() -> Path:
     return cache_folder() / "synthesis"
 
 
+def _reads_nothing_else(work: Path) -> Iterable[Path]:
+    return ()
+
+
 def kept_run(
     key: str,
     kind: type[R],
     make: Callable[[Path], tuple[R, Iterable[str]]],
     *,
+    reads: Callable[[Path], Iterable[Path]] = _reads_nothing_else,
     anew: bool = False,
 ) -> tuple[R, Path]:
     """The record of the run called ``key`` and its folder: kept ones, else made now by ``make``.
 
-    ``make`` works in the folder it is given and returns the record and the files worth keeping.
-    ``anew``: not from the cache, and not kept. A kept run that cannot be read is made again. That a
-    design does not fit is kept too, and raised again.
+    ``make`` works in the folder it is given and returns the record and the files worth keeping;
+    ``reads`` is asked afterwards, in that folder, which files were read that ``key`` does not stand
+    for. ``anew``: not from the cache, and not kept. A kept run that cannot be read is made again.
+    That a design does not fit is kept too, and raised again.
     """
-    folder = runs_folder() / key
-    refused = runs_folder() / f"{key}.refused.json"
+    entry = Entry(runs_folder(), key)
+    folder = runs_folder() / f"{key}-{entry.name()}"
     if not anew:
         found = _read(folder, kind)
         if found is not None:
             return found, folder
-        if refused.is_file():
-            with suppress(FileError):
-                raise DoesNotFit(read_record(refused, Refused).reason)
+        refused = _read_record(_refused(folder), Refused)
+        if refused is not None:
+            raise DoesNotFit(refused.reason)
     with work_folder(runs_folder()) as work:
+        made: list[tuple[R, Path]] = []
+
+        def build() -> Iterable[Path]:
+            attempt = work / f"attempt{len(made)}"
+            attempt.mkdir()
+            made.append(_made(attempt, make))
+            return reads(attempt)
+
         try:
-            record, files = make(work)
+            folder = runs_folder() / f"{key}-{entry.make(build)}"
         except DoesNotFit as error:
-            write_record(refused, Refused(reason=str(error)), overwrite=True)
+            write_record(_refused(folder), Refused(reason=str(error)), overwrite=True)
             raise
-        finished = work / "finished"
-        finished.mkdir()
-        for name in files:
-            keep(work / name, finished)
-        write_record(finished / RESULT, record)
+        record, finished = made[-1]
         if not anew:
-            _publish(finished, folder)
+            _publish(finished, folder, kind)
     return record, folder
 
 
+def _refused(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.refused.json")
+
+
+def _made(work: Path, make: Callable[[Path], tuple[R, Iterable[str]]]) -> tuple[R, Path]:
+    """The record, and a folder with it and the files worth keeping."""
+    record, files = make(work)
+    finished = work / "finished"
+    finished.mkdir()
+    for name in files:
+        keep(work / name, finished)
+    write_record(finished / RESULT, record)
+    return record, finished
+
+
 def _read(folder: Path, kind: type[R]) -> R | None:
-    if not (folder / RESULT).is_file():
-        return None
+    return _read_record(folder / RESULT, kind)
+
+
+def _read_record(path: Path, kind: type[R]) -> R | None:
+    """The record, or None when it is not there or damaged."""
     try:
-        return read_record(folder / RESULT, kind)
+        return read_record(path, kind)
     except FileError:
         return None
 
 
-def _publish(finished: Path, folder: Path) -> None:
-    """Move a folder to its place; another process may have been first, with the same contents."""
-    for _ in range(2):
+_PUBLISH_ATTEMPTS = 100
+
+
+def _publish(finished: Path, folder: Path, kind: type[Record]) -> None:
+    """Move a folder to its place, where a whole one of another process, with the same contents, may
+    be already."""
+    for _ in range(_PUBLISH_ATTEMPTS):
         try:
             os.rename(finished, folder)
             return
-        except OSError:
-            if not folder.is_dir():
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-            # What is there could not be read, or just came from another process; it goes as a
-            # whole, since a folder cannot be exchanged in one step.
-            with work_folder(runs_folder()) as old, suppress(FileNotFoundError):
-                os.rename(folder, old / "old")
+        if _read(folder, kind) is not None:
+            return
+        # What is there cannot be read. It goes as a whole, since a folder cannot be exchanged in
+        # one step; another process may have removed or replaced it by now.
+        with work_folder(runs_folder()) as old, suppress(FileNotFoundError):
+            os.rename(folder, old / "old")
     raise ToolError(f"{folder}: cannot be replaced; delete the cache, or set {CACHE_VARIABLE}")
 
 

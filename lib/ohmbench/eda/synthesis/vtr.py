@@ -18,6 +18,7 @@ from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import Calibration, Cost, Record, Synthesis, Versions
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured
 from ohmbench.eda.tools import TOOLS, VTR_FLOW, ToolError, require, vtr_python, vtr_root
+from ohmbench.eda.verilog import data_files, write_verilog
 from ohmbench.errors import one_line
 from ohmbench.files import sha256_file
 
@@ -91,7 +92,7 @@ def run_flow(verilog: str, circuit: str, seed: int, work: Path) -> Cost:
     vtr = root()
     (work / "source").mkdir()  # VTR copies the circuit to where it runs
     text = work / "source" / f"{circuit}.v"
-    text.write_text(verilog, encoding="utf-8")
+    write_verilog(text, verilog)
     command = [
         vtr_python(),
         str(vtr / VTR_FLOW),
@@ -167,7 +168,7 @@ def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthe
 
     From the cache, or made now (minutes); ``anew`` runs it in any case. Raises ToolError.
     """
-    known, compared = versions(), calibrate()
+    known, compared, data = versions(), calibrate(), data_files(source.verilog)
     options = (*OPTIONS, "--seed", str(seed))
     key = f"vtr-{content_key(known.model_dump_json(), repr(options), source.verilog)}"
 
@@ -175,7 +176,7 @@ def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthe
         cost = run_flow(source.verilog, TOP, seed, work)
         return read_run(work, source, seed, known, compared, cost), kept_files(TOP)
 
-    found, folder = kept_run(key, Synthesis, make, anew=anew)
+    found, folder = kept_run(key, Synthesis, make, reads=lambda work: data, anew=anew)
     # The bands may have changed since the run; the figures have not.
     return found.model_copy(update={"calibration": compared}), folder
 

@@ -12,14 +12,9 @@ from enum import Enum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from rich import box
-from rich.table import Table
-from rich.text import Text as RichText
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ohmbench.errors import FileError
-from ohmbench.weights import versions
+from ohmbench.files import read_yaml
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -44,7 +39,8 @@ class Claim(BaseModel):
     ``at_most``]), "missed" (a target of ours that is not reached: our value lies outside, and is
     ``ours`` within ``tolerance``) or "not checkable" (no test can; ``why`` says the reason).
     ``why`` otherwise argues the tolerance or bound, and the difference of what differs or is
-    missed. Values share ``unit``.
+    missed. Values share ``unit``. ``test`` is the test's node id with the path relative to the
+    ledger's folder: ``tests/test_accuracy.py::test_top1``.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -111,15 +107,19 @@ class Claim(BaseModel):
             parts = [f">= {self.at_least:g}"] if self.at_least is not None else []
             parts += [f"<= {self.at_most:g}"] if self.at_most is not None else []
             return " and ".join(parts)
-        return "-" if self.published is None else _number(self.published)
+        return "-" if self.published is None else number_text(self.published)
 
 
-def _number(value: float | str) -> str:
+def number_text(value: float | str) -> str:
+    """A value as people read it: six significant digits, or the text that it is."""
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
 class Measurement(BaseModel):
     """What a test found for one claim; ``detail`` holds interval, counts, seeds."""
+
+    # A test that measured NaN has failed, and must say so through JSON too.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
 
     id: str
     value: float
@@ -130,13 +130,9 @@ def read_ledger(path: str | os.PathLike[str]) -> dict[str, Claim]:
     """Rows of a YAML ledger by id, in file order.
 
     Raises FileError for a file that cannot be read, bad YAML, an unknown, missing or ill-typed
-    key, or an id that stands twice.
+    key, or an id that occurs twice.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            rows = YAML(typ="safe", pure=True).load(file)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise FileError(path, f"cannot be read: {error}") from None
+    rows = read_yaml(path)
     if not isinstance(rows, list):
         raise FileError(path, "is not a list of claims")
     ledger: dict[str, Claim] = {}
@@ -149,51 +145,6 @@ def read_ledger(path: str | os.PathLike[str]) -> dict[str, Claim]:
             name = row.get("id", number) if isinstance(row, dict) else number
             raise FileError(path, first["msg"], field=f"claim {name}, {where}") from None
         if claim.id in ledger:
-            raise FileError(path, "stands twice", field=f"claim {claim.id}")
+            raise FileError(path, "occurs twice", field=f"claim {claim.id}")
         ledger[claim.id] = claim
     return ledger
-
-
-def claims_table(
-    ledger: dict[str, Claim],
-    measured: dict[str, Measurement],
-    not_run: dict[str, str],
-) -> Table:
-    """The table at the end of a repro run.
-
-    ``not_run`` gives the reason by id for claims whose test did not run; a claim with neither
-    measurement nor reason had its test fail.
-    """
-    circumstances = ", ".join(f"{name} {number}" for name, number in versions().items())
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, leading=1, expand=True, caption=circumstances
-    )
-    for column, ratio in (("claim", 5), ("published / target", 2), ("here", 4), ("status", 5)):
-        table.add_column(column, overflow="fold", ratio=ratio)
-    for claim in ledger.values():
-        status, here, remark = _outcome(claim, measured.get(claim.id), not_run.get(claim.id))
-        statement = f"{claim.statement} [{claim.source}]"
-        expected = f"{claim.expected_text} {claim.unit}".strip()
-        table.add_row(_plain(statement), _plain(expected), _plain(here),
-                      _plain(f"{status.value}{remark}"))  # fmt: skip
-    return table
-
-
-def _outcome(
-    claim: Claim, measurement: Measurement | None, reason: str | None
-) -> tuple[Status, str, str]:
-    if claim.expect == "not checkable":
-        return Status.NOT_CHECKABLE, "-", f": {claim.why}"
-    if measurement is None:
-        if reason is None:
-            return Status.FAILED, "-", ": its test failed"
-        return Status.NOT_RUN, "-", f": {reason}"
-    status = claim.judge(measurement.value)
-    here = f"{_number(measurement.value)} {claim.unit}".strip()
-    here += f" ({measurement.detail})" if measurement.detail else ""
-    return status, here, f": {claim.why}" if status is Status.DIFFERS else ""
-
-
-def _plain(text: str) -> RichText:
-
-    return RichText(text)  # square brackets of a source are no markup

@@ -1,0 +1,74 @@
+"""``ohmbench claims``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from ohmbench.claims.ledger import Status
+from ohmbench.claims.outcomes import claims_table, write_csv, write_outcomes
+from ohmbench.claims.running import find_ledger, own_ledger, run_ledger
+from ohmbench.cli.common import Force, console_out, say
+from ohmbench.cli.finding import PaperFann, PaperKirchhoff
+from ohmbench.files import check_writable
+from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
+
+_FAILED = 1
+
+
+def claims(
+    folder: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FOLDER|FILE]",
+            help="A ledger, or a folder with a claims.yaml in it or below. Default: ohmbench's "
+            "own ledger of the two papers and its own networks.",
+            show_default=False,
+        ),
+    ] = None,
+    status: Annotated[
+        list[Status] | None,
+        typer.Option(help="Print only claims with this status; may be repeated."),
+    ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(metavar="TEXT", help="Run and print only claims whose source has this text."),
+    ] = None,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Store the claims as JSON.")
+    ] = None,
+    csv_file: Annotated[
+        str | None, typer.Option("--csv", metavar="FILE", help="Store the claims as CSV.")
+    ] = None,
+    force: Force = False,
+    paper_fann: PaperFann = None,
+    paper_kirchhoffnet: PaperKirchhoff = None,
+) -> None:
+    """Run a ledger of claims: measure each published number and say whether it holds.
+
+    A ledger is a claims.yaml and tests that take the pytest fixture 'claim', in any repository
+    (see CONTRIBUTING.md). Exit status 1 when a claim FAILED: its test failed or measured a value
+    other than the ledger expects.
+
+    Example: ohmbench claims --source FANN
+
+    Example: ohmbench claims my-paper --json claims.json
+    """
+    for file in (json_file, csv_file):
+        if file is not None:
+            check_writable(file, overwrite=force)
+    ledger = own_ledger() if folder is None else find_ledger(folder)
+    named = {FANN_VARIABLE: paper_fann, KIRCHHOFF_VARIABLE: paper_kirchhoffnet}
+    environment = {variable: path for variable, path in named.items() if path is not None}
+    run = run_ledger(ledger, source=source, environment=environment)
+    found = [outcome for outcome in run.outcomes if not status or outcome.status in status]
+    console_out().print(claims_table(found))
+    if json_file is not None:
+        write_outcomes(json_file, {str(run.ledger): found})
+        say(f"wrote {json_file}")
+    if csv_file is not None:
+        write_csv(csv_file, found)
+        say(f"wrote {csv_file}")
+    if run.failed():
+        raise typer.Exit(_FAILED)

@@ -1,0 +1,58 @@
+"""What tools say about the files that they read. Raises ToolError where they did not say it."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from ohmbench.eda.tools import ToolError
+
+_VERILATOR_SOURCE = re.compile(r'^S .* "[^"]*" "(.*)"$', re.MULTILINE)
+
+
+def of_verilator(times: Path) -> list[Path]:
+    """The files named in Verilator's own list, ``<prefix>__verFiles.dat``."""
+    return [times.parent / name for name in _VERILATOR_SOURCE.findall(_text(times))]
+
+
+def of_compiler(rules: Path) -> list[Path]:
+    """The files that the one rule of a makefile depends on, as compilers write it."""
+    return [_normal(rules.parent / name) for name in _prerequisites(rules)]
+
+
+_YOSYS_OWN = ("/share", "/tmp")  # noqa: S108 - not the machine's
+
+
+def of_yosys(rules: Path) -> list[Path]:
+    """The same of a Yosys that ran in the folder of ``rules``. It is a WebAssembly program, to
+    which ``/share`` and ``/tmp`` are folders of its own; what it read there is left out."""
+    names = _prerequisites(rules)
+    seen = [name for name in names if not any(Path(name).is_relative_to(f) for f in _YOSYS_OWN)]
+    return [_normal(rules.parent / name) for name in seen]
+
+
+def _normal(path: Path) -> Path:
+    return Path(os.path.normpath(path))
+
+
+def _prerequisites(rules: Path) -> list[str]:
+    rule = _text(rules).replace("\\\n", " ")
+    # A colon of a path is escaped, or has no space behind it.
+    _, colon, names = rule.partition(": ")
+    if not colon:
+        raise ToolError(f"{rules}: no rule of a makefile")
+    found = re.findall(r"(?:\\[^\n]|[^\s\\])+", names)
+    return [re.sub(r"\\([ #:\\])", r"\1", name).replace("$$", "$") for name in found]
+
+
+def of_icarus(names: Path) -> list[Path]:
+    """The files in a list that Icarus Verilog wrote with ``-M``: one a line."""
+    return [names.parent / name for name in _text(names).splitlines() if name]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise ToolError(f"{path}: {error.strerror}: the files that were read are unknown") from None

@@ -1,0 +1,34 @@
+"""Variables of the environment that name files and folders."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ohmbench.errors import FileError
+
+
+def path_variable(name: str) -> Path | None:
+    """The absolute path that the variable ``name`` holds, or None where it is unset or empty.
+
+    A ``~`` at its start is expanded: shells do that only where the value is not quoted, and files
+    that set variables for programs never do. Raises FileError for the ``~`` of a user who does not
+    exist, and for a relative path where the current folder was deleted.
+    """
+    value = os.environ.get(name)
+    if not value:
+        return None
+    expanded = os.path.expanduser(value)
+    if expanded.startswith("~"):
+        whose = expanded.split("/", 1)[0]
+        reason = "there is no home folder" if whose == "~" else f"there is no user {whose[1:]}"
+        raise FileError(value, reason, field=name, remedy="name the folder by its absolute path")
+    try:
+        return Path(expanded).absolute()
+    except FileNotFoundError:
+        raise FileError(
+            value,
+            "is a relative path, and the current folder no longer exists",
+            field=name,
+            remedy="change to another folder",
+        ) from None

@@ -1,0 +1,177 @@
+"""CSV files with a header line, as spreadsheets, pandas and R write them."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import re
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ohmbench.errors import FileError
+from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
+
+MAX_BYTES = 256 * 2**20  # MNIST as CSV has 110 MB
+MAX_COLUMNS = 10_000
+_LONGEST_CELL = 1024
+_DELIMITERS = ",;\t"
+_MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
+# float() also takes "1_000", "inf" and the digits of other scripts.
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+Choice = Callable[[tuple[str, ...]], tuple[Sequence[str], Sequence[str]]]
+"""From the names of all columns to those to read as numbers and those to read as texts."""
+
+
+@dataclass(frozen=True)
+class CsvTable:
+    """Columns of a CSV file: ``numbers`` float64 (rows, len(number_names)), all finite, and
+    ``texts`` by name, (rows,) each. ``lines`` (rows,) are the rows' line numbers in the file."""
+
+    path: str
+    number_names: tuple[str, ...]
+    numbers: npt.NDArray[np.float64]
+    texts: dict[str, list[str]]
+    lines: npt.NDArray[np.int64]
+
+    def fault(self, row: int, column: str, reason: str, remedy: str) -> FileError:
+        """An error about one cell; ``row`` counts from 0."""
+        return _fault(self.path, int(self.lines[row]), column, reason, remedy)
+
+
+def _fault(path: str, line: int, column: str, reason: str, remedy: str) -> FileError:
+    return FileError(path, reason, field=f"line {line}, column {column!r}", remedy=remedy)
+
+
+def read_csv(path: PathLike, choose: Choice, *, max_bytes: int = MAX_BYTES) -> CsvTable:
+    """Read columns of a CSV file: UTF-8 with or without a byte-order mark, a header, then rows.
+
+    Cells are separated by commas, semicolons or tabs, whichever the header has most of, and may be
+    quoted. Spaces around a cell do not count; empty lines are skipped. Columns that ``choose``
+    leaves out are not looked at.
+
+    Raises FileError naming line and column for a cell that is missing or not a finite number, and
+    naming the line for a row with more or fewer cells than the header. A header with numbers only,
+    with a name twice or an empty name after the first column, is refused too.
+    """
+    name, file, _ = open_bounded(path, max_bytes)
+    with file, only_file_errors(name), io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+        try:
+            return _read(name, text, choose)
+        except UnicodeDecodeError as error:
+            byte = error.object[error.start]
+            raise FileError(
+                name, f"is not text in UTF-8: it has a byte 0x{byte:02x}", remedy="save it as UTF-8"
+            ) from None
+
+
+class _Lines:
+    """The lines of a text, and whether the last ones could hold a number that is none."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self._text = text
+        self.suspicious = False
+
+    def __iter__(self) -> Iterator[str]:
+        for line in self._text:
+            if "\0" in line:
+                raise ValueError("it holds zero bytes, which no text has")
+            self.suspicious = self.suspicious or "_" in line or not line.isascii()
+            yield line
+
+
+def _read(name: str, text: io.TextIOWrapper, choose: Choice) -> CsvTable:
+    first = text.readline()
+    while first and not first.strip():
+        first = text.readline()
+    text.seek(0)
+    lines = _Lines(text)
+    delimiter = max(_DELIMITERS, key=first.count)
+    reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
+    rows = _rows(name, reader)
+    _, header = next(rows, (0, None))
+    if header is None:
+        raise FileError(name, "holds no rows", remedy="name a CSV file with a header line")
+    names = _checked_header(name, header)
+    number_names, text_names = choose(names)
+    places = [names.index(column) for column in number_names]
+    text_places = {column: names.index(column) for column in text_names}
+    numbers, numbers_of_lines = array("d"), array("q")
+    texts: dict[str, list[str]] = {column: [] for column in text_names}
+    lines.suspicious = False
+    for line, row in rows:
+        if len(row) != len(names):
+            raise FileError(
+                name,
+                f"has {len(row)} cells, but the header has {len(names)}",
+                field=f"line {line}",
+                remedy="every row needs one cell for each column",
+            )
+        cells = [row[k] for k in places]
+        try:
+            values = [float(cell) for cell in cells]
+        except ValueError:
+            values = [math.nan]
+        if lines.suspicious or not all(map(math.isfinite, values)):
+            _check_numbers(name, line, number_names, cells)
+            lines.suspicious = False
+        numbers.extend(values)
+        numbers_of_lines.append(line)
+        for column, k in text_places.items():
+            texts[column].append(row[k])
+    if not numbers_of_lines:
+        raise FileError(name, "has a header but no rows", remedy="add the data")
+    return CsvTable(
+        name,
+        tuple(number_names),
+        np.array(numbers, np.float64).reshape(len(numbers_of_lines), len(places)),
+        texts,
+        np.array(numbers_of_lines, np.int64),
+    )
+
+
+def _rows(name: str, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+    line = 1
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if len(cells) > MAX_COLUMNS:
+                raise FileError(name, f"has more than {MAX_COLUMNS} columns", field=f"line {line}")
+            if any(len(cell) > _LONGEST_CELL for cell in cells):
+                reason = f"has a cell of more than {_LONGEST_CELL} characters"
+                raise FileError(name, reason, field=f"line {line}")
+            if any(cells):
+                yield line, cells
+            line = reader.line_num + 1  # type: ignore[attr-defined]
+    except csv.Error as error:
+        raise FileError(
+            name, f"is not CSV: {error}", field=f"line {line}", remedy="correct the line"
+        ) from None
+
+
+def _checked_header(name: str, header: list[str]) -> tuple[str, ...]:
+    remedy = "the first line has to name the columns"
+    if all(_NUMBER.fullmatch(cell) for cell in header):
+        raise FileError(name, "has numbers in its first line, not names", remedy=remedy)
+    for k, cell in enumerate(header):
+        if not cell and k > 0:  # pandas writes its index below an empty first name
+            raise FileError(name, f"has no name for column {k + 1}", field="line 1", remedy=remedy)
+        if cell in header[:k]:
+            raise FileError(name, f"names column {cell!r} twice", field="line 1", remedy=remedy)
+    return tuple(header)
+
+
+def _check_numbers(name: str, line: int, columns: Sequence[str], cells: Sequence[str]) -> None:
+    """Raise FileError for the first cell that is not a finite number."""
+    for column, cell in zip(columns, cells, strict=True):
+        if cell.lower() in _MISSING:
+            raise _fault(name, line, column, "has no value", "fill it in or leave the row out")
+        if not _NUMBER.fullmatch(cell) or not math.isfinite(float(cell)):
+            shown = cell if len(cell) <= 40 else f"{cell[:40]}..."
+            reason = f"holds {shown!r}, not a finite number"
+            raise _fault(name, line, column, reason, "correct the cell, or leave the column out")

@@ -1,0 +1,156 @@
+"""``ohmbench claims``: a stranger's ledger from the command line, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from ohmbench.claims.ledger import Status, read_ledger
+from ohmbench.claims.outcomes import COLUMNS, Outcome
+from ohmbench.claims.running import find_ledger, own_ledger, run_ledger
+from ohmbench.cli import app
+from ohmbench.errors import FileError
+
+LEDGER = """
+- {id: lab.accuracy, statement: It classifies 97 %, source: "Lab, table 1", published: 97.0,
+   unit: "%", tolerance: 0.05, expect: reproduced, why: one decimal,
+   test: tests/test_paper.py::test_accuracy}
+- {id: lab.power, statement: It draws 2 mW, source: "Lab, figure 3", published: 2.0, ours: 2.5,
+   unit: mW, tolerance: 0.1, expect: differs, why: bias, test: tests/test_paper.py::test_power}
+- {id: lab.speed, statement: At least 10 images a second, source: own target, at_least: 10,
+   expect: met, why: target, test: tests/test_paper.py::test_speed}
+- {id: lab.chip, statement: It works on a chip, source: "Lab, section 5", expect: not checkable,
+   why: no chip}
+"""
+TESTS = """
+def test_accuracy(claim): claim("lab.accuracy", 97.02, "450 images")
+def test_power(claim): claim("lab.power", 2.52)
+def test_speed(claim): claim("lab.speed", 9.0)
+"""
+
+
+@pytest.fixture
+def paper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    folder = tmp_path / "a paper"
+    (folder / "tests").mkdir(parents=True)
+    (folder / "claims.yaml").write_text(LEDGER, encoding="utf-8")
+    (folder / "tests" / "test_paper.py").write_text(TESTS, encoding="utf-8")
+    return folder
+
+
+def statuses(outcomes: list[Outcome]) -> dict[str, str]:
+    return {outcome.claim.id: outcome.status.value for outcome in outcomes}
+
+
+def test_a_third_papers_ledger(paper: Path, tmp_path: Path) -> None:
+    """One claim of each status, one of them red."""
+    files = [f"--{kind}={tmp_path / f'claims.{kind}'}" for kind in ("json", "csv")]
+    result = CliRunner().invoke(app, ["claims", str(paper), *files])
+    assert result.exit_code == 1
+    assert "It classifies 97 % [Lab, table 1]" in result.output
+    expected = {
+        "lab.accuracy": "reproduced",
+        "lab.power": "differs",
+        "lab.speed": "FAILED",
+        "lab.chip": "not checkable",
+    }
+    stored = json.loads((tmp_path / "claims.json").read_text(encoding="utf-8"))
+    (rows,) = stored["ledgers"].values()
+    assert {row["id"]: row["status"] for row in rows} == expected
+    with open(tmp_path / "claims.csv", encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert tuple(table[0]) == COLUMNS
+    assert {row["id"]: row["status"] for row in table} == expected
+    assert table[0]["value"] == "97.02"
+    assert table[0]["detail"] == "450 images"
+
+
+def test_a_source_selects_what_is_run(paper: Path) -> None:
+    # The other tests would break the file's run: they must not even begin.
+    broken = TESTS.replace('claim("lab.speed", 9.0)', "1 / 0")
+    (paper / "tests" / "test_paper.py").write_text(broken, encoding="utf-8")
+    run = run_ledger(paper / "claims.yaml", source="lab, ")
+    assert statuses(run.outcomes) == {
+        "lab.accuracy": "reproduced",
+        "lab.power": "differs",
+        "lab.chip": "not checkable",
+    }
+    assert not run.failed()
+
+
+def test_a_status_selects_what_is_printed(paper: Path) -> None:
+    result = CliRunner().invoke(app, ["claims", str(paper), "--status", "differs"])
+    assert result.exit_code == 1  # the red claim stays red, printed or not
+    assert "It draws 2 mW" in result.output
+    assert "97 %" not in result.output
+
+
+def test_a_ledger_without_tests_needs_no_pytest(paper: Path) -> None:
+    rows = LEDGER[LEDGER.index("- {id: lab.chip") :]
+    (paper / "claims.yaml").write_text(rows, encoding="utf-8")
+    assert statuses(run_ledger(paper / "claims.yaml").outcomes) == {"lab.chip": "not checkable"}
+
+
+def test_rows_of_a_missing_file_are_failed(paper: Path) -> None:
+    (paper / "tests" / "test_paper.py").unlink()
+    run = run_ledger(paper / "claims.yaml")
+    assert statuses(run.outcomes)["lab.power"] == "FAILED"
+    assert run.failed()
+
+
+def test_outcomes_survive_their_stored_form(paper: Path) -> None:
+    for outcome in run_ledger(paper / "claims.yaml").outcomes:
+        assert Outcome.from_dict(outcome.as_dict()) == outcome
+
+
+def test_the_ledger_is_found_below(paper: Path) -> None:
+    assert find_ledger(paper.parent) == (paper / "claims.yaml").resolve()
+    assert find_ledger(paper / "claims.yaml") == (paper / "claims.yaml").resolve()
+    (paper / ".venv").mkdir()
+    (paper / "claims.yaml").rename(paper / ".venv" / "claims.yaml")
+    with pytest.raises(FileError, match=r"has no claims\.yaml"):
+        find_ledger(paper)
+
+
+def test_several_ledgers_are_a_question(paper: Path) -> None:
+    other = paper.parent / "other"
+    other.mkdir()
+    (other / "claims.yaml").write_text(LEDGER, encoding="utf-8")
+    with pytest.raises(FileError, match=r"has several ledgers: .*name one of them"):
+        find_ledger(paper.parent)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param(["none"], "none: not found; name a folder with a claims.yaml", id="missing"),
+        pytest.param([".", "--source", "Labb"], "no claim has a source with 'Labb'", id="source"),
+        pytest.param([".", "--json", "claims.yaml"], "exists already", id="overwrite"),
+        pytest.param(["pyproject.toml"], "is not a list of claims", id="not-a-ledger"),
+    ],
+)
+def test_bad_input_is_one_line(
+    paper: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    monkeypatch.chdir(paper)
+    Path("pyproject.toml").write_text("a: 1\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["claims", *arguments])
+    assert complaint in str(result.exception)
+    assert len(str(result.exception).splitlines()) == 1
+
+
+def test_a_run_that_cannot_begin_says_so(paper: Path) -> None:
+    (paper / "conftest.py").write_text("raise SystemExit(7)\n", encoding="utf-8")
+    result = CliRunner().invoke(app, ["claims", str(paper)])
+    assert "before the claims were judged" in str(result.exception)
+
+
+def test_the_own_ledger_reads() -> None:
+    rows = read_ledger(own_ledger())
+    assert {"fann.v3-accuracy", "ohmbench.rtl-exact"} <= rows.keys()
+    assert {row.expect for row in rows.values()} <= {status.value for status in Status}

@@ -1,0 +1,343 @@
+"""Every listed mutant of the library is killed by a test or argued; the tool that says so works.
+
+``mutants/lists`` belongs to the text of each function as it is; ``python -m tests.unit.mutants``
+brings it along. The default tests run a sample, the tests marked slow all of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .mutants import lists, places
+from .mutants.hunting import ROOT, Source
+
+ANEW = "python -m tests.unit.mutants"
+LEAST_NOTICED = 0.90
+"""Of the sample of the whole package, killed or argued: the lower end of its interval."""
+MOST_ARGUED = 0.08
+"""Of the listed mutants of a module: more would say that the argument is used in place of tests."""
+
+
+@pytest.fixture(scope="module")
+def sources() -> list[Source]:
+    return [Source(module) for module in lists.modules()]
+
+
+# ------------------------------------------------------------------------------------------------
+# The list
+
+
+def test_the_list_is_of_these_sources(sources: list[Source]) -> None:
+    stale = []
+    for source in sources:
+        blocks = lists.read(source.module)
+        for unit in source.units.values():
+            block = blocks.get(unit.name, lists.Block(""))
+            if lists.listed(unit) and not block.is_of(unit):
+                stale.append(f"{source.module}:{unit.name}")
+    modules = " ".join(sorted({name.partition(":")[0] for name in stale}))
+    assert not stale, f"changed, and the list not brought along: {stale}; {ANEW} {modules}"
+
+
+def test_what_lives_has_its_reason(sources: list[Source]) -> None:
+    for source in sources:
+        entries = {
+            f"{unit}: {name}": entry
+            for unit, block in lists.read(source.module).items()
+            for name, entry in block.entries.items()
+        }
+        alive = [n for n, entry in entries.items() if entry.killer is None and not entry.argued]
+        if lists.is_complete(source.module):
+            assert not alive, f"{source.module}: kill these, or say why no test can: {alive}"
+        argued = sum(entry.argued for entry in entries.values())
+        assert argued <= max(3, MOST_ARGUED * len(entries)), source.module
+
+
+def test_most_of_the_package_is_noticed(
+    sources: list[Source], report: Callable[[str], None]
+) -> None:
+    from ohmbench.stats import proportion_interval
+
+    count = lists.Count()
+    for entry in lists.sample_entries(sources):
+        count.add(entry)
+    share = proportion_interval(count.killed + count.argued, count.total)
+    report(f"sample of the package: {count}; {share:.1%} killed or argued")
+    assert share.low >= LEAST_NOTICED
+
+
+def run(*options: str) -> str:
+    """The command's output; fails where it does."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.unit.mutants", *options],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=3000, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return done.stdout
+
+
+def test_sample_of_mutants(report: Callable[[str], None]) -> None:
+    assert len(lists.sampled_names()) >= 100
+    report(run("--sample").splitlines()[-1])
+
+
+@pytest.mark.slow
+def test_all_mutants(report: Callable[[str], None]) -> None:
+    report(run("--check").splitlines()[-1])
+
+
+# ------------------------------------------------------------------------------------------------
+# What is changed
+
+TEXT = '''
+"""A module."""
+import math
+
+LIMIT = 3
+
+
+class Box:
+    """A class."""
+
+    size: int = 4
+
+    def holds(self, x: int, spare: int = 2) -> bool:
+        """Whether it fits."""
+        if not 0 <= x < self.size:
+            raise ValueError(f"{x + 1} is not in {self.size}")
+        return x + spare > LIMIT and bool(spare)
+
+
+def clipped(x, low=0.5):
+    total = 0
+    for k in range(x):
+        if k == 2:
+            continue
+        total += max(k, low)
+    return -total[1:]
+'''
+
+
+def changes(text: str) -> dict[str, list[str]]:
+    return {u.name: [m.name for m in u.mutants] for u in places.units("a.b", ast.parse(text))}
+
+
+def test_what_is_changed() -> None:
+    assert changes(TEXT) == {
+        "module": ["constant: 3 -> 4", "constant: 3 -> 2"],
+        "Box": ["constant: 4 -> 5", "constant: 4 -> 3"],
+        "Box.holds": [
+            "constant: 2 -> 3",
+            "constant: 2 -> 1",
+            "not: not 0 <= x < self.size -> 0 <= x < self.size",
+            "compare: 0 <= x < self.size -> 0 < x < self.size",
+            "compare: 0 <= x < self.size -> 0 > x < self.size",
+            "compare: 0 <= x < self.size -> 0 <= x <= self.size",
+            "compare: 0 <= x < self.size -> 0 <= x > self.size",
+            "chain: 0 <= x < self.size -> 0 <= x",
+            "chain: 0 <= x < self.size -> x < self.size",
+            "constant: 0 -> 1",
+            "constant: 0 -> -1",
+            "remove: raise ValueError(message) -> pass",
+            "return: return x + spare > LIMIT and bool(spare) -> return None",
+            "drop: x + spare > LIMIT and bool(spare) -> bool(spare)",
+            "drop: x + spare > LIMIT and bool(spare) -> x + spare > LIMIT",
+            "compare: x + spare > LIMIT -> x + spare >= LIMIT",
+            "compare: x + spare > LIMIT -> x + spare < LIMIT",
+            "operator: x + spare -> x - spare",
+        ],
+        "clipped": [
+            "constant: 0.5 -> 0.505",
+            f"constant: 0.5 -> {0.5 / 1.01!r}",
+            "constant: 0 -> 1",
+            "constant: 0 -> -1",
+            "compare: k == 2 -> k != 2",
+            "constant: 2 -> 3",
+            "constant: 2 -> 1",
+            "remove: continue -> pass",
+            "remove: total += max(k, low) -> pass",
+            "operator: total += max(k, low) -> total -= max(k, low)",
+            "name: max -> min",
+            "return: return -total[1:] -> return None",
+            "sign: -total[1:] -> +total[1:]",
+            "slice: 1: -> :",
+            "constant: 1 -> 2",
+            "constant: 1 -> 0",
+        ],
+    }
+
+
+def test_a_unit_keeps_names_and_digest_while_others_change() -> None:
+    def by_name(text: str) -> dict[str, places.Unit]:
+        return {unit.name: unit for unit in places.units("a.b", ast.parse(text))}
+
+    before = by_name(TEXT)
+    after = by_name(TEXT.replace("k == 2", "k == 5").replace('"""A class."""', "# no class\n"))
+    assert [m.full_name for m in after["Box.holds"].mutants] == [
+        m.full_name for m in before["Box.holds"].mutants
+    ]
+    same = {name for name in before if after[name].digest == before[name].digest}
+    assert same == {"module", "Box", "Box.holds"}
+
+
+def test_each_change_is_one_change_that_python_takes() -> None:
+    count = sum(map(len, changes(TEXT).values()))
+    seen = set()
+    for number in range(count):
+        tree = ast.parse(TEXT)
+        mutants = [m for unit in places.units("a.b", tree) for m in unit.mutants]
+        mutants[number].apply()
+        compile(ast.fix_missing_locations(tree), "a.b", "exec")
+        seen.add(ast.unparse(tree))
+    assert len(seen) == count
+    assert ast.unparse(ast.parse(TEXT)) not in seen
+
+
+# ------------------------------------------------------------------------------------------------
+# The hunt: in a small project beside this one, with the same tool
+
+MODULE = """
+import os
+
+LIMIT = 3
+
+
+def small(x):
+    return x < LIMIT
+
+
+def waits(x):
+    while x > 0:
+        x = x - 1
+    return x
+
+
+def asks(pid):
+    os.kill(pid, 0)
+"""
+TESTS = """
+import os
+from ohmbench.boxes import LIMIT, asks, small, waits
+
+def test_small():
+    assert small(2)
+    assert not small(4)
+
+def test_limit():
+    assert LIMIT < 5
+
+def test_waits():
+    assert waits(2) == 0
+
+def test_asks():
+    asks(os.getppid())
+"""
+SCRIPT = """
+import sys
+from tests.unit.mutants import __main__ as command, hunting, lists
+hunting.PRELOADED, hunting.TEST_S, lists.COMPLETE = (), 2.0, ("ohmbench.boxes",)
+sys.exit(command.main())
+"""
+
+
+class Project:
+    """A library of one module, its tests, and a copy of the tool."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(
+            ROOT / "tests/unit/mutants", folder / "tests/unit/mutants",
+            ignore=shutil.ignore_patterns("lists", "__pycache__"),
+        )  # fmt: skip
+        for name in ("tests/__init__.py", "tests/unit/__init__.py", "lib/ohmbench/__init__.py"):
+            self.write(name, "")
+        for name in ("stats.py", "errors.py"):
+            self.write(f"lib/ohmbench/{name}", (ROOT / "lib/ohmbench" / name).read_text())
+        self.write("conftest.py", 'def pytest_addoption(parser): parser.addoption("--slow")\n')
+        self.write("lib/ohmbench/boxes.py", MODULE)
+        self.write("tests/unit/test_boxes.py", TESTS)
+        self.list = folder / "tests/unit/mutants/lists/boxes.txt"
+
+    def write(self, name: str, text: str) -> None:
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+    def run(self, *options: str) -> tuple[int, str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
+        environment["PYTHONPATH"] = os.pathsep.join(map(str, (self.folder, self.folder / "lib")))
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, *options, "--tests", "tests/unit/test_boxes.py"],
+            cwd=self.folder, env=environment, capture_output=True, text=True, timeout=300,
+            check=False,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    def killers(self) -> dict[str, str]:
+        """By the mutants' units and names: what follows them in the list."""
+        found, unit = {}, ""
+        for line in self.list.read_text(encoding="utf-8").splitlines():
+            if line.startswith("= "):
+                unit = line.split()[1]
+            elif "\t" in line:
+                name, rest = line.split("\t", 1)
+                found[f"{unit} {name}"] = rest.removeprefix("test_boxes.py::")
+        return found
+
+
+def test_a_hunt(tmp_path: Path) -> None:
+    """Who kills what, also what never ends, is computed on import, or would harm a stranger."""
+    project = Project(tmp_path)
+    status, output = project.run("boxes", "-v")
+    assert status == 0, output
+    assert project.killers() == {
+        "small return: return x < LIMIT -> return None": "test_small",
+        "small compare: x < LIMIT -> x <= LIMIT": "-\t?",  # 3 is not tried
+        "small compare: x < LIMIT -> x > LIMIT": "test_small",
+        "waits compare: x > 0 -> x >= 0": "test_waits",
+        "waits compare: x > 0 -> x < 0": "test_waits",
+        "waits constant: 0 -> 1": "test_waits",
+        "waits constant: 0 -> -1": "test_waits",
+        "waits remove: x = x - 1 -> pass": "test_waits",
+        "waits operator: x - 1 -> x + 1": "test_waits",
+        "waits constant: 1 -> 2": "-\t?",  # 2 becomes 0 as well
+        "waits constant: 1 -> 0": "test_waits",
+        "waits return: return x -> return None": "test_waits",
+        "asks remove: os.kill(pid, 0) -> pass": "-\t?",
+        "asks swap: os.kill(pid, 0) -> os.kill(0, pid)": "test_asks",
+        "asks constant: 0 -> 1": "test_asks",
+        "asks constant: 0 -> -1": "test_asks",
+        "module constant: 3 -> 4": "-\t?",
+        "module constant: 3 -> 2": "test_small",
+    }
+    assert "test_waits time: ohmbench.boxes:waits (line 13) remove: x = x - 1 -> pass" in output
+
+    # A reason stays, a better test kills, and what is not touched is not run again.
+    text = project.list.read_text().replace("x <= LIMIT\t-\t?", "x <= LIMIT\t-\tcannot be")
+    project.list.write_text(text)
+    better = TESTS.replace("waits(2) == 0", "waits(2) == waits(1) == 0 and small(3) is False")
+    project.write("tests/unit/test_boxes.py", better)
+    status, output = project.run("boxes")
+    assert status == 0, output
+    assert "3 mutants in" in output
+    killers = project.killers()
+    assert killers["small compare: x < LIMIT -> x <= LIMIT"] == "-\tcannot be"
+    assert killers["waits constant: 1 -> 2"] == "test_waits"
+
+    # The list is held against the tests: one that does not kill is found.
+    assert project.run("--check")[0] == 0
+    text = project.list.read_text().replace("> LIMIT\ttest_boxes.py::test_small",
+                                            "> LIMIT\ttest_boxes.py::test_limit")  # fmt: skip
+    project.list.write_text(text)
+    status, output = project.run("--check")
+    assert status == 1
+    assert "x < LIMIT -> x > LIMIT: lives through tests/unit/test_boxes.py::test_limit" in output
