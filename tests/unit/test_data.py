@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import itertools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
 
 from ohmbench.data import DATASETS, held_out, split
 from ohmbench.data.augmentation import Augmentation
@@ -43,6 +47,35 @@ def test_splits_are_whole_disjoint_and_stratified(name: str, seed: int) -> None:
     train, test = (np.bincount(y, minlength=classes) for y in (parts.train_y, parts.test_y))
     assert len(train) == len(test) == classes
     assert np.abs(test - HELD_OUT_FRACTION * (train + test)).max() <= 1
+
+
+def test_the_papers_split_is_scikit_learns_of_its_seed() -> None:
+    """A fifth held out, stratified, by seed 42, whatever seed is asked for."""
+    pixels, y = load_digits(return_X_y=True)
+    expected = train_test_split(pixels / 16, y, test_size=0.2, stratify=y, random_state=42)
+    for seed in (0, 7):
+        parts = split("digits-fann", seed)
+        found = parts.train_x, parts.test_x, parts.train_y, parts.test_y
+        assert all(np.array_equal(a, b) for a, b in zip(found, expected, strict=True))
+    assert len(expected[1]) == 360
+
+
+def test_circles_have_the_radii_and_the_noise_that_they_should() -> None:
+    """Squared distances from the circles' middle are those of a Gaussian about each circle.
+
+    E|x|^2 = R^2 + 2 s^2 and Var |x|^2 = 4 R^2 s^2 + 4 s^4, in units of the outer radius: class 1
+    has R = 0.5. A thousand points each tell s = 0.06 to some 3 %.
+    """
+    parts = split("circles", 0)
+    x = 2.6 * (np.concatenate([parts.train_x, parts.test_x]) - 0.5)
+    y = np.concatenate([parts.train_y, parts.test_y])
+    s2 = 0.06**2
+    for label, radius in ((0, 1.0), (1, 0.5)):
+        squares = (x[y == label] ** 2).sum(1)
+        assert len(squares) == 1000
+        variance = 4 * radius**2 * s2 + 4 * s2**2
+        assert abs(squares.mean() - radius**2 - 2 * s2) < 5 * math.sqrt(variance / 1000)
+        assert abs(squares.var() / variance - 1) < 5 * math.sqrt(2 / 1000)
 
 
 @every_dataset
@@ -156,6 +189,35 @@ def test_scale_and_shear_move_the_corner_where_they_should(monkeypatch: pytest.M
     drawn(monkeypatch, 0, -1, 1, 0, 0)
     found = Augmentation(0.0, 0.0, 0.5, 0.25)(ramp.reshape(1, 64), generator()).view(8, 8)
     assert torch.allclose(found, 0.5 * ramp[0] + 0.25 * ramp[0].T, atol=1e-12)
+
+
+def sampled(image: np.ndarray, x: float, y: float) -> float:
+    """``image`` at pixel coordinates, bilinear between the middles of pixels, 0 outside."""
+    total, (left, top) = 0.0, (math.floor(x), math.floor(y))
+    for row, column in itertools.product((top, top + 1), (left, left + 1)):
+        if 0 <= row < len(image) and 0 <= column < len(image):
+            total += image[row, column] * (1 - abs(y - row)) * (1 - abs(x - column))
+    return total
+
+
+def test_all_distortions_together_are_one_affine_map() -> None:
+    """Pixel by pixel: turned and scaled, sheared along x, then shifted, about the middle."""
+    side, most = 5, Augmentation(80.0, 1.5, 0.4, 0.3, contrast=1.2)
+    x = images(6, side)
+    found = most(x, generator(4)).view(6, side, side)
+    drawn = 2 * torch.rand(6, 5, generator=generator(4), dtype=torch.float64) - 1
+    for image, (turn, scale, shear, dx, dy), result in zip(
+        x.view(6, side, side).numpy(), drawn.tolist(), found.numpy(), strict=True
+    ):
+        angle, size = math.radians(80 * turn), 1 + 0.4 * scale
+        cos, sin = size * math.cos(angle), size * math.sin(angle)
+        middle = (side - 1) / 2
+        for row, column in itertools.product(range(side), repeat=2):
+            u, v = column - middle, row - middle
+            at_x = cos * u + (0.3 * shear - sin) * v + 1.5 * dx + middle
+            at_y = sin * u + cos * v + 1.5 * dy + middle
+            expected = min(1.0, 1.2 * sampled(image, at_x, at_y))
+            assert result[row, column] == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_generator_decides_the_distortion() -> None:

@@ -1,5 +1,6 @@
 """The training loop: same seed, same bits; killed and resumed, same bits; nothing lost."""
 
+import itertools
 import json
 import os
 import random
@@ -190,6 +191,13 @@ def test_generators_are_independent_of_each_other():
     assert float(torch.rand((), generator=step_generator(3, 4))) == drawn[3, 4]
 
 
+def test_generators_have_seeds_of_64_bits():
+    """Of half as many, trainings of some ten thousand steps would meet the same stream twice."""
+    seeds = [step_generator(seed, step).initial_seed() for seed in range(9) for step in range(30)]
+    assert len({seed & 0xFFFF_FFFF for seed in seeds}) == len(seeds)
+    assert len({seed >> 32 & 0xFFFF_FFFF for seed in seeds}) == len(seeds)
+
+
 def test_settings_travel_as_json(tmp_path):
     with pytest.raises(Stopped):
         fit(stop_at(5), tmp_path / "out.npz", console=QUIET)
@@ -370,6 +378,31 @@ def test_a_second_training_of_the_same_output_is_refused(tmp_path):
             fit(Toy(), out, console=QUIET)
         fit(Toy(), tmp_path / "other.npz", console=QUIET)
     fit(Toy(), out, console=QUIET)
+
+
+def test_a_file_is_one_by_whatever_name(tmp_path, monkeypatch):
+    """By a relative path, through a link to its folder, and through one to itself."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    (tmp_path / "itself").symlink_to("folder/out.npz")
+    names = ["folder/out.npz", tmp_path / "folder" / "out.npz", "link/../folder/./out.npz",
+             "link/out.npz", "itself"]  # fmt: skip
+    for one, other in itertools.product(names, repeat=2):
+        with (
+            only_writer(one),
+            pytest.raises(FileError, match="another process"),
+            only_writer(other),
+        ):
+            pass
+
+
+def test_another_users_lock_is_another_file(tmp_path, monkeypatch):
+    """Theirs could not be opened."""
+    with only_writer(tmp_path / "out.npz"):
+        monkeypatch.setattr(os, "getuid", lambda: 123_456)
+        with only_writer(tmp_path / "out.npz"):
+            pass
 
 
 def test_a_lock_that_cannot_be_made_is_an_error(tmp_path, monkeypatch):
