@@ -28,7 +28,7 @@ from .reach import Reach, measure, own_files
 BUDGET_S = 45.0
 """What the tests that are run against one mutant may take together."""
 LONGEST_S = 12.0
-FRESH_FILES = 4
+FRESH_FILES = 3
 TEST_FILES = ("tests/unit", "tests/synth/test_reports.py")
 SELF = "tests/unit/test_mutants.py"
 SAMPLE_SIZE = 160
@@ -57,7 +57,16 @@ class Candidates:
         tests = calling | {t for t in self._reach.tests if t.startswith(own)}
 
         def rank(test: str) -> tuple[object, ...]:
-            return -kills[test], test not in calling, not test.startswith(own), seconds(test), test
+            of_module = test.endswith(f"[{module}]")  # a rule for all modules, held against this
+            strange = test not in calling and not of_module
+            return (
+                -kills[test],
+                strange,
+                not of_module,
+                not test.startswith(own),
+                seconds(test),
+                test,
+            )
 
         chosen, spent = [], 0.0
         files: set[str] = set()

@@ -66,7 +66,7 @@ class Source:
         self.tree = ast.parse(self.text)
         self.units = {unit.name: unit for unit in units(module, self.tree)}
         self._by_name = {m.full_name: m for unit in self.units.values() for m in unit.mutants}
-        self.compiled = "numba" in self.text or "llvmlite" in self.text
+        self.compiled = any(f"from {name}" in self.text for name in ("numba", "llvmlite"))
         """Whether its functions may be compiled: exchanging their code then changes nothing."""
 
     def unit_of_line(self, line: int) -> Unit | None:
