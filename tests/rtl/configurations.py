@@ -68,6 +68,10 @@ class Configuration(Hardware):
     def parameters(self) -> dict[str, int]:
         return {name: getattr(self, attribute) for name, attribute in PARAMETERS.items()}
 
+    def sizes(self) -> dict[str, int]:
+        """The parameters that ``accelerator_axi`` has too."""
+        return {name: getattr(self, PARAMETERS[name]) for name in SIZES}
+
     @property
     def name(self) -> str:
         """Its parameters; those of the formats only where one is not the default."""
@@ -313,9 +317,10 @@ AXI_ROWS = _rows(
 )
 LINT_ROWS = _rows(
     """
-    5 20 8 1 1
+    30 4 3 1 4
     9 10 3 3 4 2 12 9 8 2 2
     3 17 6 3 2 1 16 8 40 20 6
+    16 12 6 1 2 16 2 3 12 8 6
     1 5 2 4 8 1 2 8 35 8 2
     8 2 4 2 2 8 3 1 11 17 2
     17 4 4 5 2 4 16 10 17 16 6
@@ -323,7 +328,8 @@ LINT_ROWS = _rows(
 )
 """Those that Verilator's lint goes through as well: biases that take less than a word of the
 host and several of them, inputs narrower and wider than weights, one and two classes in a memory,
-two and four in a segment."""
+two and four in a segment, parts of these left over."""
+AXI_LINT_ROWS = [row for row in AXI_ROWS if row.classes in (4, 8)]
 
 BEYOND = {
     "a step too many for the words": (8, 4, 2, 2, 1),

@@ -20,7 +20,8 @@ from .cycle_model import INPUTS
 
 READ_ALL = 400
 """A region of more words is read back at its ends and around powers of two only."""
-ANSWER_CLOCKS = 3
+DECIDED, ANSWER_CLOCKS = 2, 3
+"""Clocks from a request of the host to its decision, and to its answer."""
 _COLUMN = {name: k for k, name in enumerate(INPUTS)}
 _U64 = (1 << 64) - 1
 
@@ -120,6 +121,18 @@ class Script:
         self.read(Register.ERRORS)
         self.write(Register.ERRORS, 31)
         self.read_back()
+
+    def resets(self) -> None:
+        """A write is done, however soon a reset comes after the clock that grants it."""
+        for clocks in range(DECIDED, DECIDED + 4):
+            for memory in self.layout.values():
+                last = int(memory.addresses()[-1, -1])
+                self.write(last, 0)
+                self.idle(8)
+                self.write(last, _U64)
+                self.idle(clocks - 1)
+                self.rows += [{"rst": 1}]
+                self.read(last)
 
     def read_back(self) -> None:
         for memory in self.layout.values():
@@ -291,4 +304,5 @@ def directed(configuration: Configuration, seed: int = 1) -> Script:
     script.send(nothing)
     script.read(Register.ERRORS)
     script.read(Register.STATUS)
+    script.resets()
     return script

@@ -14,7 +14,7 @@ import pytest
 
 from ohmbench.eda.hdl import sources
 
-from .configurations import BEYOND_ROWS, LINT_ROWS, Configuration
+from .configurations import AXI_LINT_ROWS, BEYOND_ROWS, LINT_ROWS, Configuration
 from .linting import DIGITS, MNIST, UNUSED, icarus, verilator, yosys
 
 TOPS = ("accelerator", "accelerator_axi")
@@ -48,6 +48,12 @@ def test_tool_accepts_without_a_word(tool: str, top: str, hdl: Path) -> None:
 def test_no_width_is_wrong_at_odd_parameters(row: Configuration, hdl: Path) -> None:
     """Bits that such sizes leave unused are all right."""
     assert verilator(hdl, "accelerator", row.parameters(), waived=UNUSED) == ""
+
+
+@NEEDS["verilator"]
+@pytest.mark.parametrize("row", AXI_LINT_ROWS, ids=lambda row: row.name)
+def test_no_width_is_wrong_at_odd_sizes_behind_axi(row: Configuration, hdl: Path) -> None:
+    assert verilator(hdl, "accelerator_axi", row.sizes(), waived=UNUSED) == ""
 
 
 # ------------------------------------------------------------------------------------------------

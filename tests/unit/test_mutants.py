@@ -249,7 +249,8 @@ def test_asks():
 SCRIPT = """
 import sys
 from tests.unit.mutants import __main__ as command, hunting, lists
-hunting.PRELOADED, hunting.TEST_S, lists.COMPLETE = (), 2.0, ("ohmbench.boxes",)
+hunting.PRELOADED, hunting.TEST_S = (), 2.0
+lists.COMPLETE, lists.IMPORTS = ("ohmbench.boxes",), True
 sys.exit(command.main())
 """
 

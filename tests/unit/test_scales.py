@@ -74,3 +74,27 @@ def test_on_current_stops_where_more_programming_passes_less():
     # What is given up by stopping there: a few per cent of the largest current.
     largest = float(on_current(torch.tensor(FG_ARRAY.levels)).max())
     assert float(on_current(last)) > 0.9 * largest
+
+
+def steepness(w: float) -> float:
+    """d ln I / d ln w of what a cell passes above its leak, by a central difference."""
+    near = torch.tensor([w * (1 - 1e-6), w, w * (1 + 1e-6)], dtype=torch.float64)
+    low, at, high = (on_current(near) - EKV.i_leak_A).tolist()
+    return (high - low) / (2e-6 * at)
+
+
+def test_on_current_has_all_levels_whose_current_rises_by_0_15_of_theirs():
+    levels = SCALES["on-current"].levels
+    assert torch.equal(levels, torch.tensor(FG_ARRAY.levels[: len(levels)]))
+    assert steepness(float(levels[-1])) >= 0.15 > steepness(float(FG_ARRAY.levels[len(levels)]))
+
+
+def test_on_current_takes_the_next_level_from_its_middle_in_log_current_on():
+    scale = SCALES["on-current"]
+    for k in (0, 1, 1000, 4000, len(scale.levels) - 2):
+        low, high = (float(w) for w in scale.levels[k : k + 2])
+        middle = torch.tensor([(low * high) ** 0.5], dtype=torch.float64)
+        theta = float(on_current(middle) - EKV.i_leak_A) / I0
+        for part, expected in ((1 - 1e-9, low), (1 + 1e-9, high)):
+            w = scale(torch.tensor([part * theta], dtype=torch.float64))
+            assert float(w) == pytest.approx(expected, rel=1e-12)

@@ -10,7 +10,8 @@ step. A reader sees the old file or the new one, never a part, wherever the writ
 Reading order: ``opening`` and ``schema`` first; then ``archive``, ``array_header`` and
 ``npz_reading`` follow an npz file from its end to its data. ``temporary`` and ``saving`` are the
 way out, which ``npz_writing`` and ``json_files`` take. ``pth_pickle`` and ``pth_reading`` read
-PyTorch's checkpoints, without torch. ``yaml_files``, ``idx`` and ``locking``
+PyTorch's checkpoints, without torch. ``idx`` reads through
+``gzip_members``; ``yaml_files`` and ``locking``
 stand by themselves.
 """
 

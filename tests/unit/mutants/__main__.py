@@ -45,7 +45,7 @@ class Candidates:
     def killed(self, mutant: Mutant, test: str) -> None:
         self._kills[mutant.module, mutant.unit][test] += 1
 
-    def of(self, mutant: Mutant, unit: Unit, known: str | None, compiled: bool) -> Job:
+    def of(self, mutant: Mutant, unit: Unit, known: str | None) -> Job:
         module = mutant.module
         own, kills = own_files(module), self._kills[module, mutant.unit]
         seconds = self._reach.seconds
@@ -70,7 +70,7 @@ class Candidates:
 
         chosen, spent = [], 0.0
         files: set[str] = set()
-        fresh = mutant.on_import or compiled
+        fresh = mutant.on_import
         first = [known] if known in self._reach.tests else []
         for test in [*first, *sorted(tests, key=rank)]:
             file = test.partition("::")[0]
@@ -153,14 +153,14 @@ class Renewal:
 
     def _jobs(self) -> Iterator[Job]:
         """Those that need an import of their own come last: they take longest."""
-        for fresh in (False,) if self._arguments.no_import else (False, True):
+        for fresh in (False, True):
             for source in self.sources:
                 yield from self._jobs_of(source, fresh)
 
     def _jobs_of(self, source: Source, fresh: bool) -> Iterator[Job]:
         for unit in source.units.values():
             for mutant in lists.listed(unit):
-                if (mutant.on_import or source.compiled) is not fresh:
+                if mutant.on_import is not fresh:
                     continue
                 entry = self.blocks[source.module][unit.name].entries.get(mutant.name)
                 settled = entry is not None and (entry.killer is not None or entry.argued)
@@ -169,7 +169,7 @@ class Renewal:
                 before = self._known[source.module].get(unit.name)
                 known = before.entries.get(mutant.name) if before else None
                 killer = known.killer if known else None
-                yield self.candidates.of(mutant, unit, killer, source.compiled)
+                yield self.candidates.of(mutant, unit, killer)
 
     def _note(self, job: Job, verdict: Verdict) -> None:
         mutant = job.mutant
@@ -263,7 +263,7 @@ def draw_sample(reach: Reach) -> list[str]:
             entries = blocks[unit.name].entries if unit.name in blocks else {}
             for mutant in unit.mutants:
                 entry = entries.get(mutant.name)
-                if entry is None or entry.killer is None or mutant.on_import or source.compiled:
+                if entry is None or entry.killer is None or mutant.on_import:
                     continue
                 if reach.seconds(entry.killer) <= SAMPLE_S:
                     quick.append((lists.draw(mutant), mutant.full_name))
@@ -298,7 +298,6 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.unit.mutants", description=__doc__)
     parser.add_argument("modules", nargs="*", help="digital.golden, files.*, ... (default: all)")
     parser.add_argument("--again", action="store_true", help="run all, not only what has changed")
-    parser.add_argument("--no-import", action="store_true", help="leave what is computed on import")
     parser.add_argument("--check", action="store_true", help="run all against their killers")
     parser.add_argument("--sample", action="store_true", help="run the default tests' sample")
     parser.add_argument("--draw", action="store_true", help="draw the default tests' sample anew")

@@ -35,7 +35,7 @@ from typing import Any
 
 import pytest
 
-from .places import Mutant, Unit, units
+from .places import Mutant, Unit, is_compiled, units
 
 ROOT = Path(__file__).parents[3]
 LIBRARY = ROOT / "lib"
@@ -66,8 +66,7 @@ class Source:
         self.tree = ast.parse(self.text)
         self.units = {unit.name: unit for unit in units(module, self.tree)}
         self._by_name = {m.full_name: m for unit in self.units.values() for m in unit.mutants}
-        self.compiled = any(f"from {name}" in self.text for name in ("numba", "llvmlite"))
-        """Whether its functions may be compiled: exchanging their code then changes nothing."""
+        self.compiled = is_compiled(self.tree)
 
     def unit_of_line(self, line: int) -> Unit | None:
         """The function in which a code object begins."""
@@ -125,7 +124,7 @@ def exchange(source: Source, mutant: Mutant, living: Exchange) -> None:
     Raises NotExchangeable where that is not possible.
     """
     lines = source.units[mutant.unit].lines
-    if mutant.on_import or source.compiled or lines is None:
+    if mutant.on_import or lines is None:
         raise NotExchangeable
     before = [code for code in source.functions if code.co_firstlineno in lines]
     mutant.apply()
@@ -497,7 +496,7 @@ class Hunt:
         mutant = source.find(job.mutant.full_name)  # whose change is made in this tree
         now = time.monotonic()
         running = _Running(job, scratch, now, now + IMPORT_S, job.tests[0])
-        if job.fresh or mutant.on_import or source.compiled:
+        if job.fresh or mutant.on_import:
             request = {"module": mutant.module, "mutant": mutant.full_name, "tests": job.tests}
             self._fresh.fork(write, scratch, request)
         else:

@@ -3,7 +3,8 @@
 One file per module in ``lists``. A block per unit begins with ``= UNIT DIGEST``; the digest is that
 of the unit's text, so a change makes its own block stale and no other. Below, one line per mutant:
 its name, a tab, and the test that kills it, or ``-``, a tab, and the reason why none can.
-Of the modules in ``COMPLETE`` every mutant is listed, of others those that ``is_sampled`` draws.
+Of the modules in ``COMPLETE`` every mutant is listed, of others those that ``is_sampled`` draws;
+of either only what needs no import of its own unless ``IMPORTS`` says so.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ SHARE = 1 / 40
 """The part of the other modules' mutants that is listed."""
 TESTS = "tests/unit/"
 """What the list leaves out of the names of tests."""
+IMPORTS = False
+"""Whether mutants that need an import of their own are listed: defaults, constants, bodies of
+classes, compiled code. Each takes seconds (compiled ones a minute) where others take tenths."""
 UNKNOWN = "?"
 """The reason of a mutant that lives and has none yet."""
 
@@ -71,9 +75,12 @@ def is_sampled(mutant: Mutant) -> bool:
 
 def listed(unit: Unit) -> list[Mutant]:
     """The mutants of a unit that belong on the list."""
-    if is_complete(unit.module):
-        return list(unit.mutants)
-    return [mutant for mutant in unit.mutants if is_sampled(mutant)]
+    complete = is_complete(unit.module)
+    return [
+        mutant
+        for mutant in unit.mutants
+        if (IMPORTS or not mutant.on_import) and (complete or is_sampled(mutant))
+    ]
 
 
 @dataclass
@@ -193,6 +200,6 @@ def sample_entries(sources: Iterable[Source]) -> Iterator[Entry]:
         if source.module.startswith("ohmbench."):
             blocks = read(source.module)
             for unit in source.units.values():
-                for mutant in filter(is_sampled, unit.mutants):
+                for mutant in filter(is_sampled, listed(unit)):
                     block = blocks.get(unit.name, Block(""))
                     yield block.entries.get(mutant.name, Entry(None, UNKNOWN))

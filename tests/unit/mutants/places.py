@@ -79,7 +79,7 @@ class Mutant:
     number: int
     line: int
     on_import: bool
-    """Whether it is the import of the module that computes this place."""
+    """Whether this place is computed, or compiled, when the module is imported."""
     apply: Callable[[], None] = field(compare=False, repr=False)
 
     @property
@@ -471,8 +471,15 @@ def _digest(node: ast.AST, own: list[ast.stmt]) -> str:
     return hashlib.sha256(_dump([*head, *own]).encode()).hexdigest()[:12]
 
 
+def is_compiled(tree: ast.Module) -> bool:
+    """Whether functions of the module are compiled: their code alone then says nothing."""
+    imports = (node.module or "" for node in tree.body if isinstance(node, ast.ImportFrom))
+    return any(name.partition(".")[0] in ("numba", "llvmlite") for name in imports)
+
+
 def units(module: str, tree: ast.Module) -> Iterator[Unit]:
     """The units of a module with their mutants, those without any too."""
+    compiled = is_compiled(tree)
     seen: Counter[str] = Counter()
     for name, node, own in _parts(tree):
         seen[name] += 1  # overloads, and setters of properties
@@ -482,7 +489,8 @@ def units(module: str, tree: ast.Module) -> Iterator[Unit]:
         for on_import, (operator, place, after, apply) in _changes(node, own):
             key = (operator, _text(place), after)
             line = getattr(place, "lineno", 0)
-            found.append(Mutant(module, unit, *key, times[key], line, on_import, apply))
+            anew = on_import or compiled
+            found.append(Mutant(module, unit, *key, times[key], line, anew, apply))
             times[key] += 1
         lines = None
         if _is_function(node):
