@@ -20,6 +20,7 @@ from pydantic import ValidationError
 from ohmbench.benchmarks import records
 from ohmbench.cli.predict import check_index
 from ohmbench.data import mnist, regression
+from ohmbench.data.folders import DataSet, Found
 from ohmbench.data.images import _checked, digit_images
 from ohmbench.digital import (
     Hardware,
@@ -592,8 +593,8 @@ def symbol(size: int) -> object:
 def mnist_label(label: int) -> object:
     with pytest.MonkeyPatch.context() as patch:
         images, labels = np.zeros((2, 28, 28), np.uint8), np.array([0, label], np.uint8)
-        patch.setattr(mnist, "_idx", lambda stem, ndim: images if ndim == 3 else labels)
-        patch.setattr(mnist, "mnist_folder", lambda: Path("folder"))
+        found = [Found(Path("images"), images), Found(Path("labels"), labels)]
+        patch.setattr(DataSet, "read", lambda self, *wanted: found)
         return mnist.read_mnist("train")
 
 

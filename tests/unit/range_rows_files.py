@@ -34,6 +34,7 @@ from ohmbench.files import (
     yaml_files,
 )
 from ohmbench.files.array_header import read_header
+from ohmbench.files.gzip_members import GzipMembers
 from ohmbench.files.idx import _idx_shape
 from ohmbench.files.opening import open_bounded
 from ohmbench.files.pth_pickle import StoredBytes, _Odd, _tensor
@@ -325,6 +326,11 @@ IMAGES = [
     Row(
         "idx-product", "files/idx.py:_idx_shape",
         lambda n: idx_shape(10, n), (1, 10), (0, 11), FileError,
+    ),
+    Row(
+        "gzip-members", "files/gzip_members.py:GzipMembers._next_member",
+        lambda n: GzipMembers(io.BytesIO(gzip.compress(b"") * n)).read(),
+        (1, 2, 10_000), (10_001,), ValueError,
     ),
     Row("idx-packed", "files/idx.py:read_idx", packed_zeros, (1, 1000, 1_000_000), (0,), FileError),
     Row(

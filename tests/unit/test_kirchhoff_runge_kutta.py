@@ -75,7 +75,9 @@ START: State = (torch.tensor([[1.0, 0.5]], dtype=F64), torch.zeros(1, dtype=F64)
 
 def solution(t: float, start: State = START) -> State:
     a = torch.tensor([[-0.3, 1.0], [-1.0, -0.3]], dtype=F64)
-    return start[0] @ torch.matrix_exp((t + t * t / 2) * a).T, torch.full((1,), math.sin(t))
+    return start[0] @ torch.matrix_exp((t + t * t / 2) * a).T, torch.full(
+        (1,), math.sin(t), dtype=F64
+    )
 
 
 def error(state: State, t: float) -> float:
@@ -108,7 +110,7 @@ def test_adaptive_steps_keep_their_tolerance(tol: float, first_step: float | Non
     end = adapt_steps(spiral, 0.0, START, control)
     assert error(end, 1.0) <= 10 * tol
     assert math.fsum(control.accepted) == pytest.approx(1.0)
-    assert torch.allclose(end[1], solution(1.0)[1].to(F64), rtol=0, atol=10 * tol)
+    assert torch.allclose(end[1], solution(1.0)[1], rtol=0, atol=10 * tol)
 
 
 def test_evaluations_are_counted_as_made() -> None:
@@ -130,5 +132,5 @@ def test_a_method_that_cannot_go_on_says_so() -> None:
     with pytest.raises(SolverError, match="needs steps below"):
         adapt_steps(lambda t, s: (1e4 * s[0],), 0.0, START[:1], control)
     control = StepControl(0, 1, tol=1e-6, first_step=0.1, min_step=0, refused=refuse)
-    with pytest.raises(SolverError, match="not finite"):
+    with pytest.raises(SolverError, match="too short"):
         adapt_steps(lambda t, s: (s[0] * math.nan,), 0.0, START[:1], control)

@@ -23,7 +23,7 @@ from ohmbench.cli import finding, kirchhoff_judging, training
 from ohmbench.cli import synth as synth_command
 from ohmbench.cli.bench import _histories
 from ohmbench.cli.finding import Papers, load
-from ohmbench.data.folders import DATA_VARIABLE, data_file, data_folder
+from ohmbench.data.folders import DATA_VARIABLE, DataSet, Wanted
 from ohmbench.data.images import _CIFAR10
 from ohmbench.digital import Hardware, Images, load_int8, save_int8
 from ohmbench.digital import store as int8_store
@@ -151,30 +151,54 @@ def test_the_verilog(monkeypatch: pytest.MonkeyPatch, folder: Callable[..., Path
         hdl_folder()
 
 
+def text_file(*names: str) -> Wanted:
+    return Wanted(names, Path.read_text)
+
+
 def test_a_data_set(monkeypatch: pytest.MonkeyPatch, folder: Callable[..., Path]) -> None:
-    """In the folder of its name where there is one, and nowhere else then."""
-    monkeypatch.setenv(DATA_VARIABLE, str(folder("data", "b")))
-    assert data_folder("mnist", "MNIST", "files") == folder("data")
+    """The folder of its name before the one around it, and all files from one of them."""
+    digits = DataSet("mnist", "MNIST")
+    monkeypatch.setenv(DATA_VARIABLE, str(folder("data", "a", "b")))
+    assert digits.places("files") == [folder("data")]
     folder("data", "mnist/a")
-    assert data_folder("mnist", "MNIST", "files") == folder("data") / "mnist"
-    assert data_file("mnist", "MNIST", "a", "b") == folder("data") / "mnist" / "a"
-    with pytest.raises(FileError, match="not found"):
-        data_file("mnist", "MNIST", "b")
+    inner = folder("data") / "mnist"
+    assert digits.places("files") == [inner, folder("data")]
+    assert digits.read(text_file("a"))[0].path == inner / "a"
+    a, b = digits.read(text_file("a"), text_file("b"))
+    assert (a.path, b.path) == (folder("data") / "a", folder("data") / "b")
 
 
-def test_of_several_files_the_first_that_is_there(
+def test_the_folders_below_a_data_set_in_their_order(
+    monkeypatch: pytest.MonkeyPatch, folder: Callable[..., Path]
+) -> None:
+    files = ("set/one/a", "set/two/a", "one/a")
+    data = folder("data", *files)
+    monkeypatch.setenv(DATA_VARIABLE, str(data))
+    for below, first in ((("two", "one"), "set/two"), (("one", "two"), "set/one")):
+        kept = DataSet("set", "Set", below)
+        assert kept.read(text_file("a"))[0].path == data / first / "a"
+
+
+def test_the_authors_own_layout_before_a_loose_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Asked(Exception):
+        pass
+
+    def asked(self: DataSet, *wanted: Wanted) -> Any:
+        raise Asked([file.names for file in wanted])
+
+    monkeypatch.setattr(DataSet, "read", asked)
+    with pytest.raises(Asked) as found:
+        _CIFAR10()
+    assert found.value.args[0][-1] == ("cifar-10-batches-bin/test_batch.bin", "test_batch.bin")
+
+
+def test_of_several_names_the_first_that_is_there(
     monkeypatch: pytest.MonkeyPatch, folder: Callable[..., Path]
 ) -> None:
     monkeypatch.setenv(DATA_VARIABLE, str(folder("data", "one", "two")))
-    assert data_file("set", "Set", "one", "two").name == "one"
-    assert data_file("set", "Set", "two", "one").name == "two"
-    assert data_file("set", "Set", "none", "two").name == "two"
-    # The authors' own layout first: a loose file may be somebody's copy.
-    files = ("cifar-10-batches-bin/test_batch.bin", "test_batch.bin")
-    monkeypatch.setenv(DATA_VARIABLE, str(folder("cifar", *files)))
-    assert _CIFAR10._find("test_batch.bin") == folder("cifar") / files[0]
-    monkeypatch.setenv(DATA_VARIABLE, str(folder("loose", files[1])))
-    assert _CIFAR10._find("test_batch.bin") == folder("loose") / files[1]
+    data = DataSet("set", "Set")
+    for names, first in ((("one", "two"), "one"), (("two", "one"), "two"), (("no", "two"), "two")):
+        assert data.read(text_file(*names))[0].path.name == first
 
 
 def test_a_script_beside_the_interpreter_before_one_on_the_path(

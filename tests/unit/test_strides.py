@@ -129,7 +129,11 @@ def test_rows(layout: Callable[[Tensor], Tensor], dtype: torch.dtype, path: str)
     expected = line_currents(*ops, path=path)
     moved = line_currents(ops.cell, *map(layout, ops[1:]), path=path)
     for found, wanted in zip(moved, expected, strict=True):
-        assert_equal(found, wanted)
+        if path == "fused":
+            assert_equal(found, wanted)
+        else:  # torch adds up in the order in which numbers lie in memory
+            rounding = 13 * torch.finfo(dtype).eps
+            assert torch.allclose(found.detach(), wanted.detach(), rtol=rounding, atol=0)
 
 
 @each_layout

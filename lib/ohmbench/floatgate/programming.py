@@ -134,8 +134,8 @@ class ProgrammableSet:
         check_floating("weight", w)
         w = w.detach()
         magnitude = w.abs()
-        small = magnitude < w.new_tensor(self.w_min_A)
-        large = magnitude > w.new_tensor(self.w_max_A)
+        small = magnitude < torch.tensor(self.w_min_A, dtype=w.dtype, device=w.device)
+        large = magnitude > torch.tensor(self.w_max_A, dtype=w.dtype, device=w.device)
         negative = (w < 0) if self.positive_only else torch.zeros_like(small)
         held = ~(small | large | negative)
         return Violations(

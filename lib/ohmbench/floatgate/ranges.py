@@ -80,8 +80,8 @@ class RangeCounts:
         count.seen += times * x.numel()
         # A bound such as 2.5 V is not representable in every dtype: compare with the bound as
         # that dtype rounds it, so that a clipped value is never counted as outside.
-        low = x.new_tensor(fitted.low)
-        high = x.new_tensor(fitted.high)
+        low = torch.tensor(fitted.low, dtype=x.dtype, device=x.device)
+        high = torch.tensor(fitted.high, dtype=x.dtype, device=x.device)
         count.below += times * int((x < low).sum())
         count.above += times * int((x > high).sum())
 

@@ -175,6 +175,6 @@ def save_network(
         "history": history,
     }
     for k, layer in enumerate(network.fg_layers):
-        arrays[f"mlp_{k}_weights"] = layer.weight.detach().numpy()
-        arrays[f"mlp_{k}_bias"] = layer.bias.detach().numpy()
+        arrays[f"mlp_{k}_weights"] = layer.weight.detach().resolve_neg().numpy()
+        arrays[f"mlp_{k}_bias"] = layer.bias.detach().resolve_neg().numpy()
     write_npz(path, arrays, overwrite=overwrite)

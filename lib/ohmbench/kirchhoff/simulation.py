@@ -338,17 +338,16 @@ def integrate(
             continue
         if solver.method in STEPPED and not points and isinstance(rhs, Stepper):
             end_v, change, nfe[k] = _stepped(rhs, start, end, k, solver, divergence, reverse)
-            voltages = end_v[None]
         else:
             state: Any = (start, torch.zeros_like(v[:, 0])) if divergence else start
             found, nfe[k] = _odeint(rhs, state, times, k, solver, divergence)
             voltages = found[0] if divergence else found
-            change = found[1][-1] if divergence else voltages.new_zeros(0)
-        v = voltages[-1].t() if rhs.node_major else voltages[-1]
+            end_v, change = voltages[-1], found[1][-1] if divergence else voltages.new_zeros(0)
+            if path is not None:
+                path.append(voltages[1:].transpose(1, 2) if rhs.node_major else voltages[1:])
+        v = end_v.t() if rhs.node_major else end_v
         delta = delta + change if delta is not None else None
         _check_finite(k, float(times[-1]), v, delta, solver.steps)
-        if path is not None:
-            path.append(voltages[1:].transpose(1, 2) if rhs.node_major else voltages[1:])
     whole = torch.cat(path) if path is not None else None
     return Result(v, delta, tuple(nfe), whole)
 
@@ -379,7 +378,8 @@ def integrate_noisy(
         dt = end / steps
         x = v.t().contiguous() if rhs.node_major else v
         for step in range(steps):
-            x = x + dt * rhs.derivative(x.new_tensor(step * dt), x)
+            time = torch.tensor(step * dt, dtype=x.dtype, device=x.device)
+            x = x + dt * rhs.derivative(time, x)
             if noise:
                 # Drawn as (batch, n_free): the layout of a right-hand side changes no result.
                 kick = torch.randn(v.shape, generator=generator, dtype=v.dtype, device="cpu").to(
