@@ -142,6 +142,11 @@ def test_learning_rate_warms_up_and_ends_near_zero():
     assert all(b <= a for a, b in pairwise(rates[50:]))
 
 
+def test_small_networks_are_trained_by_one_thread():
+    threads = {name: FloatgateTask(recipe, 0).threads for name, recipe in RECIPES.items()}
+    assert threads == {name: 1 if "circles" in name else None for name in RECIPES}
+
+
 def test_unknown_network(tmp_path):
     with pytest.raises(OperandError, match="no training for 'x'; there is one for: floatgate"):
         train_network("x", 0, tmp_path / "x.npz", console=QUIET)

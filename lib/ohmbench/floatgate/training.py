@@ -27,6 +27,7 @@ from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
 from ohmbench.floatgate.programming import FG_ARRAY
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import save_network
+from ohmbench.kernels.parallel import SERIAL_BELOW
 from ohmbench.tensors import FLOAT32, INT64
 from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
 
@@ -148,6 +149,8 @@ class FloatgateTask(Task):
         self.steps = recipe.steps
         self.history_every = recipe.history_every
         spec = SPECS[recipe.network]
+        cells = max(math.prod(pair) for pair in pairwise(spec.sizes))
+        self.threads = 1 if recipe.batch * cells < SERIAL_BELOW else None
         parts = split(spec.dataset, seed)
         self.features = torch.from_numpy(parts.train_x).float()
         self.labels = torch.from_numpy(parts.train_y)
