@@ -14,10 +14,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 from sklearn.model_selection import train_test_split
 
 from ohmbench.errors import FileError
+from ohmbench.fields import FROM_LIST, StrictModel
 from ohmbench.files import ArraySpec, npz_fields, read_npz
 from ohmbench.files.csv_table import CsvTable, read_csv
 from ohmbench.files.opening import sha256_file
@@ -34,11 +35,7 @@ MAX_CLASSES = 10_000
 _MAX_NPZ_BYTES = 2**31  # MNIST as float32 has 220 MB
 
 
-def _as_tuple(value: object) -> object:
-    return tuple(value) if isinstance(value, list) else value
-
-
-class DataReference(BaseModel):
+class DataReference(StrictModel):
     """Where the data are and how to read them.
 
     ``file`` is a CSV file with a header line, or an npz file with the arrays ``x`` and ``y`` (and
@@ -50,13 +47,27 @@ class DataReference(BaseModel):
     standard deviation 1 ("standard"), or stays as it is ("none").
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
     file: Annotated[str, Field(min_length=1)]
     target: str | None = None
-    features: Annotated[tuple[str, ...] | None, BeforeValidator(_as_tuple)] = None
+    features: Annotated[tuple[str, ...] | None, FROM_LIST] = None
     held_out: Annotated[float, Field(gt=0, lt=1)] | Annotated[str, Field(min_length=1)] = _HELD_OUT
     scale: Scale = "minmax"
+
+
+_Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class OwnData(DataReference):
+    """The key ``data`` of a network's YAML file.
+
+    ``inputs``, ``outputs`` (classes, or 1 for a regression), ``held_out_rows`` and ``sha256`` of
+    the files are what was found in them: training fills them in (``found_in``).
+    """
+
+    inputs: _Count | None = None
+    outputs: _Count | None = None
+    held_out_rows: _Count | None = None
+    sha256: Annotated[tuple[str, ...], FROM_LIST] = ()
 
 
 @dataclass(frozen=True)
@@ -105,6 +116,17 @@ class Dataset:
     scaling: Scaling
     target_scaling: Scaling
     sha256: tuple[str, ...]
+
+
+def found_in(dataset: Dataset) -> dict[str, Any]:
+    """What ``OwnData`` says of data that were read."""
+    found = {
+        "inputs": dataset.train_x.shape[1],
+        "held_out_rows": len(dataset.test_x),
+        "outputs": {"classification": len(dataset.classes), "regression": 1}.get(dataset.task),
+        "sha256": dataset.sha256,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 @dataclass(frozen=True)

@@ -6,17 +6,9 @@ from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ohmbench.fields import FROM_LIST, StrictModel, fault, one_of
 from ohmbench.kirchhoff.devices import ACTIVATIONS
-from ohmbench.kirchhoff.fields import (
-    FROM_LIST,
-    MAX_NODES,
-    Repeat,
-    RepeatPair,
-    Size,
-    StrictModel,
-    fault,
-    one_of,
-)
+from ohmbench.kirchhoff.fields import MAX_NODES, Repeat, RepeatPair, Size
 
 
 class _Topology(StrictModel):

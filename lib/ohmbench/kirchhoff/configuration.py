@@ -9,31 +9,29 @@ is.
 
 from __future__ import annotations
 
-import io
 import math
 import os
-from collections.abc import Sequence
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, PlainSerializer, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
+from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
-from ohmbench.data.own import DataReference, Dataset
-from ohmbench.errors import FileError
+from ohmbench.data.own import Dataset, OwnData, found_in
+from ohmbench.fields import (
+    FROM_LIST,
+    StrictModel,
+    bounded,
+    checked,
+    fault,
+    found,
+    one_of,
+    yaml_text,
+)
 from ohmbench.files import parse_yaml, read_yaml
 from ohmbench.kirchhoff.arguments import BASELINES, Model, Slice
 from ohmbench.kirchhoff.devices import DEVICE_NAMES
 from ohmbench.kirchhoff.experiments import EXPERIMENTS, INPUTS, OUTPUTS, OWN, Kind
-from ohmbench.kirchhoff.fields import (
-    FROM_LIST,
-    MAX_NODES,
-    StrictModel,
-    bounded,
-    fault,
-    found,
-    one_of,
-)
+from ohmbench.kirchhoff.fields import MAX_NODES
 from ohmbench.kirchhoff.grammars import (
     Encoder,
     Projector,
@@ -179,13 +177,19 @@ class Train(StrictModel):
     resample: bool = False
 
 
+def _metric(value: str) -> str:
+    if not re.fullmatch(r"top[1-9][0-9]{0,2}|mse", value):
+        raise fault(f"expected top<k> or mse, found {found(value)}")
+    return value
+
+
 class Test(StrictModel):
     """What the paper's own test prints: ``top<k>`` and ``mse``."""
 
     __test__ = False  # no test case, whatever pytest thinks of its name
 
     metric: Annotated[
-        tuple[Annotated[str, Field(pattern=r"^(top[1-9][0-9]{0,2}|mse)$")], ...],
+        tuple[Annotated[str, AfterValidator(_metric)], ...],
         Field(max_length=100),
         FROM_LIST,
     ] = ()
@@ -195,19 +199,6 @@ class Visualization(StrictModel):
     num_sample: _Count
 
 
-class Data(StrictModel, DataReference):
-    """Data of the user's own, as ``data.own`` describes them.
-
-    ``inputs``, ``outputs`` (classes, or 1 for a regression), ``held_out_rows`` and ``sha256`` of
-    the files are what was found in them: training fills them in (``bound``).
-    """
-
-    inputs: _Count | None = None
-    outputs: _Count | None = None
-    held_out_rows: _Count | None = None
-    sha256: Annotated[tuple[str, ...], FROM_LIST] = ()
-
-
 class Config(StrictModel):
     """One experiment. ``visualization`` is None where nothing is to be drawn.
 
@@ -215,7 +206,7 @@ class Config(StrictModel):
     """
 
     test_bench: Annotated[str, one_of((*EXPERIMENTS, *OWN))]
-    data: Data | None = None
+    data: OwnData | None = None
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
     num_worker: Annotated[int, Field(ge=0, le=1024)] = 0
     network: Network
@@ -327,69 +318,20 @@ class Config(StrictModel):
             )
         if projector.n > nodes or (projector.kind == "reshape" and nodes % projector.n):
             raise fault(f"{str(projector)!r} of {nodes} nodes", "network.projector")
-        found = {"none": nodes, "mlp": projector.outputs}.get(projector.kind, projector.n)
-        if found != outputs:
+        read = {"none": nodes, "mlp": projector.outputs}.get(projector.kind, projector.n)
+        if read != outputs:
             raise fault(
-                f"{str(projector)!r} reads {found} numbers, expected {outputs} for "
+                f"{str(projector)!r} reads {read} numbers, expected {outputs} for "
                 f"{self.test_bench}",
                 "network.projector",
             )
 
 
 _TAGS = frozenset((*TOPOLOGIES, *DEVICE_NAMES, *BASELINES))
-_EXPECTED = {
-    "missing": "missing",
-    "model_type": "expected a mapping",
-    "model_attributes_type": "expected a mapping",
-    "dict_type": "expected a mapping",
-    "tuple_type": "expected a list",
-    "string_type": "expected a text",
-    "float_type": "expected a number",
-    "finite_number": "expected a finite number",
-    "int_type": "expected a whole number",
-    "int_from_float": "expected a whole number",
-    "bool_type": "expected true or false",
-    "greater_than": "expected more than {gt:g}",
-    "greater_than_equal": "expected at least {ge:g}",
-    "less_than_equal": "expected at most {le:g}",
-    "literal_error": "expected {expected}",
-    "string_pattern_mismatch": "expected top<k> or mse",
-    "too_short": "expected at least {min_length}, found {actual_length}",
-    "too_long": "expected at most {max_length}, found {actual_length}",
-    "union_tag_invalid": "expected {expected_tags}",
-    "union_tag_not_found": "missing",
-}
-
-
-def _dotted(parts: Sequence[int | str]) -> str:
-    path = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in parts)
-    return path.removeprefix(".")
-
-
-def _refusal(source: str, error: ErrorDetails) -> FileError:
-    """One line for one complaint of pydantic: the key's dotted path, what is and what should be."""
-    kind, context, value = error["type"], error.get("ctx", {}), error["input"]
-    # A choice by name leaves the name in the path, which is no key of the file.
-    parts = [part for part in error["loc"] if part not in _TAGS]
-    remedy = "correct the file"
-    if kind == "fault":
-        parts += [context["field"]] if context["field"] else []
-        return FileError(source, context["reason"], field=_dotted(parts) or None, remedy=remedy)
-    if kind.startswith("union_tag"):
-        parts.append("name")
-        value = context.get("tag")
-    expected = _EXPECTED.get(kind, error["msg"]).format_map(context)
-    if "missing" not in expected and "found" not in expected:
-        expected += f", found {found(value)}"
-    return FileError(source, expected, field=_dotted(parts) or None, remedy=remedy)
 
 
 def _checked(value: Any, source: str) -> Config:
-    try:
-        return Config.model_validate(value)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        raise _refusal(source, details[0]) from error
+    return checked(Config, value, source, _TAGS)
 
 
 def bound(config: Config, dataset: Dataset, source: str) -> Config:
@@ -398,14 +340,8 @@ def bound(config: Config, dataset: Dataset, source: str) -> Config:
     Raises FileError where the network does not fit the data.
     """
     assert config.data is not None
-    found = {
-        "inputs": dataset.train_x.shape[1],
-        "held_out_rows": len(dataset.test_x),
-        "outputs": {"classification": len(dataset.classes), "regression": 1}.get(dataset.task),
-        "sha256": dataset.sha256,
-    }
     value = config.model_dump(mode="json", exclude_none=True)
-    value["data"] = {**value["data"], **{k: v for k, v in found.items() if v is not None}}
+    value["data"] |= found_in(dataset)
     return _checked(value, source)
 
 
@@ -424,10 +360,4 @@ def read_config(path: str | os.PathLike[str]) -> Config:
 
 def config_text(config: Config) -> str:
     """YAML with every key written out; `parse_config` makes an equal `Config` of it."""
-    yaml = YAML(typ="safe", pure=True)
-    yaml.default_flow_style = None  # lists of numbers on one line
-    yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 100
-    stream = io.StringIO()
-    yaml.dump(config.model_dump(mode="json", exclude_none=True), stream)
-    return stream.getvalue()
+    return yaml_text(config)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ohmbench.kirchhoff.fields import fault, found
+from ohmbench.fields import fault, found
 
 
 @dataclass(frozen=True)
