@@ -167,6 +167,12 @@ ELSEWHERE = {
     "data/own.py:_classes": "test_own_data.py::test_data_that_do_not_fit_the_task_are_refused",
     "data/own.py:_split": "test_own_data.py::test_data_that_do_not_fit_the_task_are_refused",
     "data/own.py:dataset_of": "test_own_kirchhoff.py::test_damaged_data_in_a_file_are_refused",
+    "floatgate/configuration.py:Config._check_sizes": (
+        "test_own_floatgate.py::test_what_does_not_fit_is_one_line"
+    ),
+    "floatgate/configuration.py:Encoding._below_the_supply": (
+        "test_own_floatgate.py::test_ends_of_ranges"
+    ),
     "eda/synthesis/activity.py:count": "test_activity.py::test_says_what_it_does",
     "eda/synthesis/result.py:Clocks._at_most_and_on_average": (
         "test_synthesis.py::test_a_mean_interval_is_not_above_the_longest"

@@ -135,6 +135,7 @@ def _evaluate_floatgate(name: str, data: StoredNetwork, as_json: bool) -> None:
         print_json(
             {"name": name, "network": data.network.spec.name, "images": data.images}
             | _accuracy_json(found)
+            | data.class_names_json()
             | {
                 "out_of_range": ranges_json,
                 "by_plain_path": found.ranges.by_plain_path,

@@ -84,9 +84,15 @@ def _some(*prefixes: str) -> Callable[[Collection[str]], bool]:
     return lambda fields: any(field.startswith(prefixes) for field in fields)
 
 
+_CONFIG = _some("config", "circuit.")
 INT8 = Family("an int8 network", "int8 networks", StoredInt8, load_int8, _some("mlp_0.", "mlp_1."))
 KIRCHHOFF = Family(
-    "a KirchhoffNet", "KirchhoffNets", StoredKirchhoff, load_kirchhoff, _some("config", "circuit.")
+    "a KirchhoffNet",
+    "KirchhoffNets",
+    StoredKirchhoff,
+    load_kirchhoff,
+    # A floating-gate network of the user's own has a configuration too.
+    lambda fields: _CONFIG(fields) and not _some("mlp_")(fields),
 )
 FLOATGATE = Family(
     "a floating-gate network",

@@ -115,10 +115,10 @@ def power(
     if per_class:
         table = Table("class", "first image, mW", "mean, mW")
         for c in range(classes):
-            table.add_row(str(c), _milliwatts(first[c]), _milliwatts(means[c]))
+            table.add_row(escape(data.class_name(c)), _milliwatts(first[c]), _milliwatts(means[c]))
         console.print(table)
     if every:
         table = Table("image", "class", "mW")
         for i, (label, p) in enumerate(zip(data.labels.tolist(), watts.tolist(), strict=True)):
-            table.add_row(str(i), str(label), f"{1e3 * p:.4f}")
+            table.add_row(str(i), escape(data.class_name(label)), f"{1e3 * p:.4f}")
         console.print(table)

@@ -7,6 +7,7 @@ from typing import Annotated
 import numpy as np
 import torch
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from ohmbench.cli.common import (
@@ -54,7 +55,7 @@ def check_index(index: int, images: int) -> None:
         raise OperandError(f"--index {index}: there are images 0 to {images - 1}")
 
 
-def _say_answer(name: str, index: int, answer: int, label: int) -> None:
+def _say_answer(name: str, index: int, answer: str, label: str) -> None:
     verdict = "right" if answer == label else "wrong"
     say(f"{name}, image {index}: answers {answer}, true {label}: {verdict}")
 
@@ -69,23 +70,22 @@ def _predict_floatgate(
         probabilities = data.network.logits(trace[-1].out).softmax(-1)
     answer = int(np.argmax(trace[-1].out.numpy()))
     if as_json:
-        print_json(
-            {
-                "name": name,
-                "index": index,
-                "label": label,
-                "answer": answer,
-                "outputs": trace[-1].out.tolist(),
-                "softmax": probabilities.tolist(),
-            }
-        )
+        report = {
+            "name": name,
+            "index": index,
+            "label": label,
+            "answer": answer,
+            "outputs": trace[-1].out.tolist(),
+            "softmax": probabilities.tolist(),
+        }
+        print_json(report | data.class_names_json())
     else:
-        _say_answer(name, index, answer, label)
+        _say_answer(name, index, data.class_name(answer), data.class_name(label))
         table = Table("class", "output", "softmax")
         for c, (output, p) in enumerate(
             zip(trace[-1].out.tolist(), probabilities.tolist(), strict=True)
         ):
-            table.add_row(str(c), f"{output:.4f}", f"{p:.4f}")
+            table.add_row(escape(data.class_name(c)), f"{output:.4f}", f"{p:.4f}")
         console_out().print(table)
     if plot is not None:
         figure = figures.prediction_figure(
@@ -115,7 +115,7 @@ def _predict_int8(
             }
         )
     else:
-        _say_answer(name, index, answer, label)
+        _say_answer(name, index, str(answer), str(label))
         table = Table("class", "logit", "behind the answer")
         for c, logit in enumerate(logits):
             table.add_row(str(c), str(logit), str(logits[answer] - logit))

@@ -74,6 +74,13 @@ def _unfinished(file: Path, step: int) -> FileError:
 
 def _fixed_entry(file: Path, data: StoredNetwork | StoredInt8) -> _Entry:
     """Of a network with a recipe in this package, floating-gate or int8."""
+    if isinstance(data, StoredNetwork) and data.own is not None:
+        raise FileError(
+            file,
+            "is a network of data that are not ohmbench's",
+            field="config",
+            remedy="store what 'ohmbench train' wrote for one of its names",
+        )
     seed = _present(file, "seed", data.seed)
     recipe = _json_object(file, _present(file, "recipe", data.recipe))
     if isinstance(data, StoredInt8):

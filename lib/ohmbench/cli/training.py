@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Console
@@ -14,9 +15,13 @@ from ohmbench.cli.common import Force, check_not_input, fail, say
 from ohmbench.cli.evaluation import verdict
 from ohmbench.cli.finding import load_file
 from ohmbench.digital.training import INT8_RECIPES, train_int8
-from ohmbench.errors import OhmbenchError, OperandError, one_line
-from ohmbench.floatgate.training import RECIPES, train_network
-from ohmbench.kirchhoff.configuration import Config, read_config
+from ohmbench.errors import FileError, OhmbenchError, OperandError, one_line
+from ohmbench.fields import found
+from ohmbench.files import read_yaml
+from ohmbench.floatgate import configuration as floatgate
+from ohmbench.floatgate.store import Own
+from ohmbench.floatgate.training import RECIPES, train_network, train_own
+from ohmbench.kirchhoff.configuration import Config, config_of
 from ohmbench.kirchhoff.recipes import CONFIG_NAMES, own_config
 from ohmbench.kirchhoff.training import train_kirchhoff, with_data
 from ohmbench.paper import KIRCHHOFF_CONFIG
@@ -27,25 +32,71 @@ TRAINABLE = (*RECIPES, *INT8_RECIPES, *CONFIG_NAMES)
 _IMAGES_AFTER_TRAINING = 1000  # of a classification: all of MNIST's take minutes
 
 
+class _Plan(NamedTuple):
+    """A training that can begin: ``run(path, **common)`` does it.
+
+    ``options`` are those of judging what comes out. KirchhoffNets alone take ``--samples``.
+    """
+
+    run: Callable[..., object]
+    options: kirchhoff_judging.Options = kirchhoff_judging.Options()
+    takes_samples: bool = False
+
+
 def _is_path(name: str) -> bool:
     return os.path.splitext(name)[1].lower() in (".yaml", ".yml") or os.path.exists(name)
 
 
-def _config(name: str) -> Config | None:
-    """The configuration that ``name`` stands for; None for networks of the other families.
+def _plan(name: str, seed: int, samples: int | None) -> _Plan:
+    """The training that ``name`` stands for.
 
-    Raises OperandError for a name that stands for nothing, FileError for a file that is none.
+    Raises OperandError for a name that stands for nothing, FileError for a file that is no
+    configuration, or whose data are not there.
     """
-    if name in RECIPES or name in INT8_RECIPES:
-        return None
+    if name in RECIPES:
+        return _Plan(lambda path, **common: train_network(name, seed, path, **common))
+    if name in INT8_RECIPES:
+        return _Plan(lambda path, **common: train_int8(name, seed, path, **common))
     if name in CONFIG_NAMES:
-        return own_config(name)
+        return _kirchhoff_plan(own_config(name), None, seed, samples)
     if _is_path(name):
-        folder = os.path.isdir(name)
-        return read_config(os.path.join(name, KIRCHHOFF_CONFIG) if folder else name)
+        file = os.path.join(name, KIRCHHOFF_CONFIG) if os.path.isdir(name) else name
+        return _file_plan(file, seed, samples)
     raise OperandError(
         f"no training for {name!r}; there is one for: {', '.join(TRAINABLE)}, "
         "and for any configuration (FILE.yaml)"
+    )
+
+
+def _file_plan(file: str, seed: int, samples: int | None) -> _Plan:
+    """By the family that the file names; the paper's own files of KirchhoffNets name none."""
+    value = read_yaml(file)
+    family = value.get("family") if isinstance(value, dict) else None
+    if family is None:
+        return _kirchhoff_plan(config_of(value, file), file, seed, samples)
+    if family != floatgate.FAMILY:
+        raise FileError(
+            file,
+            f"expected {floatgate.FAMILY}, found {found(family)}",
+            field="family",
+            remedy="leave it out for a KirchhoffNet",
+        )
+    folder = os.path.dirname(file)
+    own = Own(*floatgate.with_data(floatgate.config_of(value, file), seed, folder=folder,
+                                   source=file))  # fmt: skip
+    return _Plan(lambda path, **common: train_own(own, seed, path, **common))
+
+
+def _kirchhoff_plan(config: Config, file: str | None, seed: int, samples: int | None) -> _Plan:
+    folder = os.path.dirname(file or "")
+    config, data = with_data(config, seed, folder=folder, source=file or config.test_bench)
+    images = _IMAGES_AFTER_TRAINING if config.kind == "classification" else None
+    return _Plan(
+        lambda path, **common: train_kirchhoff(
+            config, seed, path, data=data, samples=samples, **common
+        ),
+        kirchhoff_judging.Options(images=images),
+        takes_samples=True,
     )
 
 
@@ -61,7 +112,7 @@ def train(
         str,
         typer.Argument(
             metavar="NAME|CONFIG",
-            help=f"One of: {', '.join(TRAINABLE)}. Or a configuration of a KirchhoffNet (YAML).",
+            help=f"One of: {', '.join(TRAINABLE)}. Or a network of your own (YAML).",
         ),
     ],
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Split, start and noise.")] = 0,
@@ -93,9 +144,9 @@ def train(
     (FILE.checkpoint.npz); a training that was killed, or ended by --max-minutes, continues with
     --resume and ends in the same bits as one that was not.
 
-    Configurations of KirchhoffNets are those of the paper, as they are. One more key, data, names
-    a CSV or npz file of your own (see "Your own data" in the README). The last line says what
-    'ohmbench evaluate' finds.
+    A YAML file that begins with family: floatgate is a floating-gate network of your own. Without
+    that key it is a KirchhoffNet in the paper's own schema. The key data names a CSV or npz file of
+    your own (see "Your own data" in the README). The last line says what 'ohmbench evaluate' finds.
 
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
 
@@ -105,8 +156,8 @@ def train(
         raise OperandError("--resume continues and --force starts over: give one of them")
     if max_minutes is not None and not 0 < max_minutes < float("inf"):
         raise OperandError(f"--max-minutes {max_minutes:g}: should be positive and finite")
-    config = _config(name)
-    if config is None and samples is not None:
+    plan = _plan(name, seed, samples)
+    if samples is not None and not plan.takes_samples:
         raise OperandError(f"--samples is for KirchhoffNets, which {name} is not")
     path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
     check_not_input(path, name)
@@ -119,25 +170,16 @@ def train(
         "max_minutes": max_minutes,
     }
     try:
-        if config is not None:
-            folder = name if os.path.isdir(name) else os.path.dirname(name)
-            config, data = with_data(config, seed, folder=folder, source=name)
-            train_kirchhoff(config, seed, path, data=data, samples=samples, **common)
-        elif name in INT8_RECIPES:
-            train_int8(name, seed, path, **common)
-        else:
-            train_network(name, seed, path, **common)
+        plan.run(path, **common)
     except KeyboardInterrupt:
         fail(f"interrupted; continue with --resume ({one_line(str(checkpoint_path(path)))})", 130)
-    _say_what_it_is(path, config)
+    _say_what_it_is(path, plan.options)
     if os.path.lexists(checkpoint_path(path)):
         say(f"{path}: ended by --max-minutes; the same command with --resume goes on")
 
 
-def _say_what_it_is(path: str, config: Config | None) -> None:
+def _say_what_it_is(path: str, options: kirchhoff_judging.Options) -> None:
     """Where the network went and how good it is; the first also where the second fails."""
-    classifies = config is not None and config.kind == "classification"
-    options = kirchhoff_judging.Options(images=_IMAGES_AFTER_TRAINING if classifies else None)
     try:
         line = verdict(load_file(path), options)
     except OhmbenchError:

@@ -3,31 +3,47 @@
 ``mlp_0_weights (hidden, inputs)``, ``mlp_0_bias (hidden,)``, ``mlp_1_weights (classes, hidden)``,
 ``mlp_1_bias (classes,)`` in ampere, float32 or float64. The paper adds ``test_data`` (volt) and
 ``labels``; ohmbench adds ``network`` (a name in ``SPECS``), ``seed`` (of split and training, from
-which the held-out data follow), ``recipe`` (JSON) and ``history`` of the training.
+which the held-out data follow), ``recipe`` (JSON) and ``history`` of the training. A network of
+the user's own has any number of layers and, in place of ``network``, ``config`` (the lines of its
+configuration as YAML) and the held-out part of its data (``data.own``): it needs no other file.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ohmbench.data import held_out
-from ohmbench.errors import FileError, OperandError
-from ohmbench.files import ArraySpec, read_npz, write_npz
+from ohmbench.data.own import Dataset, data_schema, dataset_arrays, dataset_of
+from ohmbench.errors import FileError, OperandError, one_line
+from ohmbench.files import ArraySpec, npz_fields, read_npz, write_npz
+from ohmbench.floatgate.configuration import Config, config_text, parse_config
 from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
 
 _FLOAT = ("float32", "float64")
 
+
+def _layer_schema(sizes: Sequence[int | str]) -> list[ArraySpec]:
+    """The arrays of each layer; ``sizes`` are numbers, or names for what the file decides."""
+    return [
+        spec
+        for k, (inputs, rows) in enumerate(pairwise(sizes))
+        for spec in (
+            ArraySpec(f"mlp_{k}_weights", (rows, inputs), _FLOAT),
+            ArraySpec(f"mlp_{k}_bias", (rows,), _FLOAT),
+        )
+    ]
+
+
 FLOATGATE_SCHEMA = (
-    ArraySpec("mlp_0_weights", ("hidden", "inputs"), _FLOAT),
-    ArraySpec("mlp_0_bias", ("hidden",), _FLOAT),
-    ArraySpec("mlp_1_weights", ("classes", "hidden"), _FLOAT),
-    ArraySpec("mlp_1_bias", ("classes",), _FLOAT),
+    *_layer_schema(("inputs", "hidden", "classes")),
     # Volt: nothing on the chip exceeds the supply of its programming circuits by this much.
     ArraySpec("test_data", ("images", "inputs"), _FLOAT, low=-10.0, high=10.0, optional=True),
     ArraySpec("labels", ("images",), ("int32", "int64"), low=0, optional=True),
@@ -37,6 +53,22 @@ FLOATGATE_SCHEMA = (
     ArraySpec("history", ("rows", 3), ("float64",), optional=True),
     ArraySpec("recipe", (), ("U",), optional=True),
 )
+"""Of the published networks, and of those trained by their names."""
+
+_CONFIG = ArraySpec("config", ("lines",), ("U",))
+_OWN_SCHEMA = (
+    _CONFIG,
+    ArraySpec("seed", (), ("int64",), low=0, high=2**31 - 1),
+    ArraySpec("recipe", (), ("U",)),
+    ArraySpec("history", ("rows", 3), ("float64",)),
+)
+
+
+class Own(NamedTuple):
+    """What makes a network the user's own: its configuration, bound to its data, and these."""
+
+    config: Config
+    data: Dataset
 
 
 @dataclass(frozen=True)
@@ -55,6 +87,16 @@ class StoredNetwork:
     seed: int | None = None
     recipe: str | None = None
     history: NDArray[np.float64] | None = None
+    own: Own | None = None
+
+    def class_name(self, k: int) -> str:
+        """What the data call class ``k``: its number, and its name where that is another."""
+        name = str(k) if self.own is None else self.own.data.classes[k]
+        return name if name == str(k) else f"{k} ({one_line(name)})"
+
+    def class_names_json(self) -> dict[str, list[str]]:
+        """What the data call the classes, where they are the user's own."""
+        return {} if self.own is None else {"classes": list(self.own.data.classes)}
 
 
 def _spec_of(path: str, arrays: dict[str, NDArray[Any]]) -> NetworkSpec:
@@ -82,6 +124,8 @@ def _spec_of(path: str, arrays: dict[str, NDArray[Any]]) -> NetworkSpec:
             )
         return spec
     fitting = [spec for spec in SPECS.values() if spec.sizes == sizes]
+    if len(fitting) > 1:
+        return _spec_by_voltage(path, arrays, fitting)
     if not fitting:
         known = ", ".join("-".join(map(str, s.sizes)) for s in SPECS.values())
         raise FileError(
@@ -92,10 +136,39 @@ def _spec_of(path: str, arrays: dict[str, NDArray[Any]]) -> NetworkSpec:
     return fitting[0]
 
 
-def _network_of(path: str, arrays: dict[str, NDArray[Any]]) -> FGNetwork:
-    spec = _spec_of(path, arrays)
-    weights = [torch.from_numpy(arrays[f"mlp_{k}_weights"]) for k in range(2)]
-    biases = [torch.from_numpy(arrays[f"mlp_{k}_bias"]) for k in range(2)]
+_SAME_V = 1e-3
+
+
+def _spec_by_voltage(
+    path: str, arrays: dict[str, NDArray[Any]], fitting: list[NetworkSpec]
+) -> NetworkSpec:
+    """The one of several networks of a size whose encoding the file's voltages show.
+
+    It has to reach the highest of them; of several that do, it ends there.
+    """
+    seen = "no test_data"
+    if "test_data" in arrays:
+        highest = float(arrays["test_data"].max())
+        seen = f"test_data up to {highest:.4g} V"
+        room = [s.v_low_V + s.v_span_V - highest for s in fitting]
+        reaching = [s for s, left in zip(fitting, room, strict=True) if left > -_SAME_V]
+        ending = [s for s, left in zip(fitting, room, strict=True) if abs(left) < _SAME_V]
+        for choice in (reaching, ending):
+            if len(choice) == 1:
+                return choice[0]
+    choices = ", ".join(f"{s.name} (up to {s.v_low_V + s.v_span_V:.4g} V)" for s in fitting)
+    raise FileError(
+        path,
+        f"fits several networks, and has {seen}",
+        field="network",
+        remedy=f"add the field network with one of {choices}",
+    )
+
+
+def _network_of(path: str, arrays: dict[str, NDArray[Any]], spec: NetworkSpec) -> FGNetwork:
+    layers = range(len(spec.activations))
+    weights = [torch.from_numpy(arrays[f"mlp_{k}_weights"]) for k in layers]
+    biases = [torch.from_numpy(arrays[f"mlp_{k}_bias"]) for k in layers]
     for k, activation in enumerate(spec.activations):
         try:
             activation.cell.check("weight", weights[k])
@@ -132,11 +205,14 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
     """Read a floating-gate network; nothing in the file is executed.
 
     Raises FileError naming file, field and reason when the file is missing, damaged, of another
-    layout, holds NaN, weights that a cell's formula cannot take, or labels that are no class.
+    layout, holds NaN, weights that a cell's formula cannot take, or labels that are no class, and
+    when it fits several networks and does not say which.
     """
     path = os.fspath(path)
+    if _CONFIG.name in npz_fields(path):
+        return _load_own(path)
     arrays = read_npz(path, FLOATGATE_SCHEMA)
-    network = _network_of(path, arrays)
+    network = _network_of(path, arrays, _spec_of(path, arrays))
     seed = int(arrays["seed"]) if "seed" in arrays else None
     if "test_data" in arrays or "labels" in arrays:
         v, labels = _own_images(path, arrays, network.spec)
@@ -158,6 +234,40 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
     return StoredNetwork(network, v, labels, images, seed, recipe, arrays.get("history"))
 
 
+def _load_own(path: str) -> StoredNetwork:
+    """A network of the user's own, with the held-out part of its data."""
+    lines = read_npz(path, [_CONFIG], allow_extra=True)["config"]
+    config = parse_config("\n".join(map(str, lines)), f"{path}: config")
+    if not config.is_bound:
+        raise FileError(path, "does not say the sizes of its data", field="config: data")
+    spec, rows = config.spec, config.data.held_out_rows
+    assert rows is not None  # as is_bound says
+    schema = (*_OWN_SCHEMA, *_layer_schema(spec.sizes), *data_schema(rows, spec.sizes[0]))
+    arrays = read_npz(path, schema)
+    network = _network_of(path, arrays, spec)
+    data = dataset_of(path, arrays)
+    if data.task != "classification" or len(data.classes) != spec.sizes[-1]:
+        raise FileError(
+            path,
+            f"data for a {data.task} with {len(data.classes)} classes do not fit the configuration",
+            field="data_task",
+            remedy="train it again",
+        )
+    v = spec.encode(torch.from_numpy(data.test_x)).to(network.fg_layers[0].weight.dtype)
+    seed = int(arrays["seed"])
+    images = f"{rows} held-out samples of {one_line(data.name)}"
+    return StoredNetwork(
+        network,
+        v,
+        torch.from_numpy(data.test_y),
+        images,
+        seed,
+        str(arrays["recipe"]),
+        arrays["history"],
+        Own(config, data),
+    )
+
+
 def save_network(
     path: str | os.PathLike[str],
     network: FGNetwork,
@@ -165,15 +275,23 @@ def save_network(
     seed: int,
     recipe: str,
     history: NDArray[np.float64],
+    own: Own | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write ``network`` (the whole file or nothing). Raises FileError when it cannot be written."""
+    """Write ``network`` (the whole file or nothing), one of the user's ``own`` with what judges it.
+
+    Raises FileError when it cannot be written.
+    """
     arrays: dict[str, NDArray[np.generic]] = {
         "network": np.array(network.spec.name),
         "seed": np.array(seed, dtype=np.int64),
         "recipe": np.array(recipe),
         "history": history,
     }
+    if own is not None:
+        del arrays["network"]
+        arrays |= {"config": np.array(config_text(own.config).splitlines())}
+        arrays |= dataset_arrays(own.data)
     for k, layer in enumerate(network.fg_layers):
         arrays[f"mlp_{k}_weights"] = layer.weight.detach().resolve_neg().numpy()
         arrays[f"mlp_{k}_bias"] = layer.bias.detach().resolve_neg().numpy()

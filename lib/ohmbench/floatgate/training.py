@@ -22,11 +22,12 @@ from torch.nn.utils import parametrize
 from ohmbench.data import split
 from ohmbench.data.augmentation import Augmentation
 from ohmbench.errors import OperandError
-from ohmbench.floatgate.layers import line_voltages
+from ohmbench.floatgate.configuration import Config
+from ohmbench.floatgate.layers import Activation, line_voltages
 from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
 from ohmbench.floatgate.programming import FG_ARRAY
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
-from ohmbench.floatgate.store import save_network
+from ohmbench.floatgate.store import Own, save_network
 from ohmbench.kernels.parallel import SERIAL_BELOW
 from ohmbench.tensors import FLOAT32, INT64
 from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
@@ -71,6 +72,9 @@ class Recipe:
     history_every: int = 25
 
 
+_ON_V = 2.44
+"""Where the outputs of sigmoid circuits end, and so what the next layer's cells are on at."""
+
 _CIRCLES_HIDDEN = LayerStart(AsinhOptions(1e-8), theta_mean=0.0, theta_std=3.5, bias_std=4.0)
 
 RECIPES = {
@@ -83,9 +87,8 @@ RECIPES = {
             learning_rate=0.1,
             layers=(
                 LayerStart(AsinhOptions(1e-8), theta_mean=0.0, theta_std=2.0, bias_std=0.0),
-                # Hidden outputs end at 2.44 V.
                 LayerStart(
-                    OnCurrentOptions(2.44, 1e-8), theta_mean=0.0, theta_std=1.0, bias_std=0.0
+                    OnCurrentOptions(_ON_V, 1e-8), theta_mean=0.0, theta_std=1.0, bias_std=0.0
                 ),
             ),
             noise_V=0.06,
@@ -111,6 +114,41 @@ RECIPES = {
     )
 }
 """What ``ohmbench train`` can train, by network."""
+
+
+def own_recipe(config: Config) -> Recipe:
+    """How a network of the user's own is trained: what ``config`` says, and starts that suit it.
+
+    A cell that reads encoded features is trained on an asinh scale, one that reads a sigmoid on the
+    scale of its current when on, and one of a WTA row so that it starts in the middle of its range:
+    as in the published networks' recipes.
+    """
+    spec, train = config.spec, config.train
+    starts = []
+    for k, activation in enumerate(spec.activations):
+        if activation.cell.positive_only:
+            start = LayerStart(AsinhOptions(1e-7), theta_mean=3.7, theta_std=0.5, bias_std=2.0)
+        elif k == 0 or spec.activations[k - 1] is not Activation.SIGMOID:
+            start = LayerStart(AsinhOptions(1e-8), theta_mean=0.0, theta_std=2.0, bias_std=2.0)
+        else:
+            start = LayerStart(
+                OnCurrentOptions(_ON_V, 1e-8), theta_mean=0.0, theta_std=1.0, bias_std=0.0
+            )
+        starts.append(start)
+    # The lines of an output layer tell classes apart where its sigmoids have saturated.
+    saturates = spec.activations[-1] is Activation.SIGMOID
+    return Recipe(
+        network=spec.name,
+        steps=train.steps,
+        batch=train.batch,
+        learning_rate=train.learning_rate,
+        layers=tuple(starts),
+        noise_V=train.noise_V,
+        logit_gain=train.logit_gain,
+        margin_weight=1.0 if saturates else 0.0,
+        population=train.population,
+    )
+
 
 _BIAS_SCALE = AsinhOptions(1e-8)
 _INIT_STEP = 2**31  # streams of the initial currents, apart from every update's
@@ -140,18 +178,22 @@ def initial_network(
 
 
 class FloatgateTask(Task):
-    """One training of ``recipe`` from ``seed``, which fixes split, start, batches and noise."""
+    """One training of ``recipe`` from ``seed``, which fixes split, start, batches and noise.
 
-    def __init__(self, recipe: Recipe, seed: int) -> None:
-        self.recipe = recipe
+    ``own`` are configuration and data of a network of the user's own; without them the recipe names
+    one of ``SPECS``.
+    """
+
+    def __init__(self, recipe: Recipe, seed: int, own: Own | None = None) -> None:
+        self.recipe, self.own = recipe, own
         self.name = recipe.network
         self.seed = seed
         self.steps = recipe.steps
         self.history_every = recipe.history_every
-        spec = SPECS[recipe.network]
+        spec = SPECS[recipe.network] if own is None else own.config.spec
         cells = max(math.prod(pair) for pair in pairwise(spec.sizes))
         self.threads = 1 if recipe.batch * cells < SERIAL_BELOW else None
-        parts = split(spec.dataset, seed)
+        parts = split(spec.dataset, seed) if own is None else own.data
         self.features = torch.from_numpy(parts.train_x).float()
         self.labels = torch.from_numpy(parts.train_y)
         self.spec = spec
@@ -169,7 +211,10 @@ class FloatgateTask(Task):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"seed": self.seed, "recipe": asdict(self.recipe)}
+        found: dict[str, Any] = {"seed": self.seed, "recipe": asdict(self.recipe)}
+        if self.own is not None:
+            found["config"] = self.own.config.model_dump(mode="json")
+        return found
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up times a cosine to zero."""
@@ -242,6 +287,36 @@ def train_network(
     if name not in RECIPES:
         raise OperandError(f"no training for {name!r}; there is one for: {', '.join(RECIPES)}")
     task = FloatgateTask(RECIPES[name], seed)
+    return _trained(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+
+
+def train_own(
+    own: Own,
+    seed: int,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    force: bool = False,
+    console: Console | None = None,
+    max_minutes: float | None = None,
+) -> FGNetwork:
+    """As ``train_network``, a network of the user's own.
+
+    Raises OperandError for a loss that is no number, FileError as ``train.fit`` does.
+    """
+    task = FloatgateTask(own_recipe(own.config), seed, own)
+    return _trained(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+
+
+def _trained(
+    task: FloatgateTask,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool,
+    force: bool,
+    console: Console | None,
+    max_minutes: float | None,
+) -> FGNetwork:
     history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
     whole = finished(task, history)
     recipe = asdict(task.recipe) if whole else ended_early(asdict(task.recipe), history)
@@ -249,9 +324,10 @@ def train_network(
     save_network(
         out,
         network,
-        seed=seed,
+        seed=task.seed,
         recipe=json.dumps(recipe, sort_keys=True),
         history=history,
+        own=task.own,
         overwrite=force or resume,
     )
     if whole:

@@ -330,7 +330,11 @@ class Config(StrictModel):
 _TAGS = frozenset((*TOPOLOGIES, *DEVICE_NAMES, *BASELINES))
 
 
-def _checked(value: Any, source: str) -> Config:
+def config_of(value: Any, source: str) -> Config:
+    """The configuration in a YAML file's ``value``; errors call the file ``source``.
+
+    Raises `FileError` with ``field`` the dotted path of the key at fault.
+    """
     return checked(Config, value, source, _TAGS)
 
 
@@ -342,7 +346,7 @@ def bound(config: Config, dataset: Dataset, source: str) -> Config:
     assert config.data is not None
     value = config.model_dump(mode="json", exclude_none=True)
     value["data"] |= found_in(dataset)
-    return _checked(value, source)
+    return config_of(value, source)
 
 
 def parse_config(text: str, source: str) -> Config:
@@ -350,12 +354,12 @@ def parse_config(text: str, source: str) -> Config:
 
     Raises `FileError` with ``field`` the dotted path of the key at fault.
     """
-    return _checked(parse_yaml(text, source), source)
+    return config_of(parse_yaml(text, source), source)
 
 
 def read_config(path: str | os.PathLike[str]) -> Config:
     """The configuration in a YAML file. Raises `FileError` as `parse_config` and `read_yaml` do."""
-    return _checked(read_yaml(path), os.fspath(path))
+    return config_of(read_yaml(path), os.fspath(path))
 
 
 def config_text(config: Config) -> str:

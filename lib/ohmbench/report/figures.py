@@ -164,10 +164,11 @@ def history_figure(
 
 @in_own_style
 def prediction_figure(v: torch.Tensor, trace: list[LayerTrace], label: int, title: str) -> Figure:
-    """One image on its way through: gate voltages, hidden outputs, class outputs."""
-    figure = new_figure(11.0, 3.4)
+    """One image on its way through: gate voltages, outputs of each hidden layer, class outputs."""
+    *layers, last = trace
+    figure = new_figure(3.7 * (len(trace) + 1), 3.4)
     figure.suptitle(title)
-    image, hidden, out = figure.subplots(1, 3)
+    image, *hidden, out = figure.subplots(1, len(trace) + 1)
     side = round(len(v) ** 0.5)
     if side * side == len(v):
         shown = image.imshow(v.reshape(side, side).numpy(), cmap="gray")
@@ -176,10 +177,12 @@ def prediction_figure(v: torch.Tensor, trace: list[LayerTrace], label: int, titl
     else:
         image.bar(range(len(v)), v.numpy())
         image.set(xlabel="input", ylabel="gate voltage in V")
-    hidden.stem(trace[0].out.numpy(), markerfmt=".", basefmt=" ")
-    hidden.set(title="hidden neurons", xlabel="neuron", ylabel="output in V")
-    hidden.set_ylim(2.1, 2.5)
-    answer = trace[-1].out.numpy()
+        image.set_ylim(1.0, 2.6)
+    for k, (axes, layer) in enumerate(zip(hidden, layers, strict=True)):
+        axes.stem(layer.out.numpy(), markerfmt=".", basefmt=" ")
+        axes.set(title=f"layer {k}", xlabel="neuron", ylabel="output in V")
+        axes.set_ylim(min(2.1, float(layer.out.min())), 2.5)
+    answer = last.out.numpy()
     winner = int(answer.argmax())
     colours = ["tab:blue"] * len(answer)
     colours[winner] = "tab:green" if winner == label else "tab:red"
