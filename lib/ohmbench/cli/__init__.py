@@ -99,7 +99,7 @@ def main() -> None:
 def _run() -> int:
     """The status of the command, for which ``sys.argv`` has the words; says what is wrong."""
     try:
-        result = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        result = app(sys.argv[1:] or ["--help"], prog_name="ohmbench", standalone_mode=False)
     except OhmbenchError as error:
         return told(str(error), 2)
     except typer.TyperException as error:
