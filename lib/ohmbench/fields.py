@@ -121,7 +121,7 @@ def _refusal(source: str, error: ErrorDetails, tags: Collection[str]) -> FileErr
         parts += [context["field"]] if context["field"] else []
         return FileError(source, context["reason"], field=_dotted(parts) or None, remedy=remedy)
     if kind.startswith("union_tag"):
-        parts.append("name")
+        parts.append(context["discriminator"].strip("'"))
         value = context.get("tag")
     expected = _EXPECTED.get(kind, error["msg"]).format_map(context)
     if "missing" not in expected and "found" not in expected:

@@ -19,7 +19,7 @@ from ohmbench.floatgate import (
 from ohmbench.floatgate.piecewise import PiecewiseCurve, constant
 from ohmbench.floatgate.ranges import FittedRange
 from ohmbench.floatgate.relu import RELU, RELU_SMOOTH
-from ohmbench.floatgate.sigmoid import P_EDGES_V, sigmoid_jumps
+from ohmbench.floatgate.sigmoid import SIGMOID
 from ohmbench.floatgate.wta import WTA, WTA_TRANSISTOR
 from tests.unit.asserts import assert_gradient, assert_monotone
 from tests.unit.strategies import log_uniform
@@ -136,12 +136,12 @@ class TestRegions:
         assert abs(RELU_SMOOTH.jumps()[0].size) < 3e-5
 
     def test_sigmoid_jumps_at_most_31_mV(self):
-        worst = max(abs(j.size) for n in torch.linspace(0, 2.45, 200) for j in sigmoid_jumps(n))
+        worst = max(abs(j.size) for n in torch.linspace(0, 2.45, 200) for j in SIGMOID.jumps(n))
         assert 0.029 < worst < 0.031
 
     @given(n=st.floats(0.0, 2.4507))
     def test_sigmoid_boundary_belongs_to_the_region_on_its_left(self, n):
-        for edge, jump in zip(P_EDGES_V, sigmoid_jumps(n), strict=True):
+        for edge, jump in zip(SIGMOID.edges_V, SIGMOID.jumps(n), strict=True):
             assert one(sigmoid, edge, n) == pytest.approx(jump.left, abs=1e-12)
             assert one(sigmoid, math.nextafter(edge, 2.0), n) == pytest.approx(
                 jump.right, abs=1e-12
@@ -217,7 +217,7 @@ class TestPhysics:
 
     @given(p=st.floats(0.01, 2.0), n=st.floats(0.01, 2.4))
     def test_sigmoid_gradient(self, p, n):
-        assume(all(abs(p - e) > 1e-4 for e in P_EDGES_V))
+        assume(all(abs(p - e) > 1e-4 for e in SIGMOID.edges_V))
         assert_gradient(lambda x: sigmoid(x, f64(n)), f64(p))
         assert_gradient(lambda x: sigmoid(f64(p), x), f64(n))
 

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from ohmbench.errors import FileError
 from ohmbench.floatgate import SPECS, evaluate
+from ohmbench.floatgate.circuits import PAPER_CIRCUITS
 from ohmbench.report.figures import (
     confusion_figure,
     currents_figure,
@@ -63,7 +64,7 @@ def training() -> Figure:
 FIGURES: dict[str, Callable[[], Figure]] = {
     "confusion": confusion,
     "currents": currents,
-    "curves": curves_figure,
+    "curves": lambda: curves_figure(PAPER_CIRCUITS),
     "history": training,
     "prediction": prediction,
     "prediction-circles": lambda: prediction(CIRCLES),
@@ -196,8 +197,8 @@ def test_history_shows_both_columns() -> None:
 
 
 def test_curves_cover_the_operating_box() -> None:
-    cell, line, differential, rest = curves_figure().axes
-    assert [len(axes.lines) for axes in (cell, line, differential, rest)] == [8, 2, 6, 2]
+    cell, line, differential, rest = curves_figure(PAPER_CIRCUITS).axes
+    assert [len(axes.lines) for axes in (cell, line, differential, rest)] == [8, 2, 6, 3]
     for axes in (cell, line, differential, rest):
         for curve in axes.lines:
             assert np.isfinite(curve.get_xydata().astype(float)).all(), axes.get_title()

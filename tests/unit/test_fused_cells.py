@@ -102,7 +102,7 @@ def plant(name, form, monkeypatch):
     elif name == "middle":
         monkeypatch.setattr(form, "gate", lambda v, gate=form.gate: gate(v + v.dtype.type(1e-5)))
     elif name == "supply":
-        monkeypatch.setattr(fused_cells, "V_DD_V", 2.6)
+        monkeypatch.setattr(form, "v_dd_V", 2.6)
     else:
         monkeypatch.setattr(form, "_cell", replace(cell, **{name: getattr(cell, name) * 1.0001}))
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from ohmbench.errors import OperandError, RangeError, ShapeError
 from ohmbench.floatgate import (
+    EKV,
     SPECS,
+    WTA_CELL,
     Activation,
     FGLayer,
     FGNetwork,
@@ -28,8 +30,8 @@ from ohmbench.floatgate import (
     sigmoid,
     wta,
 )
+from ohmbench.floatgate.circuits import PAPER_CIRCUITS
 from ohmbench.floatgate.evaluation import in_chunks
-from ohmbench.floatgate.power import OVERHEAD
 from ohmbench.stats import proportion_interval
 from tests.unit.networks import random_network
 
@@ -66,11 +68,11 @@ class TestLayers:
         v = 1.8 + 0.7 * torch.rand(5, 4, dtype=torch.float64, generator=generator)
         w = 1e-7 * torch.randn(3, 4, dtype=torch.float64, generator=generator)
         bias = 1e-8 * torch.randn(3, dtype=torch.float64, generator=generator)
-        pos, neg = line_currents(Activation.SIGMOID.cell, v, w, bias)  # by the same path
+        pos, neg = line_currents(EKV, v, w, bias)  # by the same path
         expected = sigmoid(current_to_voltage(pos, Line.POS), current_to_voltage(-neg, Line.NEG))
         assert torch.equal(FGLayer(w, bias, Activation.SIGMOID)(v), expected)
         assert torch.equal(FGLayer(w, bias, Activation.RELU)(v), relu(pos + neg))
-        positive = line_currents(Activation.WTA.cell, v, w.abs(), bias).pos
+        positive = line_currents(WTA_CELL, v, w.abs(), bias).pos
         assert torch.equal(FGLayer(w.abs(), bias, Activation.WTA)(v), wta(positive))
 
     def test_swapped_lines_are_noticed(self):
@@ -187,13 +189,14 @@ class TestPower:
 
     def test_neuron_count_comes_from_the_network(self):
         # The published script keeps 110 neurons for 784-64-10, which has 74.
-        too_many = OVERHEAD.power_W(110) - OVERHEAD.power_W(SPECS["floatgate-mnist28"].neurons)
+        neurons = SPECS["floatgate-mnist28"].neurons
+        too_many = PAPER_CIRCUITS.overhead_W(110) - PAPER_CIRCUITS.overhead_W(neurons)
         assert too_many == pytest.approx(138.6e-6, rel=1e-6)
 
     def test_max_power_sums_the_programmed_currents(self):
         network = random_network(SPECS["floatgate-circles"], seed=3)
         programmed = sum(float(p.detach().double().abs().sum()) for p in network.parameters())
-        assert max_power(network) == pytest.approx(OVERHEAD.power_W(7) + 2.5 * programmed)
+        assert max_power(network) == pytest.approx(PAPER_CIRCUITS.overhead_W(7) + 2.5 * programmed)
 
     @given(seed=st.integers(0, 2**31))
     def test_more_light_more_power(self, seed):

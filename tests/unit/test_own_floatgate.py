@@ -216,8 +216,7 @@ def test_what_does_not_fit_is_one_line(folder: Path, tmp_path: Path, fault: str)
 BOUNDS = {
     "encoding": (
         ({"low_V": 0, "span_V": 2.5}, {"low_V": 2.25, "span_V": 0.25}),
-        ({"low_V": 0.5, "span_V": 2.1}, {"low_V": 2.5, "span_V": 1e-9}, {"span_V": 0.0},
-         {"low_V": -0.1}, {"low_V": float("nan")}),
+        ({"span_V": 0.0}, {"low_V": -0.1}, {"low_V": float("nan")}),
     ),
     "train": (
         ({"steps": 1, "batch": 1, "population": 1, "noise_V": 0}, {"learning_rate": 10}),
@@ -240,6 +239,78 @@ def test_ends_of_ranges(key: str) -> None:
     for outside in refused:
         with pytest.raises(FileError, match=key):
             config_of({**value, key: outside}, "x.yaml")
+
+
+@pytest.mark.parametrize(("low_V", "span_V", "fits"),
+                         [(1.8, 0.7, True), (0.0, 2.5, True), (2.0, 0.51, False)])  # fmt: skip
+def test_voltages_end_at_the_devices_supply(
+    folder: Path, low_V: float, span_V: float, fits: bool
+) -> None:
+    text = YAML.format(layers="[{}]", name="iris", train="{}")
+    config = parse_config(f"{text}encoding: {{low_V: {low_V}, span_V: {span_V}}}", "x.yaml")
+    if fits:
+        assert with_data(config, 0, folder=folder, source="x.yaml")[0].encoding.low_V == low_V
+    else:
+        with pytest.raises(
+            FileError, match=r"encoding: reaches 2\.51 V, at most the supply of 2\.5"
+        ):
+            with_data(config, 0, folder=folder, source="x.yaml")
+
+
+OWN_CARD = """
+card: floatgate
+name: fg-65nm
+version: 1
+source: our own curves
+supply_V: 1.2
+programmable: {w_min_A: 1e-12, w_max_A: 5e-6, bits: 12}
+cell: {form: subthreshold, k1_per_V: -9.0, k0_per_V: -30.0, i_leak_A: 1e-12,
+  fitted: {v_V: [0.6, 1.2], w_A: [1e-12, 5e-6], basis: measured}}
+lines:
+  i_cutoff_A: 1e-11
+  i_cubic_A: 1.622e-10
+  cubic_V: [-0.0182625, 0.53942, 46.537, -178.14]
+  logarithm: [-13.2209, 3.03607, 1.75561, 1500.0, 1.9597e-7, 0.120559]
+  positive: {i_last_A: 2.152e-6, v_last_V: 2.0001}
+  negative: {i_last_A: 4.67e-6, v_last_V: 2.4507}
+sigmoid:
+  p_edges_V: []
+  regions: [{h1: 0.0, h0: -0.5, s1: 0.0, s0: 30.0, o1: 0.0, o0: 0.0, t1: 0.0, t0: 1.2}]
+logits: {zero_V: 0.95, per_V: 16.0}
+power: {per_neuron_A: 5e-7, shared_A: 1e-7}
+"""
+
+
+def test_a_device_of_ones_own(folder: Path, tmp_path: Path) -> None:
+    """Card, network of three layers and data are files; what is written needs none of them."""
+    (folder / "cards").mkdir()
+    (folder / "cards" / "mine.yaml").write_text(OWN_CARD, encoding="utf-8")
+    text = YAML.format(layers="[{neurons: 10}, {neurons: 8}, {}]", name="iris",
+                       train="{steps: 200, population: 2, batch: 32}")  # fmt: skip
+    text += "card: cards/mine.yaml\nencoding: {low_V: 0.8, span_V: 0.4}\n"
+    (folder / "mine.yaml").write_text(text, encoding="utf-8")
+    file = tmp_path / "mine.npz"
+    command("train", folder / "mine.yaml", "--out", file)
+    (folder / "cards" / "mine.yaml").unlink()
+    stored = load_network(file)
+    card = stored.network.spec.circuits.card
+    assert (card.name, card.supply_V) == ("fg-65nm", 1.2)
+    found = json.loads(command("evaluate", file, "--json"))
+    assert found["accuracy"] > 0.5
+    assert all(v["too_large"] + v["off_level"] == 0 for v in found["not_programmable"].values())
+    power = json.loads(command("power", file, "--json"))
+    assert power["min_W"] > 1.2 * (21 * 5e-7 + 1e-7)
+    command("predict", file, "--index", 0, "--plot", tmp_path / "0.png")
+    command("plot", file, "--out", tmp_path / "plots")
+    assert len(list((tmp_path / "plots").iterdir())) == 4
+
+
+def test_a_circuit_that_the_device_does_not_have(folder: Path) -> None:
+    (folder / "65nm.yaml").write_text(OWN_CARD, encoding="utf-8")
+    text = YAML.format(layers="[{activation: wta}]", name="iris", train="{}") + "card: 65nm.yaml"
+    config = parse_config(text + "\nencoding: {low_V: 0.8, span_V: 0.4}", "x.yaml")
+    with pytest.raises(FileError, match="activation: 'wta', which the device fg-65nm does not"):
+        with_data(config, 0, folder=folder, source="x.yaml")
 
 
 DAMAGES: dict[str, tuple[str, Any, str]] = {

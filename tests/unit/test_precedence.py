@@ -260,20 +260,21 @@ def test_a_recipe_before_a_file_of_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    (tmp_path / name).write_text("test_bench: gauss")
-    assert training._config(name) is None
+    (tmp_path / name).write_text("no: configuration")
+    assert not training._plan(name, 0, None).takes_samples
+    with pytest.raises(FileError, match="unknown key"):
+        training._plan(f"./{name}", 0, None)
 
 
 def test_an_own_configuration_before_a_folder_of_its_name(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    own = training._config("twomoon")
     (tmp_path / "twomoon").mkdir()
     (tmp_path / "twomoon" / "config.yaml").write_text("no: configuration")
-    assert training._config("twomoon") == own
+    assert training._plan("twomoon", 0, None).takes_samples
     with pytest.raises(FileError, match="unknown key"):
-        training._config("./twomoon")
+        training._plan("./twomoon", 0, None)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -434,7 +435,7 @@ def test_a_path_by_name_before_the_variable(
 
 def test_a_cell_that_is_given_before_the_activations() -> None:
     w, bias = torch.full((1, 1), 1e-8), torch.zeros(1)
-    assert FGLayer(w, bias, Activation.SIGMOID).cell is EKV
+    assert FGLayer(w, bias, Activation.SIGMOID).cell == EKV
     layer = FGLayer(w, bias, Activation.SIGMOID, SUBTHRESHOLD)
     assert layer.cell is SUBTHRESHOLD
     v = torch.full((1,), 2.0)

@@ -1,6 +1,7 @@
 """Cells and rows: physics over the whole operating box, and what they refuse."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -15,7 +16,7 @@ from ohmbench.errors import (
     ZeroWeightError,
 )
 from ohmbench.floatgate import EKV, SUBTHRESHOLD, WTA_CELL
-from ohmbench.floatgate.synapse import V_DD_V, EKVCell, line_currents
+from ohmbench.floatgate.synapse import V_DD_V, line_currents
 from tests.unit.asserts import assert_gradient, assert_monotone, assert_odd
 from tests.unit.strategies import layer_operands, log_uniform
 
@@ -72,7 +73,7 @@ class TestFormulas:
         assert pytest.approx(7.69e-6, rel=1e-3) == WTA_CELL.largest_A
 
     def test_shifted_constant_is_noticed(self):
-        planted = EKVCell(a=17.5329)
+        planted = replace(EKV, a=17.5329)
         v, w = f64(2.3), f64(1e-7)
         assert float(planted.current(v, w)) != pytest.approx(float(EKV.current(v, w)), rel=1e-12)
 

@@ -334,6 +334,7 @@ CASES: dict[str, Case] = {name: case for group in GROUPS.values() for name, case
 NOT_OF_TENSORS = {
     floatgate: (
         *("SPECS", "FGNetwork", "FGLayer", "NetworkSpec", "network_spec", "Activation", "Line"),
+        *("Card", "Circuits", "load_card"),
         *("EKV", "SUBTHRESHOLD", "WTA_CELL", "FG_ARRAY", "FG_ARRAY_WTA", "LineCurrents"),
         *("ProgrammableSet", "StoredNetwork", "load_network", "save_network", "Evaluation"),
         *("count_out_of_range", "evaluate", "max_power"),

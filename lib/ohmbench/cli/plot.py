@@ -82,7 +82,7 @@ def _drawn(title: str, data: StoredNetwork | StoredInt8) -> dict[str, Figure]:
         drawn = {
             "confusion.png": figures.confusion_figure(judge_floatgate(data)[0], title),
             "currents.png": figures.currents_figure(data.network, title),
-            "curves.png": figures.curves_figure(),
+            "curves.png": figures.curves_figure(data.network.spec.circuits),
         }
     if data.history is not None:
         drawn["history.png"] = figures.history_figure(data.history, title)

@@ -49,7 +49,7 @@ def power(
     as_json: Json = False,
     paper_fann: PaperFann = None,
 ) -> None:
-    """Static power of a floating-gate network at 2.5 V, over the test images.
+    """Static power of a floating-gate network at its supply voltage, over the test images.
 
     The paper averages the first image of each class; the mean over all images is printed beside it.
     A class without images has no power: '-', or null in JSON.

@@ -1,13 +1,16 @@
 """Floating-gate networks on an FPAA: cells, circuits, networks, programming, power.
 
-Reading order: ``synapse`` (one cell and its row), ``transistor``, ``sigmoid``, ``relu``, ``wta``
-(what follows a row), ``layers``, ``networks``, then ``programming`` (what an array can hold),
-``evaluation``, ``power``, ``store`` (files), ``training``. ``piecewise`` and ``ranges`` carry the
-fitted curves, ``operands`` the checks.
+Reading order: ``card`` (the constants of one device), ``synapse`` (one cell and its row),
+``transistor``, ``sigmoid``, ``relu``, ``wta`` (what follows a row), ``circuits`` (all of a device),
+``layers``, ``networks``, then ``programming`` (what an array can hold), ``evaluation``, ``power``,
+``configuration`` (networks of the user's own), ``store`` (files), ``training``. ``piecewise`` and
+``ranges`` carry the fitted curves, ``operands`` the checks.
 """
 
+from ohmbench.floatgate.card import Card, load_card
+from ohmbench.floatgate.circuits import Activation, Circuits
 from ohmbench.floatgate.evaluation import Evaluation, evaluate
-from ohmbench.floatgate.layers import Activation, FGLayer
+from ohmbench.floatgate.layers import FGLayer
 from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec, network_spec
 from ohmbench.floatgate.power import (
     energy_per_inference,
@@ -34,6 +37,8 @@ __all__ = [
     "SUBTHRESHOLD",
     "WTA_CELL",
     "Activation",
+    "Card",
+    "Circuits",
     "Evaluation",
     "FGLayer",
     "FGNetwork",
@@ -47,6 +52,7 @@ __all__ = [
     "energy_per_inference",
     "evaluate",
     "line_currents",
+    "load_card",
     "load_network",
     "max_power",
     "mean_power_per_class",

@@ -1,4 +1,4 @@
-"""The YAML file of a floating-gate network of the user's own: layers, encoding, data, training."""
+"""The YAML file of a floating-gate network of the user's own: device, layers, data, training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from pydantic import Field, model_validator
 from ohmbench.data.own import Dataset, OwnData, found_in, load_data
 from ohmbench.fields import FROM_LIST, StrictModel, bounded, checked, fault, one_of, yaml_text
 from ohmbench.files import parse_yaml
-from ohmbench.floatgate.layers import Activation
+from ohmbench.floatgate.card import CELL_FORMS, DEFAULT_CARD, Card, load_card
+from ohmbench.floatgate.circuits import Activation, Circuits
 from ohmbench.floatgate.networks import NetworkSpec
 
 FAMILY = "floatgate"
@@ -36,16 +37,8 @@ class Layer(StrictModel):
 class Encoding(StrictModel):
     """A feature in [0, 1] becomes the gate voltage ``low_V + span_V * feature``."""
 
-    low_V: Annotated[float, bounded(low=0, high=2.5)] = 1.8
-    span_V: Annotated[float, bounded(above=0, high=2.5)] = 0.7
-
-    @model_validator(mode="after")
-    def _below_the_supply(self) -> Encoding:
-        if self.low_V + self.span_V > 2.5:
-            raise fault(
-                f"reaches {self.low_V + self.span_V:.4g} V, at most the supply of 2.5 V is accepted"
-            )
-        return self
+    low_V: Annotated[float, bounded(low=0)] = 1.8
+    span_V: Annotated[float, bounded(above=0)] = 0.7
 
 
 class Training(StrictModel):
@@ -60,10 +53,16 @@ class Training(StrictModel):
 
 
 class Config(StrictModel):
-    """One network of the user's own. ``name`` is the file's, which training fills in."""
+    """One network of the user's own.
+
+    ``card`` names the device: a card that comes with ohmbench, or a file. ``name``, of the network,
+    and ``device``, what the card says, are what training fills in (``with_data``).
+    """
 
     family: Literal["floatgate"]
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    card: Annotated[str, Field(min_length=1)] = DEFAULT_CARD
+    device: Card | None = None
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS), FROM_LIST]
     encoding: Encoding = Encoding()
     data: OwnData
@@ -81,12 +80,15 @@ class Config(StrictModel):
     def is_bound(self) -> bool:
         """Whether the sizes of the data are known."""
         data = self.data
-        return None not in (self.name, data.inputs, data.outputs, data.held_out_rows)
+        return None not in (
+            self.name, self.device, data.inputs, data.outputs, data.held_out_rows
+        )  # fmt: skip
 
     @property
     def spec(self) -> NetworkSpec:
         """Shape, circuits and encoding; of a configuration bound to its data."""
         assert self.name is not None, "not bound to its data"
+        assert self.device is not None, "not bound to its device"
         return NetworkSpec(
             self.name,
             self.sizes,
@@ -94,6 +96,7 @@ class Config(StrictModel):
             self.encoding.low_V,
             self.encoding.span_V,
             self.name,
+            Circuits(self.device),
         )
 
     @model_validator(mode="after")
@@ -115,9 +118,26 @@ class Config(StrictModel):
                     "'wta' gives no voltage for another layer, expected it in the last only",
                     f"layers[{k}].activation",
                 )
+        if self.device is not None:
+            self._check_device(Circuits(self.device))
         if self.is_bound:
             self._check_sizes()
         return self
+
+    def _check_device(self, circuits: Circuits) -> None:
+        highest_V = self.encoding.low_V + self.encoding.span_V
+        if highest_V > circuits.v_dd_V * (1 + 1e-9):  # 0.8 + 0.4 is more than 1.2
+            raise fault(
+                f"reaches {highest_V:.4g} V, at most the supply of {circuits.v_dd_V:g} V is "
+                "accepted",
+                "encoding",
+            )
+        for k, layer in enumerate(self.layers):
+            if not circuits.has(ACTIVATIONS[layer.activation]):
+                raise fault(
+                    f"{layer.activation!r}, which the device {circuits.card.name} does not have",
+                    f"layers[{k}].activation",
+                )
 
     def _check_sizes(self) -> None:
         last = len(self.layers) - 1
@@ -137,7 +157,7 @@ def config_of(value: Any, source: str) -> Config:
 
     Raises FileError with ``field`` the dotted path of the key at fault.
     """
-    return checked(Config, value, source)
+    return checked(Config, value, source, CELL_FORMS)
 
 
 def parse_config(text: str, source: str) -> Config:
@@ -153,15 +173,18 @@ def config_text(config: Config) -> str:
 def with_data(
     config: Config, seed: int, *, folder: str | os.PathLike[str] = ".", source: str = "network"
 ) -> tuple[Config, Dataset]:
-    """``config`` bound to the data that it names, and these data split by ``seed``.
+    """``config`` bound to the card and the data that it names, and these data split by ``seed``.
 
     Relative paths start at ``folder``; errors call the configuration ``source``, after which the
-    network is named too. Raises FileError as ``load_data`` does, and where the layers do not fit
-    the data.
+    network is named too. Raises FileError as ``load_card`` and ``load_data`` do, and where the
+    layers fit neither device nor data.
     """
     dataset = load_data(config.data, "classification", seed, folder=folder)
     value = config.model_dump(mode="json", exclude_none=True)
     value["data"] |= found_in(dataset)
     value.setdefault("name", Path(source).stem)
+    value["device"] = load_card(config.card, folder=folder).model_dump(
+        mode="json", exclude_none=True
+    )
     value["layers"][-1].setdefault("neurons", len(dataset.classes))
     return config_of(value, source), dataset

@@ -8,13 +8,9 @@ from typing import NamedTuple
 import torch
 
 from ohmbench.errors import OperandError, ShapeError
-from ohmbench.floatgate.layers import Activation, FGLayer
-from ohmbench.floatgate.programming import (
-    FG_ARRAY,
-    FG_ARRAY_WTA,
-    ProgrammableSet,
-    Violations,
-)
+from ohmbench.floatgate.circuits import PAPER_CIRCUITS, Activation, Circuits
+from ohmbench.floatgate.layers import FGLayer
+from ohmbench.floatgate.programming import ProgrammableSet, Violations
 from ohmbench.floatgate.rows import RowPath
 from ohmbench.floatgate.synapse import LineCurrents
 
@@ -24,7 +20,8 @@ class NetworkSpec:
     """Shape, circuits and voltage encoding of one network.
 
     ``sizes`` counts inputs and then the neurons of each layer. A feature in [0, 1] becomes the
-    gate voltage ``v_low_V + v_span_V * feature``. ``dataset`` names where the features come from.
+    gate voltage ``v_low_V + v_span_V * feature``. ``dataset`` names where the features come from;
+    ``circuits`` are those of the device. Raises OperandError where it has none of an activation.
     """
 
     name: str
@@ -33,10 +30,13 @@ class NetworkSpec:
     v_low_V: float
     v_span_V: float
     dataset: str
+    circuits: Circuits = PAPER_CIRCUITS
 
     def __post_init__(self) -> None:
         if len(self.activations) != len(self.sizes) - 1:
             raise ValueError(f"{self.name}: one activation a layer")
+        for activation in self.activations:
+            self.circuits.cell(activation)
 
     @property
     def neurons(self) -> int:
@@ -49,8 +49,7 @@ class NetworkSpec:
 
     def programmable(self, layer: int) -> ProgrammableSet:
         """What the array of ``layer`` can be programmed to."""
-        positive = self.activations[layer].cell.positive_only
-        return FG_ARRAY_WTA if positive else FG_ARRAY
+        return self.circuits.programmable(self.activations[layer])
 
 
 _S, _W = Activation.SIGMOID, Activation.WTA
@@ -107,7 +106,7 @@ class FGNetwork(torch.nn.Module):
                     f"{spec.name}: layer {k} has weight {tuple(weights[k].shape)} and bias "
                     f"{tuple(biases[k].shape)}, but should have {shape} and {shape[:1]}"
                 )
-            layers.append(FGLayer(weights[k], biases[k], activation))
+            layers.append(FGLayer(weights[k], biases[k], activation, circuits=spec.circuits))
         self.layers = torch.nn.ModuleList(layers)
 
     @property
@@ -123,7 +122,7 @@ class FGNetwork(torch.nn.Module):
         steps = []
         for layer in self.fg_layers:
             currents = layer.currents(v, path=path)
-            out = layer.activation.output(currents)
+            out = layer.output(currents)
             steps.append(LayerTrace(v, currents, out))
             v = out
         return steps
@@ -135,10 +134,8 @@ class FGNetwork(torch.nn.Module):
         return v
 
     def logits(self, out: torch.Tensor) -> torch.Tensor:
-        """Dimensionless logits of the outputs: ``4 (v - 2.25)/0.25``; WTA outputs as they are."""
-        if self.spec.activations[-1] is Activation.WTA:
-            return out
-        return 4.0 * (out - 2.25) / 0.25
+        """Dimensionless logits of the outputs, as the device's card says; WTA's as they are."""
+        return self.spec.circuits.logits(self.spec.activations[-1], out)
 
     def violations(self) -> dict[str, Violations]:
         """Per array ("layer 0 weight", ...): how many currents no array could hold, and why."""

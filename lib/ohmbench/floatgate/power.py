@@ -1,42 +1,25 @@
 """Static power of a floating-gate network and, given a settling time, energy per inference.
 
 ``P = V_dd (N (2 * 570 nA + 400 nA) + 100 nA + sum of |line currents| of all layers)`` (FANN,
-power script), where N counts the neurons of the network at hand. The published script keeps
+power script; bias currents and supply are the card's), where N counts the neurons of the network at
+hand. The published script keeps
 N = 110 for every network, which is right for 64-100-10 only: 784-64-10 has 74.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 
 from ohmbench.errors import RangeError
 from ohmbench.floatgate.evaluation import in_chunks
 from ohmbench.floatgate.networks import FGNetwork
-from ohmbench.floatgate.synapse import V_DD_V
 from ohmbench.transforms import followed, outside_graph
 
 
-@dataclass(frozen=True)
-class Overhead:
-    """Bias currents of the circuits around the arrays, ampere (FANN, power script)."""
-
-    per_neuron_A: float = 2 * 570e-9 + 400e-9
-    shared_A: float = 100e-9
-
-    def power_W(self, neurons: int) -> float:
-        return V_DD_V * (neurons * self.per_neuron_A + self.shared_A)
-
-
-OVERHEAD = Overhead()
-
-
 @outside_graph
-def power_per_image(
-    network: FGNetwork, v: torch.Tensor, *, overhead: Overhead = OVERHEAD
-) -> torch.Tensor:
+def power_per_image(network: FGNetwork, v: torch.Tensor) -> torch.Tensor:
     """Static power in watt, float64 (images,), for gate voltages ``v`` (images, inputs) in volt.
 
     Has gradients where ``v`` asks for them, and under torch.func; many images without them take
@@ -49,7 +32,8 @@ def power_per_image(
 
     with torch.set_grad_enabled(torch.is_grad_enabled() and (v.requires_grad or followed())):
         i = in_chunks(network, v, array_current)
-    return overhead.power_W(network.spec.neurons) + V_DD_V * i
+    circuits = network.spec.circuits
+    return circuits.overhead_W(network.spec.neurons) + circuits.v_dd_V * i
 
 
 def power_of_first_image_per_class(
@@ -75,14 +59,15 @@ def _of_class(labels: torch.Tensor, classes: int) -> torch.Tensor:
     return labels[:, None] == torch.arange(classes, dtype=torch.int64, device=labels.device)
 
 
-def max_power(network: FGNetwork, *, overhead: Overhead = OVERHEAD) -> float:
+def max_power(network: FGNetwork) -> float:
     """Power in watt with every cell carrying its programmed current: sum of |w| and |bias|."""
     with torch.no_grad():
         programmed = sum(
             float(layer.weight.double().abs().sum() + layer.bias.double().abs().sum())
             for layer in network.fg_layers
         )
-    return overhead.power_W(network.spec.neurons) + V_DD_V * programmed
+    circuits = network.spec.circuits
+    return circuits.overhead_W(network.spec.neurons) + circuits.v_dd_V * programmed
 
 
 def energy_per_inference(power_W: torch.Tensor, settling_time_s: float) -> torch.Tensor:

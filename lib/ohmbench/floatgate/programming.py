@@ -148,7 +148,7 @@ class ProgrammableSet:
 
 
 FG_ARRAY = ProgrammableSet()
-"""1 pA to 10 uA, 13 bit: "pA to uA" read generously, so that what lies outside surely does."""
+"""The paper's array, as its card has it: 1 pA to 10 uA, 13 bit."""
 
 FG_ARRAY_WTA = ProgrammableSet(w_max_A=7e-6, positive_only=True)
-"""The same for WTA cells: positive, and short of 7.69 uA, where their fit carries no current."""
+"""The same for its WTA cells."""

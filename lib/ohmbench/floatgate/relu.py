@@ -6,82 +6,96 @@ At exactly 0 A the published code returns 0 V, although the fit tends to 2 V fro
 
 from __future__ import annotations
 
-import math
-
 import torch
 
-from ohmbench.floatgate.piecewise import PiecewiseCurve, constant
+from ohmbench.floatgate.card import OffBranch, ReluConstants, ReluSmoothConstants, load_card
+from ohmbench.floatgate.piecewise import Branch, PiecewiseCurve, constant
 from ohmbench.floatgate.ranges import FittedRange
-
-I_KNEE_A = 10**-7.3
-I_STRONG_A = 10**-6.2
-# Where the outer logarithms meet their floor of 2 V and ceiling of 2.5 V.
-_I_FLOOR_A = math.exp((2.0 - 2.615) / 0.022)
-_I_CEILING_A = math.exp((2.5 - 3.49) / 0.08)
 
 # ln and lg of a current of 0: the smallest normal float32 stands for it, far below every floor.
 _I_TINY_A = 1.2e-38
 
 
-def _off(i: torch.Tensor) -> torch.Tensor:
-    x = 43.5 + 7.0 * i.abs().clamp(min=_I_TINY_A).log10()
-    return 2.1132 * torch.sigmoid(-x)
+def _off(c: OffBranch) -> Branch:
+    def branch(i: torch.Tensor) -> torch.Tensor:
+        x = c.x0 + c.x1 * i.abs().clamp(min=_I_TINY_A).log10()
+        return c.height_V * torch.sigmoid(-x)
+
+    return branch
 
 
-def _weak(i: torch.Tensor) -> torch.Tensor:
-    return 0.022 * i.log() + 2.615
+def _logarithm(a: float, b: float) -> Branch:
+    return lambda i: a * i.log() + b
 
 
-def _moderate(i: torch.Tensor) -> torch.Tensor:
-    return 0.04 * i.log() + 2.92
+def relu_curve(c: ReluConstants) -> PiecewiseCurve:
+    """The ReLU, volt from ampere."""
+    knee, strong = c.decades
+    # Where the outer logarithms meet their floor and ceiling.
+    low, high = c.i_floor_A, c.i_ceiling_A
+    return PiecewiseCurve(
+        name="relu",
+        edges=(0.0, low, 10**knee, 10**strong, high),
+        branches=(
+            _off(c.off),
+            constant(c.floor_V),
+            *(_logarithm(a, b) for a, b in c.logarithms_V),
+            constant(c.ceiling_V),
+        ),
+        closed="right",
+        fitted=FittedRange(
+            "relu",
+            "I",
+            "A",
+            -high,
+            high,
+            f"published: the ceiling of {c.ceiling_V:g} V; the same magnitude taken for negative "
+            "currents",
+        ),
+        unit_out="V",
+    )
 
 
-def _strong(i: torch.Tensor) -> torch.Tensor:
-    return 0.08 * i.log() + 3.49
+def relu_smooth_curve(c: ReluSmoothConstants) -> PiecewiseCurve:
+    """The older smooth variant, volt from ampere.
+
+    Its exponential takes the fit past the supply; the circuit stops there, and so does the curve
+    (the exponential alone would overflow float32).
+    """
+    e0, e1, e2 = c.exponential
+    g0, g1, g2, g3 = c.logistic
+    base = c.base_V
+
+    def smooth(i: torch.Tensor) -> torch.Tensor:
+        return base + e0 * (e1 + e2 * i).exp() + g0 / (g1 + (g2 - g3 * i).exp())
+
+    return PiecewiseCurve(
+        name="relu_smooth",
+        edges=(0.0, c.i_ceiling_A),
+        branches=(_off(c.off), smooth, constant(c.ceiling_V)),
+        closed="right",
+        fitted=FittedRange(
+            "relu_smooth",
+            "I",
+            "A",
+            -c.i_ceiling_A,
+            c.i_ceiling_A,
+            f"declared: the supply of {c.ceiling_V:g} V; the same magnitude taken for negative "
+            "currents",
+        ),
+        unit_out="V",
+    )
 
 
-RELU = PiecewiseCurve(
-    name="relu",
-    edges=(0.0, _I_FLOOR_A, I_KNEE_A, I_STRONG_A, _I_CEILING_A),
-    branches=(_off, constant(2.0), _weak, _moderate, _strong, constant(2.5)),
-    closed="right",
-    fitted=FittedRange(
-        "relu",
-        "I",
-        "A",
-        -_I_CEILING_A,
-        _I_CEILING_A,
-        "published: the ceiling of 2.5 V; the same magnitude taken for negative currents",
-    ),
-    unit_out="V",
-)
-"""The ReLU of the released networks, volt from ampere."""
+def _paper() -> tuple[PiecewiseCurve, PiecewiseCurve]:
+    card = load_card()
+    assert card.relu is not None
+    assert card.relu_smooth is not None
+    return relu_curve(card.relu), relu_smooth_curve(card.relu_smooth)
 
 
-def _smooth(i: torch.Tensor) -> torch.Tensor:
-    return 2.07 + 0.06 * (-0.8 + 4e5 * i).exp() + 0.26 / (1.15 + (2.7 - 1.8e6 * i).exp())
-
-
-# Here 0.06 exp(-0.8 + 4e5 I) takes the fit past the supply; the circuit stops there, and so does
-# the curve (the exponential alone would overflow float32 beyond 2.2e-4 A).
-_I_SMOOTH_CEILING_A = 5.06232e-6
-
-RELU_SMOOTH = PiecewiseCurve(
-    name="relu_smooth",
-    edges=(0.0, _I_SMOOTH_CEILING_A),
-    branches=(_off, _smooth, constant(2.5)),
-    closed="right",
-    fitted=FittedRange(
-        "relu_smooth",
-        "I",
-        "A",
-        -_I_SMOOTH_CEILING_A,
-        _I_SMOOTH_CEILING_A,
-        "declared: the supply of 2.5 V; the same magnitude taken for negative currents",
-    ),
-    unit_out="V",
-)
-"""The older smooth variant, volt from ampere."""
+RELU, RELU_SMOOTH = _paper()
+"""The paper's: of the released networks, and the older one."""
 
 
 def relu(i: torch.Tensor) -> torch.Tensor:

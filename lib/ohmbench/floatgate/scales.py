@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import torch
 
 from ohmbench.floatgate.programming import ProgrammableSet, straight_through
-from ohmbench.floatgate.synapse import EKV
+from ohmbench.floatgate.synapse import EKV, Cell
 from ohmbench.tensors import FLOAT64
 
 
@@ -45,7 +45,7 @@ class AsinhScale(Scale):
 
 
 class OnCurrentScale(Scale):
-    """``theta = I(v_on, w) / i0``: linear in the current that an EKV cell passes when on.
+    """``theta = I(v_on, w) / i0``: linear in the current that a cell passes when on.
 
     Only levels on which that current rises steadily are used: the EKV fit passes less, not more,
     when programmed beyond a few uA. Signs change at zero current, where the cell's leak stays.
@@ -55,9 +55,11 @@ class OnCurrentScale(Scale):
     dw / dtheta at each.
     """
 
-    def __init__(self, programmable: ProgrammableSet, *, v_on_V: float, i0_A: float) -> None:
+    def __init__(
+        self, programmable: ProgrammableSet, cell: Cell = EKV, *, v_on_V: float, i0_A: float
+    ) -> None:
         super().__init__()
-        self.programmable = programmable
+        self.programmable, self.cell = programmable, cell
         self.v_on_V = v_on_V
         self.i0_A = i0_A
         # Here and not when first asked for: a tensor made inside torch.func is of no use after it.
@@ -70,8 +72,8 @@ class OnCurrentScale(Scale):
         self.largest_theta = float(self._current(self.levels[-1:])[0]) / i0_A
 
     def _current(self, w: torch.Tensor) -> torch.Tensor:
-        """Current above leakage that an EKV cell programmed to ``w`` > 0 passes when on."""
-        return EKV.current(torch.tensor(self.v_on_V, **FLOAT64), w) - EKV.i_leak_A
+        """Current above leakage that a cell programmed to ``w`` > 0 passes when on."""
+        return self.cell.current(torch.tensor(self.v_on_V, **FLOAT64), w) - self.cell.i_leak_A
 
     def _derivative(self, w: torch.Tensor) -> torch.Tensor:
         leaf = w.clone().requires_grad_()
@@ -97,7 +99,7 @@ class AsinhOptions:
 
     w0_A: float
 
-    def scale(self, programmable: ProgrammableSet) -> Scale:
+    def scale(self, programmable: ProgrammableSet, cell: Cell = EKV) -> Scale:
         return AsinhScale(programmable, self.w0_A)
 
 
@@ -108,5 +110,5 @@ class OnCurrentOptions:
     v_on_V: float
     i0_A: float
 
-    def scale(self, programmable: ProgrammableSet) -> Scale:
-        return OnCurrentScale(programmable, v_on_V=self.v_on_V, i0_A=self.i0_A)
+    def scale(self, programmable: ProgrammableSet, cell: Cell = EKV) -> Scale:
+        return OnCurrentScale(programmable, cell, v_on_V=self.v_on_V, i0_A=self.i0_A)

@@ -171,7 +171,7 @@ def _network_of(path: str, arrays: dict[str, NDArray[Any]], spec: NetworkSpec) -
     biases = [torch.from_numpy(arrays[f"mlp_{k}_bias"]) for k in layers]
     for k, activation in enumerate(spec.activations):
         try:
-            activation.cell.check("weight", weights[k])
+            spec.circuits.cell(activation).check("weight", weights[k])
         except OperandError as error:
             raise FileError(path, str(error), field=f"mlp_{k}_weights") from None
     if len({x.dtype for x in weights + biases}) > 1:

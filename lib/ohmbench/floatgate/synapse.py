@@ -3,8 +3,8 @@
 A weight is a programmed current ``w`` in ampere; its sign says whether the cell feeds the row's
 positive or negative line. ``v`` is the gate voltage in volt, clipped from above at the supply.
 
-Source of all constants: "On the Viability of End-to-End Neural Networks in the Analog Domain"
-(FANN), published artifacts, fits of a 350 nm floating-gate array.
+``EKV``, ``SUBTHRESHOLD`` and ``WTA_CELL`` have the paper's constants (``cards/fg-350nm.yaml``);
+``cell_of`` makes cells of any card.
 """
 
 from __future__ import annotations
@@ -16,12 +16,21 @@ from typing import NamedTuple, Protocol
 import torch
 from torch.nn.functional import softplus
 
+from ohmbench.floatgate.card import (
+    Card,
+    EKVConstants,
+    FittedCell,
+    SubthresholdConstants,
+    WTAConstants,
+    load_card,
+)
 from ohmbench.floatgate.operands import check_floating, check_layer, check_weight
 from ohmbench.floatgate.ranges import FittedRange, counting, observe
 from ohmbench.transforms import outside_graph
 
-V_DD_V = 2.5
-"""Supply voltage in volt; gate voltages above it act like it."""
+_PAPER = load_card()
+V_DD_V = _PAPER.supply_V
+"""The paper's supply voltage in volt; gate voltages above it act like it."""
 
 # softplus(x) is x to the last bit of float64 from here on, and exp(40) still fits float32.
 _SOFTPLUS_LINEAR_FROM = 40.0
@@ -55,10 +64,12 @@ class Cell(Protocol):
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor: ...
 
 
-def _range(cell: str, operand: str, unit: str, low: float, high: float) -> FittedRange:
-    # The artifacts give the cells' formulas without the interval they were fitted on.
-    basis = "declared: the operating box of the published networks, the artifacts state none"
-    return FittedRange(cell, operand, unit, low, high, basis)
+def _ranges(cell: str, fitted: FittedCell, sign: str) -> tuple[FittedRange, FittedRange]:
+    """Of a cell's voltage and of its weight."""
+    return (
+        FittedRange(cell, "v", "V", *fitted.v_V, fitted.basis),
+        FittedRange(cell, f"{sign}w{sign}", "A", *fitted.w_A, fitted.basis),
+    )
 
 
 def _observe_cells(
@@ -71,14 +82,6 @@ def _observe_cells(
         observe(fitted, x, times=cells // max(1, x.numel()))
 
 
-_EKV_V = _range("ekv", "v", "V", 1.7, V_DD_V)
-_EKV_W = _range("ekv", "|w|", "A", 1e-12, 1e-5)
-_SUB_V = _range("subthreshold", "v", "V", 1.7, V_DD_V)
-_SUB_W = _range("subthreshold", "|w|", "A", 1e-12, 1e-7)
-_WTA_V = _range("wta_cell", "v", "V", 1.7, V_DD_V)
-_WTA_W = _range("wta_cell", "w", "A", 0.0, 5e-8 / 0.0065)
-
-
 @dataclass(frozen=True)
 class EKVCell:
     """EKV-like cell of the hidden and output layers, subthreshold to above threshold.
@@ -88,16 +91,23 @@ class EKVCell:
     for ``|w| < largest_A`` (4.42e-5 A).
     """
 
-    is1: float = -8.0282e-9
-    is0: float = -8.0497e-8
-    a: float = 17.5328
-    b1: float = -1.41837
-    b0: float = 18.4134
-    i_leak_A: float = 7e-12
+    is1: float
+    is0: float
+    a: float
+    b1: float
+    b0: float
+    i_leak_A: float
+    v_dd_V: float
+    fitted_v: FittedRange
+    fitted_w: FittedRange
     name: str = "ekv"
     positive_only: bool = False
-    fitted_v: FittedRange = _EKV_V
-    fitted_w: FittedRange = _EKV_W
+
+    @classmethod
+    def of(cls, constants: EKVConstants, supply_V: float) -> EKVCell:
+        c = constants
+        return cls(c.is1_A, c.is0_A, c.a_per_V, c.b1, c.b0, c.i_leak_A, supply_V,
+                   *_ranges("ekv", c.fitted, "|"))  # fmt: skip
 
     @property
     def largest_A(self) -> float:
@@ -115,7 +125,7 @@ class EKVCell:
         magnitude = w.abs()
         ln_w = magnitude.log()
         i_s = self.is1 * ln_w + self.is0
-        x = self.a * v.clamp(max=V_DD_V) - (self.b1 * ln_w + self.b0)
+        x = self.a * v.clamp(max=self.v_dd_V) - (self.b1 * ln_w + self.b0)
         return w.sign() * (i_s * _softplus(x).square() + self.i_leak_A)
 
 
@@ -127,13 +137,20 @@ class SubthresholdCell:
     ``|w| < largest_A`` (10^(-22.422/7.1221) = 7.1e-4 A).
     """
 
-    k1: float = -7.1221
-    k0: float = -22.422
-    i_leak_A: float = 0.0
+    k1: float
+    k0: float
+    i_leak_A: float
+    v_dd_V: float
+    fitted_v: FittedRange
+    fitted_w: FittedRange
     name: str = "subthreshold"
     positive_only: bool = False
-    fitted_v: FittedRange = _SUB_V
-    fitted_w: FittedRange = _SUB_W
+
+    @classmethod
+    def of(cls, constants: SubthresholdConstants, supply_V: float) -> SubthresholdCell:
+        c = constants
+        return cls(c.k1_per_V, c.k0_per_V, c.i_leak_A, supply_V,
+                   *_ranges("subthreshold", c.fitted, "|"))  # fmt: skip
 
     @property
     def largest_A(self) -> float:
@@ -150,7 +167,9 @@ class SubthresholdCell:
         self.observe(v, w)
         magnitude = w.abs()
         slope = self.k1 * magnitude.log10() + self.k0
-        return w * ((v.clamp(max=V_DD_V) - V_DD_V) * slope).exp() + w.sign() * self.i_leak_A
+        return (
+            w * ((v.clamp(max=self.v_dd_V) - self.v_dd_V) * slope).exp() + w.sign() * self.i_leak_A
+        )
 
 
 @dataclass(frozen=True)
@@ -161,17 +180,24 @@ class WTACell:
     is positive only for ``w < largest_A`` (7.69e-6 A). Regular at ``w = 0``.
     """
 
-    is1: float = -0.0065
-    is0: float = 5e-8
-    a1: float = 632404.0
-    a0: float = 18.5384
-    b1: float = -1.2343e6
-    b0: float = 44.2817
-    i_leak_A: float = 0.0
+    is1: float
+    is0: float
+    a1: float
+    a0: float
+    b1: float
+    b0: float
+    i_leak_A: float
+    v_dd_V: float
+    fitted_v: FittedRange
+    fitted_w: FittedRange
     name: str = "wta_cell"
     positive_only: bool = True
-    fitted_v: FittedRange = _WTA_V
-    fitted_w: FittedRange = _WTA_W
+
+    @classmethod
+    def of(cls, constants: WTAConstants, supply_V: float) -> WTACell:
+        c = constants
+        return cls(c.is1, c.is0_A, c.a1_per_V_A, c.a0_per_V, c.b1_per_A, c.b0, c.i_leak_A, supply_V,
+                   *_ranges("wta_cell", c.fitted, ""))  # fmt: skip
 
     @property
     def largest_A(self) -> float:
@@ -188,13 +214,43 @@ class WTACell:
         self.observe(v, w)
         magnitude = w.abs()
         i_s = self.is1 * magnitude + self.is0
-        x = (self.a1 * magnitude + self.a0) * v.clamp(max=V_DD_V) - (self.b1 * magnitude + self.b0)
+        a, b = self.a1 * magnitude + self.a0, self.b1 * magnitude + self.b0
+        x = a * v.clamp(max=self.v_dd_V) - b
         return i_s * _softplus(x).square() + self.i_leak_A
 
 
-EKV = EKVCell()
-SUBTHRESHOLD = SubthresholdCell()
-WTA_CELL = WTACell()
+def cell_of(card: Card) -> EKVCell | SubthresholdCell:
+    """The cell of the signed weights of ``card``."""
+    if isinstance(card.cell, EKVConstants):
+        return EKVCell.of(card.cell, card.supply_V)
+    return SubthresholdCell.of(card.cell, card.supply_V)
+
+
+def positive_cell_of(card: Card) -> WTACell | None:
+    """The cell of winner-take-all rows of ``card``, where it has them."""
+    constants = card.positive_cell
+    return None if constants is None else WTACell.of(constants, card.supply_V)
+
+
+def _paper_cells() -> tuple[EKVCell, WTACell]:
+    cell, positive = cell_of(_PAPER), positive_cell_of(_PAPER)
+    assert isinstance(cell, EKVCell)
+    assert positive is not None
+    return cell, positive
+
+
+EKV, WTA_CELL = _paper_cells()
+SUBTHRESHOLD = SubthresholdCell.of(
+    # The paper's second model of the same cells; none of its networks uses it.
+    SubthresholdConstants(
+        form="subthreshold",
+        k1_per_V=-7.1221,
+        k0_per_V=-22.422,
+        i_leak_A=0.0,
+        fitted=FittedCell(v_V=(1.7, 2.5), w_A=(1e-12, 1e-7), basis=EKV.fitted_w.basis),
+    ),
+    V_DD_V,
+)
 
 
 @outside_graph

@@ -22,10 +22,9 @@ from torch.nn.utils import parametrize
 from ohmbench.data import split
 from ohmbench.data.augmentation import Augmentation
 from ohmbench.errors import OperandError
+from ohmbench.floatgate.circuits import Activation
 from ohmbench.floatgate.configuration import Config
-from ohmbench.floatgate.layers import Activation, line_voltages
 from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
-from ohmbench.floatgate.programming import FG_ARRAY
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import Own, save_network
 from ohmbench.kernels.parallel import SERIAL_BELOW
@@ -121,18 +120,28 @@ def own_recipe(config: Config) -> Recipe:
 
     A cell that reads encoded features is trained on an asinh scale, one that reads a sigmoid on the
     scale of its current when on, and one of a WTA row so that it starts in the middle of its range:
-    as in the published networks' recipes.
+    as in the published networks' recipes, in parts of what the device can be programmed to.
     """
     spec, train = config.spec, config.train
     starts = []
     for k, activation in enumerate(spec.activations):
-        if activation.cell.positive_only:
-            start = LayerStart(AsinhOptions(1e-7), theta_mean=3.7, theta_std=0.5, bias_std=2.0)
-        elif k == 0 or spec.activations[k - 1] is not Activation.SIGMOID:
-            start = LayerStart(AsinhOptions(1e-8), theta_mean=0.0, theta_std=2.0, bias_std=2.0)
+        w_max_A = spec.programmable(k).w_max_A
+        before = spec.activations[k - 1] if k else None
+        sigmoid = spec.circuits.sigmoid
+        if activation is Activation.WTA:
+            start = LayerStart(
+                AsinhOptions(w_max_A / 70), theta_mean=3.7, theta_std=0.5, bias_std=2.0
+            )
+        elif before is Activation.SIGMOID and sigmoid is not None:
+            start = LayerStart(
+                OnCurrentOptions(sigmoid.highest_V, w_max_A / 1000),
+                theta_mean=0.0,
+                theta_std=1.0,
+                bias_std=0.0,
+            )
         else:
             start = LayerStart(
-                OnCurrentOptions(_ON_V, 1e-8), theta_mean=0.0, theta_std=1.0, bias_std=0.0
+                AsinhOptions(w_max_A / 1000), theta_mean=0.0, theta_std=2.0, bias_std=2.0
             )
         starts.append(start)
     # The lines of an output layer tell classes apart where its sigmoids have saturated.
@@ -159,8 +168,9 @@ def initial_network(
 ) -> tuple[FGNetwork, list[tuple[torch.nn.Parameter, float]]]:
     """The untrained network, float32, on the recipe's scale; each theta with its largest value."""
     shapes = [(out, n_in) for n_in, out in pairwise(spec.sizes)]
-    weights = [torch.full(shape, FG_ARRAY.w_min_A, **FLOAT32) for shape in shapes]
-    biases = [torch.full(shape[:1], FG_ARRAY.w_min_A, **FLOAT32) for shape in shapes]
+    least_A = spec.programmable(0).w_min_A
+    weights = [torch.full(shape, least_A, **FLOAT32) for shape in shapes]
+    biases = [torch.full(shape[:1], least_A, **FLOAT32) for shape in shapes]
     network = FGNetwork(spec, weights, biases)
     thetas = []
     for k, (layer, start) in enumerate(zip(network.fg_layers, recipe.layers, strict=True)):
@@ -168,7 +178,7 @@ def initial_network(
             ("weight", start.scale, start.theta_mean, start.theta_std),
             ("bias", _BIAS_SCALE, 0.0, start.bias_std),
         ):
-            scale = options.scale(spec.programmable(k))
+            scale = options.scale(spec.programmable(k), layer.cell)
             parametrize.register_parametrization(layer, name, scale)
             theta = layer.get_parameter(f"parametrizations.{name}.original")
             with torch.no_grad():
@@ -244,7 +254,7 @@ class FloatgateTask(Task):
         *_, last = network.trace(v)
         loss = cross_entropy(r.logit_gain * network.logits(last.out), labels)
         if r.margin_weight:
-            p, n = line_voltages(last.currents)
+            p, n = network.spec.circuits.line_voltages(last.currents)
             loss = loss + r.margin_weight * cross_entropy(r.margin_gain * (p - n), labels)
         return loss
 

@@ -11,51 +11,65 @@ from enum import Enum
 
 import torch
 
-from ohmbench.floatgate.piecewise import PiecewiseCurve, constant
+from ohmbench.floatgate.card import LineEnd, Lines, load_card
+from ohmbench.floatgate.piecewise import Branch, PiecewiseCurve, constant
 from ohmbench.floatgate.ranges import FittedRange
 
-I_CUTOFF_A = 1.5166e-11
-I_CUBIC_END_A = 1.622e-10
+
+def _paper() -> Lines:
+    lines = load_card().lines
+    assert lines is not None
+    return lines
 
 
-def _cubic(i: torch.Tensor) -> torch.Tensor:
-    # Nanoampere inside: i^3 of a 10 pA current underflows the normal range of float32.
-    i_nA = i * 1e9
-    return ((-1.7814e2 * i_nA + 4.6537e1) * i_nA + 5.3942e-1) * i_nA - 0.0182625
+_PAPER = _paper()
 
 
-def _logarithmic(i: torch.Tensor) -> torch.Tensor:
-    return -13.2209 / (3.03607 + 1.75561 * (1500.0 * i - 1.9597e-7).abs().log()) + 0.120559
+def _cubic(c: Lines) -> Branch:
+    c0, c1, c2, c3 = c.cubic_V
+
+    def branch(i: torch.Tensor) -> torch.Tensor:
+        # Nanoampere inside: i^3 of a 10 pA current underflows the normal range of float32.
+        i_nA = i * 1e9
+        return ((c3 * i_nA + c2) * i_nA + c1) * i_nA + c0
+
+    return branch
 
 
-def _curve(label: str, i_last_A: float, v_last_V: float) -> PiecewiseCurve:
+def _logarithmic(c: Lines) -> Branch:
+    l0, l1, l2, l3, l4, l5 = c.logarithm
+    return lambda i: l0 / (l1 + l2 * (l3 * i - l4).abs().log()) + l5
+
+
+def line_curve(lines: Lines, end: LineEnd, label: str) -> PiecewiseCurve:
+    """Volt from the magnitude of a current in ampere, of the line that ends in ``end``."""
     name = f"transistor_{label}"
     basis = "published: region limits of the fit, off below and saturated above"
     return PiecewiseCurve(
         name=name,
-        edges=(I_CUTOFF_A, I_CUBIC_END_A, i_last_A),
-        branches=(constant(0.0), _cubic, _logarithmic, constant(v_last_V)),
+        edges=(lines.i_cutoff_A, lines.i_cubic_A, end.i_last_A),
+        branches=(constant(0.0), _cubic(lines), _logarithmic(lines), constant(end.v_last_V)),
         closed="left",
-        fitted=FittedRange(name, "|I|", "A", I_CUTOFF_A, i_last_A, basis),
+        fitted=FittedRange(name, "|I|", "A", lines.i_cutoff_A, end.i_last_A, basis),
         unit_out="V",
     )
 
 
 class Line(Enum):
-    """The output line of a row, with the current and voltage at which its transistor saturates.
+    """The output line of a row, with the current and voltage at which the paper's device saturates.
 
     ``curve`` takes |current| in ampere to volt. It is the line's own attribute because
     torch.compile does not notice that an enum used as the key of a dict is another one.
     """
 
-    POS = ("pos", 2.152e-6, 2.0001)
-    NEG = ("neg", 4.67e-6, 2.4507)
+    POS = ("pos", _PAPER.positive)
+    NEG = ("neg", _PAPER.negative)
 
-    def __init__(self, label: str, i_last_A: float, v_last_V: float) -> None:
+    def __init__(self, label: str, end: LineEnd) -> None:
         self.label = label
-        self.i_last_A = i_last_A
-        self.v_last_V = v_last_V
-        self.curve = _curve(label, i_last_A, v_last_V)
+        self.i_last_A = end.i_last_A
+        self.v_last_V = end.v_last_V
+        self.curve = line_curve(_PAPER, end, label)
 
 
 def current_to_voltage(i: torch.Tensor, line: Line) -> torch.Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from ohmbench.floatgate.card import WTACurveConstants, load_card
 from ohmbench.floatgate.piecewise import PiecewiseCurve, constant
 from ohmbench.floatgate.ranges import FittedRange
 
@@ -12,26 +13,30 @@ I_TRANSISTOR_EDGES_A = (1.74e-9, 4.9e-7, 1.77e-6)
 _I_TINY_A = 1.2e-38  # smallest normal float32 in place of 0, whose logarithm is singular
 
 
-def _log_scaled(i: torch.Tensor) -> torch.Tensor:
-    return 10.0 * torch.sigmoid(23.0 + 4.0 * i.abs().clamp(min=_I_TINY_A).log10())
+def wta_curve(c: WTACurveConstants) -> PiecewiseCurve:
+    """Log-scaled row current, dimensionless: rows compare by it, the largest wins."""
+
+    def log_scaled(i: torch.Tensor) -> torch.Tensor:
+        return c.height * torch.sigmoid(c.x0 + c.x1 * i.abs().clamp(min=_I_TINY_A).log10())
+
+    return PiecewiseCurve(
+        name="wta",
+        edges=(),
+        branches=(log_scaled,),
+        closed="left",
+        fitted=FittedRange("wta", "|I|", "A", *c.fitted.i_A, c.fitted.basis),
+        unit_out="1",
+    )
 
 
-WTA = PiecewiseCurve(
-    name="wta",
-    edges=(),
-    branches=(_log_scaled,),
-    closed="left",
-    fitted=FittedRange(
-        "wta",
-        "|I|",
-        "A",
-        1e-9,
-        1e-5,
-        "declared: the artifacts state none; 1 nA gives 2.3e-5 and 10 uA reaches 9.5 of 10",
-    ),
-    unit_out="1",
-)
-"""Log-scaled row current, dimensionless in (0, 10): rows compare by it, the largest wins."""
+def _paper() -> PiecewiseCurve:
+    constants = load_card().wta
+    assert constants is not None
+    return wta_curve(constants)
+
+
+WTA = _paper()
+"""The paper's, in (0, 10)."""
 
 
 def _first(i: torch.Tensor) -> torch.Tensor:

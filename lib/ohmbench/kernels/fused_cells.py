@@ -30,7 +30,6 @@ from ohmbench.floatgate.operands import as_stored, ends, magnitudes
 from ohmbench.floatgate.synapse import (
     EKV,
     SUBTHRESHOLD,
-    V_DD_V,
     WTA_CELL,
     Cell,
     EKVCell,
@@ -127,6 +126,7 @@ class _Form(Protocol):
 
     kind: int
     sums: int  # over samples, that ``of_magnitude`` needs
+    v_dd_V: float
     slope: float  # of the summed ``of_gate`` to the gradient by the voltage, per volt
 
     def gate(self, v: Array) -> Array:
@@ -145,7 +145,7 @@ class _EKVForm:
     sums = 2
 
     def __init__(self, cell: EKVCell) -> None:
-        self._cell = cell
+        self._cell, self.v_dd_V = cell, cell.v_dd_V
         self.slope = 2 * cell.a
 
     def gate(self, v: Array) -> Array:
@@ -177,7 +177,7 @@ class _WTAForm:
     slope = 2 / _LOG2E
 
     def __init__(self, cell: WTACell) -> None:
-        self._cell = cell
+        self._cell, self.v_dd_V = cell, cell.v_dd_V
 
     def gate(self, v: Array) -> Array:
         v -= v.dtype.type(_MIDDLE_V)
@@ -202,10 +202,10 @@ class _SubthresholdForm:
     slope = 1 / _LOG2E
 
     def __init__(self, cell: SubthresholdCell) -> None:
-        self._cell = cell
+        self._cell, self.v_dd_V = cell, cell.v_dd_V
 
     def gate(self, v: Array) -> Array:
-        v -= v.dtype.type(V_DD_V)
+        v -= v.dtype.type(self.v_dd_V)
         return v
 
     def terms(self, magnitude: Array) -> _Terms:
@@ -233,7 +233,7 @@ class _Rows(torch.autograd.Function):
         # numpy's operations, here and on the way back: torch would wake its threads for each.
         volts, amperes = map(array, (v, w))
         dtype = volts.dtype
-        gate = form.gate(np.minimum(volts, dtype.type(V_DD_V), order="C"))
+        gate = form.gate(np.minimum(volts, dtype.type(form.v_dd_V), order="C"))
         exact = form.terms(np.abs(amperes).astype(np.float64))
         p, amplitude = (np.ascontiguousarray(x, dtype) for x in (exact.p, exact.amplitude))
         q = p if exact.q is exact.p else np.ascontiguousarray(exact.q, dtype)
@@ -273,7 +273,7 @@ class _Rows(torch.autograd.Function):
             work=len(volts) * amperes.size,
         )
         of_gate *= volts.dtype.type(form.slope)
-        of_gate *= volts <= volts.dtype.type(V_DD_V)
+        of_gate *= volts <= volts.dtype.type(form.v_dd_V)
         exact = (x.astype(np.float64) for x in (sums.sum(0), amplitude, np.abs(amperes)))
         of_w = np.sign(amperes) * form.of_magnitude(*exact).astype(amperes.dtype)
         return None, torch.from_numpy(of_gate), torch.from_numpy(of_w)

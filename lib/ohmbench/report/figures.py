@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -10,12 +11,8 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ohmbench.files import atomic_write
+from ohmbench.floatgate.circuits import Circuits
 from ohmbench.floatgate.networks import FGNetwork, LayerTrace
-from ohmbench.floatgate.relu import relu
-from ohmbench.floatgate.sigmoid import sigmoid
-from ohmbench.floatgate.synapse import EKV
-from ohmbench.floatgate.transistor import Line, current_to_voltage
-from ohmbench.floatgate.wta import wta
 from ohmbench.report.style import in_own_style, new_figure, own_style
 from ohmbench.stats import Interval
 from ohmbench.tensors import FLOAT64
@@ -95,7 +92,8 @@ def currents_figure(network: FGNetwork, title: str) -> Figure:
     for k, (axes, layer) in enumerate(zip(panels, network.fg_layers, strict=True)):
         array = network.spec.programmable(k)
         # The full span of both range and data, so that what no array could hold is seen to be.
-        bins = np.logspace(min(low, -12) - 0.2, max(high, -5) + 0.2, 90)
+        ends = np.log10([array.w_min_A, array.w_max_A])
+        bins = np.logspace(min(low, ends[0]) - 0.2, max(high, ends[1]) + 0.2, 90)
         w = layer.weight.detach().double().numpy()
         axes.hist([w[w >= 0], -w[w < 0]], bins, stacked=True, label=["positive", "negative line"])
         axes.axvspan(array.w_min_A, array.w_max_A, alpha=0.15, color="green",
@@ -108,33 +106,44 @@ def currents_figure(network: FGNetwork, title: str) -> Figure:
 
 
 @in_own_style
-def curves_figure() -> Figure:
-    """The fitted device curves with their region boundaries."""
+def curves_figure(circuits: Circuits) -> Figure:
+    """The fitted curves of a device; a circuit that it does not have leaves its place empty."""
     figure = new_figure(10.0, 7.0)
     cell, line, differential, rest = figure.subplots(2, 2).ravel()
-    v = torch.linspace(1.0, 2.6, 400, **FLOAT64)
-    for exponent in range(-12, -4):
+    supply = circuits.v_dd_V
+    v = torch.linspace(0.4 * supply, 1.04 * supply, 400, **FLOAT64)
+    signed_cell, array = circuits.cells
+    decades = range(math.ceil(math.log10(array.w_min_A)), math.floor(math.log10(array.w_max_A)) + 1)
+    for exponent in decades:
         w = torch.tensor(10.0**exponent, **FLOAT64)
-        cell.semilogy(v, EKV.current(v, w), label=f"1e{exponent} A")
-    cell.set(title="EKV cell", xlabel="gate voltage in V", ylabel="current in A")
+        cell.semilogy(v, signed_cell.current(v, w), label=f"1e{exponent} A")
+    cell.set(title=f"{signed_cell.name} cell", xlabel="gate voltage in V", ylabel="current in A")
     cell.legend(title="w", fontsize="x-small")
-    i = torch.logspace(-12, -5, 2000, **FLOAT64)
-    for which in Line:
-        line.semilogx(i, current_to_voltage(i, which), label=which.label)
+    i = torch.logspace(math.log10(array.w_min_A), math.log10(array.w_max_A), 2000, **FLOAT64)
+    for label, curve in (("pos", circuits.pos), ("neg", circuits.neg)):
+        if curve is not None:
+            line.semilogx(i, curve(i), label=label)
     line.set(title="line transistor", xlabel="|current| in A", ylabel="voltage in V")
-    line.legend()
-    n = torch.linspace(0.0, 2.4, 400, **FLOAT64)
-    for p in (0.2, 0.38, 0.8, 1.2, 1.78, 1.95):
-        differential.plot(n, sigmoid(torch.full_like(n, p), n), label=f"{p:g} V")
+    if circuits.sigmoid is not None:
+        line.legend()
+        n = torch.linspace(0.0, circuits.sigmoid.fitted_n.high, 400, **FLOAT64)
+        for part in (0.1, 0.2, 0.4, 0.6, 0.9, 0.98):
+            p = part * circuits.sigmoid.fitted_p.high
+            differential.plot(n, circuits.sigmoid(torch.full_like(n, p), n), label=f"{p:.3g} V")
+        differential.legend(title="p", fontsize="x-small")
     differential.set(title="differential sigmoid", xlabel="n in V", ylabel="output in V")
-    differential.legend(title="p", fontsize="x-small")
     signed = torch.cat([-i.flip(0), i])
-    rest.plot(signed, relu(signed), label="ReLU (V)")
-    rest.plot(i, wta(i), label="WTA (of 10)")
+    for name, curve, x in (
+        ("ReLU (V)", circuits.relu, signed),
+        ("smooth ReLU (V)", circuits.relu_smooth, signed),
+        ("WTA", circuits.wta, i),
+    ):
+        if curve is not None:
+            rest.plot(x, curve(x), label=name)
     rest.set(title="ReLU and WTA", xlabel="current in A")
-    rest.set_xscale("symlog", linthresh=1e-9)
-    rest.set_xticks([-1e-5, -1e-7, 0.0, 1e-7, 1e-5])
-    rest.legend()
+    rest.set_xscale("symlog", linthresh=1e3 * array.w_min_A)
+    if rest.lines:
+        rest.legend()
     return figure
 
 

@@ -1,0 +1,1 @@
+"""Device cards that come with ohmbench, as YAML files."""
