@@ -192,6 +192,7 @@ def _evaluate_int8(name: str, data: StoredInt8, as_json: bool) -> None:
                 "images": data.images().source,
             }
             | _accuracy_json(found)
+            | data.class_names_json()
             | {
                 "hidden_values": inference.hidden.size,
                 "clamped_hidden_values": found.saturated,

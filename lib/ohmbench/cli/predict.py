@@ -103,22 +103,22 @@ def _predict_int8(
     found = infer(data.network, images.x[index : index + 1])
     answer, logits = int(found.classes[0]), found.logits[0].tolist()
     if as_json:
-        print_json(
-            {
-                "name": name,
-                "index": index,
-                "label": label,
-                "answer": answer,
-                "value": int(found.values[0]),
-                "hidden": found.hidden[0].tolist(),
-                "logits": logits,
-            }
-        )
+        report = {
+            "name": name,
+            "index": index,
+            "label": label,
+            "answer": answer,
+            "value": int(found.values[0]),
+            "hidden": found.hidden[0].tolist(),
+            "logits": logits,
+        }
+        print_json(report | data.class_names_json())
     else:
-        _say_answer(name, index, str(answer), str(label))
+        _say_answer(name, index, data.class_name(answer), data.class_name(label))
         table = Table("class", "logit", "behind the answer")
         for c, logit in enumerate(logits):
-            table.add_row(str(c), str(logit), str(logits[answer] - logit))
+            named = escape(data.class_name(c))
+            table.add_row(named, str(logit), str(logits[answer] - logit))
         console_out().print(table)
     if plot is not None:
         figure = digital_figures.prediction_figure(

@@ -74,7 +74,7 @@ def _unfinished(file: Path, step: int) -> FileError:
 
 def _fixed_entry(file: Path, data: StoredNetwork | StoredInt8) -> _Entry:
     """Of a network with a recipe in this package, floating-gate or int8."""
-    if isinstance(data, StoredNetwork) and data.own is not None:
+    if data.own is not None:
         raise FileError(
             file,
             "is a network of data that are not ohmbench's",

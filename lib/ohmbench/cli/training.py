@@ -14,13 +14,17 @@ from ohmbench.cli import kirchhoff_judging
 from ohmbench.cli.common import Force, check_not_input, fail, say
 from ohmbench.cli.evaluation import verdict
 from ohmbench.cli.finding import load_file
+from ohmbench.digital import configuration as int8
+from ohmbench.digital.store import Own as Int8Own
 from ohmbench.digital.training import INT8_RECIPES, train_int8
+from ohmbench.digital.training import train_own as train_own_int8
 from ohmbench.errors import FileError, OhmbenchError, OperandError, one_line
 from ohmbench.fields import found
 from ohmbench.files import read_yaml
 from ohmbench.floatgate import configuration as floatgate
-from ohmbench.floatgate.store import Own
-from ohmbench.floatgate.training import RECIPES, train_network, train_own
+from ohmbench.floatgate.store import Own as FloatgateOwn
+from ohmbench.floatgate.training import RECIPES, train_network
+from ohmbench.floatgate.training import train_own as train_floatgate
 from ohmbench.kirchhoff.configuration import Config, config_of
 from ohmbench.kirchhoff.recipes import CONFIG_NAMES, own_config
 from ohmbench.kirchhoff.training import train_kirchhoff, with_data
@@ -74,17 +78,21 @@ def _file_plan(file: str, seed: int, samples: int | None) -> _Plan:
     family = value.get("family") if isinstance(value, dict) else None
     if family is None:
         return _kirchhoff_plan(config_of(value, file), file, seed, samples)
-    if family != floatgate.FAMILY:
-        raise FileError(
-            file,
-            f"expected {floatgate.FAMILY}, found {found(family)}",
-            field="family",
-            remedy="leave it out for a KirchhoffNet",
-        )
     folder = os.path.dirname(file)
-    own = Own(*floatgate.with_data(floatgate.config_of(value, file), seed, folder=folder,
-                                   source=file))  # fmt: skip
-    return _Plan(lambda path, **common: train_own(own, seed, path, **common))
+    if family == floatgate.FAMILY:
+        fg = floatgate.config_of(value, file)
+        fg_own = FloatgateOwn(*floatgate.with_data(fg, seed, folder=folder, source=file))
+        return _Plan(lambda path, **common: train_floatgate(fg_own, seed, path, **common))
+    if family == int8.FAMILY:
+        config = int8.config_of(value, file)
+        own = Int8Own(*int8.with_data(config, seed, folder=folder, source=file))
+        return _Plan(lambda path, **common: train_own_int8(own, seed, path, **common))
+    raise FileError(
+        file,
+        f"expected {floatgate.FAMILY} or {int8.FAMILY}, found {found(family)}",
+        field="family",
+        remedy="leave it out for a KirchhoffNet",
+    )
 
 
 def _kirchhoff_plan(config: Config, file: str | None, seed: int, samples: int | None) -> _Plan:
@@ -144,9 +152,9 @@ def train(
     (FILE.checkpoint.npz); a training that was killed, or ended by --max-minutes, continues with
     --resume and ends in the same bits as one that was not.
 
-    A YAML file that begins with family: floatgate is a floating-gate network of your own. Without
-    that key it is a KirchhoffNet in the paper's own schema. The key data names a CSV or npz file of
-    your own (see "Your own data" in the README). The last line says what 'ohmbench evaluate' finds.
+    A YAML file is a network of your own: with family: floatgate or family: int8 of these, without
+    that key a KirchhoffNet in the paper's own schema. The key data names a CSV or npz file of your
+    own (see "Your own data" in the README). The last line says what 'ohmbench evaluate' finds.
 
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
 

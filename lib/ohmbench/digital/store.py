@@ -6,19 +6,23 @@ Layer k has ``mlp_k.weight_q`` int8 (out, in) and ``mlp_k.bias_q`` int32 (out,),
 of its fake-quantised network), int64 (images,). ohmbench adds ``network`` (a name in
 ``INT8_SPECS``), ``seed``, ``recipe`` (JSON) and ``history`` of the training. ``M`` and ``S`` follow
 from the scales with ``S`` = 24 as in the paper, unless the file holds them; a network of bare
-integers holds them and no scales.
+integers holds them and no scales. A network of the user's own has, in place of ``network``,
+``config`` (the lines of its configuration as YAML) and the held-out part of its data.
 """
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.data import held_out
+from ohmbench.data.classifier import OWN_SCHEMA, class_name, config_lines, stored_data
+from ohmbench.data.own import Dataset, data_schema, dataset_arrays
+from ohmbench.digital.configuration import Config, config_text, parse_config
 from ohmbench.digital.network import (
     FANN_S,
     M_MAX,
@@ -30,8 +34,8 @@ from ohmbench.digital.network import (
 )
 from ohmbench.digital.quantization import quantize_pixels
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
-from ohmbench.errors import FileError, OperandError, RangeError
-from ohmbench.files import ArraySpec, read_npz, write_npz
+from ohmbench.errors import FileError, OperandError, RangeError, one_line
+from ohmbench.files import ArraySpec, npz_fields, read_npz, write_npz
 
 _SCALES = (
     ("weight_scale", "bias_scale", "in_scale", "out_scale"),
@@ -40,14 +44,24 @@ _SCALES = (
 _SCALE_FIELDS = tuple(f"mlp_{k}.{name}" for k in range(2) for name in _SCALES[k])
 _IMAGES = ("test_inputs_u8", "test_labels")
 
+
+def _weight_schema(
+    inputs: int | str, hidden: int | str, classes: int | str
+) -> tuple[ArraySpec, ...]:
+    """The arrays of both layers; sizes are numbers, or names for what the file decides."""
+    return (
+        ArraySpec("mlp_0.weight_q", (hidden, inputs), ("int8",)),
+        ArraySpec("mlp_0.bias_q", (hidden,), ("int32",)),
+        ArraySpec("mlp_1.weight_q", (classes, hidden), ("int8",)),
+        ArraySpec("mlp_1.bias_q", (classes,), ("int32",)),
+        *(ArraySpec(field, (1,), ("float32",), optional=True) for field in _SCALE_FIELDS),
+        ArraySpec("M", (), ("int64",), low=0, high=M_MAX, optional=True),
+        ArraySpec("S", (), ("int64",), low=0, high=S_MAX, optional=True),
+    )
+
+
 INT8_SCHEMA = (
-    ArraySpec("mlp_0.weight_q", ("hidden", "inputs"), ("int8",)),
-    ArraySpec("mlp_0.bias_q", ("hidden",), ("int32",)),
-    ArraySpec("mlp_1.weight_q", ("classes", "hidden"), ("int8",)),
-    ArraySpec("mlp_1.bias_q", ("classes",), ("int32",)),
-    *(ArraySpec(field, (1,), ("float32",), optional=True) for field in _SCALE_FIELDS),
-    ArraySpec("M", (), ("int64",), low=0, high=M_MAX, optional=True),
-    ArraySpec("S", (), ("int64",), low=0, high=S_MAX, optional=True),
+    *_weight_schema("inputs", "hidden", "classes"),
     ArraySpec("test_inputs_u8", ("images", "inputs"), ("uint8",), optional=True),
     ArraySpec("test_labels", ("images",), ("int64",), low=0, optional=True),
     ArraySpec("pytorch_test_pred", ("images",), ("int64",), low=0, optional=True),
@@ -67,13 +81,27 @@ class Images:
     source: str
 
 
+class Own(NamedTuple):
+    """What makes a network the user's own: its configuration, bound to its data, and these."""
+
+    config: Config
+    data: Dataset
+
+    def images(self) -> Images:
+        """The held-out part as the hardware gets it: features beyond [0, 1] at its ends."""
+        x = quantize_pixels(np.clip(self.data.test_x, 0, 1))
+        source = f"{len(x)} held-out samples of {one_line(self.data.name)}"
+        return Images(x, self.data.test_y, source)
+
+
 @dataclass(frozen=True)
 class StoredInt8:
     """A network from a file.
 
     ``own_images`` are the file's, if it has any; ``predictions`` int64 (n,) are the answers that
     it stores with them. ``spec``, ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step,
-    loss, learning rate) are there for networks trained by ohmbench.
+    loss, learning rate) are there for networks trained by ohmbench, ``own`` (without the training
+    part) for those of the user's own.
     """
 
     path: str
@@ -84,6 +112,15 @@ class StoredInt8:
     seed: int | None = None
     recipe: str | None = None
     history: NDArray[np.float64] | None = None
+    own: Own | None = None
+
+    def class_name(self, k: int) -> str:
+        """What the data call class ``k`` (``data.classifier``)."""
+        return class_name(None if self.own is None else self.own.data, k)
+
+    def class_names_json(self) -> dict[str, list[str]]:
+        """What the data call the classes, where they are the user's own."""
+        return {} if self.own is None else {"classes": list(self.own.data.classes)}
 
     def images(self) -> Images:
         """The images to judge by: the file's own, else the held-out part of its data set.
@@ -217,6 +254,8 @@ def load_int8(path: str | os.PathLike[str]) -> StoredInt8:
     class.
     """
     path = os.fspath(path)
+    if "config" in npz_fields(path):
+        return _load_own(path)
     arrays = read_npz(path, INT8_SCHEMA)
     network = _network_of(path, arrays)
     return StoredInt8(
@@ -228,6 +267,29 @@ def load_int8(path: str | os.PathLike[str]) -> StoredInt8:
         seed=int(arrays["seed"]) if "seed" in arrays else None,
         recipe=str(arrays["recipe"]) if "recipe" in arrays else None,
         history=arrays.get("history"),
+    )
+
+
+def _load_own(path: str) -> StoredInt8:
+    """A network of the user's own, with the held-out part of its data."""
+    lines = read_npz(path, OWN_SCHEMA[:1], allow_extra=True)["config"]
+    config = parse_config("\n".join(map(str, lines)), f"{path}: config")
+    if not config.is_bound:
+        raise FileError(path, "does not say the sizes of its data", field="config: data")
+    spec, rows = config.spec, config.data.held_out_rows
+    assert rows is not None  # as is_bound says
+    schema = (*OWN_SCHEMA, *_weight_schema(*spec.sizes), *data_schema(rows, spec.sizes[0]))
+    arrays = read_npz(path, schema)
+    own = Own(config, stored_data(path, arrays, config))
+    return StoredInt8(
+        path=path,
+        network=_network_of(path, arrays),
+        own_images=own.images(),
+        spec=spec,
+        seed=int(arrays["seed"]),
+        recipe=str(arrays["recipe"]),
+        history=arrays["history"],
+        own=own,
     )
 
 
@@ -285,14 +347,18 @@ def save_int8(
     history: NDArray[np.float64] | None = None,
     images: Images | None = None,
     predictions: NDArray[np.int64] | None = None,
+    own: Own | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write ``network`` (the whole file or nothing).
+    """Write ``network`` (the whole file or nothing), one of the user's ``own`` with what judges it.
 
     Raises FileError when it cannot be written, RangeError for scales that float32 cannot hold.
     """
     arrays = network_arrays(network)
-    if spec is not None:
+    if own is not None:
+        arrays["config"] = config_lines(config_text(own.config))
+        arrays |= dataset_arrays(own.data)
+    elif spec is not None:
         arrays["network"] = np.array(spec.name)
     if seed is not None:
         arrays["seed"] = np.array(seed, dtype=np.int64)

@@ -22,6 +22,7 @@ from torch.nn.functional import cross_entropy, linear
 
 from ohmbench.data import Split, split
 from ohmbench.data.augmentation import Augmentation
+from ohmbench.data.own import Dataset
 from ohmbench.digital.network import FANN_S, M_MAX, Int8Network, LayerScales
 from ohmbench.digital.quantization import (
     ACTIVATION_MAX,
@@ -32,7 +33,7 @@ from ohmbench.digital.quantization import (
     weight_scale,
 )
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
-from ohmbench.digital.store import save_int8
+from ohmbench.digital.store import Own, save_int8
 from ohmbench.errors import OperandError
 from ohmbench.tensors import FLOAT32, INT64
 from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
@@ -168,19 +169,29 @@ class FakeQuantNetwork(torch.nn.Module):
 class Int8Task(Task):
     """One training of ``recipe`` from ``seed``, which fixes start, batches and distortions.
 
-    ``parts`` replaces the data set's own split, to compare recipes without its held-out part.
+    ``parts`` replaces the data set's own split, to compare recipes without its held-out part;
+    ``own`` are configuration and data of a network of the user's own.
     """
 
     threads = 1
 
-    def __init__(self, recipe: Int8Recipe, seed: int, parts: Split | None = None) -> None:
-        self.recipe = recipe
+    def __init__(
+        self,
+        recipe: Int8Recipe,
+        seed: int,
+        parts: Split | Dataset | None = None,
+        own: Own | None = None,
+    ) -> None:
+        self.recipe, self.own = recipe, own
         self.name = recipe.network
         self.seed = seed
         self.steps = recipe.steps
         self.history_every = recipe.history_every
-        self.spec: Int8Spec = INT8_SPECS[recipe.network]
-        parts = split(self.spec.dataset, seed) if parts is None else parts
+        self.spec: Int8Spec = INT8_SPECS[recipe.network] if own is None else own.config.spec
+        if own is not None:
+            parts = own.data
+        elif parts is None:
+            parts = split(self.spec.dataset, seed)
         self.features = torch.from_numpy(parts.train_x).float()
         self.labels = torch.from_numpy(parts.train_y)
         self.network = FakeQuantNetwork(self.spec.sizes, step_generator(seed, _INIT_STEP))
@@ -191,7 +202,10 @@ class Int8Task(Task):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"seed": self.seed, "recipe": asdict(self.recipe)}
+        found: dict[str, Any] = {"seed": self.seed, "recipe": asdict(self.recipe)}
+        if self.own is not None:
+            found["config"] = self.own.config.model_dump(mode="json")
+        return found
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up times a cosine to zero."""
@@ -232,6 +246,48 @@ def train_int8(
     if name not in INT8_RECIPES:
         raise OperandError(f"no training for {name!r}; there is one for: {', '.join(INT8_RECIPES)}")
     task = Int8Task(INT8_RECIPES[name], seed)
+    return _trained(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+
+
+def train_own(
+    own: Own,
+    seed: int,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool = False,
+    force: bool = False,
+    console: Console | None = None,
+    max_minutes: float | None = None,
+) -> Int8Network:
+    """As ``train_int8``, a network of the user's own. Raises FileError as ``train.fit`` does."""
+    train = own.config.train
+    recipe = Int8Recipe(
+        network=own.config.spec.name,
+        steps=train.steps,
+        batch=train.batch,
+        learning_rate=train.learning_rate,
+        weight_decay=train.weight_decay,
+        label_smoothing=train.label_smoothing,
+    )
+    return _trained(
+        Int8Task(recipe, seed, own=own),
+        out,
+        resume=resume,
+        force=force,
+        console=console,
+        max_minutes=max_minutes,
+    )
+
+
+def _trained(
+    task: Int8Task,
+    out: str | os.PathLike[str],
+    *,
+    resume: bool,
+    force: bool,
+    console: Console | None,
+    max_minutes: float | None,
+) -> Int8Network:
     history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
     whole = finished(task, history)
     recipe = asdict(task.recipe) if whole else ended_early(asdict(task.recipe), history)
@@ -240,9 +296,10 @@ def train_int8(
         out,
         network,
         spec=task.spec,
-        seed=seed,
+        seed=task.seed,
         recipe=json.dumps(recipe, sort_keys=True),
         history=history,
+        own=task.own,
         overwrite=force or resume,
     )
     if whole:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from itertools import pairwise
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from ohmbench.data.own import Dataset, OwnData, found_in, load_data
+from ohmbench.data.classifier import Classifier, bound_value
+from ohmbench.data.own import Dataset
 from ohmbench.fields import FROM_LIST, StrictModel, bounded, checked, fault, one_of, yaml_text
 from ohmbench.files import parse_yaml
 from ohmbench.floatgate.card import CELL_FORMS, DEFAULT_CARD, Card, load_card
@@ -52,20 +52,18 @@ class Training(StrictModel):
     logit_gain: Annotated[float, bounded(above=0, high=1000)] = 2.0
 
 
-class Config(StrictModel):
+class Config(Classifier):
     """One network of the user's own.
 
-    ``card`` names the device: a card that comes with ohmbench, or a file. ``name``, of the network,
-    and ``device``, what the card says, are what training fills in (``with_data``).
+    ``card`` names the device: a card that comes with ohmbench, or a file; ``device`` is what it
+    says, which training fills in (``with_data``).
     """
 
     family: Literal["floatgate"]
-    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     card: Annotated[str, Field(min_length=1)] = DEFAULT_CARD
     device: Card | None = None
     layers: Annotated[tuple[Layer, ...], Field(min_length=1, max_length=MAX_LAYERS), FROM_LIST]
     encoding: Encoding = Encoding()
-    data: OwnData
     train: Training = Training()
 
     @property
@@ -78,11 +76,8 @@ class Config(StrictModel):
 
     @property
     def is_bound(self) -> bool:
-        """Whether the sizes of the data are known."""
-        data = self.data
-        return None not in (
-            self.name, self.device, data.inputs, data.outputs, data.held_out_rows
-        )  # fmt: skip
+        """Whether the sizes of the data and the device are known."""
+        return super().is_bound and self.device is not None
 
     @property
     def spec(self) -> NetworkSpec:
@@ -101,13 +96,6 @@ class Config(StrictModel):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Config:
-        if self.data.target is None and not self.data.file.lower().endswith(".npz"):
-            raise fault("missing: the column that holds the classes", "data.target")
-        if self.data.scale == "standard":
-            raise fault(
-                "'standard' has no bounds, which gate voltages have: expected minmax or none",
-                "data.scale",
-            )
         *hidden, _ = self.layers
         for k, layer in enumerate(hidden):
             if layer.neurons is None:
@@ -179,10 +167,7 @@ def with_data(
     network is named too. Raises FileError as ``load_card`` and ``load_data`` do, and where the
     layers fit neither device nor data.
     """
-    dataset = load_data(config.data, "classification", seed, folder=folder)
-    value = config.model_dump(mode="json", exclude_none=True)
-    value["data"] |= found_in(dataset)
-    value.setdefault("name", Path(source).stem)
+    value, dataset = bound_value(config, seed, folder=folder, source=source)
     value["device"] = load_card(config.card, folder=folder).model_dump(
         mode="json", exclude_none=True
     )

@@ -21,7 +21,8 @@ import torch
 from numpy.typing import NDArray
 
 from ohmbench.data import held_out
-from ohmbench.data.own import Dataset, data_schema, dataset_arrays, dataset_of
+from ohmbench.data.classifier import OWN_SCHEMA, class_name, config_lines, stored_data
+from ohmbench.data.own import Dataset, data_schema, dataset_arrays
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.files import ArraySpec, npz_fields, read_npz, write_npz
 from ohmbench.floatgate.configuration import Config, config_text, parse_config
@@ -55,14 +56,6 @@ FLOATGATE_SCHEMA = (
 )
 """Of the published networks, and of those trained by their names."""
 
-_CONFIG = ArraySpec("config", ("lines",), ("U",))
-_OWN_SCHEMA = (
-    _CONFIG,
-    ArraySpec("seed", (), ("int64",), low=0, high=2**31 - 1),
-    ArraySpec("recipe", (), ("U",)),
-    ArraySpec("history", ("rows", 3), ("float64",)),
-)
-
 
 class Own(NamedTuple):
     """What makes a network the user's own: its configuration, bound to its data, and these."""
@@ -90,9 +83,8 @@ class StoredNetwork:
     own: Own | None = None
 
     def class_name(self, k: int) -> str:
-        """What the data call class ``k``: its number, and its name where that is another."""
-        name = str(k) if self.own is None else self.own.data.classes[k]
-        return name if name == str(k) else f"{k} ({one_line(name)})"
+        """What the data call class ``k`` (``data.classifier``)."""
+        return class_name(None if self.own is None else self.own.data, k)
 
     def class_names_json(self) -> dict[str, list[str]]:
         """What the data call the classes, where they are the user's own."""
@@ -209,7 +201,7 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
     when it fits several networks and does not say which.
     """
     path = os.fspath(path)
-    if _CONFIG.name in npz_fields(path):
+    if "config" in npz_fields(path):
         return _load_own(path)
     arrays = read_npz(path, FLOATGATE_SCHEMA)
     network = _network_of(path, arrays, _spec_of(path, arrays))
@@ -236,23 +228,16 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
 
 def _load_own(path: str) -> StoredNetwork:
     """A network of the user's own, with the held-out part of its data."""
-    lines = read_npz(path, [_CONFIG], allow_extra=True)["config"]
+    lines = read_npz(path, OWN_SCHEMA[:1], allow_extra=True)["config"]
     config = parse_config("\n".join(map(str, lines)), f"{path}: config")
     if not config.is_bound:
         raise FileError(path, "does not say the sizes of its data", field="config: data")
     spec, rows = config.spec, config.data.held_out_rows
     assert rows is not None  # as is_bound says
-    schema = (*_OWN_SCHEMA, *_layer_schema(spec.sizes), *data_schema(rows, spec.sizes[0]))
+    schema = (*OWN_SCHEMA, *_layer_schema(spec.sizes), *data_schema(rows, spec.sizes[0]))
     arrays = read_npz(path, schema)
     network = _network_of(path, arrays, spec)
-    data = dataset_of(path, arrays)
-    if data.task != "classification" or len(data.classes) != spec.sizes[-1]:
-        raise FileError(
-            path,
-            f"data for a {data.task} with {len(data.classes)} classes do not fit the configuration",
-            field="data_task",
-            remedy="train it again",
-        )
+    data = stored_data(path, arrays, config)
     v = spec.encode(torch.from_numpy(data.test_x)).to(network.fg_layers[0].weight.dtype)
     seed = int(arrays["seed"])
     images = f"{rows} held-out samples of {one_line(data.name)}"
@@ -290,7 +275,7 @@ def save_network(
     }
     if own is not None:
         del arrays["network"]
-        arrays |= {"config": np.array(config_text(own.config).splitlines())}
+        arrays["config"] = config_lines(config_text(own.config))
         arrays |= dataset_arrays(own.data)
     for k, layer in enumerate(network.fg_layers):
         arrays[f"mlp_{k}_weights"] = layer.weight.detach().resolve_neg().numpy()

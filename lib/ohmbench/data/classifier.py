@@ -1,0 +1,94 @@
+"""What the YAML files of classifiers of the user's own have in common, whatever their family."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from ohmbench.data.own import Dataset, OwnData, dataset_of, found_in, load_data
+from ohmbench.errors import FileError, one_line
+from ohmbench.fields import StrictModel, fault
+from ohmbench.files import ArraySpec
+
+OWN_SCHEMA = (
+    ArraySpec("config", ("lines",), ("U",)),
+    ArraySpec("seed", (), ("int64",), low=0, high=2**31 - 1),
+    ArraySpec("recipe", (), ("U",)),
+    ArraySpec("history", ("rows", 3), ("float64",)),
+)
+"""What the file of such a network holds besides its weights and ``data.own.data_schema``."""
+
+
+class Classifier(StrictModel):
+    """``data`` are what it is trained on and judged by; their features become numbers in [0, 1].
+
+    ``name`` is the file's, which training fills in (``bound_value``).
+    """
+
+    name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    data: OwnData
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether the sizes of the data are known."""
+        data = self.data
+        return None not in (self.name, data.inputs, data.outputs, data.held_out_rows)
+
+    @model_validator(mode="after")
+    def _data_fit(self) -> Classifier:
+        if self.data.target is None and not self.data.file.lower().endswith(".npz"):
+            raise fault("missing: the column that holds the classes", "data.target")
+        if self.data.scale == "standard":
+            raise fault(
+                "'standard' has no bounds, as the network's inputs have: expected minmax or none",
+                "data.scale",
+            )
+        return self
+
+
+def bound_value(
+    config: Classifier, seed: int, *, folder: str | os.PathLike[str], source: str
+) -> tuple[dict[str, Any], Dataset]:
+    """``config`` as plain values with its name and the sizes of its data, and these data.
+
+    Relative paths start at ``folder``; the network is named after ``source``. Raises FileError as
+    ``load_data`` does.
+    """
+    dataset = load_data(config.data, "classification", seed, folder=folder)
+    value = config.model_dump(mode="json", exclude_none=True)
+    value["data"] |= found_in(dataset)
+    value.setdefault("name", Path(source).stem)
+    return value, dataset
+
+
+def stored_data(path: str, arrays: Mapping[str, NDArray[Any]], config: Classifier) -> Dataset:
+    """The data that judge the network of ``config`` in the file ``path``.
+
+    Raises FileError where they are not for it.
+    """
+    data = dataset_of(path, arrays)
+    if data.task != "classification" or len(data.classes) != config.data.outputs:
+        raise FileError(
+            path,
+            f"data for a {data.task} with {len(data.classes)} classes do not fit the configuration",
+            field="data_task",
+            remedy="train it again",
+        )
+    return data
+
+
+def class_name(data: Dataset | None, k: int) -> str:
+    """What the data call class ``k``: its number, and its name where that is another."""
+    name = str(k) if data is None else data.classes[k]
+    return name if name == str(k) else f"{k} ({one_line(name)})"
+
+
+def config_lines(text: str) -> NDArray[np.str_]:
+    """A configuration's text as the array ``config``."""
+    return np.array(text.splitlines())
