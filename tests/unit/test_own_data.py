@@ -150,6 +150,10 @@ def test_a_line_number_counts_every_line_of_the_file(write: Write) -> None:
     path = write('a,b\n"1\n",x\n\nwrong,y\n')
     with pytest.raises(FileError, match="line 5, column 'a': holds 'wrong'"):
         table(path)
+    for header in ("a,a", "a,"):
+        for above in (0, 2):
+            with pytest.raises(FileError, match=f"line {above + 1}: "):
+                table(write("\n" * above + f"{header}\n1,x\n"))
 
 
 # ------------------------------------------------------------------------------------------------
