@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,17 +121,28 @@ class TestStimulus:
             Stimulus("x", NETWORK, CHOICE, images)
 
     def test_the_key_is_of_everything(self) -> None:
+        def made(**changes: Any) -> Int8Network:
+            numbers = {"weight": NETWORK.weight, "bias": NETWORK.bias, "M": 1, "S": 0}
+            return Int8Network(**{**numbers, **changes})
+
+        (w0, w1), (b0, b1) = NETWORK.weight, NETWORK.bias
+        others = [
+            *(made(weight=weight) for weight in ((-w0, w1), (w0, -w1))),
+            *(made(bias=bias) for bias in ((b0 + 1, b1), (b0, b1 + 1))),
+            made(M=2),
+            made(S=1),
+        ]
         base = Stimulus("x", NETWORK, CHOICE, 5)
-        other = Int8Network(NETWORK.weight, NETWORK.bias, M=2, S=0)
         changed = [
+            *(Stimulus("x", other, CHOICE, 5) for other in others),
             Stimulus("y", NETWORK, CHOICE, 5),
-            Stimulus("x", other, CHOICE, 5),
             Stimulus("x", NETWORK, CHOICE + 1, 5),
             Stimulus("x", NETWORK, CHOICE, 4),
             Stimulus("x", NETWORK, CHOICE, 5, seed=2),
         ]
-        assert len({one.key() for one in (base, *changed)}) == 6
-        assert base.key() == Stimulus("x", NETWORK, CHOICE.copy(), 5).key()
+        keys = [one.key() for one in (base, *changed)]
+        assert len(set(keys)) == len(keys) == 11
+        assert base.key() == Stimulus("x", made(), CHOICE.copy(), 5).key()
 
 
 @given(st.lists(st.integers(-(2**32), 2**32 - 1), min_size=1, max_size=9))

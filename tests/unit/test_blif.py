@@ -79,6 +79,9 @@ def change(old: str, new: str) -> str:
         (change("re clk 2", "fe clk 2"), r"x:8: a \.latch of another form"),
         (change("re clk 2", "re clk"), r"x:8: a \.latch of another form"),
         (change(".latch n", ".gate n"), r"x:8: not understood: \.gate"),
+        # A line that goes on is at its first.
+        (change("q re clk 2", "q \\\n fe clk 2"), r"x:8: a \.latch of another form"),
+        (change("b n\n11", "b \\\n\\\n n\n1x"), r"x:8: net n: x is no value of an input"),
         (change("out[0]=p", "out[0]=a"), r"x:7: net a is driven twice"),
         (change(".names a b n", ".names a lost n"), r"x:5: net lost is driven by nothing"),
         (change(".outputs q", ".outputs q lost"), r"net lost is driven by nothing"),

@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,7 +13,13 @@ from rich.console import Console
 from ohmbench.data import split
 from ohmbench.digital import evaluate_int8, infer, load_int8, quantize_pixels
 from ohmbench.digital.quantization import IN_SCALE
-from ohmbench.digital.training import INT8_RECIPES, FakeQuantNetwork, Int8Task, train_int8
+from ohmbench.digital.training import (
+    INT8_RECIPES,
+    FakeQuantNetwork,
+    Int8Recipe,
+    Int8Task,
+    train_int8,
+)
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import sha256_file
 from ohmbench.train import checkpoint_path, step_generator
@@ -154,6 +160,46 @@ def test_learning_rate_warms_up_and_ends_near_zero():
     assert rates[0] == pytest.approx(recipe.learning_rate / recipe.warm_up)
     assert rates[-1] < 1e-3 * math.pi * recipe.learning_rate
     assert all(b <= a for a, b in pairwise(rates[recipe.warm_up :]))
+
+
+def after(recipe, updates, seed=3):
+    """The training's parameters, one long row, after so many updates."""
+    task = Int8Task(recipe, seed)
+    for step in range(updates):
+        for group in task.optimizer.param_groups:
+            group["lr"] = task.learning_rate(step)
+        task.update(step, step_generator(seed, step))
+    return torch.nn.utils.parameters_to_vector(task.network.parameters()).detach()
+
+
+def test_weights_decay_apart_from_the_gradient():
+    """AdamW: an update takes ``rate * decay`` of a weight, beside a step that no decay changes."""
+    recipe = replace(WHOLE[NAME], learning_rate=1.0, warm_up=10)  # the first rate is 0.1
+    start = after(recipe, 0)
+    bare = after(replace(recipe, weight_decay=0.0), 1)
+    for decay in (0.01, 0.1, 0.25):
+        taken = bare - after(replace(recipe, weight_decay=decay), 1)
+        assert torch.allclose(taken, 0.1 * decay * start, rtol=1e-3, atol=1e-6)
+
+
+OTHER = {
+    "steps": 30,
+    "batch": 127,
+    "learning_rate": 0.011,
+    "weight_decay": 0.2,
+    "label_smoothing": 0.0,
+    "augmentation": None,
+    "range_memory": 0.5,
+    "warm_up": 49,
+}
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(Int8Recipe)])
+def test_every_field_of_a_recipe_decides_the_training(field):
+    """Of the other two, one says what is trained and one what is written down of it."""
+    if field not in ("network", "history_every"):
+        changed = replace(WHOLE[NAME], **{field: OTHER[field]})
+        assert not torch.equal(after(changed, 3), after(WHOLE[NAME], 3))
 
 
 def test_unknown_network(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -112,15 +113,29 @@ def test_the_key_covers_all_that_goes_in(tmp_path: Path) -> None:
         copy = tmp_path / path.name
         copy.write_text(path.read_text() + ("// touched\n" if path.name == "ram.v" else ""))
         changed.append(copy)
-    builds = [
-        Build(SMALL),
-        Build(Hardware(8, 2, 3, lanes=1, requants=1)),
-        Build(SMALL, coverage=True),
-        Build(SMALL, mutants=True),
-        Build(SMALL, verilog=changed),
-    ]
+    harness = tmp_path / "harness.cpp"
+    harness.write_text(verilator.HARNESS.read_text() + "// touched\n")
+    others = {
+        "hardware": Hardware(8, 2, 3, lanes=1, requants=1),
+        "verilog": changed,
+        "mutants": True,
+        "coverage": True,
+        "top": "accelerator_axi",
+        "harness": harness,
+        "netlist": True,
+    }
+    assert others.keys() == {f.name for f in fields(Build)}
+    builds = [Build(SMALL), *(replace(Build(SMALL), **{k: v}) for k, v in others.items())]
     assert len({build.key() for build in builds}) == len(builds)
     assert Build(SMALL).key() == builds[0].key()
+
+
+def test_the_key_covers_every_size() -> None:
+    hardware = Hardware(16, 4, 4, lanes=2, requants=2)
+    others = {"inputs": 24, "hidden": 5, "classes": 3, "lanes": 1, "requants": 1}
+    changed = [replace(hardware, **{k: v}) for k, v in others.items()]
+    keys = {Build(one).key() for one in (hardware, *changed)}
+    assert len(keys) == 1 + len(others)
 
 
 @pytest.mark.needs("verilator", "compiler")

@@ -290,6 +290,25 @@ def test_noise_step_sizes_divide_the_slice() -> None:
         assert_close(found.v, voltages(0, 1, 1) * (1 - dt) ** steps, 1e-14, "v")
 
 
+@pytest.mark.parametrize("step_size", [0.05, 0.0999, 0.13, 0.21, 7.0])
+def test_noise_goes_with_the_root_of_the_steps_taken(step_size: float) -> None:
+    """Euler-Maruyama written out: ``v <- v - g v dt + s sqrt(dt) N(0, 1)``, of steps that fill each
+    slice, whether the one asked for divides it or is longer than it."""
+    circuit, v = rc(1.3, 2), voltages(3, 5, 2)
+    spans, g, s = (0.2, 0.35), 1.3, 0.7
+    found = integrate_noisy(
+        [plain(circuit)] * 2, spans, v, step_size=step_size, noise=s,
+        generator=torch.Generator().manual_seed(4),
+    )  # fmt: skip
+    drawn = torch.Generator().manual_seed(4)
+    for span, steps in zip(spans, found.nfe, strict=True):
+        dt = span / steps
+        for _ in range(steps):
+            kick = torch.randn(v.shape, generator=drawn, dtype=v.dtype)
+            v = v - g * v * dt + s * math.sqrt(dt) * kick
+    assert_close(found.v, v, 1e-12, "noisy v")
+
+
 @pytest.mark.parametrize("options", [{"step_size": 0.0, "noise": 1.0}, {"noise": -1.0}])
 def test_noise_that_is_none(options: dict[str, float]) -> None:
     with pytest.raises(OperandError, match="should be positive"):

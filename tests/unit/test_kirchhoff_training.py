@@ -192,6 +192,17 @@ def test_first_loss_is_the_one_documented(name: str) -> None:
         task.model.parameters(), model.parameters(), strict=True))  # fmt: skip
 
 
+@each_config
+def test_nothing_but_the_loss_moves_a_parameter(name: str) -> None:
+    """No decay: it would pull conductances and thresholds towards 0."""
+    task = KirchhoffTask(CONFIGS[name], 0, SAMPLES)
+    before = [p.detach().clone() for p in task.model.parameters()]
+    task._loss = lambda step, generator: 0 * sum(p.sum() for p in task.model.parameters())
+    task.update(0, step_generator(0, 0))
+    for old, new in zip(before, task.model.parameters(), strict=True):
+        assert torch.equal(old, new)
+
+
 def test_digits_are_dequantised_anew_in_each_update() -> None:
     tiny = config(
         "genmnist", batch_size=32, network__net_struct=[mixed(28, 2, 0)],

@@ -135,10 +135,25 @@ def test_what_is_no_table_is_refused_by_line_and_column(
     assert "\n" not in str(caught.value)
 
 
+def test_a_row_of_several_lines_is_at_its_first(write: Write) -> None:
+    def written(first: str, second: str) -> Path:
+        return write(f'value,name\n1,x\n{first},"a\n\nb"\n{second},"c\nd"\n')
+
+    assert table(written("2", "3")).lines.tolist() == [2, 3, 6]
+    for bad in ("wrong", "", "3,4", '"3', "3" * 2000):
+        for cells, line in (((bad, "3"), 3), (("2", bad), 6)):
+            with pytest.raises(FileError, match=f"line {line}[,:] "):
+                table(written(*cells))
+
+
 def test_a_line_number_counts_every_line_of_the_file(write: Write) -> None:
     path = write('a,b\n"1\n",x\n\nwrong,y\n')
     with pytest.raises(FileError, match="line 5, column 'a': holds 'wrong'"):
         table(path)
+    for header in ("a,a", "a,"):
+        for above in (0, 2):
+            with pytest.raises(FileError, match=f"line {above + 1}: "):
+                table(write("\n" * above + f"{header}\n1,x\n"))
 
 
 # ------------------------------------------------------------------------------------------------
@@ -210,6 +225,29 @@ def test_targets_of_a_regression_are_scaled_and_come_back(write: Write) -> None:
     back = found.target_scaling.back(found.test_y[:, None])[:, 0]
     a = found.scaling.back(found.test_x)[:, 0]
     np.testing.assert_allclose(back, 100 + 7 * a, rtol=1e-12)
+
+
+@pytest.mark.parametrize("held_out", [0.25, "test.csv"])
+@pytest.mark.parametrize("scale", ["minmax", "standard", "none"])
+def test_the_training_targets_alone_decide_their_scaling(
+    write: Write, scale: str, held_out: float | str
+) -> None:
+    """However far away those held out are: a price in the millions is, by some of the seeds."""
+    rows = [f"{k},{100 + 7 * k}\n" for k in range(12)]
+    path = write("a,price\n" + "".join(rows) + "12,9e6\n" * (held_out == 0.25))
+    write("a,price\n12,9e6\n", "test.csv")
+    away = 0
+    for seed in range(6):
+        found = load(path, "regression", seed, target="price", scale=scale, held_out=held_out)
+        y, back = found.train_y, found.target_scaling.back
+        if scale == "minmax":
+            assert (y.min(), y.max()) == (0, 1)
+        if scale == "standard":
+            assert (y.mean(), y.std()) == pytest.approx((0, 1), abs=1e-9)
+        prices = [*back(y[:, None])[:, 0], *back(found.test_y[:, None])[:, 0]]
+        assert sorted(prices) == pytest.approx([*range(100, 184, 7), 9e6], rel=1e-9)
+        away += max(prices[len(y) :]) > 8e6
+    assert away >= 1
 
 
 def test_a_second_file_is_held_out(write: Write, tmp_path: Path) -> None:

@@ -18,9 +18,12 @@ from ohmbench.cli.kirchhoff_judging import Options, judge
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.kirchhoff.configuration import parse_config, read_config
+from ohmbench.kirchhoff.evaluation import log_density
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import load_kirchhoff
 from ohmbench.kirchhoff.training import train_kirchhoff, with_data
+from ohmbench.report import kirchhoff_figures
+from ohmbench.report.kirchhoff_figures import Map, Window
 
 YAML = """
 test_bench: {kind}
@@ -134,6 +137,54 @@ def test_samples_of_a_density_are_in_the_files_own_unit(
     assert isinstance(stored.source, OwnSource)
     span = stored.source.data.scaling.span
     assert stored.source.log_volume == pytest.approx(float(np.log(span[0] * span[1])))
+
+
+def test_the_density_of_samples_is_that_of_the_files_own_unit(
+    trained: dict[str, Path], tmp_path: Path
+) -> None:
+    """A point is as dense as it is when scaled, but for the area of a scaled unit."""
+    out = tmp_path / "samples.npz"
+    arguments = ["sample", str(trained["generation"]), "-n", "50", "--out", str(out)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    stored = load_kirchhoff(trained["generation"])
+    assert isinstance(stored.source, OwnSource)
+    scaling = stored.source.data.scaling
+    with np.load(out) as arrays:
+        scaled = torch.from_numpy(scaling(arrays["x"])).float()
+        found = log_density(stored.model, scaled).log_density.double() - np.log(scaling.span).sum()
+        np.testing.assert_allclose(arrays["log_density"], found, atol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("command", "figure"),
+    [(["sample", "-n", "400", "--plot"], "sample_figure"), (["plot", "--out"], "density_figure")],
+    ids=["sample", "plot"],
+)
+def test_a_figures_points_and_density_are_in_one_unit(
+    trained: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+    figure: str,
+) -> None:
+    """Most of a density's mass, 1 in all, is in the window that its samples or its data set."""
+    drawn: list[tuple[Map, Window]] = []
+    draw = getattr(kirchhoff_figures, figure)
+
+    def watched(*arguments: Any) -> Any:
+        maps, window = arguments[-3], arguments[-2]
+        drawn.append((maps if isinstance(maps, Map) else maps[0], window))
+        return draw(*arguments)
+
+    monkeypatch.setattr(kirchhoff_figures, figure, watched)
+    name, *options = command
+    arguments = [name, str(trained["generation"]), *options, str(tmp_path / "f.png")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output + str(result.exception)
+    ((density, window),) = drawn
+    cell = np.prod(np.subtract(window.high, window.low) / (window.side - 1))
+    assert 0.9 < density.values.sum() * cell < 1.02
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -1,5 +1,6 @@
 """The training loop: same seed, same bits; killed and resumed, same bits; nothing lost."""
 
+import io
 import itertools
 import json
 import os
@@ -161,6 +162,28 @@ class TestRefusals:
             fit(Toy(), out, console=QUIET)
         assert out.read_bytes() == before
 
+    @pytest.mark.parametrize("option", ["neither", "resume", "force"])
+    @pytest.mark.parametrize("unfinished", [False, True])
+    @pytest.mark.parametrize("finished", [False, True])
+    def test_what_an_option_gives_leave_for(self, tmp_path, finished, unfinished, option):
+        """``force``: to replace anything. ``resume``: to go on where a checkpoint is, and then to
+        replace what lies beside it; without one it gives no leave."""
+        out = tmp_path / "out.npz"
+        if unfinished:
+            with pytest.raises(Stopped):
+                fit(stop_at(5), out, console=QUIET)
+        if finished:
+            out.write_bytes(b"mine")
+        leave = option == "force" or (option == "resume" and unfinished)
+        options = {} if option == "neither" else {option: True}
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        if leave or not before:
+            assert_same_bits(finish(Toy(), out, **options), finish(Toy(), tmp_path / "b.npz"))
+            return
+        with pytest.raises(FileError, match="unfinished" if unfinished else "exists"):
+            fit(Toy(), out, console=QUIET, **options)
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
     def test_checkpoint_of_other_settings(self, tmp_path):
         with pytest.raises(Stopped):
             fit(stop_at(5), tmp_path / "out.npz", console=QUIET)
@@ -239,9 +262,9 @@ class Forgetful(Telling):
 
 def write_in_place(path, arrays, *, overwrite):
     """Planted fault: a checkpoint that can be seen half written."""
-    write_npz(f"{path}.whole", arrays, overwrite=True)
-    data = Path(f"{path}.whole").read_bytes()
-    os.unlink(f"{path}.whole")
+    whole = io.BytesIO()  # not through the disk: a slow one would take all the time before a kill
+    np.savez(whole, **arrays)
+    data = whole.getvalue()
     with open(path, "wb", buffering=0) as file:
         file.write(data[:1000])
         time.sleep(0.002)  # as a busy disk would
@@ -427,6 +450,28 @@ def test_threads_are_bounded_during_the_training_only(tmp_path: Path, asked, see
     try:
         fit(Watching(steps=3), tmp_path / "out.npz", console=QUIET)
         assert counts == [seen] * 3
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("end", [Stopped, KeyboardInterrupt, FileError])
+def test_threads_are_as_before_however_a_training_ends(tmp_path: Path, end):
+    """By an update that fails, by Ctrl-C, and refused before the first update."""
+
+    class Ending(Toy):
+        threads = 1
+
+        def update(self, step, generator):
+            raise end
+
+    if end is FileError:
+        (tmp_path / "out.npz").write_bytes(b"mine")
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(end):
+            fit(Ending(), tmp_path / "out.npz", console=QUIET)
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

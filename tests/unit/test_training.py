@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +14,14 @@ from ohmbench.data import split
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import sha256_file
 from ohmbench.floatgate import evaluate, load_network
-from ohmbench.floatgate.training import RECIPES, FloatgateTask, train_network
+from ohmbench.floatgate.scales import AsinhOptions
+from ohmbench.floatgate.training import (
+    RECIPES,
+    FloatgateTask,
+    LayerStart,
+    Recipe,
+    train_network,
+)
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.train import checkpoint_path, step_generator
 from ohmbench.weights import read_manifest
@@ -145,6 +152,61 @@ def test_learning_rate_warms_up_and_ends_near_zero():
 def test_small_networks_are_trained_by_one_thread():
     threads = {name: FloatgateTask(recipe, 0).threads for name, recipe in RECIPES.items()}
     assert threads == {name: 1 if "circles" in name else None for name in RECIPES}
+
+
+def after(recipe, updates, seed=3):
+    """The training's parameters, one long row, after so many updates."""
+    task = FloatgateTask(recipe, seed)
+    for step in range(updates):
+        for group in task.optimizer.param_groups:
+            group["lr"] = task.learning_rate(step)
+        task.update(step, step_generator(seed, step))
+    return torch.nn.utils.parameters_to_vector(task.module.parameters()).detach()
+
+
+RECIPE = WHOLE["floatgate-digits"]
+OTHER = {
+    "steps": 30,
+    "batch": 127,
+    "learning_rate": 0.11,
+    "noise_V": 0.05,
+    "logit_gain": 3.0,
+    "margin_weight": 0.0,
+    "margin_gain": 10.0,
+    "augmentation": None,
+    "population": 2,
+    "warm_up": 49,
+}
+OTHER_START = {
+    "scale": AsinhOptions(2e-8),
+    "theta_mean": 0.5,
+    "theta_std": 1.5,
+    "bias_std": 1.0,
+}
+
+
+@pytest.mark.parametrize("field", [f.name for f in fields(Recipe)])
+def test_every_field_of_a_recipe_decides_the_training(field):
+    """``network`` says what is trained, ``history_every`` what is written down of it."""
+    if field not in ("network", "history_every", "layers"):
+        changed = replace(RECIPE, **{field: OTHER[field]})
+        assert not torch.equal(after(changed, 3), after(RECIPE, 3))
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+@pytest.mark.parametrize("field", [f.name for f in fields(LayerStart)])
+def test_every_field_of_a_layers_start_decides_the_training(field, layer):
+    starts = list(RECIPE.layers)
+    starts[layer] = replace(starts[layer], **{field: OTHER_START[field]})
+    assert not torch.equal(after(replace(RECIPE, layers=tuple(starts)), 1), after(RECIPE, 1))
+
+
+def test_nothing_but_the_loss_moves_a_current(monkeypatch):
+    """No decay: it would draw every current to one end of its scale. The first update brings those
+    within that start outside."""
+    monkeypatch.setattr(FloatgateTask, "_loss", lambda self, network, v, labels: 0.0 * sum(
+        theta.sum() for theta in network.parameters()))  # fmt: skip
+    assert torch.equal(after(RECIPE, 4), after(RECIPE, 1))
 
 
 def test_unknown_network(tmp_path):

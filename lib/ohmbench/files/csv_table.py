@@ -94,10 +94,10 @@ def _read(name: str, text: io.TextIOWrapper, choose: Choice) -> CsvTable:
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
     rows = _rows(name, reader)
-    _, header = next(rows, (0, None))
+    line, header = next(rows, (0, None))
     if header is None:
         raise FileError(name, "holds no rows", remedy="name a CSV file with a header line")
-    names = _checked_header(name, header)
+    names = _checked_header(name, line, header)
     number_names, text_names = choose(names)
     places = [names.index(column) for column in number_names]
     text_places = {column: names.index(column) for column in text_names}
@@ -154,15 +154,17 @@ def _rows(name: str, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[st
         ) from None
 
 
-def _checked_header(name: str, header: list[str]) -> tuple[str, ...]:
+def _checked_header(name: str, line: int, header: list[str]) -> tuple[str, ...]:
     remedy = "the first line has to name the columns"
     if all(_NUMBER.fullmatch(cell) for cell in header):
         raise FileError(name, "has numbers in its first line, not names", remedy=remedy)
     for k, cell in enumerate(header):
         if not cell and k > 0:  # pandas writes its index below an empty first name
-            raise FileError(name, f"has no name for column {k + 1}", field="line 1", remedy=remedy)
+            reason = f"has no name for column {k + 1}"
+            raise FileError(name, reason, field=f"line {line}", remedy=remedy)
         if cell in header[:k]:
-            raise FileError(name, f"names column {cell!r} twice", field="line 1", remedy=remedy)
+            reason = f"names column {cell!r} twice"
+            raise FileError(name, reason, field=f"line {line}", remedy=remedy)
     return tuple(header)
 
 
