@@ -171,7 +171,7 @@ def test_defaults_reach_what_a_small_mlp_reaches(folder: Path, tmp_path: Path, n
 
 
 FAULTS = {
-    "a family that is none": ("family: fpaa", "family: expected floatgate, found 'fpaa'"),
+    "a family that is none": ("family: fpaa", "family: expected floatgate or int8, found 'fpaa'"),
     "a key that is none": ("family: floatgate\nlayer: []", "layer: unknown key"),
     "no layers": ("family: floatgate\nlayers: []\ndata: {file: iris.csv, target: kind}",
                   "layers: expected at least 1"),
