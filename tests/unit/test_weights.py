@@ -20,6 +20,7 @@ from ohmbench.weights import (
     stored,
     versions,
 )
+from tests.unit.predictions import CLASSIFIERS, PREDICTIONS, answers, needs_mnist
 
 METRICS = {"accuracy": 0.9}
 RECIPE = {"steps": 3, "layers": [{"theta_std": 2.0}]}
@@ -146,3 +147,15 @@ def test_the_check_finds_what_is_wrong(weights: Path, manifest: Path) -> None:
     weights.write_bytes(b"other")
     with pytest.raises(FileError, match="SHA-256 differs"):
         check_folder(weights.parent, manifest)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.needs("mnist")] if needs_mnist(name) else [])
+        for name in CLASSIFIERS
+    ],
+)
+def test_a_stored_network_answers_as_ever(name: str) -> None:
+    """Whatever is rewritten around it: a hash of its answers (``python -m tests.unit.predictions``)."""
+    assert answers(name) == json.loads(PREDICTIONS.read_text(encoding="utf-8"))[name]
