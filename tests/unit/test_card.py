@@ -32,6 +32,7 @@ from ohmbench.floatgate.card import CARD_NAMES, CARDS_FOLDER, DEFAULT_CARD, card
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS
 from ohmbench.floatgate.rows import line_currents
 from ohmbench.floatgate.synapse import SubthresholdCell
+from ohmbench.kernels.fused_cells import bound, row_error
 
 F64 = torch.float64
 
@@ -63,6 +64,7 @@ def other_device() -> dict[str, Any]:
              {"w_min_A": 1e-11, "w_max_A": 2e-6, "bits": 10}}  # fmt: skip
     card["cell"] |= {"is1_A": -2e-9, "is0_A": -2.2e-8, "a_per_V": 30.0, "b1": -1.1, "b0": 14.0,
                      "i_leak_A": 2e-11}  # fmt: skip
+    card["cell"]["fitted"] |= {"v_V": [0.6, 1.2], "w_A": [1e-11, 2e-6]}
     card["power"] = {"per_neuron_A": 3e-7, "shared_A": 5e-8}
     card["logits"] = {"zero_V": 1.0, "per_V": 8.0}
     for part in ("positive_cell", "wta", "relu", "relu_smooth"):
@@ -126,18 +128,20 @@ def test_another_devices_cell_by_its_formula() -> None:
             assert float(found) == pytest.approx(math.copysign(i, w), rel=1e-12)
 
 
-def test_rows_of_another_device_are_those_of_its_formula() -> None:
-    """Error bounds of compiled rows are the paper's cells' own: no other cell goes through them."""
+def test_rows_of_another_device_by_the_fast_path() -> None:
+    """Within the bound that follows from its constants."""
     cell = Circuits(card_of(other_device(), "card")).cell(Activation.SIGMOID)
+    found_bound = bound(cell)
+    assert found_bound is not None
+    box = found_bound.box
     generator = torch.Generator().manual_seed(0)
-    v = 0.6 + 0.6 * torch.rand(7, 5, generator=generator)
+    v = box.v_low_V + (1.2 - box.v_low_V) * torch.rand(7, 5, generator=generator)
     w = 10 ** (-10 + 4 * torch.rand(3, 5, generator=generator)) * torch.tensor([1.0, -1, 1, -1, 1])
-    bias = torch.zeros(3)
-    fastest, plain = (line_currents(cell, v, w, bias, path=path) for path in ("auto", "plain"))
-    assert torch.equal(fastest.pos, plain.pos)
-    assert torch.equal(fastest.neg, plain.neg)
-    with pytest.raises(OperandError, match="the published cells"):
-        line_currents(cell, v, w, bias, path="fused")
+    fast = line_currents(cell, v, w, torch.zeros(3), path="fused")
+    exact = line_currents(cell, v.double(), w.double(), torch.zeros(3, dtype=F64), path="plain")
+    most = row_error(cell, torch.float32, 5)
+    for x, y in zip(fast, exact, strict=True):
+        assert float((x.double() / y - 1).abs().max()) <= most
 
 
 def test_power_is_of_the_devices_supply_and_bias_currents() -> None:

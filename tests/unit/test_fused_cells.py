@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from ohmbench.errors import NonFiniteError, OperandError
@@ -22,10 +22,10 @@ from ohmbench.floatgate import (
     load_network,
     synapse,
 )
-from ohmbench.floatgate.synapse import V_DD_V
+from ohmbench.floatgate.synapse import V_DD_V, Cell
 from ohmbench.kernels import fused_cells
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.kernels.fused_cells import BOXES, row_error
+from ohmbench.kernels.fused_cells import bound, form_of, row_error
 from ohmbench.kernels.parallel import PARTS, SERIAL_BELOW, in_parts, part_bounds
 from ohmbench.weights import stored
 from tests.unit.row_checks import (
@@ -33,6 +33,7 @@ from tests.unit.row_checks import (
     DTYPES,
     OPERATING_A,
     OPERATING_V,
+    Operands,
     error_of_currents,
     error_of_gradients,
     operands,
@@ -71,7 +72,7 @@ def test_bounds_are_what_is_promised(cell) -> None:
     """1e-5 in float32 and 1e-9 in float64, for rows as long as an image and longer."""
     assert row_error(cell, torch.float32, 4096) <= 1e-5
     assert row_error(cell, torch.float64, 4096) <= 1e-9
-    box = BOXES[cell.name]
+    box = bound(cell).box
     assert box.v_low_V <= OPERATING_V[0]
     assert box.w_low_A <= OPERATING_A[0]
     assert box.w_high_A >= min(OPERATING_A[1], cell.largest_A)
@@ -82,16 +83,13 @@ def test_bounds_are_what_is_promised(cell) -> None:
 def test_the_whole_box_on_a_grid(cell, dtype) -> None:
     """One cell a row: nothing averages out."""
     v = torch.linspace(1.7, 2.5, 401, dtype=dtype)[:, None].clamp(min=1.7000001)
-    box = BOXES[cell.name]
+    box = bound(cell).box
     low, high = max(box.w_low_A, 1e-12) * (1 + 1e-6), min(box.w_high_A, 1e-5) * (1 - 1e-6)
     w = torch.logspace(*torch.tensor([low, high]).log10().tolist(), 301, dtype=dtype)[:, None]
     bias = torch.zeros(len(w), dtype=dtype)
     found = fused(cell, v, w, bias).pos.double()
     exact = synapse.line_currents(cell, v.double(), w.double(), bias.double()).pos
     assert float((found / exact - 1).abs().max()) <= row_error(cell, dtype, 1)
-
-
-FORMS = fused_cells._FORMS
 
 
 def plant(name, form, monkeypatch):
@@ -123,7 +121,7 @@ FAULTS = [
 def test_a_constant_that_is_off_is_noticed(cell, fault, dtype, monkeypatch) -> None:
     ops = operands(cell, 1, batch=20, out=5, inputs=20, dtype=dtype)
     assert max(error_of_currents(fused, ops), error_of_gradients(fused, ops, 1)) <= 1
-    plant(fault, FORMS[cell.name], monkeypatch)
+    plant(fault, form_of(cell), monkeypatch)
     assert max(error_of_currents(fused, ops), error_of_gradients(fused, ops, 1)) > 1
 
 
@@ -201,13 +199,19 @@ class TestChoice:
         assert counts.by_plain_path == 3 * 4 * 5
         assert all(torch.equal(x, y) for x, y in zip(found, expected, strict=True))
 
-    def test_other_constants_the_plain_one(self) -> None:
+    def test_another_formula_the_plain_one(self) -> None:
+        """Only the three forms themselves are written as compiled loops."""
+
+        class Leaky(type(EKV)):
+            def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+                return super().current(v, w) + 1e-12 * w.sign() * v
+
         ops = operands(EKV, 1, batch=3, out=4, inputs=5, dtype=torch.float64)
-        ops = ops._replace(cell=replace(EKV, b0=EKV.b0 + 1))
+        ops = ops._replace(cell=Leaky(**{f.name: getattr(EKV, f.name) for f in fields(EKV)}))
         found, expected = line_currents(*ops), line_currents(*ops, path="plain")
         assert all(torch.equal(x, y) for x, y in zip(found, expected, strict=True))
-        with pytest.raises(OperandError, match="takes the published cells"):
-            fused(*ops)
+        with pytest.raises(OperandError, match="the published forms of cells"):
+            line_currents(*ops, path="fused")
 
     @cells
     def test_ranges_are_counted_on_both(self, cell) -> None:
@@ -382,3 +386,104 @@ def test_rows_on_a_cuda_device(cell, dtype) -> None:
     for x, y in zip(line_currents(*there), exact, strict=True):
         assert x.device.type == "cuda"
         assert torch.allclose(x.double().cpu(), y, rtol=rel, atol=0)
+
+
+# ------------------------------------------------------------------------------------------------
+# Cells of other devices
+
+supplies = st.floats(0.796875, 5.0, width=32)  # numbers of both types
+
+
+@st.composite
+def other_cells(draw: st.DrawFn) -> Cell:
+    """Constants anywhere about those of real devices, of each form, and some beyond."""
+    v_dd_V = draw(supplies)
+    low_A = 10.0 ** draw(st.floats(-14, -9))
+    decades = draw(st.floats(1, 6))
+    low_V = v_dd_V * draw(st.floats(0.3, 0.8))
+    fitted_v = replace(EKV.fitted_v, low=low_V, high=v_dd_V)
+    leak = draw(st.sampled_from([0.0, 1e-13, 7e-12]))
+    form = draw(st.sampled_from(["ekv", "subthreshold", "wta"]))
+    if form == "wta":
+        high_A = low_A * 10**decades
+        b0 = draw(st.floats(5, 50))
+        return replace(
+            WTA_CELL, is0=10.0 ** draw(st.floats(-9, -6)), is1=-0.0065, i_leak_A=leak,
+            a0=draw(st.floats(5, 40)), a1=draw(st.floats(-1, 1)) / high_A, b0=b0,
+            b1=draw(st.floats(-0.5, 0.5)) * b0 / high_A, v_dd_V=v_dd_V, fitted_v=fitted_v,
+            fitted_w=replace(WTA_CELL.fitted_w, low=0.0, high=high_A),
+        )  # fmt: skip
+    fitted_w = replace(EKV.fitted_w, low=low_A, high=low_A * 10**decades)
+    if form == "subthreshold":
+        k1 = -draw(st.floats(1, 20)) / v_dd_V
+        return replace(SUBTHRESHOLD, k1=k1, k0=k1 * draw(st.floats(2, 9)), i_leak_A=leak,
+                       v_dd_V=v_dd_V, fitted_v=fitted_v, fitted_w=fitted_w)  # fmt: skip
+    is1 = -(10.0 ** draw(st.floats(-10, -7)))
+    return replace(EKV, is1=is1, is0=is1 * draw(st.floats(5, 20)), a=draw(st.floats(5, 45)),
+                   b1=-draw(st.floats(0.5, 3)), b0=draw(st.floats(-10, 40)), i_leak_A=leak,
+                   v_dd_V=v_dd_V, fitted_v=fitted_v, fitted_w=fitted_w)  # fmt: skip
+
+
+def in_box(cell: Cell, seed: int, dtype: torch.dtype) -> Operands:
+    """Operands anywhere in the cell's box, its corners among them."""
+    box = bound(cell).box
+    g = torch.Generator().manual_seed(seed)
+    shape = (6, 9), (5, 9)
+    v, w = (torch.rand(s, generator=g, dtype=torch.float64) for s in shape)
+    corner = torch.rand(shape[1], generator=g) < 0.2
+    v = box.v_low_V + (1.1 * cell.v_dd_V - box.v_low_V) * v
+    v[0], v[1] = box.v_low_V, cell.v_dd_V
+    w = torch.where(corner, w.round(), w)
+    even = box.w_low_A == 0
+    w = box.w_high_A * w if even else box.w_low_A * (box.w_high_A / box.w_low_A) ** w
+    found = Operands(cell, v, w, torch.zeros(5, dtype=torch.float64)).to(dtype)
+    v, w = found.v.clamp(min=box.v_low_V), found.w
+    v = torch.where(v < box.v_low_V, v * (1 + 1e-6), v)
+    w = torch.where(w > box.w_high_A, w * (1 - 1e-6), w)
+    w = torch.where((w < box.w_low_A) & (w > 0), w * (1 + 1e-6), w)
+    sign = torch.rand(w.shape, generator=g) < (0.0 if cell.positive_only else 0.5)
+    return found._replace(v=v, w=torch.where(sign, -w, w))
+
+
+@dtypes
+@given(cell=other_cells(), seed=st.integers(0, 1000))
+def test_bounds_of_other_devices_hold(dtype, cell, seed) -> None:
+    assume(bound(cell) is not None)
+    ops = in_box(cell, seed, dtype)
+    assert bound(cell).box.holds(ops.v, ops.w)
+    assert error_of_currents(fused, ops) <= 1
+    assert error_of_gradients(fused, ops, seed) <= 1
+
+
+def test_the_derivation_gives_the_papers_bounds() -> None:
+    """On the operating box, where these were counted by hand; WTA's by hand is wider."""
+    for cell, derive in (
+        (EKV, fused_cells._ekv_bound),
+        (SUBTHRESHOLD, fused_cells._subthreshold_bound),
+        (WTA_CELL, fused_cells._wta_bound),
+    ):
+        derived, published = derive(cell), bound(cell)
+        assert derived.roundings <= published.roundings
+        assert derived.box.v_low_V >= published.box.v_low_V
+        assert published.box.w_low_A <= derived.box.w_low_A
+        assert derived.box.w_high_A <= published.box.w_high_A
+    assert fused_cells._ekv_bound(EKV).roundings > 49
+    assert fused_cells._subthreshold_bound(SUBTHRESHOLD).roundings > 55
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        replace(EKV, a=400.0),  # exp(a (v - middle)) leaves float32
+        replace(EKV, b0=300.0),  # and so does exp(-b)
+        replace(EKV, fitted_v=replace(EKV.fitted_v, low=2.4, high=3.0), v_dd_V=2.0),
+        replace(WTA_CELL, b0=200.0),
+        replace(SUBTHRESHOLD, k1=-4000.0, k0=-20000.0),
+    ],
+    ids=lambda cell: cell.name,
+)
+def test_cells_that_float32_cannot_hold_have_no_fast_path(cell) -> None:
+    assert bound(cell) is None
+    assert not fused_cells.supports(cell, torch.full((1, 1), 2.4), torch.full((1, 1), 1e-8))
+    with pytest.raises(OperandError, match="no fast path"):
+        row_error(cell, torch.float32, 1)

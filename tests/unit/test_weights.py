@@ -157,5 +157,5 @@ def test_the_check_finds_what_is_wrong(weights: Path, manifest: Path) -> None:
     ],
 )
 def test_a_stored_network_answers_as_ever(name: str) -> None:
-    """Whatever is rewritten around it: a hash of its answers (``python -m tests.unit.predictions``)."""
+    """Whatever is rewritten around it; ``python -m tests.unit.predictions`` stores the hashes."""
     assert answers(name) == json.loads(PREDICTIONS.read_text(encoding="utf-8"))[name]

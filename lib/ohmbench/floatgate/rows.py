@@ -24,11 +24,11 @@ def line_currents(
     """``synapse.line_currents`` by the named path: "plain" is the reference, "auto" the fastest
     unless the user prefers the reference (``kernels.choice``).
 
-    The fused path takes the published cells on the CPU. Operands outside its box go through the
-    plain one, which counts (``ranges.RangeCounts.by_plain_path``), and so do those that torch.func
-    transforms, which do not count. Raises what the reference raises, and OperandError for no path,
-    or where the fused one was asked for by name and cannot take the cell or torch.func's operands,
-    or is not compiled (``compiling``).
+    The fused path takes cells of the published forms, with any constants, on the CPU. Operands
+    outside its box go through the plain one, which counts (``ranges.RangeCounts.by_plain_path``),
+    and so do those that torch.func transforms, which do not count. Raises what the reference
+    raises, and OperandError for no path, or where the fused one was asked for by name and cannot
+    take the cell or torch.func's operands, or is not compiled (``compiling``).
     """
     check_path(path, get_args(RowPath))
     if path == "plain":
@@ -48,10 +48,11 @@ def _fastest(
         supported = fused_cells.supports(cell, v, w)
         if path == "fused" and not supported:
             raise OperandError(
-                "the fused path takes the published cells in float32 or float64 on the CPU, not "
-                f"{cell.name} in {v.dtype} on {v.device.type}"
+                "the fused path takes the published forms of cells in float32 or float64 on the "
+                f"CPU, not this {cell.name} in {v.dtype} on {v.device.type}"
             )
-        if supported and fused_cells.BOXES[cell.name].holds(v, w):
+        bound = fused_cells.bound(cell) if supported else None
+        if bound is not None and bound.box.holds(v, w):
             return fused_cells.line_currents(cell, v, w, bias)
         if supported:
             count_by_plain_path(v.shape[:-1].numel() * w.numel())

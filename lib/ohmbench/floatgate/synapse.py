@@ -53,6 +53,7 @@ class Cell(Protocol):
     ``observe`` counts what of that lies outside the fitted ranges; ``current`` does so itself.
     """
 
+    def __hash__(self) -> int: ...
     @property
     def name(self) -> str: ...
     @property

@@ -1,4 +1,4 @@
-"""Floating-gate rows in one pass over their cells, with gradients, for the three published cells.
+"""Floating-gate rows in one pass over their cells, with gradients, for the three forms of cell.
 
 The plain formulation broadcasts (batch, out, in) a dozen times; here nothing of that size is ever
 stored (``cell_pass``), and what depends on a voltage or a weight alone is computed once for each:
@@ -11,7 +11,7 @@ logarithm, and in float32 what cancels among them leaves 2e-5.
 
 What depends on weights alone is computed in float64 whatever the operands, so that float32 rows
 come out closer to the formulas than the plain path in float32. ``row_error`` bounds how close, on
-the whole of ``BOXES``; outside them the plain path has to be taken.
+the whole of ``box``; outside it the plain path has to be taken.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ohmbench.errors import OperandError
 from ohmbench.floatgate import synapse
 from ohmbench.floatgate.operands import as_stored, ends, magnitudes
 from ohmbench.floatgate.synapse import (
@@ -44,8 +46,12 @@ from ohmbench.transforms import array, followed, many_gradients
 Tensor: TypeAlias = torch.Tensor
 Array: TypeAlias = NDArray[Any]
 
-_MIDDLE_V = 2.125
-"""Voltages are taken from here: differences are exact, and products small, from 1.07 to 2.5 V."""
+
+def _middle_V(v_dd_V: float) -> float:
+    """From where voltages are taken: differences are exact from half of it on, and products small
+    about the voltages that are used. The same number in float32 and float64."""
+    return float(np.float32(0.85 * v_dd_V))
+
 
 _LOG2E = 1 / math.log(2)
 _GRAIN = 4  # samples
@@ -54,7 +60,8 @@ _GRAIN = 4  # samples
 @dataclass(frozen=True)
 class Box:
     """Where the error bound holds: gate voltages from ``v_low_V`` (what is above the supply counts
-    as the supply) and magnitudes of weights from ``w_low_A`` to ``w_high_A``."""
+    as the supply, both as the dtype rounds them) and magnitudes of weights from ``w_low_A`` to
+    ``w_high_A``."""
 
     v_low_V: float
     w_low_A: float
@@ -71,42 +78,144 @@ class Box:
         return ends(v)[0] >= v_low and low <= smallest <= largest <= high
 
 
-BOXES = {
-    # Beyond the operating box the leak is all there is of a cell, to 1e-10 of it.
-    EKV.name: Box(1.0, 1e-16, 4e-5),
-    # No leak here: the box ends where float32 currents underflow.
-    SUBTHRESHOLD.name: Box(1.7, 1e-12, 1e-5),
-    WTA_CELL.name: Box(1.7, 0.0, WTA_CELL.largest_A),
-}
-"""By name of the cell."""
+class Bound(NamedTuple):
+    """Where the fast path of a cell may be taken, and the error of one cell's current there.
 
-# Roundings of one cell's current, in units of half the distance from 1 to the next number, counted
-# over the box: of an EKV cell 15 of a (v - middle), 3 of its exponential, 2 of the product with
-# exp(-b) and 4 of the logarithm, all doubled by the square, and 2 of the amplitude. The others'
-# exponents, in bits, are rounded before they are large: |p x| and |q| add up to 51 (WTA), |p x| to
-# 73 (subthreshold), each times ln 2.
-_CELL_ROUNDINGS = {EKV.name: 50.0, SUBTHRESHOLD.name: 56.0, WTA_CELL.name: 88.0}
+    ``roundings`` are in units of half the distance from 1 to the next number.
+    """
+
+    box: Box
+    roundings: float
+
+
+# Roundings are counted over the box: of an EKV cell twice a (v - middle) (15 on the paper's
+# operating voltages), 3 of its exponential, 2 of the product with exp(-b) and 4 of the logarithm,
+# all doubled by the square, and 2 of the amplitude. The others' exponents, in bits, are rounded
+# before they are large: |p x| and |q| of a WTA cell (51 on the paper's), |p x| of a subthreshold
+# one (73), each times ln 2.
+_PUBLISHED: dict[Cell, Bound] = {
+    # Beyond the operating box the leak is all there is of a cell, to 1e-10 of it.
+    EKV: Bound(Box(1.0, 1e-16, 4e-5), 50.0),
+    # No leak here: the box ends where float32 currents underflow.
+    SUBTHRESHOLD: Bound(Box(1.7, 1e-12, 1e-5), 56.0),
+    WTA_CELL: Bound(Box(1.7, 0.0, WTA_CELL.largest_A), 88.0),
+}
 _POLYNOMIALS = {torch.float32: 0.0, torch.float64: 4e-13}
 """Errors of the fits themselves, beyond what is counted as roundings."""
+
+# float32 is normal from exp(-87.3) to exp(88.7): numbers on the way stay this far inside.
+_NATS = 80.0
+# In float64 the polynomials' 4e-13 leave room for so many roundings of what depends on weights.
+_ROOM = 1000.0
+
+
+@cache
+def bound(cell: Cell) -> Bound | None:
+    """Of a cell of one of the three forms, with any constants: within its fitted ranges, as far as
+    float32 holds what is computed on the way. None where that is nowhere.
+    """
+    if cell in _PUBLISHED:
+        return _PUBLISHED[cell]
+    derived = {EKVCell: _ekv_bound, WTACell: _wta_bound, SubthresholdCell: _subthreshold_bound}
+    derive: Any = derived.get(type(cell))
+    found: Bound | None = None if derive is None else derive(cell)
+    if found is None or not (
+        found.box.v_low_V < cell.v_dd_V and found.box.w_low_A < found.box.w_high_A  # type: ignore[attr-defined]
+    ):
+        return None
+    return found
+
+
+def _weights(cell: EKVCell | WTACell | SubthresholdCell) -> tuple[float, float]:
+    """The fitted magnitudes of weights, short of where the formula ends."""
+    return cell.fitted_w.low, min(cell.fitted_w.high, 0.99 * cell.largest_A)
+
+
+def _ekv_bound(c: EKVCell) -> Bound | None:
+    low_A, high_A = _weights(c)
+    if not 0 < low_A < high_A:
+        return None
+    middle = _middle_V(c.v_dd_V)
+    b = [c.b1 * math.log(w) + c.b0 for w in (low_A, high_A)]  # b falls with w
+    i = [c.is1 * math.log(w) + c.is0 for w in (low_A, high_A)]  # so does the amplitude
+    # Where the logarithm's square, and the current, leave float32 at the bottom.
+    v_low = max(
+        c.fitted_v.low,
+        middle / 2,
+        (b[0] - _NATS / 2) / c.a,
+        (b[0] - (_NATS + math.log(i[0])) / 2) / c.a,
+    )
+    steepest = c.a * max(middle - v_low, c.v_dd_V - middle)
+    exponents = [c.a * middle - x for x in b]
+    amplitudes = (abs(c.is1 * math.log(high_A)) + abs(c.is0)) / i[1]
+    if (
+        steepest > _NATS
+        or max(map(abs, exponents)) > _NATS
+        or c.a * c.v_dd_V - b[1] > 69  # the logarithm's argument ends at 1e30
+        or 4 * (max(map(abs, b)) + c.a * middle) + 2 * amplitudes > _ROOM
+    ):
+        return None
+    return Bound(Box(v_low, low_A, high_A), 2 * (2 * steepest + 3 + 2 + 4) + 2)
+
+
+def _wta_bound(c: WTACell) -> Bound | None:
+    low_A, high_A = _weights(c)
+    middle = _middle_V(c.v_dd_V)
+    v_low = max(c.fitted_v.low, middle / 2)
+    if not 0 <= low_A < high_A:
+        return None
+    # Exponents are linear in voltage and weight: their ends are at the corners.
+    a, b = ([one * w + zero for w in (low_A, high_A)] for one, zero in ((c.a1, c.a0), (c.b1, c.b0)))
+    x = max(middle - v_low, c.v_dd_V - middle)
+    steepest = max(map(abs, a)) * x
+    offset = max(abs(a_w * middle - b_w) for a_w, b_w in zip(a, b, strict=True))
+    nats = [v * a_w - b_w for a_w, b_w in zip(a, b, strict=True) for v in (v_low, c.v_dd_V)]
+    amplitude = c.is1 * high_A + c.is0
+    if (
+        2 * min(nats) + min(0.0, math.log(amplitude)) < -_NATS
+        or max(nats) > 69
+        or steepest + offset > _NATS
+        or 4 * (steepest + offset) + 4 * c.is0 / amplitude > _ROOM
+    ):
+        return None
+    return Bound(Box(v_low, low_A, high_A), 2 * (steepest + offset + 3 + 4) + 3)
+
+
+def _subthreshold_bound(c: SubthresholdCell) -> Bound | None:
+    low_A, high_A = _weights(c)
+    if not 0 < low_A < high_A:
+        return None
+    slopes = [c.k1 * math.log10(w) + c.k0 for w in (low_A, high_A)]  # they fall with w
+    left = [(_NATS + math.log(w)) / s for w, s in zip((low_A, high_A), slopes, strict=True)]
+    if min(left) <= 0:
+        return None
+    v_low = max(c.fitted_v.low, c.v_dd_V / 2, c.v_dd_V - min(left))
+    steepest = slopes[0] * (c.v_dd_V - v_low)
+    if steepest > _NATS or 4 * (abs(c.k1 * math.log10(low_A)) + abs(c.k0)) > _ROOM:
+        return None
+    return Bound(Box(v_low, low_A, high_A), steepest + 3 + 2)
 
 
 def row_error(cell: Cell, dtype: torch.dtype, inputs: int) -> float:
     """Bound of the relative error of a line current of ``inputs`` cells, without bias.
 
     Against the cell's formula evaluated exactly on the same operands; every current of a line has
-    the same sign, so errors of cells do not grow in the sum.
+    the same sign, so errors of cells do not grow in the sum. Raises OperandError for a cell without
+    this path.
     """
+    found = bound(cell)
+    if found is None:
+        raise OperandError(f"no fast path for this {cell.name}")
     half = torch.finfo(dtype).eps / 2
     sums = math.ceil(inputs / cell_pass.LANES) + 2
-    return (_CELL_ROUNDINGS[cell.name] + sums) * half + _POLYNOMIALS[dtype]
+    return (found.roundings + sums) * half + _POLYNOMIALS[dtype]
 
 
 def supports(cell: Cell, v: Tensor, w: Tensor) -> bool:
     """Whether this path exists for the cell, and for operands of this type and place."""
     return (
         compiling.COMPILER_ON
-        # Equal in every constant: the bounds were derived for these.
-        and cell in (EKV, SUBTHRESHOLD, WTA_CELL)
+        and bound(cell) is not None
         and v.device.type == w.device.type == "cpu"
         and v.dtype == w.dtype
         and v.dtype in _POLYNOMIALS
@@ -146,10 +255,11 @@ class _EKVForm:
 
     def __init__(self, cell: EKVCell) -> None:
         self._cell, self.v_dd_V = cell, cell.v_dd_V
+        self._middle_V = _middle_V(cell.v_dd_V)
         self.slope = 2 * cell.a
 
     def gate(self, v: Array) -> Array:
-        v -= v.dtype.type(_MIDDLE_V)
+        v -= v.dtype.type(self._middle_V)
         v *= v.dtype.type(self._cell.a)
         gate: Array = np.exp(v, out=v)
         return gate
@@ -159,7 +269,7 @@ class _EKVForm:
         # In place from here on: fresh pages cost as much as the arithmetic.
         amplitude = np.log(magnitude)
         p = -c.b1 * amplitude
-        p += c.a * _MIDDLE_V - c.b0
+        p += c.a * self._middle_V - c.b0
         np.exp(p, out=p)
         amplitude *= c.is1
         amplitude += c.is0
@@ -178,20 +288,21 @@ class _WTAForm:
 
     def __init__(self, cell: WTACell) -> None:
         self._cell, self.v_dd_V = cell, cell.v_dd_V
+        self._middle_V = _middle_V(cell.v_dd_V)
 
     def gate(self, v: Array) -> Array:
-        v -= v.dtype.type(_MIDDLE_V)
+        v -= v.dtype.type(self._middle_V)
         return v
 
     def terms(self, magnitude: Array) -> _Terms:
         c = self._cell
         a, b = c.a1 * magnitude + c.a0, c.b1 * magnitude + c.b0
-        return _Terms(a * _LOG2E, (a * _MIDDLE_V - b) * _LOG2E, c.is1 * magnitude + c.is0)
+        return _Terms(a * _LOG2E, (a * self._middle_V - b) * _LOG2E, c.is1 * magnitude + c.is0)
 
     def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
         c = self._cell
         # x = (a1 v - b1) w + ..., v being middle + gate.
-        of_x = c.a1 * sums[2] + (c.a1 * _MIDDLE_V - c.b1) * sums[1]
+        of_x = c.a1 * sums[2] + (c.a1 * self._middle_V - c.b1) * sums[1]
         found: Array = c.is1 * sums[0] + 2 * amplitude * of_x
         return found
 
@@ -203,6 +314,7 @@ class _SubthresholdForm:
 
     def __init__(self, cell: SubthresholdCell) -> None:
         self._cell, self.v_dd_V = cell, cell.v_dd_V
+        self._middle_V = _middle_V(cell.v_dd_V)
 
     def gate(self, v: Array) -> Array:
         v -= v.dtype.type(self.v_dd_V)
@@ -217,11 +329,17 @@ class _SubthresholdForm:
         return found
 
 
-_FORMS: dict[str, _Form] = {
-    EKV.name: _EKVForm(EKV),
-    SUBTHRESHOLD.name: _SubthresholdForm(SUBTHRESHOLD),
-    WTA_CELL.name: _WTAForm(WTA_CELL),
+_FORMS: dict[type, Callable[[Any], _Form]] = {
+    EKVCell: _EKVForm,
+    SubthresholdCell: _SubthresholdForm,
+    WTACell: _WTAForm,
 }
+
+
+@cache
+def form_of(cell: Cell) -> _Form:
+    """How a cell that has this path is written."""
+    return _FORMS[type(cell)](cell)
 
 
 class _Rows(torch.autograd.Function):
@@ -229,7 +347,7 @@ class _Rows(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, cell: Cell, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
-        form = _FORMS[cell.name]
+        form = form_of(cell)
         # numpy's operations, here and on the way back: torch would wake its threads for each.
         volts, amperes = map(array, (v, w))
         dtype = volts.dtype
