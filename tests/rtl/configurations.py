@@ -314,6 +314,7 @@ AXI_ROWS = _rows(
     14 3 4 3 4
     5 9 8 1 1
     20 7 7 3 8
+    1 1 1 1 1
     """
 )
 LINT_ROWS = _rows(
@@ -331,11 +332,11 @@ LINT_ROWS = _rows(
 host and several of them, inputs narrower and wider than weights, one and two classes in a memory,
 two and four in a segment, parts of these left over."""
 AXI_LINT_ROWS = [
-    *(row for row in AXI_ROWS if row.classes in (3, 4, 8)),
+    *(row for row in AXI_ROWS if row.classes in (3, 4, 8) or row.hidden == 1),
     *_rows("64 1100 1 64 8"),
 ]
-"""Behind AXI, the class's width around powers of two; and a hidden layer so large that a wrong
-number of it shows in the logits' width, which is that of the biases nearly everywhere."""
+"""Behind AXI, the class's width around powers of two; and hidden layers so small and so large that
+a wrong number of groups shows in the logits' width, nearly everywhere that of the biases."""
 
 BEYOND = {
     "a step too many for the words": (8, 4, 2, 2, 1),
