@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ohmbench.digital.hostmap import Region, Register
 
-from .configurations import Configuration
+from .configurations import HOST_BITS, Configuration
 from .cycle_model import INPUTS
 
 READ_ALL = 400
@@ -95,10 +95,20 @@ class Script:
         c = self.configuration
         for register in Register:
             self.read(register)
-        for register, bits in ((Register.SCALE, c.scale_bits), (Register.SHIFT, c.shift_bits)):
-            for value in (1 << bits - 1, 1 << bits, (1 << bits) - 1, 1, 1 << 63):
-                self.write(register, value)
-                self.read(register)
+        settings = {
+            Register.CONTROL: 1,
+            Register.ERRORS: 5,
+            Register.SCALE: c.scale_bits,
+            Register.SHIFT: c.shift_bits,
+        }
+        for register, bits in settings.items():
+            # Each bit alone; those that the register lacks are refused.
+            for bit in range(HOST_BITS):
+                self.write(register, 1 << bit)
+                if bit <= bits:
+                    self.read(register)
+            self.write(register, (1 << bits) - 1)
+            self.read(register)
             self.write(register, 0, malformed=True)
         for register in (*Register, len(Register)):
             self.write(register, 1)
