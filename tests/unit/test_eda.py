@@ -15,7 +15,9 @@ from ohmbench.digital.trace import trace
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import simulation, tools, verilator
 from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder
+from ohmbench.eda.cocotb_runner import _outcomes
 from ohmbench.eda.hdl import HDL_VARIABLE, hardware_for, hdl_folder, parameters, sources
+from ohmbench.eda.mutation import Fault, MutationError
 from ohmbench.eda.tools import TOOLS, ToolError, require
 from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import OhmbenchError, RangeError, ShapeError
@@ -396,3 +398,49 @@ def test_folders_may_be_named_by_relative_paths(
     assert hdl_folder() == tmp_path / "mine"
     monkeypatch.setenv(CACHE_VARIABLE, "cache")
     assert cache_folder() == tmp_path / "cache"
+
+
+@pytest.mark.parametrize("coverage", [False, True])
+def test_a_build_counts_coverage_if_asked(coverage: bool) -> None:
+    build = Build(SMALL, coverage=coverage)
+    assert ("HARNESS_COVERAGE" in build.macros()) is coverage
+    assert ("--coverage-line" in build.verilator_options()) is coverage
+
+
+def test_a_tool_that_is_there_is_its_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program = tmp_path / "iverilog"
+    for name in ("iverilog", "vvp"):
+        (tmp_path / name).touch(0o755)
+    assert require("icarus") == str(program)
+
+
+def test_packages_have_folders_and_modules_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a_package").mkdir()
+    (tmp_path / "a_package" / "__init__.py").touch()
+    (tmp_path / "a_module.py").touch()
+    assert tools._package_folder("a_package") == tmp_path / "a_package"
+    assert tools._package_folder("a_module") is None
+    assert tools._package_folder("no_such_package") is None
+
+
+def test_a_simulation_without_results_ends_in_its_last_lines(tmp_path: Path) -> None:
+    log = "\n".join(f"line {k}." for k in range(50))
+    with pytest.raises(ToolError, match="left no results") as caught:
+        _outcomes(tmp_path / "results.xml", log)
+    assert "line 49." in str(caught.value)
+    assert "line 30." in str(caught.value)
+    assert "line 29." not in str(caught.value)
+
+
+def test_a_written_fault_names_one_place() -> None:
+    fault = Fault("f", "a.v", "assign x = «a + b»;", "a - b", "")
+    text = "assign y = a + b;\nassign x = a + b;\n"
+    start, stop = fault.span(text)
+    assert (text[:start], text[start:stop]) == ("assign y = a + b;\nassign x = ", "a + b")
+    for wrong in ("", text + text):
+        with pytest.raises(MutationError, match="times, not once"):
+            fault.span(wrong)

@@ -32,6 +32,7 @@ UNKNOWN = "?"
 """The reason of a mutant that lives and has none yet."""
 
 COMPLETE = (
+    "ohmbench.claims.*",
     "ohmbench.digital.evaluation",
     "ohmbench.digital.golden",
     "ohmbench.digital.hostmap",
@@ -44,7 +45,6 @@ COMPLETE = (
     "ohmbench.floatgate.power",
     "ohmbench.floatgate.programming",
     "ohmbench.floatgate.ranges",
-    "ohmbench.report.claims",
     "ohmbench.stats",
     "tests.unit.asserts",
 )
