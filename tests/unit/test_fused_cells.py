@@ -382,3 +382,12 @@ def test_rows_on_a_cuda_device(cell, dtype) -> None:
     for x, y in zip(line_currents(*there), exact, strict=True):
         assert x.device.type == "cuda"
         assert torch.allclose(x.double().cpu(), y, rtol=rel, atol=0)
+
+
+def test_a_box_holds_all_of_nothing() -> None:
+    box = next(iter(BOXES.values()))
+    v, w = torch.full((1,), box.v_low_V), torch.full((1,), box.w_low_A)
+    assert box.holds(v, w)
+    assert not box.holds(v - 1, w)
+    assert box.holds(v[:0], -w)
+    assert box.holds(v - 1, w[:0])

@@ -185,6 +185,16 @@ class TestPower:
             expected = 2.5 * (7 * (2 * 570e-9 + 400e-9) + 100e-9 + amperes)
             assert watts == pytest.approx(expected, rel=1e-12)
 
+    def test_has_gradients_where_they_are_asked_for(self):
+        """Of the voltages: the weights, which ask for theirs too, would keep every image."""
+        network = random_network(SPECS["floatgate-circles"], seed=3, dtype=torch.float64)
+        v = torch.full((3, 2), 2.0, dtype=torch.float64)
+        assert not power_per_image(network, v).requires_grad
+        v.requires_grad_()
+        assert power_per_image(network, v).requires_grad
+        with torch.no_grad():
+            assert not power_per_image(network, v).requires_grad
+
     def test_neuron_count_comes_from_the_network(self):
         # The published script keeps 110 neurons for 784-64-10, which has 74.
         too_many = OVERHEAD.power_W(110) - OVERHEAD.power_W(SPECS["floatgate-mnist28"].neurons)
@@ -212,6 +222,12 @@ class TestPower:
         first = power_of_first_image_per_class(watts, labels, 3).tolist()
         assert first[:2] == [2.0, 1.0]
         assert math.isnan(first[2])
+
+    def test_per_class_on_the_labels_device(self):
+        watts, labels = torch.ones(4, device="meta"), torch.zeros(4, dtype=torch.int64, device="meta")
+        for per_class in (power_of_first_image_per_class, mean_power_per_class):
+            found = per_class(watts, labels, 3)
+            assert (found.shape, found.device.type) == ((3,), "meta")
 
     @pytest.mark.parametrize("time", [0.0, -1.0, math.inf, math.nan])
     def test_energy_needs_a_real_settling_time(self, time):

@@ -594,6 +594,7 @@ class TestCommand:
             ("64-100-10 --seed 1 --seeds 2", "give one of them"),
             ("64-100-10 --clock nan", "a positive number of MHz"),
             ("64-100-10 --clock -5", "a positive number of MHz"),
+            ("64-100-10 --clock 1e6", "a positive number of MHz"),
             ("64-100-10 --activity simulated", "only --flow vtr knows power, not ecp5"),
             ("sweep --lanes 70", "cannot be built"),
             ("sweep --plot table.txt", "not a figure format"),
@@ -658,6 +659,78 @@ class TestCommand:
         assert "logic blocks" in " ".join(out.split())
         assert str(run().area.logic_blocks) in out
         assert out.splitlines()[-1] == "13 lanes: Circuit is unroutable"
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+        """What a flow was asked for, which ends at once with ready results, with and without
+        power."""
+        calls: list[tuple[object, ...]] = []
+
+        def finished(*arguments: object, **_: object) -> Finished:
+            calls.append(arguments)
+            return Finished(Report(runs=(run(),), clocks=CLOCKS), ())
+
+        def points(*arguments: object, **_: object) -> list[Point]:
+            return [Point(Hardware(64, 100, 10), finished(*arguments))]
+
+        monkeypatch.setattr(synth, "check_tools", lambda flow: None)
+        monkeypatch.setattr(synth, "run_flow", finished)
+        monkeypatch.setattr(synth, "run_sweep", points)
+        return calls
+
+    @pytest.mark.parametrize(
+        ("options", "lanes", "requants", "seeds"),
+        [
+            ("", 13, 2, [1, 2, 3]),
+            ("--lanes 25", 25, 4, [1, 2, 3]),  # as few as 25 lanes can have
+            ("--lanes 13 --requants 4", 13, 4, [1, 2, 3]),
+            ("--requants 4", 13, 4, [1, 2, 3]),
+            ("--seeds 1", 13, 2, [1]),
+            ("--seed 7 --seed 5", 13, 2, [7, 5]),
+        ],
+    )
+    def test_what_is_asked_for_is_made(
+        self, asked: list[tuple[object, ...]], options: str, lanes: int, requants: int, seeds: int
+    ) -> None:
+        arguments = ["synth", "64-100-10", "--json", *options.split()]
+        result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        hardware = Hardware(64, 100, 10, lanes=lanes, requants=requants)
+        assert asked == [("ecp5", hardware, seeds)]
+        assert len(json.loads(result.stdout)["runs"]) == 1
+
+    def test_says_where_the_reports_are(
+        self, monkeypatch: pytest.MonkeyPatch, asked: object, tmp_path: Path
+    ) -> None:
+        (tmp_path / "kept").mkdir()
+        finished = Finished(Report(runs=(run(),), clocks=CLOCKS), (tmp_path / "kept",))
+        monkeypatch.setattr(synth, "run_flow", lambda *_, **__: finished)
+        out = tmp_path / "reports"
+        arguments = ["synth", "64-100-10", "--out", str(out)]
+        result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        assert f"wrote {out}" in result.output.replace("\n", "")
+        assert (out / "result.json").is_file()
+
+    def test_a_sweep_as_json_or_as_a_table(self, asked: object) -> None:
+        arguments = ["synth", "sweep", "64-100-10"]
+        as_json = CliRunner().invoke(cli.app, [*arguments, "--json"], catch_exceptions=False)
+        assert len(json.loads(as_json.stdout)["points"]) == 1
+        table = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        assert "logic blocks" in " ".join(table.output.split())
+
+    def test_each_row_has_its_name_first(self, capsys: pytest.CaptureFixture[str]) -> None:
+        synth._print(Report(runs=(run(),), clocks=CLOCKS), None)
+        said = capsys.readouterr().out.split("Power at Fmax")[0]
+        names = [row.split("│")[1].strip() for row in said.splitlines() if row.startswith("│")]
+        assert names[:2] == ["Fmax, MHz", "latency at Fmax, us"]
+        assert all(name[0].isalpha() for name in names), names
+
+    def test_one_seed_without_power_is_drawn(self) -> None:
+        finished = Finished(Report(runs=(run(with_power=False),), clocks=CLOCKS), ())
+        luts, fmax = synth._figure([Point(Hardware(64, 100, 10), finished)]).axes
+        assert luts.get_ylabel() == "LUTs"
+        assert list(luts.lines[0].get_ydata()) == [5000]
+        assert fmax.get_ylabel() == "Fmax, MHz"
+        assert list(fmax.lines[0].get_ydata()) == pytest.approx([68.9])
 
     @pytest.mark.parametrize("jobs", [1, 2])
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
