@@ -895,8 +895,8 @@ class TestTables:
         assert headers[0] == "benchmark"
         assert headers[-1] == "goal"
         assert len(set(headers)) == len(headers)
-        assert str(list(table.columns[0].cells)[0]) == "flow (100 points)"
-        assert str(list(table.columns[1].cells)[0]) == "20 ms"
+        assert str(next(iter(table.columns[0].cells))) == "flow (100 points)"
+        assert str(next(iter(table.columns[1].cells))) == "20 ms"
 
     @pytest.mark.parametrize(
         ("goal", "said"),
@@ -928,6 +928,12 @@ class TestFiles:
         assert run.circumstances.machine == HERE
         assert run.commit == "a" * 40
         assert run.when == datetime(2026, 1, 1, 11, tzinfo=timezone.utc)
+
+    @pytest.mark.parametrize(("value", "field"), [([], None), ({"ratio": -1}, "ratio")])
+    def test_what_is_wrong_as_a_whole_names_no_field(self, value: Any, field: str | None) -> None:
+        with pytest.raises(FileError) as caught:
+            records._checked("x.json", Goal, value, "a goal")
+        assert caught.value.field == field
 
     def test_a_baseline_is_read_back(self, tmp_path: Path) -> None:
         path = tmp_path / "baseline.json"

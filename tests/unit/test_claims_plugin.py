@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from ohmbench.claims.plugin import ClaimsRun
 
 pytestmark = pytest.mark.usefixtures("no_papers")
 
@@ -324,6 +327,39 @@ def test_two_ledgers_are_two_tables(repository: Repository) -> None:
         repository.path.name,
         "other",
     ]
+
+
+def test_the_named_ledger_counts_rather_than_the_nearest(repository: Repository) -> None:
+    repository.write("named.yaml", LEDGER.replace("tolerance: 0.5", "tolerance: 0.1"))
+    found = repository.outcomes("--claims-ledger", "named.yaml", tests=ONE + TWO)
+    assert found["x.one"]["status"] == "FAILED"
+    assert found["x.one"]["tolerance"] == 0.1
+
+
+def test_ledgers_above_the_root_are_not_looked_for(repository: Repository) -> None:
+    repository.write("inner/tests/test_it.py", ONE)
+    result = repository.run("--rootdir", "inner", "inner")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*no claims.yaml in *"])
+
+
+def test_an_older_json_file_is_replaced(repository: Repository) -> None:
+    repository.write("claims.json", "older")
+    assert repository.outcomes(tests=ONE + TWO)["x.one"]["status"] == "reproduced"
+
+
+def test_what_workers_saw_is_told_to_the_process_that_judges(pytestconfig: pytest.Config) -> None:
+    worker, judge = ClaimsRun(pytestconfig), ClaimsRun(pytestconfig)
+    worker._ledgers, worker._collected = {Path("/a/claims.yaml")}, {"/a/t.py::two", "/a/t.py::one"}
+    output: dict[str, Any] = {}
+    config = SimpleNamespace(workerinput={}, workeroutput=output)
+    worker._config = config  # type: ignore[assignment]
+    worker.pytest_sessionfinish(SimpleNamespace(exitstatus=0))  # type: ignore[arg-type]
+    sent = json.loads(json.dumps(output))  # execnet carries plain values alone
+    judge.pytest_testnodedown(SimpleNamespace(workeroutput=sent))
+    judge.pytest_testnodedown(SimpleNamespace(workeroutput={}))
+    judge.pytest_testnodedown(SimpleNamespace())  # one that broke down
+    assert (judge._ledgers, judge._collected) == (worker._ledgers, worker._collected)
 
 
 @pytest.mark.parametrize("start", [".", "tests", "tests/test_it.py"])

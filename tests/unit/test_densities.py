@@ -16,7 +16,6 @@ from scipy.special import log_ndtr, logsumexp
 from sklearn.datasets import make_circles, make_moons, make_swiss_roll
 
 from ohmbench.data.densities import (
-    _moons,
     DENSITIES,
     Density,
     NoisyCircles,
@@ -24,6 +23,7 @@ from ohmbench.data.densities import (
     Pinwheel,
     RoundMixture,
     TwoSpirals,
+    _moons,
 )
 from ohmbench.data.pinwheel import preimages
 from ohmbench.errors import NonFiniteError, ShapeError

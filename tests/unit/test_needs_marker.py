@@ -51,10 +51,10 @@ def test_what_is_there_is_no_reason_to_skip(require: bool) -> None:
 @pytest.mark.usefixtures("planted")
 @pytest.mark.parametrize("names", [("gone",), ("tool", "gone"), ("gone", "tool")])
 def test_what_is_missing_skips_or_fails_with_its_reason(names: tuple[str, ...]) -> None:
-    with pytest.raises(pytest.skip.Exception, match="needs gone: .*not found") as skipped:
+    with pytest.raises(pytest.skip.Exception, match=r"needs gone: .*not found") as skipped:
         needs_marker.pytest_runtest_setup(Item(*names))  # type: ignore[arg-type]
     assert "install it" in str(skipped.value)
-    failed = pytest.raises(pytest.fail.Exception, match="--require-tools: needs gone: .*not found")
+    failed = pytest.raises(pytest.fail.Exception, match=r"--require-tools: needs gone: .*not found")
     with failed as caught:
         needs_marker.pytest_runtest_setup(Item(*names, require=True))  # type: ignore[arg-type]
     assert not caught.value.pytrace  # one line, not a traceback of this plugin

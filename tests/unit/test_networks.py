@@ -224,9 +224,9 @@ class TestPower:
         assert math.isnan(first[2])
 
     def test_per_class_on_the_labels_device(self):
-        watts, labels = torch.ones(4, device="meta"), torch.zeros(4, dtype=torch.int64, device="meta")
+        watts, labels = torch.ones(4), torch.zeros(4, dtype=torch.int64)
         for per_class in (power_of_first_image_per_class, mean_power_per_class):
-            found = per_class(watts, labels, 3)
+            found = per_class(watts.to("meta"), labels.to("meta"), 3)
             assert (found.shape, found.device.type) == ((3,), "meta")
 
     @pytest.mark.parametrize("time", [0.0, -1.0, math.inf, math.nan])
