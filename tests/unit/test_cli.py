@@ -317,6 +317,19 @@ class TestBadInput:
         assert_refused(run("evaluate"), "ohmbench evaluate --help")
         assert_refused(run("evaluate", "x", "--nonsense"), "--nonsense")
 
+    @pytest.mark.parametrize(
+        ("words", "asked"),
+        [
+            ("", "ohmbench"),
+            ("evaluate x --tol", "ohmbench evaluate"),
+            ("synth sweep --lanes x", "ohmbench synth sweep"),
+            ("nonsense evaluate", "ohmbench"),
+        ],
+    )
+    def test_the_command_that_was_asked(self, monkeypatch, words, asked):
+        monkeypatch.setattr(sys, "argv", ["ohmbench", *words.split()])
+        assert cli._command_asked() == asked
+
     def test_a_hint_names_the_command_that_was_asked(self, run):
         for words in (
             "evaluate x --tol",

