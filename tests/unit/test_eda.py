@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -495,3 +496,10 @@ def test_cocotb_is_asked_in_the_tools_environment(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("PYTHONSTARTUP", "/nowhere")
     with pytest.raises(ToolError, match="cocotb: no such module"):
         cocotb_runner._cocotb()
+
+
+def test_a_program_runs_in_its_folder(tmp_path: Path) -> None:
+    code = "import os, sys; print(os.getcwd(), os.environ['A']); sys.exit(3)"
+    given = {**tool_environment(), "A": "given"}
+    found = tools.run_group([sys.executable, "-c", code], tmp_path, environment=given, timeout_s=60)
+    assert found == (f"{tmp_path} given\n", 3)

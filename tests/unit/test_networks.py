@@ -195,6 +195,32 @@ class TestPower:
         with torch.no_grad():
             assert not power_per_image(network, v).requires_grad
 
+    @pytest.mark.parametrize("asked", [False, True])
+    @pytest.mark.parametrize("enabled", [False, True])
+    def test_many_images_leave_no_graph_that_nobody_asked_for(self, asked, enabled, monkeypatch):
+        network = random_network(SPECS["floatgate-circles"], seed=3)
+        trace, recorded = network.trace, []
+
+        def recording(v):
+            recorded.append(torch.is_grad_enabled())
+            return trace(v)
+
+        monkeypatch.setattr(network, "trace", recording)
+        with torch.set_grad_enabled(enabled):
+            power_per_image(network, torch.full((3, 2), 2.0, requires_grad=asked))
+        assert recorded == [asked and enabled]
+
+    def test_gradients_go_through_a_vmap(self):
+        network = random_network(SPECS["floatgate-circles"], seed=3, dtype=torch.float64)
+        v = torch.full((3, 2), 2.0, dtype=torch.float64)
+        found = torch.func.grad(
+            lambda v: torch.func.vmap(lambda x: power_per_image(network, x[None])[0])(v).sum()
+        )(v)
+        v.requires_grad_()
+        power_per_image(network, v).sum().backward()
+        assert torch.allclose(found, v.grad, rtol=1e-9)
+        assert bool((found != 0).all())
+
     def test_neuron_count_comes_from_the_network(self):
         # The published script keeps 110 neurons for 784-64-10, which has 74.
         too_many = OVERHEAD.power_W(110) - OVERHEAD.power_W(SPECS["floatgate-mnist28"].neurons)
