@@ -175,6 +175,9 @@ def test_currents_count_every_cell_once() -> None:
         assert (positive, negative) == (int((w >= 0).sum()), int((w < 0).sum()))
         assert axes.get_title() == f"layer {k}: 0 of {w.numel()} cells not programmable"
         assert axes.get_xscale() == "log"
+        # One upon the other: where both have cells, the second begins where the first ends.
+        first, second = axes.containers
+        assert [bar.get_y() for bar in second] == [bar.get_height() for bar in first]
 
 
 def test_currents_outside_the_range_are_counted_and_shown() -> None:
@@ -224,5 +227,11 @@ def test_prediction_shows_the_answer(spec, right: bool) -> None:
     assert hidden.containers[0].markerline.get_ydata().tolist() == trace[0].out.tolist()
     assert [bar.get_height() for bar in out.patches] == trace[-1].out.tolist()
     assert out.get_title() == f"answers {winner}, true {label}"
+    low, high = out.get_ylim()
+    answer = trace[-1].out
+    assert low < float(answer.min()) < float(answer.max()) < high
+    if spec is DIGITS:
+        assert not image.get_xticks().size
+        assert not image.get_yticks().size
     green = [k for k, bar in enumerate(out.patches) if bar.get_facecolor()[1] > 0.5]
     assert (winner in green) == right

@@ -22,14 +22,17 @@ from ohmbench.cli import synth
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.synthesis import calibration, vtr
-from ohmbench.eda.synthesis.design import core_sources, source, with_parameters
+from ohmbench.eda.mutation import MutantList, MutationError, prove_no_change
+from ohmbench.eda.synthesis import calibration, reports_vpr, vtr
+from ohmbench.eda.synthesis.design import Source, core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
-from ohmbench.eda.synthesis.reports import ReportError
+from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import (
     Activity,
     Area,
+    Calibration,
     Clocks,
+    Compared,
     Cost,
     CriticalPath,
     Design,
@@ -804,3 +807,35 @@ def test_a_mean_interval_is_not_above_the_longest() -> None:
     assert Clocks(**{**values, "mean_interval": float(UNEVEN.interval)}).interval == UNEVEN.interval
     with pytest.raises(ValidationError, match="mean_interval above interval"):
         Clocks(**{**values, "mean_interval": UNEVEN.interval + 0.5})
+
+
+def test_a_result_says_of_which_vtr_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(vtr, "root", lambda: tmp_path)
+    monkeypatch.setattr(vtr, "_hashes", lambda folder: (("k6.xml", "1" * 64),))
+    monkeypatch.setitem(vtr.TOOLS, "vtr", replace(vtr.TOOLS["vtr"], version=lambda: "9.0"))
+    assert vtr.versions() == Versions(tools={"vtr": "9.0"}, files={"k6.xml": "1" * 64})
+
+
+def test_a_finished_run_of_vtr_is_read() -> None:
+    work = Path(__file__).parents[1] / "synth" / "excerpts"
+    version = reports_vpr.version(read_report(work / "vpr.out"))
+    known = Versions(tools={"vtr": version}, files={"k6.xml": "1" * 64})
+    delay = Compared(what="delay", golden=1.0, here=1.0, low=0.75, high=1.25, why="a reason")
+    compared = Calibration(
+        circuit="c", task="t", golden_version="1", version="2", conditions="x", compared=(delay,)
+    )
+    made = vtr.read_run(
+        work, Source(DESIGN, ""), 7, known, compared, Cost(wall_s=1, peak_memory_MiB=1)
+    )
+    assert (made.design, made.seed, made.options[-2:]) == (DESIGN, 7, ("--seed", "7"))
+    assert made.options[:-2] == vtr.OPTIONS
+    assert made.power is not None
+    assert (made.power.activity, made.power.total_W) == ("vectorless", 0.8249)
+    assert made.area.luts == 5647
+    assert made.versions.tools["vtr"] == version
+
+
+def test_mutants_of_other_sources_are_not_proven() -> None:
+    stale = MutantList("0", "0" * 64, 1, Hardware(8, 2, 2), ())
+    with pytest.raises(MutationError, match="of other sources"):
+        prove_no_change(stale, [])
