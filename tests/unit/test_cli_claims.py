@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import io
 import json
 import os
 import sys
@@ -193,6 +194,20 @@ def test_what_a_command_prints_is_shown_at_once(
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.splitlines() == [f"{paper} given", "wrong", "\ufffd."]
+
+
+def test_a_dot_is_seen_before_the_next(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def flush(self) -> None:
+            if self.getvalue():
+                (paper / "seen").touch()
+
+    monkeypatch.setattr(sys, "stderr", Screen())
+    script = "import os, sys, time; sys.stdout.write('.'); sys.stdout.flush()\n"
+    script += "end = time.monotonic() + 5\n"
+    script += "while time.monotonic() < end and not os.path.exists('seen'): time.sleep(0.01)\n"
+    script += "sys.exit(not os.path.exists('seen'))"
+    assert running._show([sys.executable, "-c", script], paper, dict(os.environ)) == 0
 
 
 def test_a_process_without_standard_error_runs_all_the_same(
