@@ -184,3 +184,35 @@ def test_a_report_that_is_not_there_is_named(tmp_path: Path) -> None:
     (tmp_path / "vpr.out").write_bytes(b"\xff\xfe")
     with pytest.raises(ToolError, match=r"^vpr\.out: is not text"):
         read_report(tmp_path / "vpr.out")
+
+
+def launched(*rows: tuple[str, str]) -> list[str]:
+    text = "".join(f"{point}    {delay}    {delay}\n" for point, delay in rows)
+    return [element.kind for element in reports_vpr._launched(ReportText("a path", text))]
+
+
+def test_a_path_from_an_input_leaves_no_register() -> None:
+    to_lut = (("a.inpad[0] (.input)", "0.1"), ("n.in[0] (.names)", "0.5"))
+    assert launched(*to_lut, ("n.out[0] (.names)", "0.2")) == ["routing", "routing", ".names"]
+    register = (("r.clk[0] (.latch)", "0.0"), ("r.Q[0] (.latch) [clock-to-output]", "0.1"))
+    assert launched(*register, to_lut[1]) == ["clock", ".latch clock-to-output", "routing"]
+
+
+@pytest.mark.parametrize("value", ["true", "null", "[]"])
+def test_a_number_is_neither_a_truth_value_nor_nothing(value: str) -> None:
+    report = reports_nextpnr.Report(ReportText("report.json", f'{{"a": {value}, "b": 2}}'))
+    assert report.number("b") == 2.0
+    with pytest.raises(ReportError, match="is no number"):
+        report.number("a")
+
+
+def test_only_what_draws_nothing_has_no_dynamic_part() -> None:
+    def table(watts: str, dynamic: str) -> list[float | None]:
+        head = "Component    Power (W)  %-Total  %-Dynamic  Method\n"
+        line = f"Total  {watts}  1  {dynamic}\n"
+        return [r.dynamic for r in reports_vpr._table(ReportText("x.power", head + line))]
+
+    assert table("1.0", "0") == [0.0]
+    assert table("0", "-nan") == [None]
+    with pytest.raises(ReportError):
+        table("1.0", "nan")

@@ -61,6 +61,7 @@ from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, o
 from ohmbench.cli import bench
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.kernels.choice import PATH_VARIABLE
+from ohmbench.report.benchmark_tables import _goal, _value, measurements_table
 from tests.bench import gate, plants
 from tests.bench.cases import CASES, CLOCKS, Case, Done, Pair, difference
 from tests.bench.gate import (
@@ -114,6 +115,10 @@ def measured(
         bands=BANDS,
         goal=Goal(ratio=15),
     )
+
+
+def replace_goal(found: Measurement, goal: Goal | None) -> Measurement:
+    return found.model_copy(update={"goal": goal})
 
 
 def baseline_of(*found: Measurement, machine: Machine = HERE) -> Baseline:
@@ -243,6 +248,16 @@ class TestRace:
             race.warm_up()
             race.round()
             assert race.rounds[0].others == pytest.approx(part)
+
+    @pytest.mark.parametrize("told", [[None, 5.0], [5.0, None], [None, None]])
+    def test_a_round_in_which_the_system_fell_silent_counts_as_quiet(
+        self, told: list[float | None]
+    ) -> None:
+        answers = iter(told)
+        race = replace(Machinery().race(1.0, 0.1), others=lambda: next(answers))
+        race._repeats = {"r": 1, "a": 1, "b": 1}
+        race.round()
+        assert race.rounds[0].others == 0.0
 
     def test_the_system_tells_of_others(self) -> None:
         """A process that spins for a second is seen, but this process' own spinning is not."""
@@ -873,6 +888,37 @@ def saved(tmp_path: Path) -> Callable[..., Path]:
     return save
 
 
+class TestTables:
+    def test_columns_are_named_in_their_order(self) -> None:
+        table = measurements_table({"flow": measured()})
+        headers = [str(column.header) for column in table.columns]
+        assert headers[0] == "benchmark"
+        assert headers[-1] == "goal"
+        assert len(set(headers)) == len(headers)
+        assert str(next(iter(table.columns[0].cells))) == "flow (100 points)"
+        assert str(next(iter(table.columns[1].cells))) == "20 ms"
+
+    @pytest.mark.parametrize(
+        ("goal", "said"),
+        [
+            (None, ""),
+            (Goal(), ""),
+            (Goal(ratio=20.0), ">= 20: met"),
+            (Goal(ratio=20.5), ">= 20.5: missed"),
+            (Goal(memory_ratio=10.0), "memory >= 10: met"),
+            (Goal(rate=1e5), ">= 100000 points/s: met (1e+05)"),
+            (Goal(ratio=30.0, missed="too slow"), ">= 30: missed; too slow"),
+        ],
+    )
+    def test_a_goal_is_met_or_missed_in_what_it_names(self, goal: Goal | None, said: str) -> None:
+        assert _goal(replace_goal(measured(), goal)) == said
+
+    def test_counts_are_written_in_full_and_fractions_in_four_digits(self) -> None:
+        assert [_value(x) for x in (None, 12345.0, 123456.0, 2.0, 1.23456)] == [
+            *("", "12345", "123456", "2", "1.235"),
+        ]
+
+
 class TestFiles:
     def test_a_run_is_read_back(self, saved: Callable[..., Path]) -> None:
         value = content(measured(), measured(name="circuit"))
@@ -882,6 +928,12 @@ class TestFiles:
         assert run.circumstances.machine == HERE
         assert run.commit == "a" * 40
         assert run.when == datetime(2026, 1, 1, 11, tzinfo=timezone.utc)
+
+    @pytest.mark.parametrize(("value", "field"), [([], None), ({"ratio": -1}, "ratio")])
+    def test_what_is_wrong_as_a_whole_names_no_field(self, value: Any, field: str | None) -> None:
+        with pytest.raises(FileError) as caught:
+            records._checked("x.json", Goal, value, "a goal")
+        assert caught.value.field == field
 
     def test_a_baseline_is_read_back(self, tmp_path: Path) -> None:
         path = tmp_path / "baseline.json"

@@ -73,6 +73,7 @@ def change(old: str, new: str) -> str:
         (change("\n.end\n", "\n"), r"no \.end"),
         (change("11 1", "11 1\n00 0"), r"x:5: net n: rows for 0 and for 1"),
         (change("11 1", "1 1"), r"x:6: net n: a row of other than 2 inputs"),
+        (change(".names a b n\n11 1", ".names n\n1 1 1"), r"n: a row of other than 0 inputs"),
         (change("11 1", "1x 1"), r"x:6: net n: x is no value of an input"),
         (change("11 1", "11 2"), r"x:6: net n: 2 is no value"),
         (change(".names a b n", ".names a a a a a a a n"), r"net n: a table of 7, not 6 inputs"),

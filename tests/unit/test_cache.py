@@ -267,6 +267,21 @@ def test_builds_that_were_killed_are_removed(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["build-new", "other"]
 
 
+def test_a_killed_build_that_cannot_be_removed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "build-old").mkdir()
+    os.utime(tmp_path / "build-old", (0, 0))
+
+    def refuses(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rmdir", refuses)
+        remove_abandoned(tmp_path)
+    assert (tmp_path / "build-old").is_dir()
+
+
 def test_what_the_file_system_refuses_is_one_line_that_names_it(tmp_path: Path) -> None:
     source = tmp_path / "elsewhere" / "source.v"
     with pytest.raises(ToolError) as caught, work_folder(tmp_path / "cache"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import csv
+import json
 import math
 import re
 from pathlib import Path
@@ -12,7 +14,13 @@ import pytest
 from rich.console import Console
 
 from ohmbench.claims.ledger import Claim, Measurement, Status, read_ledger
-from ohmbench.claims.outcomes import Outcome, claims_table
+from ohmbench.claims.outcomes import (
+    COLUMNS,
+    Outcome,
+    claims_table,
+    write_csv,
+    write_outcomes,
+)
 from ohmbench.errors import FileError
 from ohmbench.weights import versions
 
@@ -243,6 +251,65 @@ def test_the_detail_of_a_measurement_is_shown() -> None:
         console.print(claims_table([Outcome.of(claim, found, None)]))
     assert "10.1 mV (seed 7)" in capture.get()
     assert "(" not in printed(claim, 10.1)
+
+
+def test_sentences_have_more_room_than_numbers() -> None:
+    """Claim and status are sentences; what was measured has its detail, a target has none."""
+    claim, target, here, status = (column.ratio for column in claims_table([]).columns)
+    assert claim == status > here >= 2 * target  # type: ignore[operator]
+
+
+def test_rows_begin_at_the_edge_and_are_set_apart_by_a_line() -> None:
+    console = Console(width=200)
+    with console.capture() as capture:
+        console.print(claims_table([Outcome.of(reproduced(), None, None)] * 2))
+    first, between, second = capture.get().split("s [here]")
+    edge = first.splitlines()[-1]
+    assert edge == " "  # the box's own
+    assert [line.strip() for line in between.splitlines()[1:]] == ["", ""]
+    assert second.split()[0] == "10"
+
+
+@pytest.mark.parametrize("write", ["json", "csv"])
+def test_outcomes_are_stored_in_place_of_older_ones(tmp_path: Path, write: str) -> None:
+    path = tmp_path / "claims"
+    path.write_text("older", encoding="utf-8")
+    outcomes = [
+        Outcome.of(reproduced(), Measurement(id="a.b", value=10.1, detail="seed 7"), None),
+        Outcome.of(met(at_least=1.0), None, "no tool"),
+    ]
+    if write == "csv":
+        write_csv(path, outcomes)
+        with open(path, encoding="utf-8", newline="") as file:
+            first, second = csv.DictReader(file)
+        assert tuple(first) == COLUMNS
+        assert (first["status"], first["value"], first["detail"]) == (
+            *("reproduced", "10.1", "seed 7"),
+        )
+        assert (second["reason"], second["value"], second["at_least"]) == ("no tool", "", "1.0")
+    else:
+        write_outcomes(path, {"a/claims.yaml": outcomes})
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        assert stored["format"] == 1
+        assert stored["versions"] == versions()
+        assert [Outcome.from_dict(row) for row in stored["ledgers"]["a/claims.yaml"]] == outcomes
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Outcome.of(reproduced(), Measurement(id="a.b", value=10.1, detail="seed 7"), None),
+        Outcome.of(differs(), Measurement(id="a.b", value=12.0), None),
+        Outcome.of(reproduced(), Measurement(id="a.b", value=math.inf), None),
+        Outcome.of(reproduced(), None, "no tool"),
+        Outcome.of(reproduced(), None, None),
+        Outcome.of(not_checkable(), None, None),
+    ],
+    ids=["measured", "differs", "infinite", "not-run", "failed", "not-checkable"],
+)
+def test_an_outcome_survives_json(outcome: Outcome) -> None:
+    stored = json.loads(json.dumps(outcome.as_dict(), allow_nan=False))
+    assert Outcome.from_dict(stored) == outcome
 
 
 def test_nothing_is_cut_off_in_a_narrow_table() -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
+from ohmbench.claims.ledger import Claim
+from ohmbench.claims.outcomes import Outcome
+from ohmbench.claims.plugin import ClaimsRun
 
 pytestmark = pytest.mark.usefixtures("no_papers")
 
@@ -117,6 +123,37 @@ def test_a_run_without_claims_prints_no_ledger(repository: Repository) -> None:
     result = repository.run(tests="def test_plain(): pass\n")
     assert result.ret == 0
     assert "claims ledger" not in result.stdout.str()
+    assert "no claim was judged" not in result.stdout.str()
+
+
+def test_a_ledger_that_the_run_did_not_touch_is_not_printed(repository: Repository) -> None:
+    repository.write("tests/test_other.py", "def test_other(claim): pass\n")
+    repository.write("tests/test_it.py", ONE + TWO)
+    assert "claims ledger" not in repository.run("tests/test_other.py").stdout.str()
+    assert "claims ledger" in repository.run().stdout.str()
+
+
+def test_what_is_only_collected_is_not_judged(repository: Repository) -> None:
+    options = ("--collect-only", "--claims-json", "claims.json")
+    assert repository.run(*options, tests=ONE + TWO).ret == 0
+    assert not (repository.path / "claims.json").exists()
+
+
+@pytest.mark.parametrize(("terminal", "width"), [(80, 100), (100, 100), (130, 130)])
+def test_a_table_is_as_wide_as_the_terminal_but_at_least_100(
+    pytestconfig: pytest.Config, terminal: int, width: int
+) -> None:
+    run, written, titles = ClaimsRun(pytestconfig), io.StringIO(), []
+    screen = SimpleNamespace(fullwidth=terminal, _file=written)
+    reporter = SimpleNamespace(_tw=screen, section=lambda title, sep: titles.append((title, sep)))
+    claim = Claim(id="x.one", statement="one", source="s", expect="not checkable", why="a chip")
+    outcomes = [Outcome.of(claim, None, None)]
+    for ledgers in (["/a/claims.yaml"], ["/a/claims.yaml", "/b/claims.yaml"]):
+        run._outcomes = {Path(ledger): outcomes for ledger in ledgers}
+        run._print(reporter, Path("/a/claims.yaml"), outcomes)
+    assert titles == [("claims ledger", "="), ("claims ledger /a/claims.yaml", "=")]
+    assert "a chip" in written.getvalue()
+    assert max(map(len, written.getvalue().splitlines())) == width
 
 
 def test_the_table_can_be_left_out(repository: Repository) -> None:
@@ -221,6 +258,19 @@ def test_a_row_that_nothing_measures_fails_the_run(
     assert found["x.two"]["status"] == "met"
 
 
+def test_a_missing_test_among_several_files_is_failed(repository: Repository) -> None:
+    repository.write("tests/test_other.py", "def test_other(claim): pass\n")
+    found = repository.outcomes(tests=TWO)
+    assert (found["x.one"]["status"], found["x.one"]["reason"]) == (
+        *("FAILED", "its test does not exist"),
+    )
+    # Where one argument names a test, what else its file has is not known.
+    found = repository.outcomes("tests/test_it.py::test_two", "tests/test_other.py")
+    assert (found["x.one"]["status"], found["x.one"]["reason"]) == (
+        *("not run", "not selected in this run"),
+    )
+
+
 def test_a_row_whose_file_does_not_exist_fails_the_run(repository: Repository) -> None:
     repository.write("claims.yaml", LEDGER.replace("test_it.py::test_one", "gone.py::test_one"))
     result = repository.run(tests=TWO)
@@ -262,6 +312,18 @@ def test_a_test_that_is_expected_to_fail_establishes_nothing(repository: Reposit
     fails = "import pytest\n@pytest.mark.xfail(reason='later')\n" + ONE.replace("1.4", "9")
     found = repository.outcomes(tests=fails + TWO)
     assert found["x.one"]["status"] != "reproduced"
+    breaks = fails.replace("claim('x.one', 9, 'seed 7')", "1 / 0")
+    found = repository.outcomes(tests=breaks + TWO)["x.one"]
+    assert found["status"] == "not run"
+    assert found["reason"] == "its test is expected to fail: later"
+
+
+def test_properties_of_others_are_theirs(repository: Repository) -> None:
+    noted = "def test_one(claim, record_property):\n    record_property('sizes', [1, 2])\n"
+    noted += "    record_property('ohmbench-claim', 'no measurement')\n"
+    result = repository.run(tests=noted + "    claim('x.one', 1)\n" + TWO)
+    assert result.ret == 0
+    assert "reproduced" in rows(result)["one"]
 
 
 def test_a_claim_belongs_to_the_test_its_row_names(repository: Repository) -> None:
@@ -326,6 +388,39 @@ def test_two_ledgers_are_two_tables(repository: Repository) -> None:
     ]
 
 
+def test_the_named_ledger_counts_rather_than_the_nearest(repository: Repository) -> None:
+    repository.write("named.yaml", LEDGER.replace("tolerance: 0.5", "tolerance: 0.1"))
+    found = repository.outcomes("--claims-ledger", "named.yaml", tests=ONE + TWO)
+    assert found["x.one"]["status"] == "FAILED"
+    assert found["x.one"]["tolerance"] == 0.1
+
+
+def test_ledgers_above_the_root_are_not_looked_for(repository: Repository) -> None:
+    repository.write("inner/tests/test_it.py", ONE)
+    result = repository.run("--rootdir", "inner", "inner")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*no claims.yaml in *"])
+
+
+def test_an_older_json_file_is_replaced(repository: Repository) -> None:
+    repository.write("claims.json", "older")
+    assert repository.outcomes(tests=ONE + TWO)["x.one"]["status"] == "reproduced"
+
+
+def test_what_workers_saw_is_told_to_the_process_that_judges(pytestconfig: pytest.Config) -> None:
+    worker, judge = ClaimsRun(pytestconfig), ClaimsRun(pytestconfig)
+    worker._ledgers, worker._collected = {Path("/a/claims.yaml")}, {"/a/t.py::two", "/a/t.py::one"}
+    output: dict[str, Any] = {}
+    config = SimpleNamespace(workerinput={}, workeroutput=output)
+    worker._config = config  # type: ignore[assignment]
+    worker.pytest_sessionfinish(SimpleNamespace(exitstatus=0))  # type: ignore[arg-type]
+    sent = json.loads(json.dumps(output))  # execnet carries plain values alone
+    judge.pytest_testnodedown(SimpleNamespace(workeroutput=sent))
+    judge.pytest_testnodedown(SimpleNamespace(workeroutput={}))
+    judge.pytest_testnodedown(SimpleNamespace())  # one that broke down
+    assert (judge._ledgers, judge._collected) == (worker._ledgers, worker._collected)
+
+
 @pytest.mark.parametrize("start", [".", "tests", "tests/test_it.py"])
 def test_ids_hold_whatever_folder_pytest_takes_as_its_root(
     repository: Repository, start: str
@@ -356,6 +451,21 @@ def test_a_bad_ledger_ends_the_run_with_one_line(
     found = [line for line in (*result.errlines, *result.outlines) if "claim x.one" in line]
     assert len(found) == 1
     assert "tolerance: Input should be a valid number" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("options", "takes"),
+    [((), "claim"), (("--claims-ledger", "claims.yaml"), "claim, tmp_path"),
+     (("--claims-ledger", "claims.yaml"), "tmp_path")],
+)  # fmt: skip
+def test_no_test_begins_under_a_bad_ledger(
+    repository: Repository, options: tuple[str, ...], takes: str
+) -> None:
+    repository.write("claims.yaml", LEDGER.replace("tolerance: 0.5", "tolerance: half"))
+    begins = f"def test_one({takes}): open({os.fspath(repository.path / 'begun')!r}, 'w').close()\n"
+    result = repository.run(*options, tests=begins)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert not (repository.path / "begun").exists()
 
 
 def test_a_json_file_that_cannot_be_written_ends_the_run(repository: Repository) -> None:

@@ -301,6 +301,8 @@ class TestBadInput:
         assert_refused(run("plot", saved, "--out", tmp_path / "figures"), "curves.png")
         assert [p.name for p in (tmp_path / "figures").iterdir()] == ["curves.png"]
         assert_refused(run("plot", saved, "--out", figure), "there.png")
+        assert run("plot", saved, "--out", tmp_path / "figures", "--force")[0] == 0
+        assert (tmp_path / "figures" / "curves.png").read_bytes().startswith(b"\x89PNG")
 
     def test_unwritable_training_output(self, run, tmp_path):
         assert_refused(run("train", "floatgate-circles", "--out", tmp_path / "no" / "x.npz"), "no")
@@ -314,6 +316,19 @@ class TestBadInput:
         assert_refused(run("nonsense"), "nonsense")
         assert_refused(run("evaluate"), "ohmbench evaluate --help")
         assert_refused(run("evaluate", "x", "--nonsense"), "--nonsense")
+
+    @pytest.mark.parametrize(
+        ("words", "asked"),
+        [
+            ("", "ohmbench"),
+            ("evaluate x --tol", "ohmbench evaluate"),
+            ("synth sweep --lanes x", "ohmbench synth sweep"),
+            ("nonsense evaluate", "ohmbench"),
+        ],
+    )
+    def test_the_command_that_was_asked(self, monkeypatch, words, asked):
+        monkeypatch.setattr(sys, "argv", ["ohmbench", *words.split()])
+        assert cli._command_asked() == asked
 
     def test_a_hint_names_the_command_that_was_asked(self, run):
         for words in (
@@ -485,6 +500,10 @@ class TestInt8:
         assert (status, err) == (0, "")
         assert "19 of 20 correct" in out
         assert "20 of 20" in out
+        rows = [line.split("│")[1:3] for line in out.splitlines() if line.startswith("│")]
+        names = [row[0].strip() for row in rows]
+        assert names[:2] == ["requantisation", "hidden values clamped at 255"]
+        assert rows[0][1].strip().startswith("M = ")
         status, out, _ = run("evaluate", int8, "--json")
         report = json.loads(out)
         data = load_int8(int8)
@@ -719,6 +738,7 @@ class TestTrace:
         status, out, err = run("trace", int8, "--image", 2)
         assert (status, err) == (1, "")
         assert "image 2: integers -> hardware: 0 of 1 results came" in out
+        assert "every stage within" not in out
         status, out, _ = run("trace", int8, "--json")
         assert status == 1
         assert json.loads(out)["stages"][2]["failure"].startswith("0 of 1 results")
@@ -748,6 +768,7 @@ class TestTrace:
             f"integers -> hardware: image 5, layer 0: hidden[7] = {exact ^ 0x10}, "
             f"but should be {exact}" in out
         )
+        assert "every stage within" not in out
         status, out, _ = run("trace", int8, "--all", "--json")
         assert status == 1
         departure = json.loads(out)["stages"][2]["departure"]

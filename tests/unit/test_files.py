@@ -472,7 +472,8 @@ def test_folders_that_take_no_files_are_not_called_missing(
         return real(path, flags, *rest)
 
     monkeypatch.setattr(os, "open", like_proc)
-    with pytest.raises(FileError, match="cannot be written there: No such file or directory"):
+    said = "cannot be written there: No such file or directory; choose another place$"
+    with pytest.raises(FileError, match=said):
         save(tmp_path / "result")
 
 

@@ -145,6 +145,15 @@ def test_what_is_no_plain_state_dict_is_refused(
     assert complaint in str(caught.value)
 
 
+@pytest.mark.parametrize(("dtype", "size"), [(torch.float32, 4), (torch.float64, 8)], ids=str)
+def test_the_limit_is_of_the_tensors_bytes(dtype: torch.dtype, size: int, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    torch.save({"a": torch.ones(1, dtype=dtype).expand(10_000)}, path)  # of one element's bytes
+    read_pth(path, max_bytes=10_000 * size)
+    with pytest.raises(FileError, match="are accepted"):
+        read_pth(path, max_bytes=10_000 * size - 1)
+
+
 def test_the_format_before_1_6_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"PyTorch before 1\.6"):
         reread(tmp_path / "f", {"a": BASE}, _use_new_zipfile_serialization=False)

@@ -113,6 +113,15 @@ def test_thirty_two_levels_are_read_and_one_more_is_not() -> None:
         parse_yaml("[" * 33 + "]" * 33, "f")
 
 
+def test_a_mapping_is_one_level() -> None:
+    found = parse_yaml("{a: " * 32 + "1" + "}" * 32, "f")
+    for _ in range(32):
+        found = found["a"]
+    assert found == 1
+    with pytest.raises(FileError, match="nested more than 32 deep"):
+        parse_yaml("{a: " * 33 + "1" + "}" * 33, "f")
+
+
 def test_a_thousand_slices_fit() -> None:
     part = "- name: _fully_connect\n  args:\n    num_node: 3\n    repeat:\n    - 25\n    - 25\n"
     found = parse_yaml(part * 1000, "f")

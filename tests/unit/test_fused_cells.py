@@ -487,3 +487,12 @@ def test_cells_that_float32_cannot_hold_have_no_fast_path(cell) -> None:
     assert not fused_cells.supports(cell, torch.full((1, 1), 2.4), torch.full((1, 1), 1e-8))
     with pytest.raises(OperandError, match="no fast path"):
         row_error(cell, torch.float32, 1)
+
+
+def test_a_box_holds_all_of_nothing() -> None:
+    box = next(iter(BOXES.values()))
+    v, w = torch.full((1,), box.v_low_V), torch.full((1,), box.w_low_A)
+    assert box.holds(v, w)
+    assert not box.holds(v - 1, w)
+    assert box.holds(v[:0], -w)
+    assert box.holds(v - 1, w[:0])

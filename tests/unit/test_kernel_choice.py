@@ -64,3 +64,18 @@ def test_what_is_no_path(path) -> None:
     ops = operands(EKV, 0, batch=3, out=4, inputs=5, dtype=torch.float32)
     with pytest.raises(OperandError, match="there are 'auto', 'plain', 'fused'"):
         line_currents(*ops, path=path)
+
+
+def test_what_torch_transforms_takes_another_path(monkeypatch) -> None:
+    """By itself, whatever is installed; and says so where the fused path was asked for."""
+    monkeypatch.delenv(PATH_VARIABLE, raising=False)
+    circuit = random_circuit(0, 3, 9, "ShiftTanh2", dtype=torch.float32)
+    v = torch.full((2, 3), 0.3)
+
+    def derivative(x, path="auto"):
+        return right_hand_side(circuit, path).derivative(torch.tensor(0.0), x[None])[0]
+
+    found = torch.func.vmap(derivative)(v)
+    assert torch.allclose(found, torch.stack([derivative(x, "plain") for x in v]), atol=1e-5)
+    with pytest.raises(OperandError, match="the fused path"):
+        torch.func.vmap(lambda x: derivative(x, "fused"))(v)

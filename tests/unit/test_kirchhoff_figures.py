@@ -116,6 +116,28 @@ def test_window_holds_nearly_all_points_and_runs_row_by_row():
     assert tuple(grid[3, 3]) == pytest.approx(window.high)
 
 
+def test_a_figure_is_as_high_as_its_window_asks():
+    """Inches: the window's shape, but neither flat nor endless, and 1.4 for titles."""
+    for low, high, height in (
+        ((-1.0, -1.0), (3.0, 1.0), 3.4),
+        ((1.0, 0.0), (3.0, 1.0), 3.4),
+        ((0.0, 0.0), (100.0, 1.0), 2.9),
+        ((0.0, 0.0), (1.0, 100.0), 9.4),
+    ):
+        assert Window(low, high).height(4.0) == pytest.approx(height)
+
+
+def test_a_density_has_its_scale_beside_it():
+    density = Map("density", WINDOW.points()[:, 0] ** 2)
+    figure = sample_figure(points(0), density, WINDOW, "title")
+    assert [axes.get_ylabel() for axes in figure.axes][2:] == ["density in 1/V²"]
+    right = figure.axes[1]
+    assert right.get_ylim() == (WINDOW.low[1], WINDOW.high[1])
+    assert right.images[0].get_clim() == (0.0, density.values.max())
+    nothing = sample_figure(points(0), Map("density", 0 * density.values), WINDOW, "title")
+    assert nothing.axes[1].images[0].get_clim() == (0.0, 1.0)
+
+
 def test_samples_are_drawn_and_counted():
     far = np.vstack([points(0), [[50.0, 0.0]]])
     left, right = samples_figure(far, points(1), WINDOW, "title").axes
@@ -164,6 +186,9 @@ def test_predictions_and_their_errors():
     assert np.array_equal(drawn_points(left), np.stack([true, true + 0.25], 1))
     assert "mean 0.25, standard deviation" in right.get_title()
     assert left.get_xlabel() == "true in dollars"
+    assert left.lines[0].get_xydata().tolist() == [[0.0, 0.0], [1.25, 1.25]]
+    left = predictions_figure(true, true - 0.25, "", "title").axes[0]
+    assert left.lines[0].get_xydata().tolist() == [[-0.25, -0.25], [1.0, 1.0]]
 
 
 def test_a_runaway_node_does_not_flatten_the_others():
@@ -173,6 +198,7 @@ def test_a_runaway_node_does_not_flatten_the_others():
     (axes,) = voltages_figure(times, [traces], np.array([0.0, 1.0]), "title").axes
     assert axes.get_ylim()[1] < 2
     assert len(axes.lines) == 32
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["node 1"]
 
 
 def test_many_classes_are_colours_and_few_are_numbers():

@@ -9,9 +9,9 @@ from fractions import Fraction
 import pytest
 import torch
 
-from ohmbench.kirchhoff.runge_kutta import TABLEAUX, State, adapt_steps, take_steps
+from ohmbench.kirchhoff.runge_kutta import TABLEAUX, State, _choose_first, adapt_steps, take_steps
 from ohmbench.kirchhoff.simulation import FIXED_STEP, SolverError
-from ohmbench.kirchhoff.step_control import StepControl
+from ohmbench.kirchhoff.step_control import StepControl, error_norm
 
 F64 = torch.float64
 ORDERS = {**FIXED_STEP, "dopri5": 5}
@@ -134,3 +134,32 @@ def test_a_method_that_cannot_go_on_says_so() -> None:
     control = StepControl(0, 1, tol=1e-6, first_step=0.1, min_step=0, refused=refuse)
     with pytest.raises(SolverError, match="too short"):
         adapt_steps(lambda t, s: (s[0] * math.nan,), 0.0, START[:1], control)
+
+
+def test_the_trial_step_is_of_the_state_and_its_slope() -> None:
+    """A hundredth of the time in which the slope would change the state by itself (Hairer,
+    Norsett and Wanner, Solving Ordinary Differential Equations I, II.4)."""
+    asked = []
+
+    class Control:
+        tol, sign = 1e-3, 1.0
+
+        def trial(self, size: float, slope: float) -> float:
+            asked.append((size, slope))
+            return 0.25
+
+        def choose_first(self, trial: float, slope: float, change: float) -> None:
+            asked.append((trial, slope, change))
+
+    state, slope = (torch.full((2,), 3.0, dtype=torch.float64),), (torch.full((2,), 0.5),)
+    scale = 1e-3 + 1e-3 * 3
+    _choose_first(lambda t, x: (slope[0] + 1,), 0.0, state, slope, Control())  # type: ignore[arg-type]
+    assert asked[0] == pytest.approx((3 / scale, 0.5 / scale))
+    assert asked[1] == pytest.approx((0.25, 0.5 / scale, 1 / scale))
+
+
+def test_norms_do_not_overflow() -> None:
+    large = torch.tensor([3e30, 3e30])
+    assert float(error_norm((large,))) == pytest.approx(3e30)
+    assert not math.isfinite(float(error_norm((large * math.nan,))))
+    assert error_norm((large / 1e30,)).dtype == torch.float32

@@ -173,6 +173,25 @@ def test_path_has_equidistant_points_of_each_slice(
         x = integrate([sides[k]], [spans[k]], x, TIGHT, reverse=reverse).v
 
 
+@pytest.mark.parametrize("divergence", [False, True])
+def test_a_path_is_the_same_in_node_major_order(divergence: bool) -> None:
+    circuits = [random_circuit(k, 3, scale=0.5, dtype=torch.float32) for k in range(2)]
+    v, solver = voltages(6, 4, 3).float(), Solver("rk4", step_size=1 / 64)
+    fused, expected = (
+        integrate(
+            [right_hand_side(c, path) for c in circuits],
+            *([0.6, 0.3], v, solver),
+            points=3,
+            divergence=divergence,
+        )
+        for path in ("fused", "plain")
+    )
+    assert fused.path is not None
+    assert expected.path is not None
+    assert fused.path.shape == (1 + 2 * 3, 4, 3)
+    assert torch.allclose(fused.path, expected.path, atol=1e-4)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_asking_for_a_path_changes_no_result(method: str) -> None:
     sides, v = [plain(random_circuit(k)) for k in range(2)], voltages(7, 4, 4)

@@ -230,9 +230,12 @@ class TestRefused:
         sim = simulation(".names q n\n0 1\n.latch n q re clk 0", ["clk"])
         assert [clock(sim)["q"] for _ in range(4)] == [0, 1, 0, 1]
 
-    def test_another_memory_is_refused(self) -> None:
-        box = ".model single_port_ram\n.inputs clk we data addr[1]\n.outputs out\n.blackbox\n.end\n"
-        body = ".subckt single_port_ram clk=clk we=a data=a addr[1]=a out=q"
+    @pytest.mark.parametrize("address", [" addr[1]", ""])
+    def test_another_memory_is_refused(self, address: str) -> None:
+        pins = f".inputs clk we data{address}"
+        box = f".model single_port_ram\n{pins}\n.outputs out\n.blackbox\n.end\n"
+        given = f"{address}=a" if address else ""
+        body = f".subckt single_port_ram clk=clk we=a data=a{given} out=q"
         text = f".model m\n.inputs clk a\n.outputs q\n{body}\n.end\n{box}"
         with pytest.raises(NetlistError, match=r"no pins addr\[0\] to addr\[n\]"):
             NetlistSimulation(read_blif(text, "m.blif"))

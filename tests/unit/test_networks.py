@@ -187,6 +187,42 @@ class TestPower:
             expected = 2.5 * (7 * (2 * 570e-9 + 400e-9) + 100e-9 + amperes)
             assert watts == pytest.approx(expected, rel=1e-12)
 
+    def test_has_gradients_where_they_are_asked_for(self):
+        """Of the voltages: the weights, which ask for theirs too, would keep every image."""
+        network = random_network(SPECS["floatgate-circles"], seed=3, dtype=torch.float64)
+        v = torch.full((3, 2), 2.0, dtype=torch.float64)
+        assert not power_per_image(network, v).requires_grad
+        v.requires_grad_()
+        assert power_per_image(network, v).requires_grad
+        with torch.no_grad():
+            assert not power_per_image(network, v).requires_grad
+
+    @pytest.mark.parametrize("asked", [False, True])
+    @pytest.mark.parametrize("enabled", [False, True])
+    def test_many_images_leave_no_graph_that_nobody_asked_for(self, asked, enabled, monkeypatch):
+        network = random_network(SPECS["floatgate-circles"], seed=3)
+        trace, recorded = network.trace, []
+
+        def recording(v):
+            recorded.append(torch.is_grad_enabled())
+            return trace(v)
+
+        monkeypatch.setattr(network, "trace", recording)
+        with torch.set_grad_enabled(enabled):
+            power_per_image(network, torch.full((3, 2), 2.0, requires_grad=asked))
+        assert recorded == [asked and enabled]
+
+    def test_gradients_go_through_a_vmap(self):
+        network = random_network(SPECS["floatgate-circles"], seed=3, dtype=torch.float64)
+        v = torch.full((3, 2), 2.0, dtype=torch.float64)
+        found = torch.func.grad(
+            lambda v: torch.func.vmap(lambda x: power_per_image(network, x[None])[0])(v).sum()
+        )(v)
+        v.requires_grad_()
+        power_per_image(network, v).sum().backward()
+        assert torch.allclose(found, v.grad, rtol=1e-9)
+        assert bool((found != 0).all())
+
     def test_neuron_count_comes_from_the_network(self):
         # The published script keeps 110 neurons for 784-64-10, which has 74.
         neurons = SPECS["floatgate-mnist28"].neurons
@@ -215,6 +251,12 @@ class TestPower:
         first = power_of_first_image_per_class(watts, labels, 3).tolist()
         assert first[:2] == [2.0, 1.0]
         assert math.isnan(first[2])
+
+    def test_per_class_on_the_labels_device(self):
+        watts, labels = torch.ones(4), torch.zeros(4, dtype=torch.int64)
+        for per_class in (power_of_first_image_per_class, mean_power_per_class):
+            found = per_class(watts.to("meta"), labels.to("meta"), 3)
+            assert (found.shape, found.device.type) == ((3,), "meta")
 
     @pytest.mark.parametrize("time", [0.0, -1.0, math.inf, math.nan])
     def test_energy_needs_a_real_settling_time(self, time):

@@ -11,6 +11,7 @@ from ohmbench.floatgate import (
     count_out_of_range,
     current_to_voltage,
     line_currents,
+    ranges,
     sigmoid,
 )
 from ohmbench.floatgate.ranges import FittedRange, count_by_plain_path, counting, observe
@@ -155,6 +156,43 @@ def test_each_thread_counts_its_own():
             thread.join(60)
     assert found == {"a": (12, 3, 6, 9), "b": (20, 5, 10, 25)}
     assert seen(here) == (0, 0, 0, 0)
+
+
+def test_a_thread_without_a_block_counts_nothing_while_others_count():
+    found = []
+    with count_out_of_range() as here:
+        assert counting()
+        thread = threading.Thread(target=lambda: found.append((counting(), evaluated(3))))
+        thread.start()
+        thread.join(60)
+    assert found == [(False, None)]
+    assert seen(here) == (0, 0, 0, 0)
+
+
+def test_blocks_are_open_until_they_end():
+    before = ranges._open
+    with count_out_of_range():
+        assert ranges._open == before + 1
+        with count_out_of_range():
+            assert ranges._open == before + 2
+        assert ranges._open == before + 1
+    assert ranges._open == before
+
+
+def test_while_nobody_counts_a_curve_is_one_graph():
+    """What only counts would break it: torch.compile then leaves its code for every curve."""
+
+    def shifted(x):
+        return current_to_voltage(x, Line.POS) + counting()
+
+    x = torch.tensor([1e-7])
+    alone = torch.compile(shifted, backend="eager", fullgraph=True)
+    try:
+        assert torch.equal(alone(x), current_to_voltage(x, Line.POS))
+        with count_out_of_range(), pytest.raises(torch._dynamo.exc.Unsupported):
+            alone(x)
+    finally:
+        torch.compiler.reset()
 
 
 def test_evaluations_of_what_is_broadcast_count_as_often_as_they_are_made():

@@ -295,6 +295,15 @@ def _resized(size: bytes) -> bytes:
     return bytes(header) + bytes(1024)
 
 
+def test_a_size_with_a_sign_is_no_octal_number(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(gzip.compress(_resized(b"00000000000")))
+    assert read_tar_member(path, MEMBER) == b""
+    path.write_bytes(gzip.compress(_resized(b"+0000000000")))
+    with pytest.raises(FileError, match="not a tar archive"):
+        read_tar_member(path, MEMBER)
+
+
 KINDS = [
     *hostile.not_files("housing"),
     *(

@@ -98,3 +98,11 @@ def test_on_current_takes_the_next_level_from_its_middle_in_log_current_on():
         for part, expected in ((1 - 1e-9, low), (1 + 1e-9, high)):
             w = scale(torch.tensor([part * theta], dtype=torch.float64))
             assert float(w) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_slope_is_that_of_the_weight_by_theta() -> None:
+    """dw / dtheta of the levels, by the differences of theta between their neighbours."""
+    scale = OnCurrentScale(FG_ARRAY, v_on_V=V_ON, i0_A=I0)
+    w, theta = scale.levels, scale._current(scale.levels) / I0
+    differences = (w[2:] - w[:-2]) / (theta[2:] - theta[:-2])
+    assert torch.allclose(scale.slope[1:-1], differences, rtol=1e-2)

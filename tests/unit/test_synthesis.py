@@ -22,14 +22,17 @@ from ohmbench.cli import synth
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.synthesis import calibration, vtr
-from ohmbench.eda.synthesis.design import core_sources, source, with_parameters
+from ohmbench.eda.mutation import MutantList, MutationError, prove_no_change
+from ohmbench.eda.synthesis import calibration, reports_vpr, vtr
+from ohmbench.eda.synthesis.design import Source, core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
-from ohmbench.eda.synthesis.reports import ReportError
+from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import (
     Activity,
     Area,
+    Calibration,
     Clocks,
+    Compared,
     Cost,
     CriticalPath,
     Design,
@@ -250,7 +253,9 @@ class TestBothPowers:
     def test_one_alone_needs_no_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         report = Report(runs=(run(),), clocks=CLOCKS)
         synth._print(report, None)
-        assert "(vectorless)" not in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "(vectorless)" not in said
+        assert "unevenly" not in said
         assert "at_fmax_simulated" not in synth._json(report, None)
 
     @pytest.mark.parametrize(
@@ -594,6 +599,7 @@ class TestCommand:
             ("64-100-10 --seed 1 --seeds 2", "give one of them"),
             ("64-100-10 --clock nan", "a positive number of MHz"),
             ("64-100-10 --clock -5", "a positive number of MHz"),
+            ("64-100-10 --clock 1e6", "a positive number of MHz"),
             ("64-100-10 --activity simulated", "only --flow vtr knows power, not ecp5"),
             ("sweep --lanes 70", "cannot be built"),
             ("sweep --plot table.txt", "not a figure format"),
@@ -658,6 +664,78 @@ class TestCommand:
         assert "logic blocks" in " ".join(out.split())
         assert str(run().area.logic_blocks) in out
         assert out.splitlines()[-1] == "13 lanes: Circuit is unroutable"
+
+    @pytest.fixture
+    def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+        """What a flow was asked for, which ends at once with ready results, with and without
+        power."""
+        calls: list[tuple[object, ...]] = []
+
+        def finished(*arguments: object, **_: object) -> Finished:
+            calls.append(arguments)
+            return Finished(Report(runs=(run(),), clocks=CLOCKS), ())
+
+        def points(*arguments: object, **_: object) -> list[Point]:
+            return [Point(Hardware(64, 100, 10), finished(*arguments))]
+
+        monkeypatch.setattr(synth, "check_tools", lambda flow: None)
+        monkeypatch.setattr(synth, "run_flow", finished)
+        monkeypatch.setattr(synth, "run_sweep", points)
+        return calls
+
+    @pytest.mark.parametrize(
+        ("options", "lanes", "requants", "seeds"),
+        [
+            ("", 13, 2, [1, 2, 3]),
+            ("--lanes 25", 25, 4, [1, 2, 3]),  # as few as 25 lanes can have
+            ("--lanes 13 --requants 4", 13, 4, [1, 2, 3]),
+            ("--requants 4", 13, 4, [1, 2, 3]),
+            ("--seeds 1", 13, 2, [1]),
+            ("--seed 7 --seed 5", 13, 2, [7, 5]),
+        ],
+    )
+    def test_what_is_asked_for_is_made(
+        self, asked: list[tuple[object, ...]], options: str, lanes: int, requants: int, seeds: int
+    ) -> None:
+        arguments = ["synth", "64-100-10", "--json", *options.split()]
+        result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        hardware = Hardware(64, 100, 10, lanes=lanes, requants=requants)
+        assert asked == [("ecp5", hardware, seeds)]
+        assert len(json.loads(result.stdout)["runs"]) == 1
+
+    def test_says_where_the_reports_are(
+        self, monkeypatch: pytest.MonkeyPatch, asked: object, tmp_path: Path
+    ) -> None:
+        (tmp_path / "kept").mkdir()
+        finished = Finished(Report(runs=(run(),), clocks=CLOCKS), (tmp_path / "kept",))
+        monkeypatch.setattr(synth, "run_flow", lambda *_, **__: finished)
+        out = tmp_path / "reports"
+        arguments = ["synth", "64-100-10", "--out", str(out)]
+        result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        assert f"wrote {out}" in result.output.replace("\n", "")
+        assert (out / "result.json").is_file()
+
+    def test_a_sweep_as_json_or_as_a_table(self, asked: object) -> None:
+        arguments = ["synth", "sweep", "64-100-10"]
+        as_json = CliRunner().invoke(cli.app, [*arguments, "--json"], catch_exceptions=False)
+        assert len(json.loads(as_json.stdout)["points"]) == 1
+        table = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
+        assert "logic blocks" in " ".join(table.output.split())
+
+    def test_each_row_has_its_name_first(self, capsys: pytest.CaptureFixture[str]) -> None:
+        synth._print(Report(runs=(run(),), clocks=CLOCKS), None)
+        said = capsys.readouterr().out.split("Power at Fmax")[0]
+        names = [row.split("│")[1].strip() for row in said.splitlines() if row.startswith("│")]
+        assert names[:2] == ["Fmax, MHz", "latency at Fmax, us"]
+        assert all(name[0].isalpha() for name in names), names
+
+    def test_one_seed_without_power_is_drawn(self) -> None:
+        finished = Finished(Report(runs=(run(with_power=False),), clocks=CLOCKS), ())
+        luts, fmax = synth._figure([Point(Hardware(64, 100, 10), finished)]).axes
+        assert luts.get_ylabel() == "LUTs"
+        assert list(luts.lines[0].get_ydata()) == [5000]
+        assert fmax.get_ylabel() == "Fmax, MHz"
+        assert list(fmax.lines[0].get_ydata()) == pytest.approx([68.9])
 
     @pytest.mark.parametrize("jobs", [1, 2])
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
@@ -729,3 +807,35 @@ def test_a_mean_interval_is_not_above_the_longest() -> None:
     assert Clocks(**{**values, "mean_interval": float(UNEVEN.interval)}).interval == UNEVEN.interval
     with pytest.raises(ValidationError, match="mean_interval above interval"):
         Clocks(**{**values, "mean_interval": UNEVEN.interval + 0.5})
+
+
+def test_a_result_says_of_which_vtr_it_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(vtr, "root", lambda: tmp_path)
+    monkeypatch.setattr(vtr, "_hashes", lambda folder: (("k6.xml", "1" * 64),))
+    monkeypatch.setitem(vtr.TOOLS, "vtr", replace(vtr.TOOLS["vtr"], version=lambda: "9.0"))
+    assert vtr.versions() == Versions(tools={"vtr": "9.0"}, files={"k6.xml": "1" * 64})
+
+
+def test_a_finished_run_of_vtr_is_read() -> None:
+    work = Path(__file__).parents[1] / "synth" / "excerpts"
+    version = reports_vpr.version(read_report(work / "vpr.out"))
+    known = Versions(tools={"vtr": version}, files={"k6.xml": "1" * 64})
+    delay = Compared(what="delay", golden=1.0, here=1.0, low=0.75, high=1.25, why="a reason")
+    compared = Calibration(
+        circuit="c", task="t", golden_version="1", version="2", conditions="x", compared=(delay,)
+    )
+    made = vtr.read_run(
+        work, Source(DESIGN, ""), 7, known, compared, Cost(wall_s=1, peak_memory_MiB=1)
+    )
+    assert (made.design, made.seed, made.options[-2:]) == (DESIGN, 7, ("--seed", "7"))
+    assert made.options[:-2] == vtr.OPTIONS
+    assert made.power is not None
+    assert (made.power.activity, made.power.total_W) == ("vectorless", 0.8249)
+    assert made.area.luts == 5647
+    assert made.versions.tools["vtr"] == version
+
+
+def test_mutants_of_other_sources_are_not_proven() -> None:
+    stale = MutantList("0", "0" * 64, 1, Hardware(8, 2, 2), ())
+    with pytest.raises(MutationError, match="of other sources"):
+        prove_no_change(stale, [])

@@ -31,7 +31,7 @@ LONGEST_S = 12.0
 FRESH_FILES = 3
 TEST_FILES = ("tests/unit", "tests/synth/test_reports.py")
 SELF = "tests/unit/test_mutants.py"
-SAMPLE_SIZE = 160
+SAMPLE_SIZE = 100
 SAMPLE_S = 0.15
 
 

@@ -200,16 +200,25 @@ def _guard() -> None:
             pid, number = arguments
             if number and (pid <= 1 or not is_descendant(pid)):
                 raise Refused(f"{event} {pid}")
-        elif event in ("os.remove", "os.rmdir", "os.rename", "os.truncate", "shutil.rmtree"):
-            for name in arguments:
-                refuse_path(event, name)
+        elif event in ("os.remove", "os.rmdir", "shutil.rmtree"):
+            refuse_path(event, *arguments[:2])
+        elif event == "os.truncate":
+            refuse_path(event, arguments[0])
+        elif event == "os.rename":
+            source, target, of_source, of_target = arguments
+            refuse_path(event, source, of_source)
+            refuse_path(event, target, of_target)
         elif event == "open" and isinstance(arguments[2], int) and arguments[2] & writing:
             refuse_path(event, arguments[0])
 
-    def refuse_path(event: str, name: object) -> None:
+    def refuse_path(event: str, name: object, folder: int | None = None) -> None:
+        """``name`` in the folder of that handle, if there is one."""
         if not isinstance(name, str | bytes | os.PathLike):
             return
-        path = os.path.abspath(os.fsdecode(name))
+        path = os.fsdecode(name)
+        if folder not in (None, -1):
+            path = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), path)
+        path = os.path.abspath(path)
         if path.startswith(checkout) and "__pycache__" not in path and "/.tox/" not in path:
             raise Refused(f"{event} {path}")
         if event == "shutil.rmtree" and (checkout.startswith(path + os.sep) or path == "/"):
