@@ -490,7 +490,7 @@ def test_cells_that_float32_cannot_hold_have_no_fast_path(cell) -> None:
 
 
 def test_a_box_holds_all_of_nothing() -> None:
-    box = next(iter(BOXES.values()))
+    box = bound(EKV).box
     v, w = torch.full((1,), box.v_low_V), torch.full((1,), box.w_low_A)
     assert box.holds(v, w)
     assert not box.holds(v - 1, w)
