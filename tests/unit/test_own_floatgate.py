@@ -213,6 +213,16 @@ def test_what_does_not_fit_is_one_line(folder: Path, tmp_path: Path, fault: str)
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["three.yaml", "iris.csv"])
+def test_what_is_read_is_not_overwritten(folder: Path, name: str) -> None:
+    before = (folder / name).read_bytes()
+    words = ["train", folder / "three.yaml", "--out", folder / name, "--force"]
+    result = CliRunner().invoke(app, list(map(str, words)))
+    assert isinstance(result.exception, FileError)
+    assert "is what this command reads" in str(result.exception)
+    assert (folder / name).read_bytes() == before
+
+
 BOUNDS = {
     "encoding": (
         ({"low_V": 0, "span_V": 2.5}, {"low_V": 2.25, "span_V": 0.25}),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -39,10 +39,12 @@ _IMAGES_AFTER_TRAINING = 1000  # of a classification: all of MNIST's take minute
 class _Plan(NamedTuple):
     """A training that can begin: ``run(path, **common)`` does it.
 
-    ``options`` are those of judging what comes out. KirchhoffNets alone take ``--samples``.
+    ``reads`` are the user's files. ``options`` are those of judging what comes out. KirchhoffNets
+    alone take ``--samples``.
     """
 
     run: Callable[..., object]
+    reads: Sequence[str] = ()
     options: kirchhoff_judging.Options = kirchhoff_judging.Options()
     takes_samples: bool = False
 
@@ -82,11 +84,13 @@ def _file_plan(file: str, seed: int, samples: int | None) -> _Plan:
     if family == floatgate.FAMILY:
         fg = floatgate.config_of(value, file)
         fg_own = FloatgateOwn(*floatgate.with_data(fg, seed, folder=folder, source=file))
-        return _Plan(lambda path, **common: train_floatgate(fg_own, seed, path, **common))
+        files = [file, os.path.join(folder, fg.card), *fg.data.files(folder)]
+        return _Plan(lambda path, **common: train_floatgate(fg_own, seed, path, **common), files)
     if family == int8.FAMILY:
         config = int8.config_of(value, file)
         own = Int8Own(*int8.with_data(config, seed, folder=folder, source=file))
-        return _Plan(lambda path, **common: train_own_int8(own, seed, path, **common))
+        files = [file, *config.data.files(folder)]
+        return _Plan(lambda path, **common: train_own_int8(own, seed, path, **common), files)
     raise FileError(
         file,
         f"expected {floatgate.FAMILY} or {int8.FAMILY}, found {found(family)}",
@@ -103,6 +107,7 @@ def _kirchhoff_plan(config: Config, file: str | None, seed: int, samples: int | 
         lambda path, **common: train_kirchhoff(
             config, seed, path, data=data, samples=samples, **common
         ),
+        [] if file is None else [file, *(config.data.files(folder) if config.data else ())],
         kirchhoff_judging.Options(images=images),
         takes_samples=True,
     )
@@ -168,7 +173,7 @@ def train(
     if samples is not None and not plan.takes_samples:
         raise OperandError(f"--samples is for KirchhoffNets, which {name} is not")
     path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
-    check_not_input(path, name)
+    check_not_input(path, *plan.reads)
     if resume and not (os.path.lexists(checkpoint_path(path)) or os.path.lexists(path)):
         sys.stderr.write(f"{one_line(path)}: nothing to resume, starting at the beginning\n")
     common: dict[str, Any] = {

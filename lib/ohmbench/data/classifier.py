@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ohmbench.data.own import Dataset, OwnData, dataset_of, found_in, load_data
-from ohmbench.errors import FileError, one_line
+from ohmbench.data.own import Dataset, OwnData, dataset_for, found_in, load_data
+from ohmbench.errors import one_line
 from ohmbench.fields import StrictModel, fault
 from ohmbench.files import ArraySpec
 
@@ -68,19 +68,13 @@ def bound_value(
 
 
 def stored_data(path: str, arrays: Mapping[str, NDArray[Any]], config: Classifier) -> Dataset:
-    """The data that judge the network of ``config`` in the file ``path``.
+    """The data that judge the network of ``config``, bound, in the file ``path``.
 
     Raises FileError where they are not for it.
     """
-    data = dataset_of(path, arrays)
-    if data.task != "classification" or len(data.classes) != config.data.outputs:
-        raise FileError(
-            path,
-            f"data for a {data.task} with {len(data.classes)} classes do not fit the configuration",
-            field="data_task",
-            remedy="train it again",
-        )
-    return data
+    classes = config.data.outputs
+    assert classes is not None, "not bound to its data"
+    return dataset_for(path, arrays, "classification", classes)
 
 
 def class_name(data: Dataset | None, k: int) -> str:

@@ -69,6 +69,11 @@ class OwnData(DataReference):
     held_out_rows: _Count | None = None
     sha256: Annotated[tuple[str, ...], FROM_LIST] = ()
 
+    def files(self, folder: str | os.PathLike[str]) -> list[str]:
+        """The files that are read, relative to ``folder``."""
+        names = (self.file, self.held_out)
+        return [os.path.join(folder, name) for name in names if isinstance(name, str)]
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -419,3 +424,19 @@ def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
         Scaling(*arrays["data_target_scaling"]),
         tuple(map(str, arrays["data_sha256"])),
     )
+
+
+def dataset_for(path: str, arrays: Mapping[str, NDArray[Any]], task: Task, classes: int) -> Dataset:
+    """As ``dataset_of``, for a network of this task and number of classes (0 unless it classifies).
+
+    Raises FileError where the data are for another.
+    """
+    data = dataset_of(path, arrays)
+    if data.task != task or len(data.classes) != classes:
+        raise FileError(
+            path,
+            f"data for a {data.task} with {len(data.classes)} classes do not fit the configuration",
+            field="data_task",
+            remedy="train it again",
+        )
+    return data

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ohmbench.data.own import Dataset, data_schema, dataset_arrays, dataset_of
+from ohmbench.data.own import Dataset, data_schema, dataset_arrays, dataset_for
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, read_npz, write_npz
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config
@@ -150,16 +150,8 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     load_checkpoint(path, model, {spec.name: arrays[spec.name] for spec in schema})
     source: Source = PaperSource(config.test_bench)
     if config.data is not None:
-        data = dataset_of(path, arrays)
         classes = config.outputs if config.kind == "classification" else 0
-        if data.task != DATA_TASKS[config.kind] or len(data.classes) != classes:
-            raise FileError(
-                path,
-                f"data for a {data.task} with {len(data.classes)} classes do not fit the "
-                "configuration",
-                field="data_task",
-                remedy="train it again",
-            )
+        data = dataset_for(path, arrays, DATA_TASKS[config.kind], classes)
         source = OwnSource(data)
     return StoredKirchhoff(
         path, config, model, source, int(side["seed"]), str(side["recipe"]), side["history"]
