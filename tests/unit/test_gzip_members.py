@@ -53,17 +53,18 @@ def test_nothing_is_asked_for() -> None:
     assert stream.read(9) == b"abc"
 
 
-@pytest.mark.parametrize(
-    ("data", "error"),
-    [
-        (gzip.compress(b"abc") + b"\0", ValueError),
-        (gzip.compress(b"abc") + b"\x1f", ValueError),
-        (gzip.compress(b"abc") + b"\x1f\x8b", EOFError),
-        (gzip.compress(b"abc") + gzip.compress(b"de")[:-1], EOFError),
-        (gzip.compress(b"abc") + gzip.compress(b"de")[:-8] + bytes(8), zlib.error),
-        (gzip.compress(b"") * 10_000 + gzip.compress(b"abc"), ValueError),
-    ],
-)
+ABC, DE, EMPTY = (gzip.compress(data, mtime=0) for data in (b"abc", b"de", b""))
+BEHIND = {
+    "a zero": (ABC + b"\0", ValueError),
+    "half a magic number": (ABC + b"\x1f", ValueError),
+    "a magic number": (ABC + b"\x1f\x8b", EOFError),
+    "a member cut off": (ABC + DE[:-1], EOFError),
+    "a member with another checksum": (ABC + DE[:-8] + bytes(8), zlib.error),
+    "too many members": (EMPTY * 10_000 + ABC, ValueError),
+}
+
+
+@pytest.mark.parametrize(("data", "error"), BEHIND.values(), ids=BEHIND)
 def test_what_is_behind_the_first_member_is_checked(data: bytes, error: type[Exception]) -> None:
     with pytest.raises(error):
         read_in(GzipMembers(io.BytesIO(data)), [10])
