@@ -255,3 +255,11 @@ def test_a_device_without_any_circuit() -> None:
     del card["sigmoid"], card["lines"]
     with pytest.raises(FileError, match="sigmoid: missing, and so are"):
         card_of(card, "my.yaml")
+
+
+def test_cells_of_winner_take_all_rows_have_the_cards_bits() -> None:
+    for bits in (8, 14):
+        circuits = Circuits(card_of(changed("programmable.bits", bits), "card"))
+        assert [circuits.programmable(a).bits for a in Activation] == [bits] * len(Activation)
+    narrow = Circuits(card_of(changed("programmable.w_min_A", 1e-10), "card"))
+    assert [narrow.programmable(a).w_min_A for a in Activation] == [1e-10] * len(Activation)

@@ -368,6 +368,17 @@ class TestTrain:
 
 
 class TestSample:
+    def test_the_tolerance_reaches_the_solver(self, run, flow, tmp_path):
+        """A loose one takes fewer evaluations, and gives other samples."""
+        found = []
+        for tol in ("1e-2", "1e-6"):
+            status, out, err = run("sample", flow, "-n", "5", "--tol", tol, "--json")
+            assert (status, err) == (0, "")
+            found.append(json.loads(out))
+        loose, tight = found
+        assert sum(loose["nfe"]) < sum(tight["nfe"])
+        assert loose["x"] != tight["x"]
+
     def test_samples_are_the_flows_own(self, run, flow, tmp_path):
         out, figure = tmp_path / "points.npz", tmp_path / "points.png"
         found = report(run, "sample", flow, "-n", 40, "--seed", 5, "--out", out, "--plot", figure)

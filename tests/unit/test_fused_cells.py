@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import multiprocessing
+import threading
 from dataclasses import fields, replace
 
 import pytest
@@ -386,6 +387,26 @@ def test_rows_on_a_cuda_device(cell, dtype) -> None:
     for x, y in zip(line_currents(*there), exact, strict=True):
         assert x.device.type == "cuda"
         assert torch.allclose(x.double().cpu(), y, rtol=rel, atol=0)
+
+
+@pytest.mark.parametrize("part", range(8))
+def test_an_error_in_any_thread_is_raised(part: int) -> None:
+    """Whichever thread works on the part that fails: this one, or one of the others."""
+    started = threading.Event()
+
+    def job(p: int, first: int, last: int) -> None:
+        if p == part:
+            raise ArithmeticError(f"part {p}")
+        if part != 0 and p == 0:
+            started.wait(1)  # this thread is busy: another takes the part that fails
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        with pytest.raises(ArithmeticError, match=f"part {part}"):
+            in_parts(list(range(9)), job, work=SERIAL_BELOW)
+    finally:
+        torch.set_num_threads(before)
 
 
 # ------------------------------------------------------------------------------------------------

@@ -17,9 +17,16 @@ from ohmbench.cli import app
 from ohmbench.errors import FileError
 from ohmbench.files import read_npz
 from ohmbench.files.npz_writing import write_npz
-from ohmbench.floatgate import SPECS, Activation, load_network, save_network
-from ohmbench.floatgate.configuration import config_of, config_text, parse_config, with_data
+from ohmbench.floatgate import SPECS, Activation, load_card, load_network, save_network
+from ohmbench.floatgate.configuration import (
+    Training,
+    config_of,
+    config_text,
+    parse_config,
+    with_data,
+)
 from ohmbench.floatgate.store import FLOATGATE_SCHEMA
+from ohmbench.floatgate.training import own_recipe
 from tests.unit.networks import random_network
 
 YAML = """
@@ -321,6 +328,40 @@ def test_a_circuit_that_the_device_does_not_have(folder: Path) -> None:
     config = parse_config(text + "\nencoding: {low_V: 0.8, span_V: 0.4}", "x.yaml")
     with pytest.raises(FileError, match="activation: 'wta', which the device fg-65nm does not"):
         with_data(config, 0, folder=folder, source="x.yaml")
+
+
+def bound_to_nothing(**keys: Any) -> dict[str, Any]:
+    """A whole configuration as plain values, of data that nobody has."""
+    data = {"file": "a.csv", "target": "b", "inputs": 100, "outputs": 3, "held_out_rows": 5}
+    return {"family": "floatgate", "name": "x", "data": data, "layers": [{"neurons": 3}],
+            "device": load_card().model_dump(mode="json", exclude_none=True)} | keys  # fmt: skip
+
+
+def test_the_number_of_cells_is_bounded_in_all_layers_together() -> None:
+    """100 cells into each of the first rows and 100 out of it, and 300 in the last layer."""
+    for rows, fits in ((49_998, True), (49_999, False)):
+        value = bound_to_nothing(layers=[{"neurons": rows}, {"neurons": 100}, {"neurons": 3}])
+        assert (200 * rows + 300 <= 10_000_000) is fits
+        if fits:
+            config_of(value, "x.yaml")
+        else:
+            with pytest.raises(FileError, match="10000100 cells, at most 10000000 are accepted"):
+                config_of(value, "x.yaml")
+
+
+OTHER_TRAINING = {"steps": 7, "batch": 5, "population": 2, "learning_rate": 0.3, "noise_V": 0.2,
+                  "logit_gain": 3.0}  # fmt: skip
+
+
+def test_every_key_of_training_reaches_the_recipe() -> None:
+    assert set(OTHER_TRAINING) == set(Training.model_fields)
+    for key, value in OTHER_TRAINING.items():
+        usual, other = (
+            own_recipe(config_of(bound_to_nothing(train=train), "x.yaml"))
+            for train in ({}, {key: value})
+        )
+        assert getattr(usual, key) != value
+        assert getattr(other, key) == value
 
 
 DAMAGES: dict[str, tuple[str, Any, str]] = {

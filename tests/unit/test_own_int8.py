@@ -11,8 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from ohmbench.cli import app
-from ohmbench.digital import infer, load_int8, quantize_pixels
-from ohmbench.digital.configuration import config_of, config_text, parse_config, with_data
+from ohmbench.digital import infer, load_int8, quantize_pixels, training
+from ohmbench.digital.configuration import (
+    Training,
+    config_of,
+    config_text,
+    parse_config,
+    with_data,
+)
+from ohmbench.digital.store import Own
 from ohmbench.errors import FileError
 from ohmbench.files.npz_writing import write_npz
 from tests.unit.test_own_floatgate import command, write_csv
@@ -136,3 +143,24 @@ def test_a_damaged_file_is_refused(trained: Path, tmp_path: Path, damage: str) -
     with pytest.raises(FileError) as refused:
         load_int8(tmp_path / "damaged.npz")
     assert named in str(refused.value)
+
+
+OTHER_TRAINING = {"steps": 7, "batch": 5, "learning_rate": 0.3, "weight_decay": 0.2,
+                  "label_smoothing": 0.1}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", OTHER_TRAINING)
+def test_every_key_of_training_reaches_the_recipe(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    assert set(OTHER_TRAINING) == set(Training.model_fields)
+    tasks: list[Any] = []
+    monkeypatch.setattr(training, "_trained", lambda task, *out, **how: tasks.append(task))
+    value = {"family": "int8", "hidden": 3, "data": {"file": "wine.csv", "target": "kind"}}
+    for train in ({}, {key: OTHER_TRAINING[key]}):
+        config = config_of({**value, "train": train}, "x.yaml")
+        own = Own(*with_data(config, 0, folder=folder, source="x.yaml"))
+        training.train_own(own, 0, tmp_path / "x.npz")
+    usual, other = (getattr(task.recipe, key) for task in tasks)
+    assert other == OTHER_TRAINING[key]
+    assert usual != other

@@ -158,3 +158,11 @@ class TestStraightThrough:
         slope = torch.arange(1.0, len(values) + 1, dtype=dtype)
         (projected * slope).sum().backward()
         assert torch.equal(w.grad, slope)
+
+
+def test_a_current_counts_once_however_wrong_it_is() -> None:
+    """Negative where only positive ones are held, and too large or too small as well."""
+    held = ProgrammableSet(w_max_A=7e-6, positive_only=True)
+    found = held.violations(torch.tensor([-1e-3, -1e-15, -1e-8, 1e-3, 1e-15, 1e-6]))
+    assert (found.negative, found.too_large, found.too_small) == (3, 1, 1)
+    assert found.unholdable == 5
