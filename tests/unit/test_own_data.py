@@ -374,3 +374,13 @@ def test_a_number_of_another_spelling_in_a_row_of_several_lines(write: Write, nu
     path = write(f'x,kind\n1,a\n{number},"two\nlines"\n3,a\n4,"two\nlines"\n')
     with pytest.raises(FileError, match="line 3, column 'x'"):
         load(path, "classification", target="kind")
+
+
+@pytest.mark.parametrize("scale", ["minmax", "standard", "none"])
+@pytest.mark.filterwarnings("error")
+def test_numbers_too_large_to_compute_with_are_refused(write: Write, scale: str) -> None:
+    path = write("x,kind\n1,a\n2,b\n1.7e308,a\n-1.7e308,b\n" + "3,a\n4,b\n" * 4)
+    with pytest.raises(FileError, match="at most 1e\\+30 is accepted"):
+        load(path, "classification", target="kind", scale=scale)
+    fits = write("x,kind\n1,a\n2,b\n1e30,a\n-1e30,b\n" + "3,a\n4,b\n" * 4)
+    assert np.isfinite(load(fits, "classification", target="kind", scale=scale).train_x).all()

@@ -202,6 +202,10 @@ FAULTS = {
                   "data.target: missing"),
     "unbounded": ("family: floatgate\nlayers: [{}]\n"
                   "data: {file: iris.csv, target: kind, scale: standard}", "data.scale"),
+    "a family of nothing": ("family:", "family: expected floatgate or int8, found null"),
+    "features in another unit": ("family: floatgate\nlayers: [{}]\n"
+                                 "data: {file: iris.csv, target: kind, scale: none}",
+                                 "data.scale: has features from 0.1 to 7.9"),
     "no steps": (YAML.format(layers="[{}]", name="iris", train="{steps: 0}"),
                  "train.steps: expected at least 1, found 0"),
 }  # fmt: skip

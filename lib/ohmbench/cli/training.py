@@ -77,10 +77,9 @@ def _plan(name: str, seed: int, samples: int | None) -> _Plan:
 def _file_plan(file: str, seed: int, samples: int | None) -> _Plan:
     """By the family that the file names; the paper's own files of KirchhoffNets name none."""
     value = read_yaml(file)
-    family = value.get("family") if isinstance(value, dict) else None
-    if family is None:
+    if not isinstance(value, dict) or "family" not in value:
         return _kirchhoff_plan(config_of(value, file), file, seed, samples)
-    folder = os.path.dirname(file)
+    family, folder = value["family"], os.path.dirname(file)
     if family == floatgate.FAMILY:
         fg = floatgate.config_of(value, file)
         fg_own = FloatgateOwn(*floatgate.with_data(fg, seed, folder=folder, source=file))
@@ -174,6 +173,7 @@ def train(
         raise OperandError(f"--samples is for KirchhoffNets, which {name} is not")
     path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
     check_not_input(path, *plan.reads)
+    check_not_input(os.fspath(checkpoint_path(path)), *plan.reads)
     if resume and not (os.path.lexists(checkpoint_path(path)) or os.path.lexists(path)):
         sys.stderr.write(f"{one_line(path)}: nothing to resume, starting at the beginning\n")
     common: dict[str, Any] = {

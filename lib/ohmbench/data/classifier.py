@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from ohmbench.data.own import Dataset, OwnData, dataset_for, found_in, load_data
-from ohmbench.errors import one_line
+from ohmbench.errors import FileError, one_line
 from ohmbench.fields import StrictModel, fault
 from ohmbench.files import ArraySpec
 
@@ -58,9 +58,17 @@ def bound_value(
     """``config`` as plain values with its name and the sizes of its data, and these data.
 
     Relative paths start at ``folder``; the network is named after ``source``. Raises FileError as
-    ``load_data`` does.
+    ``load_data`` does, and for features outside of [0, 1].
     """
     dataset = load_data(config.data, "classification", seed, folder=folder)
+    low, high = float(dataset.train_x.min()), float(dataset.train_x.max())
+    if not (low >= 0 and high <= 1):
+        raise FileError(
+            Path(folder, config.data.file),
+            f"has features from {low:.4g} to {high:.4g}, but scale none needs them from 0 to 1",
+            field="data.scale",
+            remedy="choose scale: minmax",
+        )
     value = config.model_dump(mode="json", exclude_none=True)
     value["data"] |= found_in(dataset)
     value.setdefault("name", Path(source).stem)

@@ -31,6 +31,7 @@ Scale = Literal["minmax", "standard", "none"]
 
 _NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 _HELD_OUT = 0.25
+_LARGEST = 1e30  # networks compute in float32, and spans are differences
 MAX_CLASSES = 10_000
 _MAX_NPZ_BYTES = 2**31  # MNIST as float32 has 220 MB
 
@@ -90,8 +91,9 @@ class Scaling:
         """
         if kind == "none":
             return cls(np.zeros(train.shape[1]), np.ones(train.shape[1]))
-        shift = train.min(0) if kind == "minmax" else train.mean(0)
-        span = np.ptp(train, 0) if kind == "minmax" else train.std(0)
+        with np.errstate(over="ignore", invalid="ignore"):  # who asks looks at the result
+            shift = train.min(0) if kind == "minmax" else train.mean(0)
+            span = np.ptp(train, 0) if kind == "minmax" else train.std(0)
         return cls(shift, np.where(span > 0, span, 1.0))
 
     def __call__(self, x: Floats) -> Floats:
@@ -181,6 +183,13 @@ def load_data(
         train_x, test_x = raw.x, held_out.x
         train_y, test_y = targets
     scaling = Scaling.of(reference.scale, train_x)
+    largest = max(float(np.abs(x).max()) for x in (train_x, test_x))
+    if largest > _LARGEST:
+        raise FileError(
+            path,
+            f"holds a number as large as {largest:.3g}, at most {_LARGEST:g} is accepted",
+            remedy="give it in another unit",
+        )
     target_scaling = Scaling(np.zeros(1), np.ones(1))
     if task == "regression":
         target_scaling = Scaling.of(reference.scale, train_y[:, None])

@@ -23,9 +23,13 @@ CARD_NAMES = tuple(sorted(path.stem for path in CARDS_FOLDER.glob("fg-*.yaml")))
 """The cards that come with ohmbench: the stems of ``cards/fg-*.yaml``."""
 DEFAULT_CARD = "fg-350nm"
 
-_Number = Annotated[float, bounded()]
-_Positive = Annotated[float, bounded(above=0)]
-_NotNegative = Annotated[float, bounded(low=0)]
+# Wide enough for any device there is, and narrow enough that float32 holds what is made of them.
+_Number = Annotated[float, bounded(low=-1e12, high=1e12)]
+_Positive = Annotated[float, bounded(above=0, high=1e12)]
+_Volts = Annotated[float, bounded(above=0, high=100)]
+_Current = Annotated[float, bounded(low=1e-20, high=1)]
+_CurrentOrNone = Annotated[float, bounded(low=0, high=1)]
+_Slope = Annotated[float, bounded(above=0, high=1000)]
 _Text = Annotated[str, Field(min_length=1, max_length=1000)]
 _Pair = Annotated[tuple[_Number, _Number], FROM_LIST]
 
@@ -38,8 +42,8 @@ def _ascending(values: tuple[float, ...], field: str) -> None:
 class Programmable(StrictModel):
     """What the array can be programmed to: ``programming.ProgrammableSet``."""
 
-    w_min_A: _Positive
-    w_max_A: _Positive
+    w_min_A: _Current
+    w_max_A: _Current
     bits: Annotated[int, Field(ge=1, le=20)]
 
     @model_validator(mode="after")
@@ -66,12 +70,12 @@ class EKVConstants(StrictModel):
     """Of ``synapse.EKVCell``; ``Is`` has to fall with ``ln|w|``, and ``b`` too."""
 
     form: Literal["ekv"]
-    is1_A: Annotated[float, bounded(high=-1e-30)]
-    is0_A: _Number
-    a_per_V: _Positive
-    b1: Annotated[float, bounded(high=0)]
-    b0: _Number
-    i_leak_A: _NotNegative
+    is1_A: Annotated[float, bounded(low=-1, high=-1e-20)]
+    is0_A: Annotated[float, bounded(low=-1, high=1)]
+    a_per_V: _Slope
+    b1: Annotated[float, bounded(low=-1000, high=0)]
+    b0: Annotated[float, bounded(low=-1000, high=1000)]
+    i_leak_A: _CurrentOrNone
     fitted: FittedCell
 
     @property
@@ -84,9 +88,9 @@ class SubthresholdConstants(StrictModel):
     """Of ``synapse.SubthresholdCell``."""
 
     form: Literal["subthreshold"]
-    k1_per_V: Annotated[float, bounded(high=-1e-30)]
-    k0_per_V: _Number
-    i_leak_A: _NotNegative
+    k1_per_V: Annotated[float, bounded(low=-1000, high=-1e-6)]
+    k0_per_V: Annotated[float, bounded(low=-10_000, high=10_000)]
+    i_leak_A: _CurrentOrNone
     fitted: FittedCell
 
     @property
@@ -98,14 +102,14 @@ class WTAConstants(StrictModel):
     """Of ``synapse.WTACell``; ``w_max_A`` is the largest current its cells are programmed to."""
 
     form: Literal["wta"]
-    is1: Annotated[float, bounded(high=-1e-30)]
-    is0_A: _Positive
+    is1: Annotated[float, bounded(low=-1e6, high=-1e-12)]
+    is0_A: _Current
     a1_per_V_A: _Number
-    a0_per_V: _Positive
+    a0_per_V: _Slope
     b1_per_A: _Number
     b0: _Number
-    i_leak_A: _NotNegative
-    w_max_A: _Positive
+    i_leak_A: _CurrentOrNone
+    w_max_A: _Current
     fitted: FittedCell
 
     @property
@@ -116,15 +120,15 @@ class WTAConstants(StrictModel):
 class LineEnd(StrictModel):
     """Current and voltage at which a line's transistor saturates."""
 
-    i_last_A: _Positive
-    v_last_V: _Positive
+    i_last_A: _Current
+    v_last_V: _Volts
 
 
 class Lines(StrictModel):
     """Of ``transistor``: both lines share all but where they saturate."""
 
-    i_cutoff_A: _Positive
-    i_cubic_A: _Positive
+    i_cutoff_A: _Current
+    i_cubic_A: _Current
     cubic_V: Annotated[tuple[_Number, ...], Field(min_length=4, max_length=4), FROM_LIST]
     logarithm: Annotated[tuple[_Number, ...], Field(min_length=6, max_length=6), FROM_LIST]
     positive: LineEnd
@@ -218,7 +222,7 @@ class ReluSmoothConstants(StrictModel):
     exponential: Annotated[tuple[_Number, ...], Field(min_length=3, max_length=3), FROM_LIST]
     logistic: Annotated[tuple[_Number, ...], Field(min_length=4, max_length=4), FROM_LIST]
     ceiling_V: _Number
-    i_ceiling_A: _Positive
+    i_ceiling_A: _Current
 
 
 class FittedCurrent(StrictModel):
@@ -236,7 +240,7 @@ class FittedCurrent(StrictModel):
 class WTACurveConstants(StrictModel):
     """Of ``wta.wta_curve``."""
 
-    height: _Positive
+    height: Annotated[float, bounded(above=0, high=1e6)]
     x0: _Number
     x1: _Positive
     fitted: FittedCurrent
@@ -246,14 +250,14 @@ class Logits(StrictModel):
     """What the output's volts mean to a softmax: ``per_V (v - zero_V)``."""
 
     zero_V: _Number
-    per_V: _Positive
+    per_V: Annotated[float, bounded(above=0, high=1e6)]
 
 
 class Power(StrictModel):
     """Bias currents: of each neuron's circuits, and of those that all share."""
 
-    per_neuron_A: _NotNegative
-    shared_A: _NotNegative
+    per_neuron_A: _CurrentOrNone
+    shared_A: _CurrentOrNone
 
 
 class Card(StrictModel):
@@ -263,7 +267,7 @@ class Card(StrictModel):
     name: Annotated[str, Field(min_length=1, max_length=100)]
     version: Annotated[int, Field(ge=1)]
     source: _Text
-    supply_V: _Positive
+    supply_V: _Volts
     programmable: Programmable
     cell: Annotated[EKVConstants | SubthresholdConstants, Field(discriminator="form")]
     positive_cell: WTAConstants | None = None
