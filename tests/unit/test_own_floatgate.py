@@ -278,6 +278,22 @@ def test_voltages_end_at_the_devices_supply(
             with_data(config, 0, folder=folder, source="x.yaml")
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "fits"), [(0, 1, True), (-1e-9, 1, False), (0, 1 + 1e-9, False)]
+)
+def test_features_without_a_scale(tmp_path: Path, low: float, high: float, fits: bool) -> None:
+    """From 0 to 1, both ends among them: anything else would be another voltage."""
+    rows = "".join(f"{x!r},{'ab'[k % 2]}\n" for k, x in enumerate([low, high, low, high] * 3))
+    (tmp_path / "x.csv").write_text(f"x,kind\n{rows}", encoding="utf-8")
+    text = "family: floatgate\nlayers: [{}]\ndata: {file: x.csv, target: kind, scale: none}"
+    config = parse_config(text, "x.yaml")
+    if fits:
+        with_data(config, 0, folder=tmp_path, source="x.yaml")
+    else:
+        with pytest.raises(FileError, match=r"x\.csv: data\.scale: has features from"):
+            with_data(config, 0, folder=tmp_path, source="x.yaml")
+
+
 OWN_CARD = """
 card: floatgate
 name: fg-65nm
