@@ -49,7 +49,11 @@ class Installed:
         self.site, self.folder = site, folder
 
     def __call__(self, *arguments: object, module: str = "ohmbench", status: int = 0) -> str:
-        environment = {**os.environ, "PYTHONPATH": str(self.site)}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(self.site),
+            "PYTHONDONTWRITEBYTECODE": "1",  # a folder of nothing but what the commands write
+        }
         done = subprocess.run(
             [sys.executable, "-m", module, *map(str, arguments)],
             cwd=self.folder,
