@@ -12,10 +12,10 @@ import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -305,3 +305,33 @@ def ended_early(recipe: dict[str, Any], history: NDArray[np.float64]) -> dict[st
 def discard_checkpoint(out: str | os.PathLike[str]) -> None:
     """Remove the checkpoint of ``out`` once ``out`` itself is safely written."""
     checkpoint_path(out).unlink(missing_ok=True)
+
+
+Made = TypeVar("Made")
+
+
+def train_to_file(
+    task: Task,
+    out: str | os.PathLike[str],
+    save: Callable[[str, NDArray[np.float64]], Made],
+    *,
+    resume: bool,
+    force: bool,
+    console: Console | None,
+    max_minutes: float | None,
+) -> Made:
+    """``fit`` a task whose settings name a recipe, and ``save`` what came of it to ``out``.
+
+    ``save`` is given the recipe (JSON) and the history; what it returns is returned. Ended by
+    ``max_minutes`` the recipe says so, and the checkpoint stays for ``resume``. Raises as ``fit``
+    and ``save`` do.
+    """
+    history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+    whole = finished(task, history)
+    recipe = task.settings["recipe"]
+    made = save(
+        json.dumps(recipe if whole else ended_early(recipe, history), sort_keys=True), history
+    )
+    if whole:
+        discard_checkpoint(out)
+    return made

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 from ohmbench.cli import app
 from ohmbench.errors import FileError
+from ohmbench.fields import yaml_text
 from ohmbench.files import read_npz
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.floatgate import SPECS, Activation, load_card, load_network, save_network
 from ohmbench.floatgate.configuration import (
     Training,
     config_of,
-    config_text,
     parse_config,
     with_data,
 )
@@ -135,7 +135,7 @@ def test_held_out_samples_are_not_trained_on(trained: dict[str, Path], folder: P
     config, data = with_data(config, 0, folder=folder, source="three.yaml")
     assert stored.own is not None
     assert stored.own.config == config
-    assert parse_config(config_text(config), "again") == config
+    assert parse_config(yaml_text(config), "again") == config
     assert torch.equal(stored.labels, torch.from_numpy(data.test_y))
     volts = 1.8 + 0.7 * data.test_x
     assert np.allclose(stored.v.numpy(), volts, rtol=0, atol=1e-6)

@@ -15,12 +15,12 @@ from ohmbench.digital import infer, load_int8, quantize_pixels, training
 from ohmbench.digital.configuration import (
     Training,
     config_of,
-    config_text,
     parse_config,
     with_data,
 )
 from ohmbench.digital.store import Own
 from ohmbench.errors import FileError
+from ohmbench.fields import yaml_text
 from ohmbench.files.npz_writing import write_npz
 from tests.unit.test_own_floatgate import command, write_csv
 
@@ -69,7 +69,7 @@ def test_it_is_judged_by_the_held_out_samples(trained: Path, folder: Path) -> No
     config, data = with_data(config, 0, folder=folder, source="wine.yaml")
     assert stored.own is not None
     assert stored.own.config == config
-    assert parse_config(config_text(config), "again") == config
+    assert parse_config(yaml_text(config), "again") == config
     images = stored.images()
     # A sample beyond the training part's range is what the converter gives at its end.
     assert data.test_x.max() > 1

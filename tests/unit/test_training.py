@@ -100,7 +100,7 @@ def test_resumed_training_ends_in_the_same_bits(name, tmp_path, monkeypatch):
 
 
 def test_killed_between_result_and_clean_up_resumes(tmp_path, monkeypatch):
-    monkeypatch.setattr("ohmbench.floatgate.training.discard_checkpoint", lambda out: None)
+    monkeypatch.setattr("ohmbench.train.discard_checkpoint", lambda out: None)
     train_network("floatgate-circles", 1, tmp_path / "out.npz", console=QUIET)
     before = (tmp_path / "out.npz").read_bytes()
     monkeypatch.undo()

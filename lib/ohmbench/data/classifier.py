@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from pydantic import Field, model_validator
 
 from ohmbench.data.own import Dataset, OwnData, dataset_for, found_in, load_data
 from ohmbench.errors import FileError, one_line
-from ohmbench.fields import StrictModel, fault
-from ohmbench.files import ArraySpec
+from ohmbench.fields import StrictModel, checked, fault, yaml_text
+from ohmbench.files import ArraySpec, parse_yaml, read_npz
 
 OWN_SCHEMA = (
     ArraySpec("config", ("lines",), ("U",)),
@@ -75,6 +75,22 @@ def bound_value(
     return value, dataset
 
 
+Bound = TypeVar("Bound", bound=Classifier)
+
+
+def stored_config(path: str, model: type[Bound], tags: Collection[str] = ()) -> Bound:
+    """The configuration in the file ``path``, bound to its data.
+
+    Raises FileError as ``read_npz`` and ``fields.checked`` do, and where it is not bound.
+    """
+    lines = read_npz(path, OWN_SCHEMA[:1], allow_extra=True)["config"]
+    source = f"{path}: config"
+    config = checked(model, parse_yaml("\n".join(map(str, lines)), source), source, tags)
+    if not config.is_bound:
+        raise FileError(path, "does not say the sizes of its data", field="config: data")
+    return config
+
+
 def stored_data(path: str, arrays: Mapping[str, NDArray[Any]], config: Classifier) -> Dataset:
     """The data that judge the network of ``config``, bound, in the file ``path``.
 
@@ -91,6 +107,6 @@ def class_name(data: Dataset | None, k: int) -> str:
     return name if name == str(k) else f"{k} ({one_line(name)})"
 
 
-def config_lines(text: str) -> NDArray[np.str_]:
-    """A configuration's text as the array ``config``."""
-    return np.array(text.splitlines())
+def config_lines(config: Classifier) -> NDArray[np.str_]:
+    """A configuration as the array ``config``, which ``stored_config`` reads."""
+    return np.array(yaml_text(config).splitlines())

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from ohmbench.data.classifier import Classifier, bound_value
 from ohmbench.data.own import Dataset
 from ohmbench.digital.specs import Int8Spec
-from ohmbench.fields import StrictModel, bounded, checked, fault, yaml_text
+from ohmbench.fields import StrictModel, bounded, checked, fault
 from ohmbench.files import parse_yaml
 
 FAMILY = "int8"
@@ -65,11 +65,6 @@ def config_of(value: Any, source: str) -> Config:
 def parse_config(text: str, source: str) -> Config:
     """The configuration in ``text``. Raises FileError as ``config_of`` and ``parse_yaml`` do."""
     return config_of(parse_yaml(text, source), source)
-
-
-def config_text(config: Config) -> str:
-    """YAML with every key written out; ``parse_config`` makes an equal ``Config`` of it."""
-    return yaml_text(config)
 
 
 def with_data(

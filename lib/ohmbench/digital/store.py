@@ -20,9 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.data import held_out
-from ohmbench.data.classifier import OWN_SCHEMA, class_name, config_lines, stored_data
+from ohmbench.data.classifier import (
+    OWN_SCHEMA,
+    class_name,
+    config_lines,
+    stored_config,
+    stored_data,
+)
 from ohmbench.data.own import Dataset, data_schema, dataset_arrays
-from ohmbench.digital.configuration import Config, config_text, parse_config
+from ohmbench.digital.configuration import Config
 from ohmbench.digital.network import (
     FANN_S,
     M_MAX,
@@ -272,10 +278,7 @@ def load_int8(path: str | os.PathLike[str]) -> StoredInt8:
 
 def _load_own(path: str) -> StoredInt8:
     """A network of the user's own, with the held-out part of its data."""
-    lines = read_npz(path, OWN_SCHEMA[:1], allow_extra=True)["config"]
-    config = parse_config("\n".join(map(str, lines)), f"{path}: config")
-    if not config.is_bound:
-        raise FileError(path, "does not say the sizes of its data", field="config: data")
+    config = stored_config(path, Config)
     spec, rows = config.spec, config.data.held_out_rows
     assert rows is not None  # as is_bound says
     schema = (*OWN_SCHEMA, *_weight_schema(*spec.sizes), *data_schema(rows, spec.sizes[0]))
@@ -356,7 +359,7 @@ def save_int8(
     """
     arrays = network_arrays(network)
     if own is not None:
-        arrays["config"] = config_lines(config_text(own.config))
+        arrays["config"] = config_lines(own.config)
         arrays |= dataset_arrays(own.data)
     elif spec is not None:
         arrays["network"] = np.array(spec.name)

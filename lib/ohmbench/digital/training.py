@@ -9,7 +9,6 @@ Source: FANN (digital half): formats, straight-through gradients, AdamW. The rec
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from torch.nn.functional import cross_entropy, linear
 
@@ -36,7 +36,7 @@ from ohmbench.digital.specs import INT8_SPECS, Int8Spec
 from ohmbench.digital.store import Own, save_int8
 from ohmbench.errors import OperandError
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
+from ohmbench.train import Task, step_generator, train_to_file
 
 
 @dataclass(frozen=True)
@@ -288,20 +288,20 @@ def _trained(
     console: Console | None,
     max_minutes: float | None,
 ) -> Int8Network:
-    history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
-    whole = finished(task, history)
-    recipe = asdict(task.recipe) if whole else ended_early(asdict(task.recipe), history)
-    network = task.network.integers()
-    save_int8(
-        out,
-        network,
-        spec=task.spec,
-        seed=task.seed,
-        recipe=json.dumps(recipe, sort_keys=True),
-        history=history,
-        own=task.own,
-        overwrite=force or resume,
+    def save(recipe: str, history: NDArray[np.float64]) -> Int8Network:
+        network = task.network.integers()
+        save_int8(
+            out,
+            network,
+            spec=task.spec,
+            seed=task.seed,
+            recipe=recipe,
+            history=history,
+            own=task.own,
+            overwrite=force or resume,
+        )
+        return network
+
+    return train_to_file(
+        task, out, save, resume=resume, force=force, console=console, max_minutes=max_minutes
     )
-    if whole:
-        discard_checkpoint(out)
-    return network

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from ohmbench.data.classifier import Classifier, bound_value
 from ohmbench.data.own import Dataset
-from ohmbench.fields import FROM_LIST, StrictModel, bounded, checked, fault, one_of, yaml_text
+from ohmbench.fields import FROM_LIST, StrictModel, bounded, checked, fault, one_of
 from ohmbench.files import parse_yaml
 from ohmbench.floatgate.card import CELL_FORMS, DEFAULT_CARD, Card, load_card
 from ohmbench.floatgate.circuits import Activation, Circuits
@@ -151,11 +151,6 @@ def config_of(value: Any, source: str) -> Config:
 def parse_config(text: str, source: str) -> Config:
     """The configuration in ``text``. Raises FileError as ``config_of`` and ``parse_yaml`` do."""
     return config_of(parse_yaml(text, source), source)
-
-
-def config_text(config: Config) -> str:
-    """YAML with every key written out; ``parse_config`` makes an equal ``Config`` of it."""
-    return yaml_text(config)
 
 
 def with_data(

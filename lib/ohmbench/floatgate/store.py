@@ -21,11 +21,18 @@ import torch
 from numpy.typing import NDArray
 
 from ohmbench.data import held_out
-from ohmbench.data.classifier import OWN_SCHEMA, class_name, config_lines, stored_data
+from ohmbench.data.classifier import (
+    OWN_SCHEMA,
+    class_name,
+    config_lines,
+    stored_config,
+    stored_data,
+)
 from ohmbench.data.own import Dataset, data_schema, dataset_arrays
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.files import ArraySpec, npz_fields, read_npz, write_npz
-from ohmbench.floatgate.configuration import Config, config_text, parse_config
+from ohmbench.floatgate.card import CELL_FORMS
+from ohmbench.floatgate.configuration import Config
 from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
 
 _FLOAT = ("float32", "float64")
@@ -228,10 +235,7 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
 
 def _load_own(path: str) -> StoredNetwork:
     """A network of the user's own, with the held-out part of its data."""
-    lines = read_npz(path, OWN_SCHEMA[:1], allow_extra=True)["config"]
-    config = parse_config("\n".join(map(str, lines)), f"{path}: config")
-    if not config.is_bound:
-        raise FileError(path, "does not say the sizes of its data", field="config: data")
+    config = stored_config(path, Config, CELL_FORMS)
     spec, rows = config.spec, config.data.held_out_rows
     assert rows is not None  # as is_bound says
     schema = (*OWN_SCHEMA, *_layer_schema(spec.sizes), *data_schema(rows, spec.sizes[0]))
@@ -275,7 +279,7 @@ def save_network(
     }
     if own is not None:
         del arrays["network"]
-        arrays["config"] = config_lines(config_text(own.config))
+        arrays["config"] = config_lines(own.config)
         arrays |= dataset_arrays(own.data)
     for k, layer in enumerate(network.fg_layers):
         arrays[f"mlp_{k}_weights"] = layer.weight.detach().resolve_neg().numpy()

@@ -7,14 +7,15 @@ that every cell gets a gradient; Adam's epsilon has to be far below the gradient
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
@@ -29,7 +30,7 @@ from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import Own, save_network
 from ohmbench.kernels.parallel import SERIAL_BELOW
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.train import Task, discard_checkpoint, ended_early, finished, fit, step_generator
+from ohmbench.train import Task, step_generator, train_to_file
 
 
 @dataclass(frozen=True)
@@ -327,19 +328,19 @@ def _trained(
     console: Console | None,
     max_minutes: float | None,
 ) -> FGNetwork:
-    history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
-    whole = finished(task, history)
-    recipe = asdict(task.recipe) if whole else ended_early(asdict(task.recipe), history)
-    network = task.programmed()
-    save_network(
-        out,
-        network,
-        seed=task.seed,
-        recipe=json.dumps(recipe, sort_keys=True),
-        history=history,
-        own=task.own,
-        overwrite=force or resume,
+    def save(recipe: str, history: NDArray[np.float64]) -> FGNetwork:
+        network = task.programmed()
+        save_network(
+            out,
+            network,
+            seed=task.seed,
+            recipe=recipe,
+            history=history,
+            own=task.own,
+            overwrite=force or resume,
+        )
+        return network
+
+    return train_to_file(
+        task, out, save, resume=resume, force=force, console=console, max_minutes=max_minutes
     )
-    if whole:
-        discard_checkpoint(out)
-    return network
