@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ohmbench.eda.cocotb_runner import Bench, Run, run_bench
 from ohmbench.paper import FANN_INT8, fann_folder
 from ohmbench.weights import stored
+from tests.eda.cocotb_runner import Bench, Run, run_bench
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "tests.rtl.cocotb_bench"

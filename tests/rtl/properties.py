@@ -12,9 +12,9 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ohmbench.eda.formal import Job
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.verilog import texts
+from tests.eda.formal import Job
 
 _INSTANCE = re.compile(r"^ *(\w+) (?:#|\w+ )\(", re.MULTILINE)
 FORMAL = Path(__file__).with_name("formal")

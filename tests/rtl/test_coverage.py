@@ -22,11 +22,11 @@ from rich.console import Console
 from ohmbench.digital import infer
 from ohmbench.digital.hostmap import Register, image_words, memories
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda.coverage import KINDS, Coverage, judge, merge, read_coverage, read_waivers
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.simulation import Simulation
 from ohmbench.eda.verilator import Build
 from ohmbench.errors import FileError
+from tests.eda.coverage import KINDS, Coverage, judge, merge, read_coverage, read_waivers
 
 from .asserts import assert_bit_exact
 from .axi_pins import (

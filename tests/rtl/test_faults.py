@@ -11,9 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda.mutation import Fault, MutationError, plant
 from ohmbench.eda.simulation import Simulation
 from ohmbench.eda.verilator import Build, build_library
+from tests.eda.mutation import Fault, MutationError, plant
 
 from .checks import CHECKS, rejected
 from .mutants.faults import FAULTS, OWN, PUBLISHED

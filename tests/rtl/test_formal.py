@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from ohmbench.eda.formal import Job, Status, read_log, run
 from ohmbench.eda.verilog import texts
+from tests.eda.formal import Job, Status, read_log, run
 from tests.rtl.properties import FORMAL, PROOFS, PROPERTIES, verilog_of
 from tests.unit.hostile_environment import ODD
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.mutation import (
+from tests.eda.mutation import (
     MutantList,
     MutationError,
     prove_no_change,

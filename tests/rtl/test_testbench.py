@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ohmbench.eda.cache import CACHE_VARIABLE
-from ohmbench.eda.cocotb_runner import Bench, Run, build_bench, run_bench
 from ohmbench.eda.tools import ToolError
+from tests.eda.cocotb_runner import Bench, Run, build_bench, run_bench
 from tests.unit.hostile_environment import IGNORED, ODD
 
 from .cocotb_runs import NEEDS, assert_passed, start

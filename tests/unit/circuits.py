@@ -10,10 +10,10 @@ import numpy as np
 import torch
 from hypothesis import strategies as st
 
-from ohmbench.kernels.circuits import Path, right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit, PlainRightHandSide, RightHandSide
 from ohmbench.kirchhoff.configuration import Config
 from ohmbench.kirchhoff.devices import ACTIVATIONS, DEVICE_NAMES, Device, device
+from ohmbench.kirchhoff.execution import ExecutionPath, right_hand_side
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.kirchhoff.topologies import Topology
 
@@ -113,7 +113,7 @@ class MadeFlow:
     solver: Solver = field(default_factory=lambda: TIGHT)
     dimension: int = 2
 
-    def right_hand_sides(self, path: Path = "auto") -> list[RightHandSide]:
+    def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]:
         return [right_hand_side(c, path) for c in self.circuits]
 
 

@@ -20,9 +20,9 @@ from torchdiffeq._impl.dopri5 import Dopri5Solver
 from torchdiffeq._impl.misc import _optimal_step_size, _select_initial_step
 from torchdiffeq._impl.rk_common import _runge_kutta_step
 
-from ohmbench.kernels.circuits import FusedRightHandSide, Path, right_hand_side
 from ohmbench.kirchhoff import simulation, step_control
 from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
+from ohmbench.kirchhoff.execution import ExecutionPath, FusedRightHandSide, right_hand_side
 from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate
 from ohmbench.kirchhoff.step_control import StepControl, Watch
 from ohmbench.kirchhoff.topologies import Topology
@@ -133,7 +133,11 @@ def gradient_bounds(
 
 
 def _evaluated(
-    circuit: Circuit, path: Path, v: torch.Tensor, of_net: torch.Tensor, of_div: torch.Tensor
+    circuit: Circuit,
+    path: ExecutionPath,
+    v: torch.Tensor,
+    of_net: torch.Tensor,
+    of_div: torch.Tensor,
 ) -> tuple[torch.Tensor, ...]:
     """net, div, and the gradients of voltages and parameters, samples first."""
     side, dtype = right_hand_side(circuit, path), circuit.param.dtype
@@ -145,7 +149,7 @@ def _evaluated(
     return net, div, *torch.autograd.grad(loss, [leaf, circuit.param])
 
 
-def judge_evaluation(circuit: Circuit, path: Path, batch: int, seed: int = 0) -> None:
+def judge_evaluation(circuit: Circuit, path: ExecutionPath, batch: int, seed: int = 0) -> None:
     """dv/dt, divergence and gradients of a float32 circuit by ``path``."""
     what = f"{path}, {circuit.device.activation.name}, batch {batch}"
     n_free = circuit.topology.n_free
@@ -246,7 +250,13 @@ def _judge(circuit: Circuit, batch: int, span: float, fast: Run, reference: Any,
 
 
 def judge_slice(
-    circuit: Circuit, path: Path, batch: int, step: float, *, reverse: bool, span: float = 0.5
+    circuit: Circuit,
+    path: ExecutionPath,
+    batch: int,
+    step: float,
+    *,
+    reverse: bool,
+    span: float = 0.5,
 ) -> None:
     """A slice by rk4, and its gradients, against torchdiffeq's in float64."""
     solver = Solver("rk4", step_size=step)

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-import ohmbench.kernels.edge_pass as edge_pass
-import ohmbench.kernels.fused_circuit as fused_circuit
-import ohmbench.kernels.fused_slices as fused_slices
+import ohmbench.kirchhoff.fast.edge_pass as edge_pass
+import ohmbench.kirchhoff.fast.fused_circuit as fused_circuit
+import ohmbench.kirchhoff.fast.fused_slices as fused_slices
 
 _K, _N = "ohmbench.kirchhoff", "ohmbench.kernels"
 

@@ -15,8 +15,8 @@ import torch
 from torch.nn.functional import softplus
 
 from ohmbench.floatgate import EKV, SUBTHRESHOLD, WTA_CELL, LineCurrents, synapse
+from ohmbench.floatgate.fast.fused_cells import bound, row_error
 from ohmbench.floatgate.synapse import V_DD_V, Cell, EKVCell, SubthresholdCell
-from ohmbench.kernels.fused_cells import bound, row_error
 
 Currents = Callable[[Cell, torch.Tensor, torch.Tensor, torch.Tensor], LineCurrents]
 

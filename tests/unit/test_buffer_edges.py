@@ -35,7 +35,7 @@ from ohmbench.files.tarballs import read_tar_member
 from ohmbench.floatgate import EKV, SPECS, SUBTHRESHOLD, WTA_CELL, evaluate, line_currents
 from ohmbench.floatgate import evaluation as floatgate_evaluation
 from ohmbench.floatgate.evaluation import in_chunks
-from ohmbench.kernels import cell_pass
+from ohmbench.floatgate.fast import cell_pass
 from ohmbench.kernels.lane_rows import lanes_of, numbers_of, rows_of, samples_of
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kirchhoff.evaluation import outputs

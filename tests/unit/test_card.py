@@ -30,9 +30,9 @@ from ohmbench.floatgate import (
 )
 from ohmbench.floatgate.card import CARD_NAMES, CARDS_FOLDER, DEFAULT_CARD, card_of
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS
+from ohmbench.floatgate.fast.fused_cells import bound, row_error
 from ohmbench.floatgate.rows import line_currents
 from ohmbench.floatgate.synapse import SubthresholdCell
-from ohmbench.kernels.fused_cells import bound, row_error
 
 F64 = torch.float64
 

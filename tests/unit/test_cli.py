@@ -28,8 +28,9 @@ from ohmbench.digital.training import INT8_RECIPES
 from ohmbench.errors import HardwareFailure
 from ohmbench.floatgate import SPECS, evaluate, load_network, power_per_image, save_network
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
-from ohmbench.kernels import compiling, edge_pass
+from ohmbench.kernels import compiling
 from ohmbench.kernels.choice import PATH_VARIABLE
+from ohmbench.kirchhoff.fast import edge_pass
 from ohmbench.needs import NEEDS, Found
 from ohmbench.train import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER

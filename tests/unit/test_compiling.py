@@ -10,13 +10,13 @@ import torch
 from numba.core import caching
 from numba.core.dispatcher import Dispatcher
 
-from ohmbench import kernels
+from ohmbench import floatgate, kernels, kirchhoff
 from ohmbench.errors import OperandError
 from ohmbench.floatgate import EKV, line_currents
 from ohmbench.kernels import compiling
-from ohmbench.kernels.circuits import DenseRightHandSide, right_hand_side
 from ohmbench.kernels.compiling import compiled, kept_in
 from ohmbench.kirchhoff.circuit import PlainRightHandSide
+from ohmbench.kirchhoff.execution import DenseRightHandSide, right_hand_side
 from tests.unit.circuits import random_circuit
 from tests.unit.row_checks import operands
 
@@ -82,10 +82,11 @@ def test_every_loop_of_the_package_is_compiled_so():
     """A plain ``numba.njit(cache=True)`` makes the package impossible to import where no folder can
     be written."""
     loops = {}
-    for module in pkgutil.iter_modules(kernels.__path__, f"{kernels.__name__}."):
-        for name, value in vars(importlib.import_module(module.name)).items():
-            if isinstance(value, Dispatcher) and value.py_func.__module__ == module.name:
-                loops[f"{module.name}.{name}"] = value
+    for package in (kernels, floatgate.fast, kirchhoff.fast):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            for name, value in vars(importlib.import_module(module.name)).items():
+                if isinstance(value, Dispatcher) and value.py_func.__module__ == module.name:
+                    loops[f"{module.name}.{name}"] = value
     assert len(loops) > 10
     kept = {name for name, value in loops.items() if kept_in(value) is not None}
     assert {name for name in kept if type(loops[name]._cache) is not compiling._Cache} == set()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ohmbench.eda.coverage import Coverage, Point, read_waivers
 from ohmbench.errors import FileError
+from tests.eda.coverage import Coverage, Point, read_waivers
 
 
 def test_points_are_counted_by_kind_and_module() -> None:

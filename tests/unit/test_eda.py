@@ -17,16 +17,17 @@ from ohmbench import cli
 from ohmbench.digital import Int8Network
 from ohmbench.digital.trace import trace
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda import bitwuzla_shell, cocotb_runner, formal, simulation, tools, verilator
+from ohmbench.eda import simulation, tools, verilator
 from ohmbench.eda.cache import CACHE_VARIABLE, cache_folder
-from ohmbench.eda.cocotb_runner import _outcomes
 from ohmbench.eda.environment import tool_environment
 from ohmbench.eda.hdl import HDL_VARIABLE, hardware_for, hdl_folder, parameters, sources
-from ohmbench.eda.mutation import Fault, MutationError
 from ohmbench.eda.tools import TOOLS, ToolError, require
 from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import OhmbenchError, RangeError, ShapeError
 from ohmbench.needs import NEEDS, skip_reason
+from tests.eda import bitwuzla_shell, cocotb_runner, formal
+from tests.eda.cocotb_runner import _outcomes
+from tests.eda.mutation import Fault, MutationError
 from tests.unit.hostile_environment import IGNORED, ODD
 
 SMALL = Hardware(8, 2, 2, lanes=1, requants=1)

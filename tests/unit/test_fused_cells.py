@@ -23,10 +23,10 @@ from ohmbench.floatgate import (
     load_network,
     synapse,
 )
+from ohmbench.floatgate.fast import fused_cells
+from ohmbench.floatgate.fast.fused_cells import bound, form_of, row_error
 from ohmbench.floatgate.synapse import V_DD_V, Cell
-from ohmbench.kernels import fused_cells
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.kernels.fused_cells import bound, form_of, row_error
 from ohmbench.kernels.parallel import PARTS, SERIAL_BELOW, in_parts, part_bounds
 from ohmbench.weights import stored
 from tests.unit.row_checks import (

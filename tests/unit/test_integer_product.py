@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ohmbench.digital import infer
+from ohmbench.digital import integer_product as module
+from ohmbench.digital.integer_product import exact_type, integer_product
 from ohmbench.digital.network import LARGEST_SIZE
-from ohmbench.kernels import integer_product as module
-from ohmbench.kernels.integer_product import exact_type, integer_product
 from tests.unit.asserts import assert_same_integers
 from tests.unit.int8_networks import random_int8
 

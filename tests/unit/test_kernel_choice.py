@@ -8,8 +8,8 @@ from ohmbench.digital import golden, infer
 from ohmbench.errors import OperandError
 from ohmbench.floatgate import EKV, line_currents
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kirchhoff.circuit import PlainRightHandSide
+from ohmbench.kirchhoff.execution import right_hand_side
 from tests.unit.circuits import random_circuit
 from tests.unit.int8_networks import random_int8
 from tests.unit.row_checks import operands

@@ -16,10 +16,8 @@ from hypothesis import strategies as st
 
 from ohmbench.data.densities import DENSITIES
 from ohmbench.errors import DtypeError, OperandError, ShapeError
-from ohmbench.kernels import lanes, pairs
+from ohmbench.kernels import lanes
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.kernels.circuits import DenseRightHandSide, FusedRightHandSide, right_hand_side
-from ohmbench.kernels.dense_circuit import DENSE_LIMIT
 from ohmbench.kirchhoff import step_control
 from ohmbench.kirchhoff.circuit import (
     AutogradDivergence,
@@ -27,6 +25,9 @@ from ohmbench.kirchhoff.circuit import (
     PlainRightHandSide,
     Stepper,
 )
+from ohmbench.kirchhoff.execution import DenseRightHandSide, FusedRightHandSide, right_hand_side
+from ohmbench.kirchhoff.fast import pairs
+from ohmbench.kirchhoff.fast.dense_circuit import DENSE_LIMIT
 from ohmbench.kirchhoff.flows import pull_back
 from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate, integrate_noisy
 from ohmbench.kirchhoff.step_control import StepControl

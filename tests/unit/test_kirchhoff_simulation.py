@@ -11,9 +11,9 @@ import pytest
 import torch
 
 from ohmbench.errors import OperandError
-from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kirchhoff import step_control
 from ohmbench.kirchhoff.circuit import Circuit
+from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.simulation import (
     ADAPTIVE,
     FIXED_STEP,

@@ -39,8 +39,8 @@ from ohmbench.files import write_npz
 from ohmbench.floatgate import EKV, SPECS, Activation, FGLayer, load_network, save_network
 from ohmbench.floatgate.synapse import SUBTHRESHOLD
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kirchhoff import evaluation
+from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.flows import pull_back, push_forward
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import FRESH_SEED, PaperSource

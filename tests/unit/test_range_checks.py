@@ -198,7 +198,6 @@ ELSEWHERE = {
     "cli/trace.py:trace": "test_cli.py::test_bad_options",
     "digital/store.py:_images_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",
     "digital/store.py:_scales_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",
-    "eda/mutation.py:plant": "../rtl/test_faults.py::test_a_fault_must_apply",
     "eda/synthesis/blif.py:_instance": "test_blif.py::test_anything_else_is_refused",
     "eda/synthesis/blif.py:_table": "test_blif.py::test_anything_else_is_refused",
     "eda/synthesis/netlist.py:NetlistSimulation._order": "test_netlist.py::test_named",

@@ -16,15 +16,13 @@ import torch
 from ohmbench.data.densities import _PANEL, DENSITIES, _gauss_legendre
 from ohmbench.digital.hostmap import Region, hidden_order, image_words, memories, network_words
 from ohmbench.digital.widths import Hardware, bits_needed, clog2
-from ohmbench.eda import mutation
 from ohmbench.eda.hdl import check_buildable, usual_hardware
-from ohmbench.eda.mutation import Fault, MutantList
 from ohmbench.eda.synthesis.activity import _ports
 from ohmbench.eda.synthesis.flows import least_requants
 from ohmbench.errors import RangeError
 from ohmbench.floatgate import EKV, SUBTHRESHOLD, WTA_CELL
-from ohmbench.kernels import cell_pass
-from ohmbench.kernels.fused_cells import row_error
+from ohmbench.floatgate.fast import cell_pass
+from ohmbench.floatgate.fast.fused_cells import row_error
 from ohmbench.kirchhoff import arguments
 from ohmbench.kirchhoff.models import build, parameter_count
 from ohmbench.kirchhoff.network import filled
@@ -38,6 +36,8 @@ from ohmbench.kirchhoff.topologies import (
 )
 from ohmbench.kirchhoff.training import KirchhoffTask
 from ohmbench.report.kirchhoff_figures import _tiled
+from tests.eda import mutation
+from tests.eda.mutation import Fault, MutantList
 from tests.unit.circuits import baseline_config, classifier_config, config, plain, rc
 from tests.unit.circuits import regression_config as regression
 from tests.unit.int8_networks import random_int8

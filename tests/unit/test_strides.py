@@ -30,8 +30,8 @@ from ohmbench.floatgate import (
     load_network,
     save_network,
 )
-from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit
+from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.simulation import Solver, integrate
 from tests.unit.circuits import T0, random_circuit, voltages
 from tests.unit.int8_networks import random_int8

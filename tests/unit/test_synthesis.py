@@ -22,7 +22,6 @@ from ohmbench.cli import synth
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.mutation import MutantList, MutationError, prove_no_change
 from ohmbench.eda.synthesis import calibration, reports_vpr, vtr
 from ohmbench.eda.synthesis.design import Source, core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
@@ -51,6 +50,7 @@ from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, keep, kept_run, run_
 from ohmbench.eda.synthesis.sweep import LANES, Point, candidates
 from ohmbench.eda.tools import VTR_VARIABLE, ToolError
 from ohmbench.errors import FileError, OhmbenchError, RangeError
+from tests.eda.mutation import MutantList, MutationError, prove_no_change
 
 DESIGN = Design(inputs=64, hidden=100, classes=10, lanes=13, requants=2, sources_sha256="0" * 64)
 CLOCKS = Clocks(load=8, latency=93, interval=64, mean_interval=64.0, simulator="verilator 5")

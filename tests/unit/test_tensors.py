@@ -13,7 +13,7 @@ from ohmbench.cli.finding import Papers, load
 from ohmbench.cli.kirchhoff_judging import Options
 from ohmbench.digital.training import INT8_RECIPES, Int8Task
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
-from ohmbench.kernels.circuits import right_hand_side
+from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.simulation import integrate_noisy
 from ohmbench.kirchhoff.training import KirchhoffTask
 from ohmbench.train import step_generator

@@ -11,12 +11,12 @@ import pytest
 from ohmbench.eda import tools
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.environment import tool_environment, toolchain
-from ohmbench.eda.formal import _programs
 from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
 from ohmbench.eda.synthesis import vtr
 from ohmbench.eda.synthesis.runs import run_measured
 from ohmbench.eda.tools import TOOLS, run_tool, vtr_python, vtr_root
 from ohmbench.eda.verilator import tool_environment as verilators
+from tests.eda.formal import _programs
 from tests.unit.hostile_environment import IGNORED, ODD
 
 

@@ -27,8 +27,8 @@ from ohmbench.floatgate import (
     evaluate,
     line_currents,
 )
-from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kirchhoff import evaluation
+from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate
 from tests.unit.circuits import DEVICES, T0, random_circuit, random_flow, voltages
 from tests.unit.networks import random_network

@@ -9,7 +9,6 @@ import pytest
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import verilog
 from ohmbench.eda.hdl import HDL_VARIABLE, sources
-from ohmbench.eda.mutation import used_sources
 from ohmbench.eda.synthesis.design import source
 from ohmbench.eda.tools import ToolError
 from ohmbench.eda.verilator import Build
@@ -22,6 +21,7 @@ from ohmbench.eda.verilog import (
     texts,
     write_verilog,
 )
+from tests.eda.mutation import used_sources
 
 SMALL = Hardware(8, 2, 2, lanes=1, requants=1)
 

@@ -39,8 +39,8 @@ from ohmbench.floatgate import (
     wta_transistor,
 )
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
-from ohmbench.kernels.circuits import right_hand_side
 from ohmbench.kirchhoff.circuit import AutogradDivergence, PlainRightHandSide
+from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.flows import log_normal, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.simulation import FIXED_STEP, Solver, integrate

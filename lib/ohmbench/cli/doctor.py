@@ -16,7 +16,8 @@ from ohmbench.cli.common import console_out, say
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
 from ohmbench.errors import OhmbenchError
-from ohmbench.kernels import compiling, edge_pass
+from ohmbench.kernels import compiling
+from ohmbench.kirchhoff.fast import edge_pass
 from ohmbench.needs import NEEDS
 from ohmbench.weights import read_manifest, stored
 

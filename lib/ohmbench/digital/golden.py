@@ -24,10 +24,10 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.digital.integer_product import integer_product
 from ohmbench.digital.network import Int8Network
 from ohmbench.errors import DtypeError, RangeError, ShapeError
 from ohmbench.kernels.choice import check_path, plain_preferred
-from ohmbench.kernels.integer_product import integer_product
 
 ACTIVATION_MAX = 255
 

@@ -3,6 +3,5 @@
 Reading order: ``environment`` (what of the user's reaches them), ``tools``, ``cache`` (what is
 built once and kept), ``dependencies`` (what a build read), ``hdl`` (the sources and their
 parameters), ``verilog`` (the sources with what they include), ``verilator`` (from sources to a
-library), ``libraries``, ``simulation`` (images through it), ``cocotb_runner`` (protocol tests, in
-Verilator or Icarus), ``yosys``, ``mutation``, ``formal``, ``coverage``.
+library), ``libraries``, ``simulation`` (images through it), ``yosys``, ``synthesis``.
 """

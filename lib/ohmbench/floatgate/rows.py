@@ -8,9 +8,9 @@ import torch
 
 from ohmbench.errors import OperandError
 from ohmbench.floatgate import synapse
+from ohmbench.floatgate.fast import fused_cells
 from ohmbench.floatgate.ranges import count_by_plain_path
 from ohmbench.floatgate.synapse import Cell, LineCurrents
-from ohmbench.kernels import fused_cells
 from ohmbench.kernels.choice import check_path, plain_preferred, refuse_followed
 from ohmbench.kernels.compiling import require_compiler
 from ohmbench.transforms import followed, outside_graph

@@ -1,5 +1,7 @@
-"""Fast paths of models that stay the reference; tests hold the two against each other.
+"""What the fast paths of the families share: vector lanes, threads, compiling, choice of path.
 
-``circuits`` chooses for KirchhoffNet, ``floatgate.rows`` for floating-gate rows, ``digital.golden``
-for integers; ``choice`` is how a user makes all of them take the reference.
+The fast paths themselves are in ``floatgate.fast``, ``kirchhoff.fast`` and
+``digital.integer_product``. The formulas stay the reference; tests hold the two against each other.
+Nothing here knows a family. Reading order: ``choice`` (how a user makes every path the reference),
+``parallel``, ``compiling``, ``vectors``, ``lanes``, ``lane_rows``.
 """

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from ohmbench.kernels.circuits import Path
 from ohmbench.kirchhoff.circuit import RightHandSide
 from ohmbench.kirchhoff.configuration import Config
+from ohmbench.kirchhoff.execution import ExecutionPath
 from ohmbench.kirchhoff.network import linear, solver_of
 from ohmbench.kirchhoff.simulation import Solver, durations
 
@@ -89,6 +89,6 @@ class HyperFlow(torch.nn.Module):
         shape = (self.width, self.dimension)
         return w.view(shape), b, (u * torch.sigmoid(gate)).view(shape)
 
-    def right_hand_sides(self, path: Path = "auto") -> list[RightHandSide]:
+    def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]:
         """The one slice of this flow; it has one path."""
         return [_HyperRightHandSide(self)]

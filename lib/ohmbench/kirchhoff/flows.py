@@ -13,8 +13,8 @@ from typing import NamedTuple, Protocol
 import torch
 
 from ohmbench.errors import ShapeError
-from ohmbench.kernels.circuits import Path
 from ohmbench.kirchhoff.circuit import RightHandSide
+from ohmbench.kirchhoff.execution import ExecutionPath
 from ohmbench.kirchhoff.simulation import Solver, integrate
 from ohmbench.tensors import FLOAT32
 
@@ -27,7 +27,7 @@ class Flow(Protocol):
 
     @property
     def solver(self) -> Solver: ...
-    def right_hand_sides(self, path: Path = "auto") -> list[RightHandSide]: ...
+    def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]: ...
 
 
 class Samples(NamedTuple):
@@ -53,7 +53,7 @@ class _Carried(NamedTuple):
 
 
 def _carried(
-    flow: Flow, v: torch.Tensor, solver: Solver | None, path: Path, *, reverse: bool
+    flow: Flow, v: torch.Tensor, solver: Solver | None, path: ExecutionPath, *, reverse: bool
 ) -> _Carried:
     """``v`` through all slices, by the flow's own solver unless another is given."""
     if v.ndim != 2 or v.shape[1] != flow.dimension:
@@ -66,7 +66,7 @@ def _carried(
 
 
 def push_forward(
-    flow: Flow, z: torch.Tensor, *, solver: Solver | None = None, path: Path = "auto"
+    flow: Flow, z: torch.Tensor, *, solver: Solver | None = None, path: ExecutionPath = "auto"
 ) -> Samples:
     """Noise ``z`` (n, dimension) through the slices, with the log-density of where it arrives.
 
@@ -77,7 +77,7 @@ def push_forward(
 
 
 def pull_back(
-    flow: Flow, x: torch.Tensor, *, solver: Solver | None = None, path: Path = "auto"
+    flow: Flow, x: torch.Tensor, *, solver: Solver | None = None, path: ExecutionPath = "auto"
 ) -> Samples:
     """Points ``x`` (n, dimension) backwards to their noise, with their log-density.
 

@@ -8,10 +8,10 @@ from typing import TypeAlias
 import torch
 
 from ohmbench.errors import ShapeError
-from ohmbench.kernels.circuits import Path, right_hand_side
 from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
 from ohmbench.kirchhoff.configuration import Config, Simulation
 from ohmbench.kirchhoff.devices import Device, device
+from ohmbench.kirchhoff.execution import ExecutionPath, right_hand_side
 from ohmbench.kirchhoff.simulation import Result, Solver, durations, integrate
 from ohmbench.kirchhoff.topologies import Topology, topology
 from ohmbench.tensors import FLOAT32
@@ -121,7 +121,7 @@ class KirchhoffNet(torch.nn.Module):
         """The solver of the configuration."""
         return solver_of(self.config.simulation, adjoint=self.config.network.adjoint)
 
-    def right_hand_sides(self, path: Path = "auto") -> list[RightHandSide]:
+    def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]:
         """The slices made ready; valid until a parameter changes."""
         return [right_hand_side(c, path) for c in self.circuits]
 
@@ -146,7 +146,12 @@ class KirchhoffNet(torch.nn.Module):
         return v
 
     def run(
-        self, x: Tensor, *, solver: Solver | None = None, path: Path = "auto", points: int = 0
+        self,
+        x: Tensor,
+        *,
+        solver: Solver | None = None,
+        path: ExecutionPath = "auto",
+        points: int = 0,
     ) -> Result:
         """Samples ``x`` (batch, inputs) through all slices; ``points`` as in ``integrate``."""
         solver = self.solver if solver is None else solver

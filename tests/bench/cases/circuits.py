@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch.nn.functional import cross_entropy
 
-from ohmbench.kernels.circuits import right_hand_side
+from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.recipes import own_config

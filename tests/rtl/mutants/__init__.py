@@ -15,9 +15,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ohmbench.eda.mutation import MutantList, netlist
 from ohmbench.eda.simulation import Simulation
 from ohmbench.eda.verilator import Build, build_library
+from tests.eda.mutation import MutantList, netlist
 
 from ..checks import CHECKS, rejected
 

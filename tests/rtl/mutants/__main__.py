@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda.mutation import make_list, prove_no_change
+from tests.eda.mutation import make_list, prove_no_change
 
 from . import (
     LIST,

@@ -6,7 +6,7 @@ this design where the two differ. B10, not Verilog-2005, is lint's.
 
 from __future__ import annotations
 
-from ohmbench.eda.mutation import Fault
+from tests.eda.mutation import Fault
 
 PUBLISHED = [
     Fault(

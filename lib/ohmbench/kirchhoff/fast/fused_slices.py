@@ -16,11 +16,11 @@ import numpy as np
 import torch
 
 from ohmbench.errors import OperandError
-from ohmbench.kernels.edge_pass import attempt, evaluate_rows, march, march_back
-from ohmbench.kernels.edge_plan import Plan
 from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
 from ohmbench.kernels.lanes import LANES
 from ohmbench.kernels.parallel import PARTS
+from ohmbench.kirchhoff.fast.edge_pass import attempt, evaluate_rows, march, march_back
+from ohmbench.kirchhoff.fast.edge_plan import Plan
 from ohmbench.kirchhoff.runge_kutta import TABLEAUX, Tableau
 from ohmbench.kirchhoff.step_control import StepControl, error_norm
 from ohmbench.tensors import FLOAT32

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from ohmbench.errors import OperandError
 from ohmbench.floatgate import synapse
+from ohmbench.floatgate.fast import cell_pass
 from ohmbench.floatgate.operands import as_stored, ends, magnitudes
 from ohmbench.floatgate.synapse import (
     EKV,
@@ -39,7 +40,7 @@ from ohmbench.floatgate.synapse import (
     SubthresholdCell,
     WTACell,
 )
-from ohmbench.kernels import cell_pass, compiling
+from ohmbench.kernels import compiling
 from ohmbench.kernels.parallel import in_parts, part_bounds
 from ohmbench.transforms import array, followed, many_gradients
 

@@ -116,7 +116,7 @@ print(json.dumps([
 def _cocotb() -> _Cocotb:
     """Asks cocotb, in a process of its own: importing it changes the one that does."""
     require("cocotb")
-    done = subprocess.run(  # noqa: S603 - this interpreter
+    done = subprocess.run(
         [sys.executable, "-c", _ASK],
         env=tool_environment(),
         stdin=subprocess.DEVNULL,

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 import torch
 
-from ohmbench.kernels.edge_pass import KINDS, TANH
 from ohmbench.kernels.lane_rows import Floats
 from ohmbench.kernels.lanes import LANES
-from ohmbench.kernels.pairs import Pairs, pairs_of
 from ohmbench.kernels.parallel import in_parts, part_bounds
 from ohmbench.kirchhoff.circuit import Circuit
+from ohmbench.kirchhoff.fast.edge_pass import KINDS, TANH
+from ohmbench.kirchhoff.fast.pairs import Pairs, pairs_of
 
 
 def table_of(circuit: Circuit) -> torch.Tensor:

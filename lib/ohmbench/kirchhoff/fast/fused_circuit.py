@@ -20,18 +20,18 @@ import torch
 from ohmbench.errors import DtypeError, ShapeError
 from ohmbench.kernels import compiling
 from ohmbench.kernels.choice import refuse_followed
-from ohmbench.kernels.edge_pass import KINDS, differentiate_rows, evaluate_rows
-from ohmbench.kernels.edge_plan import Plan, table_of
-from ohmbench.kernels.fused_slices import (
+from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
+from ohmbench.kernels.lanes import LANES
+from ohmbench.kirchhoff.circuit import Circuit
+from ohmbench.kirchhoff.fast.edge_pass import KINDS, differentiate_rows, evaluate_rows
+from ohmbench.kirchhoff.fast.edge_plan import Plan, table_of
+from ohmbench.kirchhoff.fast.fused_slices import (
     refuse_others,
     solve_dopri5,
     solve_rk4,
     take,
     unwarned,
 )
-from ohmbench.kernels.lane_rows import Floats, lanes_of, numbers_of, rows_of, samples_of
-from ohmbench.kernels.lanes import LANES
-from ohmbench.kirchhoff.circuit import Circuit
 from ohmbench.kirchhoff.step_control import StepControl
 from ohmbench.transforms import outside_graph
 
