@@ -12,26 +12,20 @@ import math
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import TextColumn
 
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, check_writable, only_writer, read_npz, write_npz
+from ohmbench.progress import progress_bar
 from ohmbench.tensors import FLOAT32
 
 HISTORY_COLUMNS = ("step", "loss", "learning_rate")
@@ -42,8 +36,11 @@ _SETTINGS = ArraySpec("settings", (), ("U",))
 _ADAM_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-class Task(ABC):
-    """What a family hands to ``fit``.
+Made = TypeVar("Made")
+
+
+class Task(ABC, Generic[Made]):
+    """What a family hands to ``train_to_file``: one training, and how to write what comes of it.
 
     ``module`` holds everything that is trained or averaged (parameters and buffers);
     ``optimizer`` is torch's AdamW over its parameters; ``settings`` names what must agree between
@@ -73,6 +70,21 @@ class Task(ABC):
     def update(self, step: int, generator: torch.Generator) -> float:
         """Make update number ``step`` (from 0), random only through ``generator``; return loss."""
 
+    @abstractmethod
+    def write(
+        self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
+    ) -> Made:
+        """Write what the training has come to, with its ``history``, to ``out``; return it.
+
+        Raises FileError when it cannot be written.
+        """
+
+    def recipe_text(self, recipe: dict[str, Any], history: NDArray[np.float64]) -> str:
+        """``recipe`` as JSON; ``ended_at`` is added where the training ended early."""
+        if not finished(self, history):
+            recipe = {**recipe, "ended_at": int(history[-1, 0])}
+        return json.dumps(recipe, sort_keys=True)
+
 
 def step_generator(seed: int, step: int) -> torch.Generator:
     """The generator of one update: independent streams for every (seed, step)."""
@@ -99,7 +111,7 @@ def checkpoint_path(out: str | os.PathLike[str]) -> Path:
 class _State:
     """A task's run as named arrays: into a checkpoint and back."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task[Any]) -> None:
         self.task = task
         self.step = 0
         # Sums of the losses; ``means`` divides. Full size from the start, so that a checkpoint's
@@ -221,7 +233,7 @@ def prepare(out: str | os.PathLike[str], *, resume: bool, force: bool) -> None:
 
 
 def fit(
-    task: Task,
+    task: Task[Any],
     out: str | os.PathLike[str],
     *,
     resume: bool = False,
@@ -246,7 +258,7 @@ def fit(
 
 
 def _fit(
-    task: Task,
+    task: Task[Any],
     out: str | os.PathLike[str],
     resume: bool,
     force: bool,
@@ -262,15 +274,8 @@ def _fit(
     if resume and os.path.lexists(checkpoint):
         state.load(checkpoint)
         complete = state.arrays()
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("loss {task.fields[loss]}"),
-        console=console if console is not None else Console(stderr=True),
+    progress = progress_bar(
+        TextColumn("loss {task.fields[loss]}"), console=console, transient=False
     )
     began_at = saved_at = time.monotonic()
     with progress:
@@ -292,14 +297,9 @@ def _fit(
     return state.means()
 
 
-def finished(task: Task, history: NDArray[np.float64]) -> bool:
+def finished(task: Task[Any], history: NDArray[np.float64]) -> bool:
     """Whether the training that ``fit`` returned ``history`` of made all its steps."""
     return bool(len(history)) and int(history[-1, 0]) == task.steps
-
-
-def ended_early(recipe: dict[str, Any], history: NDArray[np.float64]) -> dict[str, Any]:
-    """``recipe`` of a training that a time limit ended, with the step reached as ``ended_at``."""
-    return {**recipe, "ended_at": int(history[-1, 0])}
 
 
 def discard_checkpoint(out: str | os.PathLike[str]) -> None:
@@ -307,31 +307,22 @@ def discard_checkpoint(out: str | os.PathLike[str]) -> None:
     checkpoint_path(out).unlink(missing_ok=True)
 
 
-Made = TypeVar("Made")
-
-
 def train_to_file(
-    task: Task,
+    task: Task[Made],
     out: str | os.PathLike[str],
-    save: Callable[[str, NDArray[np.float64]], Made],
     *,
-    resume: bool,
-    force: bool,
-    console: Console | None,
-    max_minutes: float | None,
+    resume: bool = False,
+    force: bool = False,
+    console: Console | None = None,
+    max_minutes: float | None = None,
 ) -> Made:
-    """``fit`` a task whose settings name a recipe, and ``save`` what came of it to ``out``.
+    """Train ``task`` and write what came of it to ``out``; return what ``task.write`` does.
 
-    ``save`` is given the recipe (JSON) and the history; what it returns is returned. Ended by
-    ``max_minutes`` the recipe says so, and the checkpoint stays for ``resume``. Raises as ``fit``
-    and ``save`` do.
+    Ended by ``max_minutes`` it is written as far as it got, its recipe says so (``ended_at``), and
+    its checkpoint stays for ``resume``. Raises as ``fit`` and ``task.write`` do.
     """
     history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
-    whole = finished(task, history)
-    recipe = task.settings["recipe"]
-    made = save(
-        json.dumps(recipe if whole else ended_early(recipe, history), sort_keys=True), history
-    )
-    if whole:
+    made = task.write(out, history, overwrite=force or resume)
+    if finished(task, history):
         discard_checkpoint(out)
     return made

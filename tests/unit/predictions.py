@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ohmbench.cli.finding import load_file
 from ohmbench.digital import StoredInt8, infer
+from ohmbench.families import load_file
 from ohmbench.floatgate import StoredNetwork, evaluate
 from ohmbench.weights import read_manifest, stored
 
@@ -31,7 +31,7 @@ def answers(name: str) -> str:
     """
     path = stored(name)
     assert path is not None
-    data = load_file(path)
+    data = load_file(path).network
     if isinstance(data, StoredInt8):
         classes = infer(data.network, data.images().x).classes
     else:

@@ -18,7 +18,6 @@ import torch
 from pydantic import ValidationError
 
 from ohmbench.benchmarks import records
-from ohmbench.cli.predict import check_index
 from ohmbench.data import mnist, regression
 from ohmbench.data.folders import DataSet, Found
 from ohmbench.data.images import _checked, digit_images
@@ -50,6 +49,7 @@ from ohmbench.errors import (
     RangeError,
     ShapeError,
 )
+from ohmbench.family import check_index
 from ohmbench.files.schema import ArraySpec, check_shape, check_values
 from ohmbench.files.tables import Column, parse_table
 from ohmbench.floatgate import EKV, SPECS, ProgrammableSet, energy_per_inference, evaluate
@@ -704,7 +704,7 @@ OTHER_ROWS = [
     *DATA,
     Row(
         "index",
-        "cli/predict.py:check_index",
+        "family.py:check_index",
         lambda i: check_index(i, 5),
         (0, 4),
         (-1, 5),

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from ohmbench.cli import kirchhoff_drawing, kirchhoff_judging
-from ohmbench.cli.common import summary
-from ohmbench.cli.finding import PAPER_NAMES
 from ohmbench.data.densities import DENSITIES
+from ohmbench.families import PAPER_NAMES
+from ohmbench.family import DrawOptions, accuracy_line
 from ohmbench.files import write_pth
-from ohmbench.kirchhoff import evaluation, recipes
+from ohmbench.kirchhoff import drawing, evaluation, judging, recipes
 from ohmbench.kirchhoff.configuration import config_text
 from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.models import build, parameter_count
@@ -100,42 +99,42 @@ class TestIntervals:
     def test_bits_of_a_pixel(self):
         """Uniform on the unit cube is 0 nats, and 8 bits for each of 256 levels."""
         per_bit = 10 * math.log(2)
-        found = kirchhoff_judging._bits_per_pixel(Interval(0.0, -per_bit, 2 * per_bit), 10)
+        found = judging._bits_per_pixel(Interval(0.0, -per_bit, 2 * per_bit), 10)
         assert vars(found) == pytest.approx({"value": 8.0, "low": 7.0, "high": 10.0})
 
     def test_percent(self):
-        assert kirchhoff_judging._percent(Interval(0.5, 0.25, 0.625)) == Interval(50, 25, 62.5)
+        assert judging._percent(Interval(0.5, 0.25, 0.625)) == Interval(50, 25, 62.5)
 
-    def test_of_a_summary(self):
-        text = summary(1, 3, Interval(1 / 3, 0.0625, 0.75), "images")
-        assert text == "1 of 3 correct, 33.33 % [6.25, 75.00] on images"
+    def test_of_an_accuracy(self):
+        text = accuracy_line(1, 3, Interval(1 / 3, 0.0625, 0.75))
+        assert text == "1 of 3 correct, 33.33 % [6.25, 75.00]"
 
 
 class TestCounts:
     """Function evaluations and batches: of all batches, not of the last, and the mean of one."""
 
     def test_evaluations_add_up_over_batches(self):
-        runs = kirchhoff_judging.Runs(build(regression_config()))
+        runs = judging.Runs(build(regression_config()))
         done = []
         found = evaluation.outputs(runs, torch.zeros(11, 5), chunk=4, advance=done.append)
         assert found.shape == (11, 1)
         assert done == [4, 4, 3]
         assert runs.batches == 3
         assert runs.nfe == 3 * 4 * 4  # four stages of four steps
-        row = kirchhoff_judging._evaluations(runs.nfe, runs.batches, runs.solver)
+        row = judging._evaluations(runs.nfe, runs.batches, runs.solver)
         assert row == (
             "function evaluations",
             "16 for a batch, mean of 3 (rk4, steps of 0.25 s)",
         )
 
     def test_baselines_have_batches_and_no_evaluations(self):
-        runs = kirchhoff_judging.Runs(build(baseline_config("toyregress")))
+        runs = judging.Runs(build(baseline_config("toyregress")))
         evaluation.outputs(runs, torch.zeros(9, 5), chunk=4)
         assert (runs.batches, runs.nfe, runs.solver) == (3, 0, None)
 
     def test_progress_is_passed_on_and_counted(self):
         seen = []
-        counted = kirchhoff_judging._Counted(seen.append)
+        counted = judging._Counted(seen.append)
         for part in (2000, 2000, 500):
             counted(part)
         assert seen == [2000, 2000, 500]
@@ -321,7 +320,7 @@ class TestTrain:
             assert all(np.array_equal(a[name], b[name]) for name in a.files)
 
     def test_classifier_is_judged_on_some_images(self, run, tmp_path, mnist, monkeypatch):
-        monkeypatch.setattr("ohmbench.cli.training._IMAGES_AFTER_TRAINING", 10)
+        monkeypatch.setattr("ohmbench.kirchhoff.family.IMAGES_AFTER_TRAINING", 10)
         path = write_config(tmp_path / "c.yaml", classifier_config())
         status, out, _ = run("train", path, "--samples", 32, "--out", tmp_path / "c.npz")
         assert status == 0
@@ -449,12 +448,12 @@ class TestPlot:
         assert (status, err) == (0, "")
         assert sorted(p.stem for p in folder.iterdir()) == drawn
         assert all(f"{name}.png" in out for name in drawn)
-        assert sorted(kirchhoff_drawing.file_names(load_kirchhoff(path))) == [
-            f"{name}.png" for name in drawn
-        ]
+        named = drawing.drawn(load_kirchhoff(path), "name", DrawOptions())
+        assert sorted(named) == [f"{name}.png" for name in drawn]
         before = {p.name: p.read_bytes() for p in folder.iterdir()}
         with monkeypatch.context() as patch:
-            patch.setattr(kirchhoff_drawing, "drawn", None)  # refused before it draws
+            for draw in ("_voltages", "_regression", "_classification", "sampled"):
+                patch.setattr(drawing, draw, None)  # refused before it draws
             assert_refused(run("plot", path, *options), "--force")
         assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
 
@@ -699,5 +698,5 @@ class TestBadInput:
             assert_refused(run(command[0], "nonsense", *command[1:]), "nonsense")
 
     def test_configuration_without_weights(self, run, monkeypatch):
-        monkeypatch.setattr("ohmbench.cli.finding.CONFIG_NAMES", ("only-planned",))
+        monkeypatch.setattr("ohmbench.families.CONFIG_NAMES", ("only-planned",))
         assert_refused(run("evaluate", "only-planned"), "ohmbench train only-planned")

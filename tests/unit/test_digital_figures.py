@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgba
 
 from ohmbench.digital import evaluate_int8, infer
-from ohmbench.report.digital_figures import prediction_figure, weights_figure
+from ohmbench.digital.figures import prediction_figure, weights_figure
 from ohmbench.report.figures import confusion_figure
 from tests.unit.int8_networks import random_int8
 

@@ -18,11 +18,11 @@ from ohmbench.digital.training import (
     FakeQuantNetwork,
     Int8Recipe,
     Int8Task,
-    train_int8,
+    named_task,
 )
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import sha256_file
-from ohmbench.train import checkpoint_path, step_generator
+from ohmbench.train import checkpoint_path, step_generator, train_to_file
 from ohmbench.weights import read_manifest
 
 QUIET = Console(quiet=True)
@@ -105,7 +105,7 @@ def test_gradients_pass_the_rounding_and_stop_at_the_clamp():
 
 def test_same_seed_same_bits_other_seed_other_bits(tmp_path):
     nets = [
-        train_int8(NAME, seed, tmp_path / f"{k}.npz", console=QUIET)
+        train_to_file(named_task(NAME, seed), tmp_path / f"{k}.npz", console=QUIET)
         for k, seed in enumerate((1, 1, 2))
     ]
     assert nets[0] == nets[1] != nets[2]
@@ -122,7 +122,7 @@ class Killed(BaseException):
 
 
 def test_resumed_training_ends_in_the_same_bits(tmp_path, monkeypatch):
-    train_int8(NAME, 1, tmp_path / "whole.npz", console=QUIET)
+    train_to_file(named_task(NAME, 1), tmp_path / "whole.npz", console=QUIET)
     update = Int8Task.update
 
     def killed(task, step, generator):
@@ -133,10 +133,10 @@ def test_resumed_training_ends_in_the_same_bits(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Int8Task, "update", killed)
         with pytest.raises(Killed):
-            train_int8(NAME, 1, tmp_path / "out.npz", console=QUIET)
+            train_to_file(named_task(NAME, 1), tmp_path / "out.npz", console=QUIET)
     with pytest.raises(FileError, match="unfinished"):
-        train_int8(NAME, 1, tmp_path / "out.npz", console=QUIET)
-    train_int8(NAME, 1, tmp_path / "out.npz", resume=True, console=QUIET)
+        train_to_file(named_task(NAME, 1), tmp_path / "out.npz", console=QUIET)
+    train_to_file(named_task(NAME, 1), tmp_path / "out.npz", resume=True, console=QUIET)
     assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
     assert not checkpoint_path(tmp_path / "out.npz").exists()
 
@@ -204,7 +204,7 @@ def test_every_field_of_a_recipe_decides_the_training(field):
 
 def test_unknown_network(tmp_path):
     with pytest.raises(OperandError, match="no training for 'x'; there is one for: int8-digits"):
-        train_int8("x", 0, tmp_path / "x.npz", console=QUIET)
+        train_to_file(named_task("x", 0), tmp_path / "x.npz", console=QUIET)
 
 
 stored_recipes = pytest.mark.parametrize("name", [n for n in WHOLE if n in read_manifest()])
@@ -217,7 +217,7 @@ def test_the_stored_network_is_what_its_command_writes(seed, tmp_path, monkeypat
     monkeypatch.setitem(INT8_RECIPES, NAME, WHOLE[NAME])
     entry = read_manifest()[NAME if seed == 0 else f"{NAME}-seed{seed}"]
     out = tmp_path / "again.npz"
-    train_int8(NAME, entry.seed, out, console=QUIET)
+    train_to_file(named_task(NAME, entry.seed), out, console=QUIET)
     if sha256_file(out) != entry.sha256:
         data = load_int8(out)
         found = evaluate_int8(data.network, data.images().x, data.images().labels)

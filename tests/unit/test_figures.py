@@ -14,14 +14,8 @@ from matplotlib.figure import Figure
 from ohmbench.errors import FileError
 from ohmbench.floatgate import SPECS, evaluate
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS
-from ohmbench.report.figures import (
-    confusion_figure,
-    currents_figure,
-    curves_figure,
-    history_figure,
-    prediction_figure,
-    save_figure,
-)
+from ohmbench.floatgate.figures import currents_figure, curves_figure, prediction_figure
+from ohmbench.report.figures import confusion_figure, history_figure, save_figure
 from ohmbench.train import HISTORY_COLUMNS
 from tests.unit.networks import random_network
 

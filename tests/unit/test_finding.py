@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from ohmbench.cli import finding
-from ohmbench.cli.finding import Papers, load
+from ohmbench import families
 from ohmbench.digital import StoredInt8
 from ohmbench.errors import FileError
+from ohmbench.families import Papers, load
 from ohmbench.floatgate import StoredNetwork
 
 
@@ -17,7 +17,7 @@ def test_a_few_of_many_stored_names_are_told(monkeypatch: pytest.MonkeyPatch) ->
     """A line has room for eight; those of single seeds are in the list alone."""
     stored = [f"net{k}" for k in range(20)]
     manifest = {name: None for one in stored for name in (f"{one}-seed3", one)}
-    monkeypatch.setattr(finding, "read_manifest", lambda: manifest)
+    monkeypatch.setattr(families, "read_manifest", lambda: manifest)
     with pytest.raises(FileError, match="neither stored weights nor a file") as caught:
         load("nothing", Papers(None))
     told = str(caught.value.remedy).removeprefix("there are ").split(", ")
@@ -42,4 +42,4 @@ def test_what_looks_like_a_path_is_a_file_that_is_not_there(
     ("name", "kind"), [("floatgate-digits", StoredNetwork), ("int8-digits", StoredInt8)]
 )
 def test_stored_names_are_read_from_the_package(name: str, kind: type[object]) -> None:
-    assert isinstance(load(name, Papers(None)), kind)
+    assert isinstance(load(name, Papers(None)).network, kind)

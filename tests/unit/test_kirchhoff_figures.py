@@ -6,13 +6,10 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.collections import PathCollection
 
-from ohmbench.cli import kirchhoff_drawing
+from ohmbench.family import DrawOptions
+from ohmbench.kirchhoff import drawing
 from ohmbench.kirchhoff.evaluation import judge_classification
-from ohmbench.kirchhoff.models import build
-from ohmbench.kirchhoff.samples import PaperSource
-from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.report.figures import confusion_figure, history_figure
-from ohmbench.report.kirchhoff_figures import (
+from ohmbench.kirchhoff.figures import (
     Map,
     Traces,
     Window,
@@ -24,9 +21,15 @@ from ohmbench.report.kirchhoff_figures import (
     samples_figure,
     voltages_figure,
 )
+from ohmbench.kirchhoff.models import build
+from ohmbench.kirchhoff.samples import PaperSource
+from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.report.figures import confusion_figure, history_figure
 from tests.unit.circuits import baseline_config, config, fully, regression_config
 
 WINDOW = Window((-1.0, -2.0), (3.0, 1.0), side=5)
+
+FEW = DrawOptions(samples=20, images=2)
 
 
 def points(seed, n=200):
@@ -217,7 +220,7 @@ def stored(made):
 
 
 def test_history_of_a_flow_may_be_negative():
-    axes = kirchhoff_drawing.drawn("name", stored(config("gauss")), 20, 2, 0)["history.png"].axes
+    axes = drawing.drawn(stored(config("gauss")), "name", FEW)["history.png"]().axes
     assert axes[0].get_yscale() == "linear"
     assert axes[0].get_ylabel() == "negative log-likelihood in nats"
 
@@ -242,7 +245,7 @@ def test_history_of_a_flow_may_be_negative():
     ids=["flow", "baseline", "regression", "residual"],
 )
 def test_voltages_begin_and_end_where_the_network_does(made, panels, labels):
-    figure = kirchhoff_drawing.drawn("name", stored(made), 20, 2, 0)["voltages.png"]
+    figure = drawing.drawn(stored(made), "name", FEW)["voltages.png"]()
     assert len(figure.axes) == panels
     axes = figure.axes[0]
     lines = {line.get_label(): line for line in axes.lines if line.get_label()[0] != "_"}

@@ -13,7 +13,8 @@ from ohmbench.kirchhoff.models import build, parameter_count
 from ohmbench.kirchhoff.recipes import CONFIG_NAMES, name_of, own_config
 from ohmbench.kirchhoff.samples import fresh_points, labelled
 from ohmbench.kirchhoff.store import load_kirchhoff
-from ohmbench.kirchhoff.training import train_kirchhoff
+from ohmbench.kirchhoff.training import KirchhoffTask
+from ohmbench.train import train_to_file
 from ohmbench.weights import read_manifest, stored
 
 QUIET = Console(file=io.StringIO())
@@ -79,5 +80,5 @@ def test_the_stored_network_is_what_its_command_writes(name, tmp_path):
     """Byte for byte on the machine that trained it; elsewhere, sums may round differently."""
     out = tmp_path / "again.npz"
     entry = read_manifest()[name]
-    train_kirchhoff(own_config(name), entry.seed, out, console=QUIET)
+    train_to_file(KirchhoffTask(own_config(name), entry.seed), out, console=QUIET)
     assert sha256_file(out) == entry.sha256 or as_good(name, out)

@@ -18,6 +18,7 @@ import pytest
 import torch
 from rich.console import Console
 
+from ohmbench import train
 from ohmbench.data.energies import ENERGIES
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import write_npz
@@ -27,8 +28,8 @@ from ohmbench.kirchhoff.flows import log_normal, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import Labelled
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff
-from ohmbench.kirchhoff.training import KirchhoffTask, train_kirchhoff
-from ohmbench.train import checkpoint_path, fit, step_generator
+from ohmbench.kirchhoff.training import KirchhoffTask
+from ohmbench.train import checkpoint_path, fit, step_generator, train_to_file
 from tests.unit.circuits import (
     baseline_config,
     classifier_config,
@@ -99,7 +100,8 @@ STEPS = 15
 
 def trained(name: str, out: Path, **options: Any) -> StoredKirchhoff:
     options = {"samples": SAMPLES, "console": QUIET, **options}
-    return train_kirchhoff(CONFIGS[name], options.pop("seed", 0), out, **options)
+    task = KirchhoffTask(CONFIGS[name], options.pop("seed", 0), options.pop("samples"))
+    return train_to_file(task, out, **options)
 
 
 def contents(out: Path) -> dict[str, np.ndarray]:
@@ -299,7 +301,7 @@ def test_cosine_schedule_in_closed_form_and_as_torchs() -> None:
 
 def test_the_history_holds_the_rates(tmp_path: Path) -> None:
     scheduled = config(batch_size=32, train__scheduler="steplr_2_0.1", train__num_epoch=4)
-    found = train_kirchhoff(scheduled, 0, tmp_path / "a.npz", samples=SAMPLES, console=QUIET)
+    found = train_to_file(KirchhoffTask(scheduled, 0, SAMPLES), tmp_path / "a.npz", console=QUIET)
     assert found.history is not None
     assert found.history[:, 0].tolist() == list(range(1, 13))
     assert found.history[:, 2] == pytest.approx([0.01] * 6 + [0.001] * 6)
@@ -431,9 +433,9 @@ class Forgetful(Telling):
 def do_train(name: str, out: str, fault: bool = False) -> None:
     torch.set_num_threads(1)
     with_made_data()
-    training.KirchhoffTask = Forgetful if fault else Telling  # type: ignore[misc]
-    training.fit = partial(fit, checkpoint_every_s=0.0)
-    trained(name, Path(out), resume=True)
+    train.fit = partial(fit, checkpoint_every_s=0.0)
+    task = (Forgetful if fault else Telling)(CONFIGS[name], 0, SAMPLES)
+    train_to_file(task, out, resume=True, console=QUIET)
 
 
 JOBS = {"train": do_train}

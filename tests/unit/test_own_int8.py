@@ -11,14 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from ohmbench.cli import app
-from ohmbench.digital import infer, load_int8, quantize_pixels, training
+from ohmbench.data.classifier import Own
+from ohmbench.digital import infer, load_int8, quantize_pixels
 from ohmbench.digital.configuration import (
     Training,
     config_of,
     parse_config,
     with_data,
 )
-from ohmbench.digital.store import Own
+from ohmbench.digital.training import own_task
 from ohmbench.errors import FileError
 from ohmbench.fields import yaml_text
 from ohmbench.files.npz_writing import write_npz
@@ -150,17 +151,14 @@ OTHER_TRAINING = {"steps": 7, "batch": 5, "learning_rate": 0.3, "weight_decay": 
 
 
 @pytest.mark.parametrize("key", OTHER_TRAINING)
-def test_every_key_of_training_reaches_the_recipe(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str
-) -> None:
+def test_every_key_of_training_reaches_the_recipe(folder: Path, key: str) -> None:
     assert set(OTHER_TRAINING) == set(Training.model_fields)
     tasks: list[Any] = []
-    monkeypatch.setattr(training, "_trained", lambda task, *out, **how: tasks.append(task))
     value = {"family": "int8", "hidden": 3, "data": {"file": "wine.csv", "target": "kind"}}
     for train in ({}, {key: OTHER_TRAINING[key]}):
         config = config_of({**value, "train": train}, "x.yaml")
         own = Own(*with_data(config, 0, folder=folder, source="x.yaml"))
-        training.train_own(own, 0, tmp_path / "x.npz")
+        tasks.append(own_task(own, 0))
     usual, other = (getattr(task.recipe, key) for task in tasks)
     assert other == OTHER_TRAINING[key]
     assert usual != other

@@ -14,16 +14,18 @@ from sklearn.datasets import load_iris, make_moons
 from typer.testing import CliRunner
 
 from ohmbench.cli import app
-from ohmbench.cli.kirchhoff_judging import Options, judge
 from ohmbench.errors import FileError, OperandError
+from ohmbench.family import JudgeOptions as Options
 from ohmbench.files.npz_writing import write_npz
+from ohmbench.kirchhoff import figures as kirchhoff_figures
 from ohmbench.kirchhoff.configuration import parse_config, read_config
 from ohmbench.kirchhoff.evaluation import log_density
+from ohmbench.kirchhoff.figures import Map, Window
+from ohmbench.kirchhoff.judging import judge
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import load_kirchhoff
-from ohmbench.kirchhoff.training import train_kirchhoff, with_data
-from ohmbench.report import kirchhoff_figures
-from ohmbench.report.kirchhoff_figures import Map, Window
+from ohmbench.kirchhoff.training import KirchhoffTask, with_data
+from ohmbench.train import train_to_file
 
 YAML = """
 test_bench: {kind}
@@ -74,7 +76,8 @@ def trained(folder: Path) -> dict[str, Path]:
     for kind in KINDS:
         config, data = with_data(read_config(folder / f"{kind}.yaml"), 0, folder=folder)
         found[kind] = folder / f"{kind}.npz"
-        train_kirchhoff(config, 0, found[kind], data=data)
+        assert data is not None
+        train_to_file(KirchhoffTask(config, 0, source=OwnSource(data)), found[kind])
     return found
 
 
@@ -100,9 +103,9 @@ def test_held_out_samples_are_not_trained_on(trained: dict[str, Path], folder: P
     assert isinstance(stored.source, OwnSource)
     again, data = with_data(read_config(folder / "classification.yaml"), 0, folder=folder)
     assert data is not None
-    assert np.array_equal(stored.source.data.test_x, data.test_x)
-    assert np.array_equal(stored.source.data.test_y, data.test_y)
-    assert stored.source.data.classes == ("setosa", "versicolor", "virginica")
+    assert np.array_equal(stored.source.own.test_x, data.test_x)
+    assert np.array_equal(stored.source.own.test_y, data.test_y)
+    assert stored.source.own.classes == ("setosa", "versicolor", "virginica")
     assert stored.config == again
     rows = {tuple(x) for x in np.column_stack([data.train_x, data.train_y]).tolist()}
     held = [tuple(x) for x in np.column_stack([data.test_x, data.test_y]).tolist()]
@@ -114,7 +117,7 @@ def test_errors_of_a_regression_are_in_the_files_own_unit(trained: dict[str, Pat
     stored = load_kirchhoff(trained["regression"])
     found = evaluated(trained["regression"])
     assert isinstance(stored.source, OwnSource)
-    data = stored.source.data
+    data = stored.source.own
     with torch.no_grad():
         scaled = stored.model(torch.from_numpy(data.test_x).float())[:, 0].double().numpy()
     widths = data.target_scaling.back(data.test_y[:, None])[:, 0]  # centimetres
@@ -135,7 +138,7 @@ def test_samples_of_a_density_are_in_the_files_own_unit(
     # The density of scaled points and that of the file's differ by the volume of a unit.
     stored = load_kirchhoff(trained["generation"])
     assert isinstance(stored.source, OwnSource)
-    span = stored.source.data.scaling.span
+    span = stored.source.own.scaling.span
     assert stored.source.log_volume == pytest.approx(float(np.log(span[0] * span[1])))
 
 
@@ -149,7 +152,7 @@ def test_the_density_of_samples_is_that_of_the_files_own_unit(
     assert result.exit_code == 0, result.output
     stored = load_kirchhoff(trained["generation"])
     assert isinstance(stored.source, OwnSource)
-    scaling = stored.source.data.scaling
+    scaling = stored.source.own.scaling
     with np.load(out) as arrays:
         scaled = torch.from_numpy(scaling(arrays["x"])).float()
         found = log_density(stored.model, scaled).log_density.double() - np.log(scaling.span).sum()
@@ -268,9 +271,9 @@ def test_one_held_out_sample_judges_nothing(trained: dict[str, Path], tmp_path: 
         assert isinstance(stored.source, OwnSource)
         for rows in (1, 2):
             data = replace(
-                stored.source.data,
-                test_x=stored.source.data.test_x[:rows],
-                test_y=stored.source.data.test_y[:rows],
+                stored.source.own,
+                test_x=stored.source.own.test_x[:rows],
+                test_y=stored.source.own.test_y[:rows],
             )
             few = replace(stored, source=OwnSource(data))
             if rows == 2:

@@ -18,11 +18,10 @@ import numpy as np
 import pytest
 import torch
 
+from ohmbench import families
 from ohmbench.benchmarks.records import read_run
-from ohmbench.cli import finding, kirchhoff_judging, training
 from ohmbench.cli import synth as synth_command
 from ohmbench.cli.bench import _histories
-from ohmbench.cli.finding import Papers, load
 from ohmbench.data.folders import DATA_VARIABLE, DataSet, Wanted
 from ohmbench.data.images import _CIFAR10
 from ohmbench.digital import Hardware, Images, load_int8, save_int8
@@ -35,11 +34,13 @@ from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
 from ohmbench.eda.synthesis.runs import keep, kept_run, take
 from ohmbench.eda.tools import ToolError
 from ohmbench.errors import FileError, OperandError
+from ohmbench.families import Papers, find_training, load
+from ohmbench.family import JudgeOptions
 from ohmbench.files import write_npz
 from ohmbench.floatgate import EKV, SPECS, Activation, FGLayer, load_network, save_network
 from ohmbench.floatgate.synapse import SUBTHRESHOLD
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.kirchhoff import evaluation
+from ohmbench.kirchhoff import evaluation, judging
 from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.flows import pull_back, push_forward
 from ohmbench.kirchhoff.models import build
@@ -240,8 +241,8 @@ def test_stored_weights_before_a_file_of_their_name(
     other = random_network(SPECS["floatgate-circles"], seed=0)
     save_network("floatgate-digits", other, seed=3, recipe="{}", history=np.zeros((1, 3)))
     assert stored("floatgate-digits") is not None
-    assert load("floatgate-digits", Papers()).network.spec.name == "floatgate-digits"
-    assert load("./floatgate-digits", Papers()).network.spec.name == "floatgate-circles"
+    assert load("floatgate-digits", Papers()).network.network.spec.name == "floatgate-digits"
+    assert load("./floatgate-digits", Papers()).network.network.spec.name == "floatgate-circles"
 
 
 def test_a_papers_name_before_a_file_or_stored_weights(
@@ -250,7 +251,7 @@ def test_a_papers_name_before_a_file_or_stored_weights(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv(FANN_VARIABLE, raising=False)
     (tmp_path / "paper-v3").write_text("a file")
-    monkeypatch.setattr(finding, "stored", lambda name: pytest.fail("asked for stored weights"))
+    monkeypatch.setattr(families, "stored", lambda name: pytest.fail("asked for stored weights"))
     with pytest.raises(FileError, match="no folder named"):
         load("paper-v3", Papers())
 
@@ -261,9 +262,9 @@ def test_a_recipe_before_a_file_of_its_name(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / name).write_text("no: configuration")
-    assert not training._plan(name, 0, None).takes_samples
+    assert find_training(name, 0)[0].takes_samples is False
     with pytest.raises(FileError, match="unknown key"):
-        training._plan(f"./{name}", 0, None)
+        find_training(f"./{name}", 0)
 
 
 def test_an_own_configuration_before_a_folder_of_its_name(
@@ -272,9 +273,9 @@ def test_an_own_configuration_before_a_folder_of_its_name(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "twomoon").mkdir()
     (tmp_path / "twomoon" / "config.yaml").write_text("no: configuration")
-    assert training._plan("twomoon", 0, None).takes_samples
+    assert find_training("twomoon", 0)[0].takes_samples is True
     with pytest.raises(FileError, match="unknown key"):
-        training._plan("./twomoon", 0, None)
+        find_training("./twomoon", 0)
 
 
 # ------------------------------------------------------------------------------------------------
@@ -349,14 +350,14 @@ def judged(**changes: Any) -> StoredKirchhoff:
 
 def test_the_split_of_a_training_before_an_option() -> None:
     """Another split would judge by samples of the training: refused, and not taken."""
-    assert kirchhoff_judging._split_seed(judged(seed=3), None) == 3
-    assert kirchhoff_judging._split_seed(judged(seed=3), 3) == 3
-    assert kirchhoff_judging._split_seed(judged(seed=0), None) == 0
-    assert kirchhoff_judging._split_seed(judged(), 5) == 5
-    assert kirchhoff_judging._split_seed(judged(), None) == 0
+    assert judging._split_seed(judged(seed=3), None) == 3
+    assert judging._split_seed(judged(seed=3), 3) == 3
+    assert judging._split_seed(judged(seed=0), None) == 0
+    assert judging._split_seed(judged(), 5) == 5
+    assert judging._split_seed(judged(), None) == 0
     for own, asked in ((3, 4), (3, 0), (0, 3)):
         with pytest.raises(OperandError, match=f"--seed {asked}: trained on the split of"):
-            kirchhoff_judging._split_seed(judged(seed=own), asked)
+            judging._split_seed(judged(seed=own), asked)
 
 
 @pytest.mark.parametrize(("bench", "size"), [("gauss", 20_000), ("potential1", 10_000)])
@@ -376,23 +377,23 @@ def test_points_and_seed_of_a_judgement(
         raise Asked
 
     monkeypatch.setattr(PaperSource, "judging_points", fresh)
-    monkeypatch.setattr(kirchhoff_judging.evaluation, "draw", fresh)
+    monkeypatch.setattr(judging.evaluation, "draw", fresh)
     made = config(bench)
-    options = kirchhoff_judging.Options(points=points, seed=seed)
+    options = JudgeOptions(points=points, seed=seed)
     data = StoredKirchhoff("x", made, build(made), PaperSource(bench), seed=9)
     with pytest.raises(Asked):
-        kirchhoff_judging.judge(data, options)
+        judging.judge(data, options)
     assert asked == [(size if points is None else points, FRESH_SEED if seed is None else seed)]
 
 
 def test_the_tolerance_of_a_judgement() -> None:
     made = config("gauss")
     data = StoredKirchhoff("x", made, build(made), PaperSource("gauss"))
-    assert kirchhoff_judging.flow_solver(data, None).tol == evaluation.JUDGE_TOL
+    assert judging.flow_solver(data, None).tol == evaluation.JUDGE_TOL
     for tol in (1e-9, 1e-2):
-        assert kirchhoff_judging.flow_solver(data, tol).tol == tol
+        assert judging.flow_solver(data, tol).tol == tol
     # What reads out has the configuration's own solver unless told otherwise.
-    runs = kirchhoff_judging.Runs
+    runs = judging.Runs
     assert runs(build(regression_config())).solver == build(regression_config()).solver
     assert runs(build(regression_config()), 1e-7).solver.method == "dopri5"
     assert runs(build(regression_config()), 1e-7).solver.tol == 1e-7

@@ -161,7 +161,7 @@ COMMANDS = {
 # archive stands where: these tests try many wrong ones.
 ELSEWHERE = {
     "claims/running.py:find_ledger": "test_cli_claims.py::test_several_ledgers_are_a_question",
-    "cli/kirchhoff_judging.py:_check_enough": (
+    "kirchhoff/judging.py:_check_enough": (
         "test_own_kirchhoff.py::test_one_held_out_sample_judges_nothing"
     ),
     "data/classifier.py:bound_value": "test_own_floatgate.py::test_features_without_a_scale",
@@ -194,7 +194,6 @@ ELSEWHERE = {
         "test_own_data.py::test_what_is_no_table_is_refused_by_line_and_column"
     ),
     "files/npz_reading.py:read_npz": "test_files.py::test_size_limits_hold_for_file_and_content",
-    "cli/storing.py:_kirchhoff_entry": "test_cli_kirchhoff.py::test_refusals",
     "cli/trace.py:trace": "test_cli.py::test_bad_options",
     "digital/store.py:_images_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",
     "digital/store.py:_scales_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",

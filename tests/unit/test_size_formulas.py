@@ -24,6 +24,7 @@ from ohmbench.floatgate import EKV, SUBTHRESHOLD, WTA_CELL
 from ohmbench.floatgate.fast import cell_pass
 from ohmbench.floatgate.fast.fused_cells import row_error
 from ohmbench.kirchhoff import arguments
+from ohmbench.kirchhoff.figures import _tiled
 from ohmbench.kirchhoff.models import build, parameter_count
 from ohmbench.kirchhoff.network import filled
 from ohmbench.kirchhoff.simulation import _nodes, integrate_noisy
@@ -35,7 +36,6 @@ from ohmbench.kirchhoff.topologies import (
     simple_connect,
 )
 from ohmbench.kirchhoff.training import KirchhoffTask
-from ohmbench.report.kirchhoff_figures import _tiled
 from tests.eda import mutation
 from tests.eda.mutation import Fault, MutantList
 from tests.unit.circuits import baseline_config, classifier_config, config, plain, rc

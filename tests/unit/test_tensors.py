@@ -8,10 +8,9 @@ import pytest
 import torch
 
 import ohmbench
-from ohmbench.cli.evaluation import verdict
-from ohmbench.cli.finding import Papers, load
-from ohmbench.cli.kirchhoff_judging import Options
 from ohmbench.digital.training import INT8_RECIPES, Int8Task
+from ohmbench.families import Papers, load
+from ohmbench.family import JudgeOptions as Options
 from ohmbench.floatgate.training import RECIPES, FloatgateTask
 from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.simulation import integrate_noisy
@@ -71,7 +70,8 @@ def other_default(request):
 @pytest.mark.parametrize("name", ["floatgate-circles", "gauss", "diabete", "diabete-mlp"])
 def test_judgements(other_default, name):
     def line():
-        return verdict(load(name, Papers()), Options(points=20 if name == "gauss" else None))
+        family, network = load(name, Papers())
+        return family.judge(network, Options(points=20 if name == "gauss" else None)).line
 
     expected = line()
     other_default()

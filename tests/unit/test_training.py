@@ -20,10 +20,10 @@ from ohmbench.floatgate.training import (
     FloatgateTask,
     LayerStart,
     Recipe,
-    train_network,
+    named_task,
 )
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.train import checkpoint_path, step_generator
+from ohmbench.train import checkpoint_path, step_generator, train_to_file
 from ohmbench.weights import read_manifest
 
 QUIET = Console(quiet=True)
@@ -53,7 +53,7 @@ def same_bits(one, two):
 
 @recipes
 def test_writes_only_programmable_currents(name, tmp_path):
-    network = train_network(name, 1, tmp_path / "net.npz", console=QUIET)
+    network = train_to_file(named_task(name, 1), tmp_path / "net.npz", console=QUIET)
     stored = load_network(tmp_path / "net.npz")
     assert same_bits(stored.network, network)
     assert stored.seed == 1
@@ -65,7 +65,7 @@ def test_writes_only_programmable_currents(name, tmp_path):
 @recipes
 def test_same_seed_same_bits_other_seed_other_bits(name, tmp_path):
     nets = [
-        train_network(name, seed, tmp_path / f"{k}.npz", console=QUIET)
+        train_to_file(named_task(name, seed), tmp_path / f"{k}.npz", console=QUIET)
         for k, seed in enumerate((1, 1, 2))
     ]
     assert same_bits(nets[0], nets[1])
@@ -79,7 +79,7 @@ class Killed(BaseException):
 
 @recipes
 def test_resumed_training_ends_in_the_same_bits(name, tmp_path, monkeypatch):
-    whole = train_network(name, 1, tmp_path / "whole.npz", console=QUIET)
+    whole = train_to_file(named_task(name, 1), tmp_path / "whole.npz", console=QUIET)
     update = FloatgateTask.update
 
     def killed(task, step, generator):
@@ -89,23 +89,24 @@ def test_resumed_training_ends_in_the_same_bits(name, tmp_path, monkeypatch):
 
     monkeypatch.setattr(FloatgateTask, "update", killed)
     with pytest.raises(Killed):
-        train_network(name, 1, tmp_path / "out.npz", console=QUIET)
+        train_to_file(named_task(name, 1), tmp_path / "out.npz", console=QUIET)
     monkeypatch.undo()
     monkeypatch.setitem(RECIPES, name, shortened(RECIPES[name]))
     with pytest.raises(FileError, match="unfinished"):
-        train_network(name, 1, tmp_path / "out.npz", console=QUIET)
-    resumed = train_network(name, 1, tmp_path / "out.npz", resume=True, console=QUIET)
+        train_to_file(named_task(name, 1), tmp_path / "out.npz", console=QUIET)
+    resumed = train_to_file(named_task(name, 1), tmp_path / "out.npz", resume=True, console=QUIET)
     assert same_bits(whole, resumed)
     assert (tmp_path / "out.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
 
 
 def test_killed_between_result_and_clean_up_resumes(tmp_path, monkeypatch):
     monkeypatch.setattr("ohmbench.train.discard_checkpoint", lambda out: None)
-    train_network("floatgate-circles", 1, tmp_path / "out.npz", console=QUIET)
+    train_to_file(named_task("floatgate-circles", 1), tmp_path / "out.npz", console=QUIET)
     before = (tmp_path / "out.npz").read_bytes()
     monkeypatch.undo()
     monkeypatch.setitem(RECIPES, "floatgate-circles", shortened(RECIPES["floatgate-circles"]))
-    train_network("floatgate-circles", 1, tmp_path / "out.npz", resume=True, console=QUIET)
+    task = named_task("floatgate-circles", 1)
+    train_to_file(task, tmp_path / "out.npz", resume=True, console=QUIET)
     assert (tmp_path / "out.npz").read_bytes() == before
     assert not checkpoint_path(tmp_path / "out.npz").exists()
 
@@ -211,7 +212,7 @@ def test_nothing_but_the_loss_moves_a_current(monkeypatch):
 
 def test_unknown_network(tmp_path):
     with pytest.raises(OperandError, match="no training for 'x'; there is one for: floatgate"):
-        train_network("x", 0, tmp_path / "x.npz", console=QUIET)
+        train_to_file(named_task("x", 0), tmp_path / "x.npz", console=QUIET)
 
 
 @pytest.mark.slow
@@ -225,7 +226,7 @@ def test_the_stored_network_is_what_its_command_writes(name, path, tmp_path, mon
     entry = read_manifest()[name]
     assert json.loads(json.dumps(asdict(WHOLE[name]))) == entry.recipe
     out = tmp_path / "again.npz"
-    train_network(name, entry.seed, out, console=QUIET)
+    train_to_file(named_task(name, entry.seed), out, console=QUIET)
     if sha256_file(out) != entry.sha256:
         again = load_network(out)
         found = evaluate(again.network, again.v, again.labels)

@@ -10,7 +10,7 @@ from ohmbench.claims.ledger import Status
 from ohmbench.claims.outcomes import claims_table, write_csv, write_outcomes
 from ohmbench.claims.running import find_ledger, own_ledger, run_ledger
 from ohmbench.cli.common import Force, console_out, say
-from ohmbench.cli.finding import PaperFann, PaperKirchhoff
+from ohmbench.cli.naming import PaperFann, PaperKirchhoff
 from ohmbench.files import check_writable
 from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 

@@ -1,30 +1,21 @@
-"""What the subcommands share: options and output. ``finding`` has the way to a network."""
+"""What the subcommands share: options and output. ``naming`` has those that name a network."""
 
 from __future__ import annotations
 
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 
 from ohmbench.errors import FileError, one_line
+from ohmbench.family import Table as TextTable
 from ohmbench.files import check_writable
-from ohmbench.stats import Interval
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")]
@@ -48,24 +39,12 @@ def say(line: str) -> None:
     console_out().print(one_line(line), markup=False, highlight=False)
 
 
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar with the time left on standard error, gone when done; call what is given for more."""
-    console = Console(stderr=True)
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,  # a bar that is gone leaves empty lines in a log
-    )
-    with bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.advance(task, done)
+def shown(table: TextTable) -> Table:
+    """A table of plain text, whatever characters its names bring along."""
+    made = Table(*table.columns, title=table.title)
+    for row in table.rows:
+        made.add_row(*map(escape, row))
+    return made
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -80,14 +59,6 @@ def told(line: str, status: int) -> int:
 
 def fail(line: str, status: int) -> NoReturn:
     raise SystemExit(told(line, status)) from None
-
-
-def summary(correct: int, total: int, accuracy: Interval, images: str) -> str:
-    """Accuracy with its interval and the images it was measured on."""
-    return (
-        f"{correct} of {total} correct, {100 * accuracy.value:.2f} % "
-        f"[{100 * accuracy.low:.2f}, {100 * accuracy.high:.2f}] on {images}"
-    )
 
 
 def check_not_input(out: str, *inputs: str) -> None:

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from ohmbench.cli import kirchhoff_drawing
 from ohmbench.cli.common import Force, say
-from ohmbench.cli.evaluation import judge_floatgate, judge_int8
-from ohmbench.cli.finding import Name, PaperFann, PaperKirchhoff, Papers, load
-from ohmbench.digital import StoredInt8
+from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
 from ohmbench.errors import FileError, OperandError, one_line
+from ohmbench.families import Papers, load
+from ohmbench.family import DrawOptions, Figures
 from ohmbench.files import check_writable
-from ohmbench.floatgate import StoredNetwork
-from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.report import digital_figures, figures
+from ohmbench.report.figures import save_figure
 from ohmbench.report.style import plain_text
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 
 def plot_command(
@@ -31,10 +25,10 @@ def plot_command(
     samples: Annotated[
         int,
         typer.Option(min=2, max=1_000_000, metavar="N", help="KirchhoffNets: drawn from a flow."),
-    ] = kirchhoff_drawing.PLOTTED_SAMPLES,
+    ] = DrawOptions.samples,
     images: Annotated[
         int, typer.Option(min=2, metavar="N", help="KirchhoffNets: of a classification, the first.")
-    ] = kirchhoff_drawing.PLOTTED_IMAGES,
+    ] = DrawOptions.images,
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="KirchhoffNets: of what is drawn at random.")
     ] = 0,
@@ -54,15 +48,9 @@ def plot_command(
         raise OperandError("--out is empty: name a folder, or leave it out")
     folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     _check_folder(folder)
-    data = load(name, Papers(paper_fann, paper_kirchhoffnet))
-    title = plain_text(one_line(name))
-    if isinstance(data, StoredKirchhoff):
-        for file in kirchhoff_drawing.file_names(data) if folder.is_dir() else []:
-            check_writable(folder / file, overwrite=force)
-        drawn = kirchhoff_drawing.drawn(title, data, samples, images, seed)
-    else:
-        drawn = _drawn(title, data)
-    _save(drawn, folder, force)
+    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))
+    options = DrawOptions(samples, images, seed)
+    _save(family.figures(network, plain_text(one_line(name)), options), folder, force)
 
 
 def _check_folder(folder: Path) -> None:
@@ -71,33 +59,17 @@ def _check_folder(folder: Path) -> None:
         raise FileError(folder, "is not a folder", remedy="choose another --out")
 
 
-def _drawn(title: str, data: StoredNetwork | StoredInt8) -> dict[str, Figure]:
-    """The figures of an int8 or floating-gate network, by the names of their files."""
-    if isinstance(data, StoredInt8):
-        drawn = {
-            "confusion.png": figures.confusion_figure(judge_int8(data)[0], title),
-            "weights.png": digital_figures.weights_figure(data.network, title),
-        }
-    else:
-        drawn = {
-            "confusion.png": figures.confusion_figure(judge_floatgate(data)[0], title),
-            "currents.png": figures.currents_figure(data.network, title),
-            "curves.png": figures.curves_figure(data.network.spec.circuits),
-        }
-    if data.history is not None:
-        drawn["history.png"] = figures.history_figure(data.history, title)
-    return drawn
-
-
-def _save(drawn: dict[str, Figure], folder: Path, force: bool) -> None:
+def _save(figures: Figures, folder: Path, force: bool) -> None:
+    """Draw all, then write all: where one cannot be drawn or written, nothing is."""
+    for file in figures if folder.is_dir() else ():
+        check_writable(folder / file, overwrite=force)
+    drawn = {file: draw() for file, draw in figures.items()}
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(
             folder, f"cannot make the folder: {error.strerror}", remedy="choose another --out"
         ) from None
-    for file in drawn:
-        check_writable(folder / file, overwrite=force)
     for file, figure in drawn.items():
-        figures.save_figure(figure, folder / file, overwrite=force)
+        save_figure(figure, folder / file, overwrite=force)
         say(f"wrote {folder / file}")

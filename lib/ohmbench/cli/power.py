@@ -12,8 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from ohmbench.cli.common import Json, console_out, print_json, say
-from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
+from ohmbench.cli.naming import Name, PaperFann
 from ohmbench.errors import OperandError, one_line
+from ohmbench.families import Papers, load_able
 from ohmbench.floatgate import (
     StoredNetwork,
     energy_per_inference,
@@ -58,7 +59,7 @@ def power(
     """
     if settling_time is not None and not 0 < settling_time < float("inf"):
         raise OperandError(f"--settling-time {settling_time:g}: should be positive, finite seconds")
-    data = load_only(name, Papers(paper_fann), "power", StoredNetwork)
+    data: StoredNetwork = load_able(name, Papers(paper_fann), "power").network
     classes = data.network.spec.sizes[-1]
     watts = power_per_image(data.network, data.v)
     first = _known(power_of_first_image_per_class(watts, data.labels, classes))

@@ -16,7 +16,7 @@ from ohmbench.cli.common import (
     print_whole,
     say,
 )
-from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
+from ohmbench.cli.naming import Name, PaperFann
 from ohmbench.digital import StoredInt8
 from ohmbench.digital.network import Int8Network
 from ohmbench.digital.prove import Bound, Certificate, Verdict, check_sizes
@@ -24,6 +24,7 @@ from ohmbench.digital.prove import prove as prove_network
 from ohmbench.digital.widths import PUBLISHED_HARDWARE, Hardware
 from ohmbench.eda.hdl import check_buildable, hardware_for
 from ohmbench.errors import ShapeError
+from ohmbench.families import Papers, load_able
 
 
 class Base(str, Enum):
@@ -84,7 +85,7 @@ def prove(
 
     Example: ohmbench prove int8-digits --product-bits 32
     """
-    data = load_only(name, Papers(paper_fann), "prove", StoredInt8)
+    data: StoredInt8 = load_able(name, Papers(paper_fann), "prove").network
     chosen = _hardware(data.network, hardware)
     given: dict[str, Any] = {
         "inputs": inputs,

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from ohmbench.cli import kirchhoff_drawing
 from ohmbench.cli.common import (
     Force,
     Json,
@@ -17,9 +16,11 @@ from ohmbench.cli.common import (
     print_whole,
     say,
 )
-from ohmbench.cli.finding import Name, PaperKirchhoff, Papers, load_only
+from ohmbench.cli.naming import Name, PaperKirchhoff
 from ohmbench.errors import FileError, OperandError, one_line
+from ohmbench.families import Papers, load_able
 from ohmbench.files import check_writable, write_npz
+from ohmbench.kirchhoff import drawing
 from ohmbench.kirchhoff.evaluation import JUDGE_TOL
 from ohmbench.kirchhoff.flows import Samples
 from ohmbench.kirchhoff.store import StoredKirchhoff
@@ -66,19 +67,18 @@ def sample(
     if out is not None:
         check_not_input(out, name)
         _check_npz(out, force)
-    data = load_only(name, Papers(kirchhoffnet=paper_kirchhoffnet), "sample", StoredKirchhoff)
+    papers = Papers(kirchhoffnet=paper_kirchhoffnet)
+    data: StoredKirchhoff = load_able(name, papers, "sample").network
     if not data.config.is_flow:
         raise FileError(
             name,
             f"is for {data.config.kind} ({data.config.test_bench})",
             remedy="'sample' takes networks of densities and potentials",
         )
-    found = kirchhoff_drawing.sampled(data, n, seed, tol)
+    found = drawing.sampled(data, n, seed, tol)
     figure = None
     if plot is not None:
-        figure = kirchhoff_drawing.sample_figure(
-            f"{plain_text(one_line(name))}, seed {seed}", data, found
-        )
+        figure = drawing.sample_figure(f"{plain_text(one_line(name))}, seed {seed}", data, found)
     found = data.source.in_own_unit(found)
     if as_json:
         print_json(

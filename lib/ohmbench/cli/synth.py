@@ -15,16 +15,7 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 from rich.table import Table
 from typer.core import TyperGroup
 
@@ -37,7 +28,7 @@ from ohmbench.cli.common import (
     print_whole,
     say,
 )
-from ohmbench.cli.finding import PaperFann, Papers, load_only
+from ohmbench.cli.naming import PaperFann
 from ohmbench.digital import StoredInt8
 from ohmbench.digital.clocks import image_clocks
 from ohmbench.digital.widths import Hardware
@@ -58,6 +49,8 @@ from ohmbench.eda.synthesis.result import (
 from ohmbench.eda.synthesis.sweep import LANES, Point, candidates
 from ohmbench.eda.synthesis.sweep import sweep as run_sweep
 from ohmbench.errors import OperandError
+from ohmbench.families import Papers, load_able
+from ohmbench.progress import progress_bar
 from ohmbench.report.figures import save_figure
 from ohmbench.report.synthesis_figures import Curve, sweep_figure
 
@@ -137,13 +130,14 @@ def _sizes(design: str, paper_fann: str | None) -> Hardware:
     if sizes:
         inputs, hidden, classes = map(int, sizes.groups())
         return usual_hardware(inputs, hidden, classes)
-    return hardware_for(load_only(design, Papers(paper_fann), "synth", StoredInt8).network)
+    data: StoredInt8 = load_able(design, Papers(paper_fann), "synth").network
+    return hardware_for(data.network)
 
 
 def _stimulus(design: str, hardware: Hardware, images: int, paper_fann: str | None) -> Stimulus:
     """The network's own images, or those of the stored digits for sizes. Raises OperandError."""
     name = design if _SIZES.fullmatch(design) is None else _DIGITS
-    data = load_only(name, Papers(paper_fann), "synth", StoredInt8)
+    data: StoredInt8 = load_able(name, Papers(paper_fann), "synth").network
     if data.network.sizes != (hardware.inputs, hardware.hidden, hardware.classes):
         sizes = "-".join(map(str, data.network.sizes))
         raise OperandError(
@@ -194,16 +188,7 @@ def _ending_tools() -> Iterator[None]:
 def _progress(steps: int) -> Iterator[Callable[[str], None]]:
     """A bar on the terminal's error stream; the function is told what begins. A signal that ends
     the command inside ends the tools it runs, too."""
-    progress = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )
+    progress = progress_bar()
     lock = threading.Lock()  # seeds may begin in several threads
     begun = 0
     try:

@@ -15,11 +15,12 @@ from ohmbench.cli.common import (
     print_json,
     say,
 )
-from ohmbench.cli.finding import Name, PaperFann, Papers, load_only
+from ohmbench.cli.naming import Name, PaperFann
 from ohmbench.digital import StoredInt8, load_float
 from ohmbench.digital.trace import Simulate, Stage
 from ohmbench.digital.trace import trace as trace_network
 from ohmbench.errors import OperandError
+from ohmbench.families import Papers, load_able
 
 SIMULATION = "ohmbench.eda.simulation"
 
@@ -79,7 +80,7 @@ def trace(
     if every and image is not None:
         raise OperandError("--image and --all: give one of them")
     image = image or 0
-    data = load_only(name, Papers(paper_fann), "trace", StoredInt8)
+    data: StoredInt8 = load_able(name, Papers(paper_fann), "trace").network
     images = data.images()
     if not every and not 0 <= image < len(images.x):
         raise OperandError(f"--image {image}: there are images 0 to {len(images.x) - 1}")

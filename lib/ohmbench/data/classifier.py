@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from ohmbench.data.own import Dataset, OwnData, dataset_for, found_in, load_data
+from ohmbench.data.own import (
+    Dataset,
+    OwnData,
+    data_schema,
+    dataset_arrays,
+    dataset_for,
+    found_in,
+    load_data,
+)
 from ohmbench.errors import FileError, one_line
 from ohmbench.fields import StrictModel, checked, fault, yaml_text
 from ohmbench.files import ArraySpec, parse_yaml, read_npz
 
-OWN_SCHEMA = (
+_OWN_SCHEMA = (
     ArraySpec("config", ("lines",), ("U",)),
     ArraySpec("seed", (), ("int64",), low=0, high=2**31 - 1),
     ArraySpec("recipe", (), ("U",)),
     ArraySpec("history", ("rows", 3), ("float64",)),
 )
-"""What the file of such a network holds besides its weights and ``data.own.data_schema``."""
 
 
 class Classifier(StrictModel):
@@ -78,12 +86,40 @@ def bound_value(
 Bound = TypeVar("Bound", bound=Classifier)
 
 
+@dataclass(frozen=True)
+class Own(Generic[Bound]):
+    """What makes a network the user's own: its configuration, bound to its data, and these."""
+
+    config: Bound
+    data: Dataset
+
+    @property
+    def held_out(self) -> str:
+        """What the held-out part of the data is called."""
+        return f"{len(self.data.test_x)} held-out samples of {one_line(self.data.name)}"
+
+
+class Named:
+    """A network whose classes have the names that its ``own`` data give them, else their number."""
+
+    own: Own[Any] | None
+
+    def class_name(self, k: int) -> str:
+        """The number of class ``k``, and its name where that is another."""
+        name = str(k) if self.own is None else self.own.data.classes[k]
+        return name if name == str(k) else f"{k} ({one_line(name)})"
+
+    def class_names_json(self) -> dict[str, list[str]]:
+        """What the user's own data call the classes."""
+        return {} if self.own is None else {"classes": list(self.own.data.classes)}
+
+
 def stored_config(path: str, model: type[Bound], tags: Collection[str] = ()) -> Bound:
     """The configuration in the file ``path``, bound to its data.
 
     Raises FileError as ``read_npz`` and ``fields.checked`` do, and where it is not bound.
     """
-    lines = read_npz(path, OWN_SCHEMA[:1], allow_extra=True)["config"]
+    lines = read_npz(path, _OWN_SCHEMA[:1], allow_extra=True)["config"]
     source = f"{path}: config"
     config = checked(model, parse_yaml("\n".join(map(str, lines)), source), source, tags)
     if not config.is_bound:
@@ -91,22 +127,24 @@ def stored_config(path: str, model: type[Bound], tags: Collection[str] = ()) -> 
     return config
 
 
-def stored_data(path: str, arrays: Mapping[str, NDArray[Any]], config: Classifier) -> Dataset:
-    """The data that judge the network of ``config``, bound, in the file ``path``.
+def stored_own(path: str, arrays: Mapping[str, NDArray[Any]], config: Bound) -> Own[Bound]:
+    """``config``, bound, with the data in the file ``path`` that judge its network.
 
-    Raises FileError where they are not for it.
+    Raises FileError where these are not for it.
     """
     classes = config.data.outputs
     assert classes is not None, "not bound to its data"
-    return dataset_for(path, arrays, "classification", classes)
+    return Own(config, dataset_for(path, arrays, "classification", classes))
 
 
-def class_name(data: Dataset | None, k: int) -> str:
-    """What the data call class ``k``: its number, and its name where that is another."""
-    name = str(k) if data is None else data.classes[k]
-    return name if name == str(k) else f"{k} ({one_line(name)})"
+def own_schema(config: Classifier) -> tuple[ArraySpec, ...]:
+    """What the file of the network of ``config``, bound, holds besides its weights."""
+    rows, inputs = config.data.held_out_rows, config.data.inputs
+    assert rows is not None, "not bound to its data"
+    assert inputs is not None
+    return (*_OWN_SCHEMA, *data_schema(rows, inputs))
 
 
-def config_lines(config: Classifier) -> NDArray[np.str_]:
-    """A configuration as the array ``config``, which ``stored_config`` reads."""
-    return np.array(yaml_text(config).splitlines())
+def own_arrays(own: Own[Any]) -> dict[str, NDArray[np.generic]]:
+    """The configuration, which ``stored_config`` reads, and the data, which ``stored_own`` does."""
+    return {"config": np.array(yaml_text(own.config).splitlines()), **dataset_arrays(own.data)}

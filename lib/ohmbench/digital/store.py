@@ -14,20 +14,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.data import held_out
-from ohmbench.data.classifier import (
-    OWN_SCHEMA,
-    class_name,
-    config_lines,
-    stored_config,
-    stored_data,
-)
-from ohmbench.data.own import Dataset, data_schema, dataset_arrays
+from ohmbench.data.classifier import Named, Own, own_arrays, own_schema, stored_config, stored_own
 from ohmbench.digital.configuration import Config
 from ohmbench.digital.network import (
     FANN_S,
@@ -40,7 +33,7 @@ from ohmbench.digital.network import (
 )
 from ohmbench.digital.quantization import quantize_pixels
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
-from ohmbench.errors import FileError, OperandError, RangeError, one_line
+from ohmbench.errors import FileError, OperandError, RangeError
 from ohmbench.files import ArraySpec, npz_fields, read_npz, write_npz
 
 _SCALES = (
@@ -87,21 +80,13 @@ class Images:
     source: str
 
 
-class Own(NamedTuple):
-    """What makes a network the user's own: its configuration, bound to its data, and these."""
-
-    config: Config
-    data: Dataset
-
-    def images(self) -> Images:
-        """The held-out part as the hardware gets it: features beyond [0, 1] at its ends."""
-        x = quantize_pixels(np.clip(self.data.test_x, 0, 1))
-        source = f"{len(x)} held-out samples of {one_line(self.data.name)}"
-        return Images(x, self.data.test_y, source)
+def images_of(own: Own[Config]) -> Images:
+    """The held-out part of ``own`` as the hardware gets it: features beyond [0, 1] at its ends."""
+    return Images(quantize_pixels(np.clip(own.data.test_x, 0, 1)), own.data.test_y, own.held_out)
 
 
 @dataclass(frozen=True)
-class StoredInt8:
+class StoredInt8(Named):
     """A network from a file.
 
     ``own_images`` are the file's, if it has any; ``predictions`` int64 (n,) are the answers that
@@ -118,15 +103,7 @@ class StoredInt8:
     seed: int | None = None
     recipe: str | None = None
     history: NDArray[np.float64] | None = None
-    own: Own | None = None
-
-    def class_name(self, k: int) -> str:
-        """What the data call class ``k`` (``data.classifier``)."""
-        return class_name(None if self.own is None else self.own.data, k)
-
-    def class_names_json(self) -> dict[str, list[str]]:
-        """What the data call the classes, where they are the user's own."""
-        return {} if self.own is None else {"classes": list(self.own.data.classes)}
+    own: Own[Config] | None = None
 
     def images(self) -> Images:
         """The images to judge by: the file's own, else the held-out part of its data set.
@@ -279,15 +256,13 @@ def load_int8(path: str | os.PathLike[str]) -> StoredInt8:
 def _load_own(path: str) -> StoredInt8:
     """A network of the user's own, with the held-out part of its data."""
     config = stored_config(path, Config)
-    spec, rows = config.spec, config.data.held_out_rows
-    assert rows is not None  # as is_bound says
-    schema = (*OWN_SCHEMA, *_weight_schema(*spec.sizes), *data_schema(rows, spec.sizes[0]))
-    arrays = read_npz(path, schema)
-    own = Own(config, stored_data(path, arrays, config))
+    spec = config.spec
+    arrays = read_npz(path, (*own_schema(config), *_weight_schema(*spec.sizes)))
+    own = stored_own(path, arrays, config)
     return StoredInt8(
         path=path,
         network=_network_of(path, arrays),
-        own_images=own.images(),
+        own_images=images_of(own),
         spec=spec,
         seed=int(arrays["seed"]),
         recipe=str(arrays["recipe"]),
@@ -350,7 +325,7 @@ def save_int8(
     history: NDArray[np.float64] | None = None,
     images: Images | None = None,
     predictions: NDArray[np.int64] | None = None,
-    own: Own | None = None,
+    own: Own[Config] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write ``network`` (the whole file or nothing), one of the user's ``own`` with what judges it.
@@ -359,8 +334,7 @@ def save_int8(
     """
     arrays = network_arrays(network)
     if own is not None:
-        arrays["config"] = config_lines(own.config)
-        arrays |= dataset_arrays(own.data)
+        arrays |= own_arrays(own)
     elif spec is not None:
         arrays["network"] = np.array(spec.name)
     if seed is not None:

@@ -17,12 +17,13 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from torch.nn.functional import cross_entropy, linear
 
 from ohmbench.data import Split, split
 from ohmbench.data.augmentation import Augmentation
+from ohmbench.data.classifier import Own
 from ohmbench.data.own import Dataset
+from ohmbench.digital.configuration import Config
 from ohmbench.digital.network import FANN_S, M_MAX, Int8Network, LayerScales
 from ohmbench.digital.quantization import (
     ACTIVATION_MAX,
@@ -33,10 +34,10 @@ from ohmbench.digital.quantization import (
     weight_scale,
 )
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
-from ohmbench.digital.store import Own, save_int8
+from ohmbench.digital.store import save_int8
 from ohmbench.errors import OperandError
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.train import Task, step_generator, train_to_file
+from ohmbench.train import Task, step_generator
 
 
 @dataclass(frozen=True)
@@ -166,7 +167,7 @@ class FakeQuantNetwork(torch.nn.Module):
         )
 
 
-class Int8Task(Task):
+class Int8Task(Task[Int8Network]):
     """One training of ``recipe`` from ``seed``, which fixes start, batches and distortions.
 
     ``parts`` replaces the data set's own split, to compare recipes without its held-out part;
@@ -180,7 +181,7 @@ class Int8Task(Task):
         recipe: Int8Recipe,
         seed: int,
         parts: Split | Dataset | None = None,
-        own: Own | None = None,
+        own: Own[Config] | None = None,
     ) -> None:
         self.recipe, self.own = recipe, own
         self.name = recipe.network
@@ -226,40 +227,32 @@ class Int8Task(Task):
         self.optimizer.step()
         return loss.item()
 
+    def write(
+        self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
+    ) -> Int8Network:
+        network = self.network.integers()
+        save_int8(
+            out,
+            network,
+            spec=self.spec,
+            seed=self.seed,
+            recipe=self.recipe_text(asdict(self.recipe), history),
+            history=history,
+            own=self.own,
+            overwrite=overwrite,
+        )
+        return network
 
-def train_int8(
-    name: str,
-    seed: int,
-    out: str | os.PathLike[str],
-    *,
-    resume: bool = False,
-    force: bool = False,
-    console: Console | None = None,
-    max_minutes: float | None = None,
-) -> Int8Network:
-    """Train the network called ``name`` and write it to ``out``; return it.
 
-    Ended by ``max_minutes`` it is written as far as it got, its recipe says so (``ended_at``), and
-    its checkpoint stays for ``resume``. Raises OperandError for an unknown name, FileError as
-    ``train.fit`` does.
-    """
+def named_task(name: str, seed: int) -> Int8Task:
+    """The training of the network called ``name``. Raises OperandError for an unknown name."""
     if name not in INT8_RECIPES:
         raise OperandError(f"no training for {name!r}; there is one for: {', '.join(INT8_RECIPES)}")
-    task = Int8Task(INT8_RECIPES[name], seed)
-    return _trained(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
+    return Int8Task(INT8_RECIPES[name], seed)
 
 
-def train_own(
-    own: Own,
-    seed: int,
-    out: str | os.PathLike[str],
-    *,
-    resume: bool = False,
-    force: bool = False,
-    console: Console | None = None,
-    max_minutes: float | None = None,
-) -> Int8Network:
-    """As ``train_int8``, a network of the user's own. Raises FileError as ``train.fit`` does."""
+def own_task(own: Own[Config], seed: int) -> Int8Task:
+    """The training of a network of the user's own."""
     train = own.config.train
     recipe = Int8Recipe(
         network=own.config.spec.name,
@@ -269,39 +262,4 @@ def train_own(
         weight_decay=train.weight_decay,
         label_smoothing=train.label_smoothing,
     )
-    return _trained(
-        Int8Task(recipe, seed, own=own),
-        out,
-        resume=resume,
-        force=force,
-        console=console,
-        max_minutes=max_minutes,
-    )
-
-
-def _trained(
-    task: Int8Task,
-    out: str | os.PathLike[str],
-    *,
-    resume: bool,
-    force: bool,
-    console: Console | None,
-    max_minutes: float | None,
-) -> Int8Network:
-    def save(recipe: str, history: NDArray[np.float64]) -> Int8Network:
-        network = task.network.integers()
-        save_int8(
-            out,
-            network,
-            spec=task.spec,
-            seed=task.seed,
-            recipe=recipe,
-            history=history,
-            own=task.own,
-            overwrite=force or resume,
-        )
-        return network
-
-    return train_to_file(
-        task, out, save, resume=resume, force=force, console=console, max_minutes=max_minutes
-    )
+    return Int8Task(recipe, seed, own=own)

@@ -14,22 +14,15 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from ohmbench.data import held_out
-from ohmbench.data.classifier import (
-    OWN_SCHEMA,
-    class_name,
-    config_lines,
-    stored_config,
-    stored_data,
-)
-from ohmbench.data.own import Dataset, data_schema, dataset_arrays
-from ohmbench.errors import FileError, OperandError, one_line
+from ohmbench.data.classifier import Named, Own, own_arrays, own_schema, stored_config, stored_own
+from ohmbench.errors import FileError, OperandError
 from ohmbench.files import ArraySpec, npz_fields, read_npz, write_npz
 from ohmbench.floatgate.card import CELL_FORMS
 from ohmbench.floatgate.configuration import Config
@@ -64,15 +57,8 @@ FLOATGATE_SCHEMA = (
 """Of the published networks, and of those trained by their names."""
 
 
-class Own(NamedTuple):
-    """What makes a network the user's own: its configuration, bound to its data, and these."""
-
-    config: Config
-    data: Dataset
-
-
 @dataclass(frozen=True)
-class StoredNetwork:
+class StoredNetwork(Named):
     """A network from a file with the images it is to be judged on.
 
     ``v`` (images, inputs) in volt, dtype of the weights; ``labels`` (images,) int64; ``images``
@@ -87,15 +73,7 @@ class StoredNetwork:
     seed: int | None = None
     recipe: str | None = None
     history: NDArray[np.float64] | None = None
-    own: Own | None = None
-
-    def class_name(self, k: int) -> str:
-        """What the data call class ``k`` (``data.classifier``)."""
-        return class_name(None if self.own is None else self.own.data, k)
-
-    def class_names_json(self) -> dict[str, list[str]]:
-        """What the data call the classes, where they are the user's own."""
-        return {} if self.own is None else {"classes": list(self.own.data.classes)}
+    own: Own[Config] | None = None
 
 
 def _spec_of(path: str, arrays: dict[str, NDArray[Any]]) -> NetworkSpec:
@@ -236,24 +214,20 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
 def _load_own(path: str) -> StoredNetwork:
     """A network of the user's own, with the held-out part of its data."""
     config = stored_config(path, Config, CELL_FORMS)
-    spec, rows = config.spec, config.data.held_out_rows
-    assert rows is not None  # as is_bound says
-    schema = (*OWN_SCHEMA, *_layer_schema(spec.sizes), *data_schema(rows, spec.sizes[0]))
-    arrays = read_npz(path, schema)
+    spec = config.spec
+    arrays = read_npz(path, (*own_schema(config), *_layer_schema(spec.sizes)))
     network = _network_of(path, arrays, spec)
-    data = stored_data(path, arrays, config)
-    v = spec.encode(torch.from_numpy(data.test_x)).to(network.fg_layers[0].weight.dtype)
-    seed = int(arrays["seed"])
-    images = f"{rows} held-out samples of {one_line(data.name)}"
+    own = stored_own(path, arrays, config)
+    v = spec.encode(torch.from_numpy(own.data.test_x)).to(network.fg_layers[0].weight.dtype)
     return StoredNetwork(
         network,
         v,
-        torch.from_numpy(data.test_y),
-        images,
-        seed,
+        torch.from_numpy(own.data.test_y),
+        own.held_out,
+        int(arrays["seed"]),
         str(arrays["recipe"]),
         arrays["history"],
-        Own(config, data),
+        own,
     )
 
 
@@ -264,7 +238,7 @@ def save_network(
     seed: int,
     recipe: str,
     history: NDArray[np.float64],
-    own: Own | None = None,
+    own: Own[Config] | None = None,
     overwrite: bool = False,
 ) -> None:
     """Write ``network`` (the whole file or nothing), one of the user's ``own`` with what judges it.
@@ -279,8 +253,7 @@ def save_network(
     }
     if own is not None:
         del arrays["network"]
-        arrays["config"] = config_lines(own.config)
-        arrays |= dataset_arrays(own.data)
+        arrays |= own_arrays(own)
     for k, layer in enumerate(network.fg_layers):
         arrays[f"mlp_{k}_weights"] = layer.weight.detach().resolve_neg().numpy()
         arrays[f"mlp_{k}_bias"] = layer.bias.detach().resolve_neg().numpy()

@@ -16,21 +16,21 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
 
 from ohmbench.data import split
 from ohmbench.data.augmentation import Augmentation
+from ohmbench.data.classifier import Own
 from ohmbench.errors import OperandError
 from ohmbench.floatgate.circuits import Activation
 from ohmbench.floatgate.configuration import Config
 from ohmbench.floatgate.networks import SPECS, FGNetwork, NetworkSpec
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
-from ohmbench.floatgate.store import Own, save_network
+from ohmbench.floatgate.store import save_network
 from ohmbench.kernels.parallel import SERIAL_BELOW
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.train import Task, step_generator, train_to_file
+from ohmbench.train import Task, step_generator
 
 
 @dataclass(frozen=True)
@@ -188,14 +188,14 @@ def initial_network(
     return network, thetas
 
 
-class FloatgateTask(Task):
+class FloatgateTask(Task[FGNetwork]):
     """One training of ``recipe`` from ``seed``, which fixes split, start, batches and noise.
 
     ``own`` are configuration and data of a network of the user's own; without them the recipe names
     one of ``SPECS``.
     """
 
-    def __init__(self, recipe: Recipe, seed: int, own: Own | None = None) -> None:
+    def __init__(self, recipe: Recipe, seed: int, own: Own[Config] | None = None) -> None:
         self.recipe, self.own = recipe, own
         self.name = recipe.network
         self.seed = seed
@@ -278,69 +278,29 @@ class FloatgateTask(Task):
             [layer.bias.detach().clone() for layer in layers],
         )
 
-
-def train_network(
-    name: str,
-    seed: int,
-    out: str | os.PathLike[str],
-    *,
-    resume: bool = False,
-    force: bool = False,
-    console: Console | None = None,
-    max_minutes: float | None = None,
-) -> FGNetwork:
-    """Train the network called ``name`` and write it to ``out``; return it.
-
-    Ended by ``max_minutes`` it is written as far as it got, its recipe says so (``ended_at``), and
-    its checkpoint stays for ``resume``. Raises OperandError for an unknown name, FileError as
-    ``train.fit`` does.
-    """
-    if name not in RECIPES:
-        raise OperandError(f"no training for {name!r}; there is one for: {', '.join(RECIPES)}")
-    task = FloatgateTask(RECIPES[name], seed)
-    return _trained(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
-
-
-def train_own(
-    own: Own,
-    seed: int,
-    out: str | os.PathLike[str],
-    *,
-    resume: bool = False,
-    force: bool = False,
-    console: Console | None = None,
-    max_minutes: float | None = None,
-) -> FGNetwork:
-    """As ``train_network``, a network of the user's own.
-
-    Raises OperandError for a loss that is no number, FileError as ``train.fit`` does.
-    """
-    task = FloatgateTask(own_recipe(own.config), seed, own)
-    return _trained(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
-
-
-def _trained(
-    task: FloatgateTask,
-    out: str | os.PathLike[str],
-    *,
-    resume: bool,
-    force: bool,
-    console: Console | None,
-    max_minutes: float | None,
-) -> FGNetwork:
-    def save(recipe: str, history: NDArray[np.float64]) -> FGNetwork:
-        network = task.programmed()
+    def write(
+        self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
+    ) -> FGNetwork:
+        network = self.programmed()
         save_network(
             out,
             network,
-            seed=task.seed,
-            recipe=recipe,
+            seed=self.seed,
+            recipe=self.recipe_text(asdict(self.recipe), history),
             history=history,
-            own=task.own,
-            overwrite=force or resume,
+            own=self.own,
+            overwrite=overwrite,
         )
         return network
 
-    return train_to_file(
-        task, out, save, resume=resume, force=force, console=console, max_minutes=max_minutes
-    )
+
+def named_task(name: str, seed: int) -> FloatgateTask:
+    """The training of the network called ``name``. Raises OperandError for an unknown name."""
+    if name not in RECIPES:
+        raise OperandError(f"no training for {name!r}; there is one for: {', '.join(RECIPES)}")
+    return FloatgateTask(RECIPES[name], seed)
+
+
+def own_task(own: Own[Config], seed: int) -> FloatgateTask:
+    """The training of a network of the user's own."""
+    return FloatgateTask(own_recipe(own.config), seed, own)

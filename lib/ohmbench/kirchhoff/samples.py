@@ -126,12 +126,15 @@ class Source(ABC):
     """Where the samples of one experiment come from; ``name`` is what it is called in messages.
 
     ``density`` is the true density where it is known. ``pixels``: samples are images whose grey
-    levels are dequantised.
+    levels are dequantised. ``own`` are data of the user's own, and ``log_volume`` the nats to add
+    to a negative log-likelihood for the units of their file.
     """
 
     name: str
     density: Density | None = None
     pixels: bool = False
+    own: Dataset | None = None
+    log_volume: float | None = None
 
     @abstractmethod
     def training_points(self, seed: int) -> torch.Tensor:
@@ -198,7 +201,8 @@ class OwnSource(Source):
 
     def __init__(self, data: Dataset) -> None:
         self.name = data.name
-        self.data = data
+        self.data = self.own = data
+        self._log_volume = self.log_volume = float(np.log(data.scaling.span).sum())
 
     def training_points(self, seed: int) -> torch.Tensor:
         return _floats(self.data.train_x)
@@ -215,15 +219,10 @@ class OwnSource(Source):
         shift, span = float(d.target_scaling.shift[0]), float(d.target_scaling.span[0])
         return Labelled(_floats(d.train_x), targets[0], _floats(d.test_x), targets[1], shift, span)
 
-    @property
-    def log_volume(self) -> float:
-        """Nats to add to a negative log-likelihood for the file's own units."""
-        return float(np.log(self.data.scaling.span).sum())
-
     def in_own_unit(self, found: Samples) -> Samples:
         scaling = self.data.scaling
         x = found.x.double() * torch.from_numpy(scaling.span) + torch.from_numpy(scaling.shift)
-        return found._replace(x=x, log_density=found.log_density - self.log_volume)
+        return found._replace(x=x, log_density=found.log_density - self._log_volume)
 
     def describe_points(self, n: int, seed: int) -> str:
         return f"{n} held-out samples of {self.name}"

@@ -8,8 +8,9 @@ import os
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
-from rich.console import Console
+from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy, mse_loss
 
 from ohmbench.data.augmentation import Augmentation
@@ -21,10 +22,10 @@ from ohmbench.kirchhoff.baselines import FeedForward
 from ohmbench.kirchhoff.configuration import Config, bound
 from ohmbench.kirchhoff.flows import noise, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
-from ohmbench.kirchhoff.samples import DATA_TASKS, OwnSource, PaperSource, Source, dequantised
+from ohmbench.kirchhoff.samples import DATA_TASKS, PaperSource, Source, dequantised
 from ohmbench.kirchhoff.store import StoredKirchhoff, save_kirchhoff
 from ohmbench.tensors import INT64
-from ohmbench.train import Task, discard_checkpoint, finished, fit, step_generator
+from ohmbench.train import Task, step_generator
 
 # Streams of random numbers besides those of the steps, which count from 0.
 _INIT_STREAM = 1 << 40
@@ -41,7 +42,7 @@ def _augmentation(side: int) -> Augmentation:
     return Augmentation(rotation_deg=15, shift_px=0.1 * side, scale=0.0, shear=0.0)
 
 
-class KirchhoffTask(Task):
+class KirchhoffTask(Task[StoredKirchhoff]):
     """One training of ``config`` from ``seed``, which fixes data, start, batches and noise.
 
     ``samples`` uses only that many of the training samples (default: all). An epoch is one pass
@@ -97,6 +98,23 @@ class KirchhoffTask(Task):
         loss.backward()
         self.optimizer.step()
         return loss.item()
+
+    def write(
+        self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
+    ) -> StoredKirchhoff:
+        recipe = json.dumps({**self.settings, "steps": int(history[-1, 0])}, sort_keys=True)
+        save_kirchhoff(
+            out,
+            self.model,
+            seed=self.seed,
+            recipe=recipe,
+            history=history,
+            data=self.source.own,
+            overwrite=overwrite,
+        )
+        return StoredKirchhoff(
+            os.fspath(out), self.config, self.model, self.source, self.seed, recipe, history
+        )
 
     def _batch(self, step: int) -> torch.Tensor:
         """Indices of the samples of update ``step``: each once an epoch, in the epoch's order."""
@@ -174,40 +192,3 @@ def with_data(
         return config, None
     dataset = load_data(config.data, DATA_TASKS[config.kind], seed, folder=folder)
     return bound(config, dataset, source), dataset
-
-
-def train_kirchhoff(
-    config: Config,
-    seed: int,
-    out: str | os.PathLike[str],
-    *,
-    data: Dataset | None = None,
-    samples: int | None = None,
-    max_minutes: float | None = None,
-    resume: bool = False,
-    force: bool = False,
-    console: Console | None = None,
-) -> StoredKirchhoff:
-    """Train the network of ``config`` and write it to ``out``; return it.
-
-    ``data`` are those that ``with_data`` found for a configuration that names its own. Ended by
-    ``max_minutes`` it is written as far as it got, and its checkpoint stays for ``resume``. Raises
-    FileError as ``train.fit`` does and where the data are missing, SolverError where the solver
-    cannot go on, OperandError for a loss that is no number.
-    """
-    own = None if data is None else OwnSource(data)
-    task = KirchhoffTask(config, seed, samples, own)
-    history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
-    recipe = json.dumps({**task.settings, "steps": int(history[-1, 0])}, sort_keys=True)
-    save_kirchhoff(
-        out,
-        task.model,
-        seed=seed,
-        recipe=recipe,
-        history=history,
-        data=data,
-        overwrite=force or resume,
-    )
-    if finished(task, history):
-        discard_checkpoint(out)
-    return StoredKirchhoff(os.fspath(out), config, task.model, task.source, seed, recipe, history)

@@ -5,47 +5,40 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ohmbench.cli.common import progress
-from ohmbench.cli.kirchhoff_judging import Options, Runs, flow_of, flow_solver, judge
 from ohmbench.data.energies import ENERGIES
 from ohmbench.errors import OperandError
+from ohmbench.family import DrawOptions, Figures, JudgeOptions
 from ohmbench.kirchhoff import evaluation
+from ohmbench.kirchhoff import figures as draw
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
 from ohmbench.kirchhoff.evaluation import Classification
 from ohmbench.kirchhoff.experiments import Kind
+from ohmbench.kirchhoff.figures import Map, Traces, Window
 from ohmbench.kirchhoff.flows import Samples, noise
+from ohmbench.kirchhoff.judging import Runs, flow_of, flow_solver, judge
 from ohmbench.kirchhoff.models import Model
 from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import held_out_digits
 from ohmbench.kirchhoff.simulation import integrate
 from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.progress import counted
 from ohmbench.report import figures
-from ohmbench.report import kirchhoff_figures as draw
-from ohmbench.report.kirchhoff_figures import Map, Traces, Window
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-PLOTTED_SAMPLES = 5000
-PLOTTED_IMAGES = 1000
 
 _LOSSES: dict[Kind, str] = {
     "generation": "negative log-likelihood in nats",
     "matching": "E[ln q + U] in nats",
     "regression": "mean squared error (targets scaled)",
     "classification": "cross entropy in nats",
-}
-_FILES: dict[Kind, tuple[str, ...]] = {
-    "generation": ("samples.png", "density.png"),
-    "matching": ("potential.png", "density.png"),
-    "regression": ("predictions.png",),
-    "classification": ("confusion.png",),
 }
 _POINTS = 60  # voltages drawn of each slice
 _RUNS = 5  # samples whose voltages are drawn, where the nodes are few
@@ -64,43 +57,33 @@ def _is_plane(data: StoredKirchhoff) -> bool:
     return data.config.is_flow and data.config.inputs == 2
 
 
-def file_names(data: StoredKirchhoff) -> list[str]:
-    """The files of ``drawn``, known before minutes of work."""
-    names = list(_FILES[data.config.kind])
-    if data.config.is_flow and not _is_plane(data):
-        names = ["samples.png"] if data.source.pixels else []
-    names += ["history.png"] if data.history is not None else []
-    return names + ([] if isinstance(data.model, FeedForward) else ["voltages.png"])
-
-
-def drawn(
-    name: str, data: StoredKirchhoff, samples: int, images: int, seed: int
-) -> dict[str, Figure]:
+def drawn(data: StoredKirchhoff, name: str, options: DrawOptions) -> Figures:
     """Every figure that there is of this network, by the name of its file.
 
-    Flows are sampled ``samples`` times from ``seed``, classifications judged on ``images`` images.
-    Raises FileError where the data set is missing, SolverError where the solver cannot go on.
+    Flows are sampled, classifications judged on some images. Drawing raises FileError where the
+    data set is missing, SolverError where the solver cannot go on.
     """
-    kinds: dict[Kind, Callable[[], dict[str, Figure]]] = {
-        "generation": lambda: _generation(name, data, samples, seed),
-        "matching": lambda: _matching(name, data, samples, seed),
-        "regression": lambda: _regression(name, data),
-        "classification": lambda: _classification(name, data, images),
+    kinds: dict[Kind, Callable[[], dict[str, Callable[[], Figure]]]] = {
+        "generation": lambda: _generation(name, data, options),
+        "matching": lambda: _matching(name, data, options),
+        "regression": lambda: {"predictions.png": lambda: _regression(name, data)},
+        "classification": lambda: {"confusion.png": lambda: _classification(name, data, options)},
     }
-    found = kinds[data.config.kind]()
-    if data.history is not None:
+    files = kinds[data.config.kind]()
+    history, model = data.history, data.model
+    if history is not None:
         label = _LOSSES[data.config.kind]
         scale: Literal["log", "linear"] = "linear" if data.config.is_flow else "log"
         title = f"{name}: training"
-        found["history.png"] = figures.history_figure(data.history, title, label, scale=scale)
-    if not isinstance(data.model, FeedForward):
-        found["voltages.png"] = _voltages(name, data, data.model, seed)
-    return found
+        files["history.png"] = lambda: figures.history_figure(history, title, label, scale=scale)
+    if not isinstance(model, FeedForward):
+        files["voltages.png"] = lambda: _voltages(name, data, model, options.seed)
+    return files
 
 
 def sampled(data: StoredKirchhoff, n: int, seed: int, tol: float | None = None) -> Samples:
     """``n`` samples of a flow with their log-density, under a progress bar."""
-    with progress(f"{data.source.name}: samples", n) as advance:
+    with counted(f"{data.source.name}: samples", n) as advance:
         return evaluation.draw(
             flow_of(data), n, seed, solver=flow_solver(data, tol), advance=advance
         )
@@ -121,64 +104,88 @@ def sample_figure(name: str, data: StoredKirchhoff, samples: Samples) -> Figure:
 
 def _density_map(data: StoredKirchhoff, window: Window) -> Map:
     x = torch.from_numpy(window.points()).float()
-    with progress(f"{data.source.name}: density", len(x)) as advance:
+    with counted(f"{data.source.name}: density", len(x)) as advance:
         found = evaluation.log_density(
             flow_of(data), x, solver=flow_solver(data, None), advance=advance
         )
     return Map("density of the network", np.exp(_array(found.log_density)))
 
 
-def _generation(name: str, data: StoredKirchhoff, n: int, seed: int) -> dict[str, Figure]:
-    if not _is_plane(data) and not data.source.pixels:
-        return {}
+def _generation(
+    name: str, data: StoredKirchhoff, options: DrawOptions
+) -> dict[str, Callable[[], Figure]]:
+    n, seed = options.samples, options.seed
     if data.source.pixels:
-        x = _array(sampled(data, min(n, 64), seed).x)
-        groups = [("samples of the network", x), ("held-out images", held_out_digits()[: len(x)])]
-        return {"samples.png": draw.images_figure(groups, name)}
-    x, true = _array(sampled(data, n, seed).x), _array(data.source.judging_points(n, seed))
+        return {"samples.png": lambda: _images(name, data, n, seed)}
+    if not _is_plane(data):
+        return {}
+    true = _array(data.source.judging_points(n, seed))
     window = Window.around(true)
-    maps = [_density_map(data, window)]
-    if data.source.density is not None:
-        known = data.source.density.log_density(window.points())
-        maps.append(Map("true density", np.exp(known)))
-    return {
-        "samples.png": draw.samples_figure(x, true, window, name),
-        "density.png": draw.density_figure(maps, window, name),
-    }
+
+    def samples() -> Figure:
+        return draw.samples_figure(_array(sampled(data, n, seed).x), true, window, name)
+
+    def density() -> Figure:
+        maps = [_density_map(data, window)]
+        if data.source.density is not None:
+            known = data.source.density.log_density(window.points())
+            maps.append(Map("true density", np.exp(known)))
+        return draw.density_figure(maps, window, name)
+
+    return {"samples.png": samples, "density.png": density}
 
 
-def _matching(name: str, data: StoredKirchhoff, n: int, seed: int) -> dict[str, Figure]:
+def _images(name: str, data: StoredKirchhoff, n: int, seed: int) -> Figure:
+    x = _array(sampled(data, min(n, 64), seed).x)
+    groups = [("samples of the network", x), ("held-out images", held_out_digits()[: len(x)])]
+    return draw.images_figure(groups, name)
+
+
+def _matching(
+    name: str, data: StoredKirchhoff, options: DrawOptions
+) -> dict[str, Callable[[], Figure]]:
     energy = ENERGIES[data.config.test_bench]
-    x = _array(sampled(data, n, seed).x)
-    window = Window.around(x)
-    u = _array(energy(torch.from_numpy(window.points())))
-    p = Map("exp(-U)/Z", np.exp(-u - energy.log_normaliser()))
-    maps = [_density_map(data, window), p]
-    return {
-        "potential.png": draw.potential_figure(u, x, window, f"{name}: samples and potential"),
-        "density.png": draw.density_figure(maps, window, name),
-    }
+
+    @cache  # both figures show the same samples
+    def samples() -> tuple[_Floats, Window]:
+        x = _array(sampled(data, options.samples, options.seed).x)
+        return x, Window.around(x)
+
+    def energies(window: Window) -> _Floats:
+        return _array(energy(torch.from_numpy(window.points())))
+
+    def potential() -> Figure:
+        x, window = samples()
+        title = f"{name}: samples and potential"
+        return draw.potential_figure(energies(window), x, window, title)
+
+    def density() -> Figure:
+        _, window = samples()
+        p = Map("exp(-U)/Z", np.exp(-energies(window) - energy.log_normaliser()))
+        return draw.density_figure([_density_map(data, window), p], window, name)
+
+    return {"potential.png": potential, "density.png": density}
 
 
-def _regression(name: str, data: StoredKirchhoff) -> dict[str, Figure]:
+def _regression(name: str, data: StoredKirchhoff) -> Figure:
     split = data.source.labelled(0 if data.seed is None else data.seed)
     x = split.test_x
     assert isinstance(data.model, KirchhoffNet | FeedForward)
-    with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
+    with counted(f"{data.source.name}: held-out samples", len(x)) as advance:
         found = evaluation.outputs(Runs(data.model), x, advance=advance)
     r2 = evaluation.judge_regression(found, split.test_y).r2
     true, predicted = (
         split.y_shift + split.y_span * _array(scaled) for scaled in (split.test_y, found[:, 0])
     )
     title = name if math.isnan(r2) else f"{name}: R2 {r2:.4f}"
-    return {"predictions.png": draw.predictions_figure(true, predicted, split.unit, title)}
+    return draw.predictions_figure(true, predicted, split.unit, title)
 
 
-def _classification(name: str, data: StoredKirchhoff, images: int) -> dict[str, Figure]:
-    judgement = judge(data, Options(images=images))
+def _classification(name: str, data: StoredKirchhoff, options: DrawOptions) -> Figure:
+    judgement = judge(data, JudgeOptions(images=options.images))
     assert isinstance(judgement.found, Classification)
     title = f"{name}\n{judgement.data}"
-    return {"confusion.png": figures.confusion_figure(judgement.found, title)}
+    return figures.confusion_figure(judgement.found, title)
 
 
 def _first_inputs(data: StoredKirchhoff, n: int) -> torch.Tensor:

@@ -3,43 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 
-from ohmbench.cli.common import progress, summary
 from ohmbench.data.energies import ENERGIES, PUBLISHED, WALL
 from ohmbench.errors import OperandError
+from ohmbench.family import Judgement, JudgeOptions, Table, accuracy_line
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff.baselines import FeedForward
-from ohmbench.kirchhoff.evaluation import JUDGE_TOL, Classification, DensityFit, Matching
+from ohmbench.kirchhoff.evaluation import JUDGE_TOL, DensityFit, Matching
 from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.models import parameter_count
 from ohmbench.kirchhoff.network import KirchhoffNet
-from ohmbench.kirchhoff.samples import FRESH_SEED, OwnSource
+from ohmbench.kirchhoff.samples import FRESH_SEED
 from ohmbench.kirchhoff.simulation import ADAPTIVE, Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.progress import counted
 from ohmbench.stats import Interval
 
 POINTS = 20_000
 MATCHING_SAMPLES = 10_000
 IMAGES_CHUNK = 500
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the command line may say of a judgement; None: the default of the kind at hand."""
-
-    points: int | None = None
-    seed: int | None = None
-    tol: float | None = None
-    images: int | None = None
-
-    def given(self) -> list[str]:
-        """The options that were given, as they are written."""
-        return [f"--{name}" for name, value in vars(self).items() if value is not None]
 
 
 _TAKEN: dict[Kind, tuple[str, ...]] = {
@@ -48,20 +34,6 @@ _TAKEN: dict[Kind, tuple[str, ...]] = {
     "regression": ("--seed", "--tol"),
     "classification": ("--images", "--tol"),
 }
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What was found: one line, rows of a table, remarks, metrics for a manifest, and all of it."""
-
-    line: str
-    rows: list[tuple[str, str]]
-    remarks: list[str]
-    metrics: dict[str, float]
-    found: Any
-    data: str
-    confusable: Classification | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 class Runs:
@@ -85,7 +57,7 @@ class Runs:
         return self._model.read_out(found.v)
 
 
-def judge(data: StoredKirchhoff, options: Options) -> Judgement:
+def judge(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     """The judgement of the network by data it has not seen, with a progress bar.
 
     Raises OperandError for an option that has no meaning for its experiment, FileError where the
@@ -97,7 +69,7 @@ def judge(data: StoredKirchhoff, options: Options) -> Judgement:
             raise OperandError(
                 f"{option} says nothing for {kind} ({bench}); there are {', '.join(_TAKEN[kind])}"
             )
-    judges: dict[Kind, Callable[[StoredKirchhoff, Options], Judgement]] = {
+    judges: dict[Kind, Callable[[StoredKirchhoff, JudgeOptions], Judgement]] = {
         "generation": _generation,
         "matching": _matching,
         "regression": _regression,
@@ -106,17 +78,37 @@ def judge(data: StoredKirchhoff, options: Options) -> Judgement:
     return judges[kind](data, options)
 
 
-def json_of(name: str, data: StoredKirchhoff, judgement: Judgement) -> dict[str, Any]:
-    """All that was found, as JSON values."""
-    return {
-        "name": name,
-        "test_bench": data.config.test_bench,
-        "kind": data.config.kind,
+def _judgement(
+    data: StoredKirchhoff,
+    found: Any,
+    judged_on: str,
+    line: str,
+    rows: list[tuple[str, str]],
+    metrics: dict[str, float],
+    remarks: Sequence[str] = (),
+    **more: Any,
+) -> Judgement:
+    """All that was found; ``more`` are JSON values besides those of ``found``."""
+    config = data.config
+    values = {
+        "test_bench": config.test_bench,
+        "kind": config.kind,
         "parameters": parameter_count(data.model),
-        "data": judgement.data,
-        **evaluation.fields(judgement.found),
-        **judgement.extra,
+        "data": judged_on,
+        **evaluation.fields(found),
+        **more,
     }
+    table = Table(("what", "value [95 % interval]"), [*rows])
+    return Judgement(
+        line=f"{line} on {judged_on}",
+        heading=f"{config.kind} ({config.test_bench}), on {judged_on}",
+        tables=[table],
+        metrics=metrics,
+        values=values,
+        found=found,
+        data=judged_on,
+        remarks=list(remarks),
+    )
 
 
 def flow_solver(data: StoredKirchhoff, tol: float | None) -> Solver:
@@ -161,43 +153,43 @@ class _Counted:
         self._advance(done)
 
 
-def _generation(data: StoredKirchhoff, options: Options) -> Judgement:
+def _generation(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     source = data.source
     seed = FRESH_SEED if options.seed is None else options.seed
     x = source.judging_points(POINTS if options.points is None else options.points, seed)
     solver = flow_solver(data, options.tol)
-    with progress(f"{source.name}: density", len(x)) as advance:
-        counted = _Counted(advance)
-        samples = evaluation.log_density(flow_of(data), x, solver=solver, advance=counted)
+    with counted(f"{source.name}: density", len(x)) as advance:
+        batches = _Counted(advance)
+        samples = evaluation.log_density(flow_of(data), x, solver=solver, advance=batches)
     known = source.density
     true = None if known is None else known.log_density(x.double().numpy())
     found: DensityFit = evaluation.judge_density(samples, true)
     rows = [("mean negative log-likelihood, nats", f"{found.nll:.4f}")]
     metrics = {"nll": found.nll.value, "points": float(found.points)}
     remarks: list[str] = []
-    extra: dict[str, Any] = {}
+    more: dict[str, Any] = {}
     line = f"negative log-likelihood {found.nll:.4f} nats"
     if found.gap is not None:
         rows.append(("gap to the true density, KL(p||q), nats", f"{found.gap:.4f}"))
         metrics["gap"] = found.gap.value
         line += f", gap to the true density {found.gap:.4f}"
-    if isinstance(source, OwnSource):
+    if source.log_volume is not None:
         own = Interval(*(n + source.log_volume for n in vars(found.nll).values()))
         rows.append(("the same in the units of the data's file, nats", f"{own:.4f}"))
     if source.pixels:
         bits = _bits_per_pixel(found.nll, data.config.inputs)
         rows.append(("bits per pixel", f"{bits:.4f}"))
         metrics["bits_per_pixel"] = bits.value
-        extra["bits_per_pixel"] = bits.value
-        extra["bits_per_pixel_95"] = [bits.low, bits.high]
+        more["bits_per_pixel"] = bits.value
+        more["bits_per_pixel_95"] = [bits.low, bits.high]
         line += f", {bits:.4f} bits per pixel"
         remarks.append(
             "grey levels are dequantised, (k + u)/256 with u uniform: of the published raw levels, "
             "mostly exactly 0, a continuous density has no bounded likelihood"
         )
-    rows += [_size(data), _evaluations(sum(found.nfe), counted.batches, solver)]
+    rows += [_size(data), _evaluations(sum(found.nfe), batches.batches, solver)]
     points = source.describe_points(found.points, seed)
-    return Judgement(f"{line} on {points}", rows, remarks, metrics, found, points, extra=extra)
+    return _judgement(data, found, points, line, rows, metrics, remarks, **more)
 
 
 def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
@@ -207,14 +199,14 @@ def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
     )
 
 
-def _matching(data: StoredKirchhoff, options: Options) -> Judgement:
+def _matching(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     bench = data.config.test_bench
     seed = FRESH_SEED if options.seed is None else options.seed
     n = MATCHING_SAMPLES if options.points is None else options.points
     solver = flow_solver(data, options.tol)
-    with progress(f"{bench}: samples", n) as advance:
-        counted = _Counted(advance)
-        samples = evaluation.draw(flow_of(data), n, seed, solver=solver, advance=counted)
+    with counted(f"{bench}: samples", n) as advance:
+        batches = _Counted(advance)
+        samples = evaluation.draw(flow_of(data), n, seed, solver=solver, advance=batches)
     energy, published = ENERGIES[bench], PUBLISHED[bench]
     found: Matching = evaluation.judge_matching(samples, energy, published)
     source = f"{n} samples (seed {seed})"
@@ -234,10 +226,10 @@ def _matching(data: StoredKirchhoff, options: Options) -> Judgement:
             f"trained and judged is the energy with a wall, 0.5 ((|z1| - {WALL:g})/0.4)^2 added "
             f"beyond |z1| = {WALL:g}, which is a density"
         )
-    rows += [_size(data), _evaluations(sum(found.nfe), counted.batches, solver)]
+    rows += [_size(data), _evaluations(sum(found.nfe), batches.batches, solver)]
     line = (
         f"KL {found.kl:.5f} nats, effective sample size {_percent(found.ess):.2f} %, "
-        f"objective {found.objective:.4f} on {source}"
+        f"objective {found.objective:.4f}"
     )
     metrics = {
         "kl": found.kl.value,
@@ -245,7 +237,7 @@ def _matching(data: StoredKirchhoff, options: Options) -> Judgement:
         "objective": found.objective.value,
         "samples": float(n),
     }
-    return Judgement(line, rows, remarks, metrics, found, source)
+    return _judgement(data, found, source, line, rows, metrics, remarks)
 
 
 def _percent(share: Interval) -> Interval:
@@ -273,13 +265,13 @@ def _check_enough(data: StoredKirchhoff, samples: int) -> None:
         )
 
 
-def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
+def _regression(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     seed = _split_seed(data, options.seed)
     split = data.source.labelled(seed)
     x, y = split.test_x, split.test_y
     _check_enough(data, len(x))
     runs = Runs(_readout(data), options.tol)
-    with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
+    with counted(f"{data.source.name}: held-out samples", len(x)) as advance:
         predicted = evaluation.outputs(runs, x, advance=advance)
     found = evaluation.judge_regression(predicted, y)
     rmse = math.sqrt(found.mse.value)
@@ -301,24 +293,19 @@ def _regression(data: StoredKirchhoff, options: Options) -> Judgement:
     if data.seed is None:
         remarks.append("which samples it was trained on is not known: some of these may be of them")
     metrics = {"mse": found.mse.value, "r2": found.r2, "samples": float(found.samples)}
-    return Judgement(
-        f"mean squared error {found.mse:.6f} (scaled), R2 {r2} on {source}",
-        rows,
-        remarks,
-        metrics,
-        found,
-        source,
-        extra={"rmse_own_unit": own, "nfe": runs.nfe},
+    line = f"mean squared error {found.mse:.6f} (scaled), R2 {r2}"
+    return _judgement(
+        data, found, source, line, rows, metrics, remarks, rmse_own_unit=own, nfe=runs.nfe
     )
 
 
-def _classification(data: StoredKirchhoff, options: Options) -> Judgement:
+def _classification(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     seed = 0 if data.seed is None else data.seed
     split = data.source.labelled(seed)
     x, y = split.test_x[: options.images], split.test_y[: options.images]
     _check_enough(data, len(x))
     runs = Runs(_readout(data), options.tol)
-    with progress(f"{data.source.name}: held-out samples", len(x)) as advance:
+    with counted(f"{data.source.name}: held-out samples", len(x)) as advance:
         logits = evaluation.outputs(runs, x, chunk=IMAGES_CHUNK, advance=advance)
     found = evaluation.judge_classification(logits, y)
     source = data.source.describe_held_out(len(x), len(split.test_x), seed)
@@ -335,13 +322,5 @@ def _classification(data: StoredKirchhoff, options: Options) -> Judgement:
         "correct": float(found.correct),
         "total": float(found.total),
     }
-    return Judgement(
-        summary(found.correct, found.total, found.accuracy, source),
-        rows,
-        [],
-        metrics,
-        found,
-        source,
-        confusable=found,
-        extra={"nfe": runs.nfe},
-    )
+    line = accuracy_line(found.correct, found.total, found.accuracy)
+    return _judgement(data, found, source, line, rows, metrics, nfe=runs.nfe)

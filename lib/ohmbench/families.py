@@ -1,0 +1,202 @@
+"""The families there are, and the way from a name or a file to a network of any of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+from ohmbench.digital.family import Int8Family
+from ohmbench.errors import FileError, OperandError
+from ohmbench.family import Ability, Family, Training
+from ohmbench.fields import found
+from ohmbench.files import npz_fields, read_yaml
+from ohmbench.floatgate.family import FloatgateFamily
+from ohmbench.kirchhoff.experiments import EXPERIMENTS
+from ohmbench.kirchhoff.family import KirchhoffFamily
+from ohmbench.kirchhoff.recipes import CONFIG_NAMES
+from ohmbench.paper import (
+    KIRCHHOFF_CHECKPOINT,
+    KIRCHHOFF_CONFIG,
+    read_fann_int8,
+    read_fann_v3,
+    read_kirchhoff,
+    read_kirchhoff_folder,
+)
+from ohmbench.weights import read_manifest, stored
+
+Path: TypeAlias = str | os.PathLike[str]
+
+INT8, KIRCHHOFF, FLOATGATE = Int8Family(), KirchhoffFamily(), FloatgateFamily()
+FAMILIES: tuple[Family[Any], ...] = (INT8, KIRCHHOFF, FLOATGATE)
+"""In the order in which they are asked for a file. The last takes any, and says what is wrong."""
+
+TRAININGS = tuple(name for family in (FLOATGATE, INT8, KIRCHHOFF) for name in family.trainings)
+"""The names of all trainings."""
+
+PAPER_V3 = "paper-v3"
+PAPER_INT8 = "paper-int8"
+PAPER_PREFIX = "paper-"
+PAPER_NAMES = (PAPER_V3, PAPER_INT8, *(PAPER_PREFIX + name for name in EXPERIMENTS))
+PAPER_SHORT = f"{PAPER_V3}, {PAPER_INT8}, {PAPER_PREFIX}EXPERIMENT"
+"""The seventeen names of ``PAPER_NAMES``, which fill a page."""
+
+
+@dataclass(frozen=True)
+class Papers:
+    """The folders named for the papers' own artifacts; None: the environment's."""
+
+    fann: str | None = None
+    kirchhoffnet: str | None = None
+
+
+class Loaded(NamedTuple):
+    """A network as its file holds it, and the family that knows what to do with it."""
+
+    family: Family[Any]
+    network: Any
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A network that was found and not yet read."""
+
+    family: Family[Any]
+    read: Callable[[], Any]
+
+
+def _in_npz(path: Path) -> _Found:
+    fields = npz_fields(path)
+    family = next(f for f in FAMILIES if f.recognises(fields))
+    return _Found(family, lambda: family.load(path))
+
+
+def load_file(path: Path) -> Loaded:
+    """The network in an npz file, of the family whose layout it has. Raises FileError."""
+    there = _in_npz(path)
+    return Loaded(there.family, there.read())
+
+
+def _paper(name: str, papers: Papers) -> _Found:
+    if name == PAPER_V3:
+        return _Found(FLOATGATE, lambda: read_fann_v3(papers.fann))
+    if name == PAPER_INT8:
+        return _Found(INT8, lambda: read_fann_int8(papers.fann))
+    experiment = name.removeprefix(PAPER_PREFIX)
+    return _Found(KIRCHHOFF, lambda: read_kirchhoff(experiment, papers.kirchhoffnet))
+
+
+def _in_paper_layout(name: str) -> _Found | None:
+    """A folder with the two files, or one of them; None when ``name`` is neither."""
+    folder, file = os.path.split(name)
+    if os.path.isdir(name):
+        return _Found(KIRCHHOFF, lambda: read_kirchhoff_folder(name))
+    if file in (KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT):
+        return _Found(KIRCHHOFF, lambda: read_kirchhoff_folder(folder))
+    ending = os.path.splitext(file)[1].lower()
+    if ending in (".yaml", ".yml"):
+        raise FileError(
+            name,
+            "is a configuration, not a network",
+            remedy="'ohmbench train' with it makes one; the paper's own is named "
+            f"{KIRCHHOFF_CONFIG}, with {KIRCHHOFF_CHECKPOINT} beside it",
+        )
+    if ending == ".pth":
+        raise FileError(
+            name,
+            "its configuration is not known",
+            remedy=f"call it {KIRCHHOFF_CHECKPOINT} and put its {KIRCHHOFF_CONFIG} beside it",
+        )
+    return None
+
+
+def _unknown(name: str) -> FileError:
+    if name in CONFIG_NAMES:
+        return FileError(
+            name, "no weights of that name are stored", remedy=f"'ohmbench train {name}' makes some"
+        )
+    known = [n for n in read_manifest() if "-seed" not in n]
+    listed = ", ".join([*known[:8], PAPER_SHORT])
+    return FileError(
+        name,
+        "neither stored weights nor a file",
+        remedy=f"there are {listed}, and more in 'ohmbench list'",
+    )
+
+
+def _find(name: str, papers: Papers) -> _Found:
+    if not name:
+        raise FileError(
+            "NAME", "is empty", remedy="name stored weights (see 'ohmbench list') or a file"
+        )
+    if name in PAPER_NAMES:
+        return _paper(name, papers)
+    path = stored(name)
+    if path is not None:
+        return _in_npz(path)
+    there = _in_paper_layout(name)
+    if there is not None:
+        return there
+    a_word = os.path.basename(name) == name and not os.path.splitext(name)[1]
+    if a_word and not os.path.lexists(name):
+        raise _unknown(name)
+    return _in_npz(name)
+
+
+def load(name: Path, papers: Papers = Papers()) -> Loaded:
+    """The network called ``name``: a paper's, ours, or a file's. Raises FileError."""
+    there = _find(os.fspath(name), papers)
+    return Loaded(there.family, there.read())
+
+
+def load_able(name: str, papers: Papers, ability: Ability) -> Loaded:
+    """As ``load``, for a command that only some families' networks have an answer to.
+
+    Refuses the others before it reads them.
+    """
+    there = _find(name, papers)
+    if ability not in there.family.abilities:
+        takers = " and ".join(f.many for f in FAMILIES if ability in f.abilities)
+        raise FileError(name, f"is {there.family.one}", remedy=f"'{ability}' takes {takers}")
+    return Loaded(there.family, there.read())
+
+
+def _is_path(name: str) -> bool:
+    return os.path.splitext(name)[1].lower() in (".yaml", ".yml") or os.path.exists(name)
+
+
+def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Family[Any], Training]:
+    """The training that ``name`` stands for: one of ``TRAININGS``, or a configuration's.
+
+    ``samples`` uses only that many of the training samples. Raises OperandError for a name that
+    stands for nothing, FileError for a file that is no configuration, or whose data are not there.
+    """
+    family = next((f for f in FAMILIES if name in f.trainings), None)
+    if family is not None:
+        return family, family.training(name, seed, samples)
+    if not _is_path(name):
+        raise OperandError(
+            f"no training for {name!r}; there is one for: {', '.join(TRAININGS)}, "
+            "and for any configuration (FILE.yaml)"
+        )
+    file = os.path.join(name, KIRCHHOFF_CONFIG) if os.path.isdir(name) else name
+    value = read_yaml(file)
+    family = _named_in(value, file)
+    return family, family.training_of(value, file, seed, samples)
+
+
+def _named_in(value: object, file: str) -> Family[Any]:
+    """The family that a configuration names; the paper's own name none."""
+    if not isinstance(value, dict) or "family" not in value:
+        return KIRCHHOFF
+    by_key = {family.key: family for family in FAMILIES if family.key is not None}
+    key = value["family"]
+    if not isinstance(key, str) or key not in by_key:
+        raise FileError(
+            file,
+            f"expected {' or '.join(sorted(by_key))}, found {found(key)}",
+            field="family",
+            remedy="leave it out for a KirchhoffNet",
+        )
+    return by_key[key]
