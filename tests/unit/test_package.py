@@ -3,7 +3,11 @@
 import ast
 import dataclasses
 import importlib
+import os
 import re
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +16,8 @@ from ohmbench.eda.hdl import sources
 
 ROOT = Path(__file__).parents[2]
 CONFIGURATION = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
-LISTED = set(re.findall(r'^    "(ohmbench[.\w]*)",', CONFIGURATION, flags=re.M))
+PACKAGES = CONFIGURATION.partition("packages = [")[2].partition("]")[0]
+LISTED = set(re.findall(r'"(ohmbench[.\w]*)",', PACKAGES))
 
 
 def test_every_package_is_listed():
@@ -76,3 +81,40 @@ def test_records_cannot_be_changed(name):
     )
     thawed = {key for key, value in records.items() if not value.__dataclass_params__.frozen}
     assert thawed == COUNTERS & set(records)
+
+
+WRONG_IMPORTS = {
+    "a kernel of a family": ("kernels/choice.py", "from ohmbench.floatgate import EKV"),
+    "a family of another": ("digital/golden.py", "from ohmbench.kirchhoff.circuit import Circuit"),
+    "a family of the command": ("kirchhoff/judging.py", "from ohmbench.cli.common import say"),
+    "a circle in a family": ("floatgate/synapse.py", "from ohmbench.floatgate import networks"),
+    "a command of a family": ("cli/predict.py", "from ohmbench.digital import infer"),
+    "a package without a floor": ("variation/__init__.py", ""),
+}
+
+
+@pytest.mark.parametrize("fault", [None, *WRONG_IMPORTS])
+def test_imports_point_down(fault: str | None, tmp_path: Path) -> None:
+    """The contracts of ``tox -e lint`` hold, and each kind of wrong import breaks one."""
+    shutil.copytree(
+        ROOT / "lib" / "ohmbench",
+        tmp_path / "ohmbench",
+        ignore=lambda folder, names: [n for n in names if not (n.endswith(".py") or "." not in n)],
+    )
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    if fault is not None:
+        file, line = WRONG_IMPORTS[fault]
+        target = tmp_path / "ohmbench" / file
+        target.parent.mkdir(exist_ok=True)
+        text = target.read_text(encoding="utf-8") if target.exists() else ""
+        target.write_text(f"{text}\n{line}\n", encoding="utf-8")
+    tool = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [tool, "--no-cache", "--no-logo"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == (0 if fault is None else 1), done.stdout + done.stderr
