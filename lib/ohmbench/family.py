@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -18,18 +18,15 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 import numpy as np
 
 from ohmbench.errors import FileError, OperandError
-from ohmbench.report.figures import Judged
+from ohmbench.report.figures import Figures, Judged
 from ohmbench.stats import Interval
-from ohmbench.train import Task
+from ohmbench.training import Task
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Ability: TypeAlias = Literal["power", "predict", "prove", "sample", "synth", "trace"]
 """The commands that only some families' networks have an answer to."""
-
-Figures: TypeAlias = Mapping[str, Callable[[], "Figure"]]
-"""What there is to draw: the names of the files, known before any work, and how to draw each."""
 
 
 @dataclass(frozen=True)

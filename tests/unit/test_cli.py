@@ -32,7 +32,7 @@ from ohmbench.kernels import compiling
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kirchhoff.fast import edge_pass
 from ohmbench.needs import NEEDS, Found
-from ohmbench.train import checkpoint_path
+from ohmbench.training import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER
 from tests.unit.command_line import assert_refused
 from tests.unit.int8_networks import random_int8, random_scaled, zeros

@@ -22,7 +22,7 @@ from ohmbench.kirchhoff.store import checkpoint_arrays, load_kirchhoff, save_kir
 from ohmbench.kirchhoff.training import KirchhoffTask
 from ohmbench.paper import KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.stats import Interval
-from ohmbench.train import checkpoint_path
+from ohmbench.training import checkpoint_path
 from ohmbench.weights import versions
 from tests.unit.circuits import baseline_config, classifier_config, config, regression_config
 from tests.unit.command_line import assert_refused

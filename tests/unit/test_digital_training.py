@@ -22,7 +22,7 @@ from ohmbench.digital.training import (
 )
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import sha256_file
-from ohmbench.train import checkpoint_path, step_generator, train_to_file
+from ohmbench.training import checkpoint_path, step_generator, train_to_file
 from ohmbench.weights import read_manifest
 
 QUIET = Console(quiet=True)

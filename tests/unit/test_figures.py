@@ -16,7 +16,7 @@ from ohmbench.floatgate import SPECS, evaluate
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS
 from ohmbench.floatgate.figures import currents_figure, curves_figure, prediction_figure
 from ohmbench.report.figures import confusion_figure, history_figure, save_figure
-from ohmbench.train import HISTORY_COLUMNS
+from ohmbench.training import HISTORY_COLUMNS
 from tests.unit.networks import random_network
 
 DIGITS, CIRCLES = SPECS["floatgate-digits"], SPECS["floatgate-circles"]

@@ -14,7 +14,7 @@ from ohmbench.kirchhoff.recipes import CONFIG_NAMES, name_of, own_config
 from ohmbench.kirchhoff.samples import fresh_points, labelled
 from ohmbench.kirchhoff.store import load_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask
-from ohmbench.train import train_to_file
+from ohmbench.training import train_to_file
 from ohmbench.weights import read_manifest, stored
 
 QUIET = Console(file=io.StringIO())

@@ -18,7 +18,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from ohmbench import train
+from ohmbench import training as loop
 from ohmbench.data.energies import ENERGIES
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import write_npz
@@ -29,7 +29,7 @@ from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import Labelled
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask
-from ohmbench.train import checkpoint_path, fit, step_generator, train_to_file
+from ohmbench.training import checkpoint_path, fit, step_generator, train_to_file
 from tests.unit.circuits import (
     baseline_config,
     classifier_config,
@@ -433,7 +433,7 @@ class Forgetful(Telling):
 def do_train(name: str, out: str, fault: bool = False) -> None:
     torch.set_num_threads(1)
     with_made_data()
-    train.fit = partial(fit, checkpoint_every_s=0.0)
+    loop.fit = partial(fit, checkpoint_every_s=0.0)
     task = (Forgetful if fault else Telling)(CONFIGS[name], 0, SAMPLES)
     train_to_file(task, out, resume=True, console=QUIET)
 

@@ -25,7 +25,7 @@ from ohmbench.kirchhoff.judging import judge
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import load_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
-from ohmbench.train import train_to_file
+from ohmbench.training import train_to_file
 
 YAML = """
 test_bench: {kind}

@@ -54,7 +54,7 @@ from ohmbench.paper import (
     kirchhoff_folder,
     kirchhoff_results,
 )
-from ohmbench.train import _at_most
+from ohmbench.training import _at_most
 from ohmbench.weights import stored
 from tests.unit.circuits import MadeFlow, config, random_circuit, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled

@@ -15,7 +15,7 @@ from ohmbench.floatgate.training import RECIPES, FloatgateTask
 from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.simulation import integrate_noisy
 from ohmbench.kirchhoff.training import KirchhoffTask
-from ohmbench.train import step_generator
+from ohmbench.training import step_generator
 from tests.unit.circuits import config, random_circuit, regression_config
 
 FACTORIES = {

@@ -15,10 +15,10 @@ import pytest
 import torch
 from rich.console import Console
 
-import ohmbench.train
+import ohmbench.training
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, only_writer, read_npz, write_npz
-from ohmbench.train import (
+from ohmbench.training import (
     HISTORY_COLUMNS,
     Task,
     checkpoint_path,
@@ -137,7 +137,7 @@ def test_a_state_that_forgets_the_moments_is_noticed(tmp_path, monkeypatch):
     whole = finish(Toy(), tmp_path / "whole.npz")
     with pytest.raises(Stopped):
         fit(stop_at(20), tmp_path / "out.npz", console=QUIET)
-    monkeypatch.setattr("ohmbench.train._ADAM_MOMENTS", ())
+    monkeypatch.setattr("ohmbench.training._ADAM_MOMENTS", ())
     task = Toy()
     checkpoint = checkpoint_path(tmp_path / "out.npz")
     with np.load(checkpoint) as stored:
@@ -277,7 +277,7 @@ def write_in_place(path, arrays, *, overwrite):
 def do_train(out: str, fault: str = "") -> None:
     torch.set_num_threads(1)
     if fault == "in-place":
-        ohmbench.train.write_npz = write_in_place
+        ohmbench.training.write_npz = write_in_place
     task = Forgetful() if fault == "forgetful" else Telling()
     finish(task, out, resume=True, checkpoint_every_s=0.0)
 

@@ -23,7 +23,7 @@ from ohmbench.floatgate.training import (
     named_task,
 )
 from ohmbench.kernels.choice import PATH_VARIABLE
-from ohmbench.train import checkpoint_path, step_generator, train_to_file
+from ohmbench.training import checkpoint_path, step_generator, train_to_file
 from ohmbench.weights import read_manifest
 
 QUIET = Console(quiet=True)
@@ -100,7 +100,7 @@ def test_resumed_training_ends_in_the_same_bits(name, tmp_path, monkeypatch):
 
 
 def test_killed_between_result_and_clean_up_resumes(tmp_path, monkeypatch):
-    monkeypatch.setattr("ohmbench.train.discard_checkpoint", lambda out: None)
+    monkeypatch.setattr("ohmbench.training.discard_checkpoint", lambda out: None)
     train_to_file(named_task("floatgate-circles", 1), tmp_path / "out.npz", console=QUIET)
     before = (tmp_path / "out.npz").read_bytes()
     monkeypatch.undo()

@@ -11,9 +11,8 @@ from ohmbench.cli.common import Force, say
 from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.families import Papers, load
-from ohmbench.family import DrawOptions, Figures
-from ohmbench.files import check_writable
-from ohmbench.report.figures import save_figure
+from ohmbench.family import DrawOptions
+from ohmbench.report.figures import save_figures
 from ohmbench.report.style import plain_text
 
 
@@ -50,26 +49,12 @@ def plot_command(
     _check_folder(folder)
     family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))
     options = DrawOptions(samples, images, seed)
-    _save(family.figures(network, plain_text(one_line(name)), options), folder, force)
+    figures = family.figures(network, plain_text(one_line(name)), options)
+    for file in save_figures(figures, folder, overwrite=force):
+        say(f"wrote {file}")
 
 
 def _check_folder(folder: Path) -> None:
     """Find out before minutes of drawing that there can be no such folder."""
     if folder.exists() and not folder.is_dir():
         raise FileError(folder, "is not a folder", remedy="choose another --out")
-
-
-def _save(figures: Figures, folder: Path, force: bool) -> None:
-    """Draw all, then write all: where one cannot be drawn or written, nothing is."""
-    for file in figures if folder.is_dir() else ():
-        check_writable(folder / file, overwrite=force)
-    drawn = {file: draw() for file, draw in figures.items()}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(
-            folder, f"cannot make the folder: {error.strerror}", remedy="choose another --out"
-        ) from None
-    for file, figure in drawn.items():
-        save_figure(figure, folder / file, overwrite=force)
-        say(f"wrote {folder / file}")

@@ -13,7 +13,7 @@ from ohmbench.cli.common import Force, check_not_input, fail, say
 from ohmbench.errors import OhmbenchError, OperandError, one_line
 from ohmbench.families import FAMILIES, TRAININGS, find_training, load_file
 from ohmbench.family import JudgeOptions
-from ohmbench.train import checkpoint_path, train_to_file
+from ohmbench.training import checkpoint_path, train_to_file
 
 
 def _stem(name: str) -> str:

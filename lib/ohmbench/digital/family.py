@@ -17,7 +17,6 @@ from ohmbench.digital.training import INT8_RECIPES, named_task, own_task
 from ohmbench.family import (
     DrawOptions,
     Family,
-    Figures,
     Judgement,
     JudgeOptions,
     Origin,
@@ -32,7 +31,7 @@ from ohmbench.family import (
     seed_and_recipe,
 )
 from ohmbench.files import read_npz, write_npz
-from ohmbench.report.figures import confusion_figure, history_figure
+from ohmbench.report.figures import Figures, confusion_figure, history_figure
 
 
 class Int8Family(Family[StoredInt8]):

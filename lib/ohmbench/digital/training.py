@@ -37,7 +37,7 @@ from ohmbench.digital.specs import INT8_SPECS, Int8Spec
 from ohmbench.digital.store import save_int8
 from ohmbench.errors import OperandError
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.train import Task, step_generator
+from ohmbench.training import Task, step_generator
 
 
 @dataclass(frozen=True)

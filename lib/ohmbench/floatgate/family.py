@@ -14,7 +14,6 @@ from ohmbench.data.classifier import Own
 from ohmbench.family import (
     DrawOptions,
     Family,
-    Figures,
     Judgement,
     JudgeOptions,
     Origin,
@@ -34,7 +33,7 @@ from ohmbench.floatgate.figures import currents_figure, curves_figure, predictio
 from ohmbench.floatgate.power import power_per_image
 from ohmbench.floatgate.store import FLOATGATE_SCHEMA, StoredNetwork, load_network
 from ohmbench.floatgate.training import RECIPES, named_task, own_task
-from ohmbench.report.figures import confusion_figure, history_figure
+from ohmbench.report.figures import Figures, confusion_figure, history_figure
 
 
 class FloatgateFamily(Family[StoredNetwork]):

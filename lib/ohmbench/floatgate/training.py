@@ -30,7 +30,7 @@ from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import save_network
 from ohmbench.kernels.parallel import SERIAL_BELOW
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.train import Task, step_generator
+from ohmbench.training import Task, step_generator
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ohmbench.data.energies import ENERGIES
 from ohmbench.errors import OperandError
-from ohmbench.family import DrawOptions, Figures, JudgeOptions
+from ohmbench.family import DrawOptions, JudgeOptions
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff import figures as draw
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
@@ -30,6 +30,7 @@ from ohmbench.kirchhoff.simulation import integrate
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.progress import counted
 from ohmbench.report import figures
+from ohmbench.report.figures import Figures
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

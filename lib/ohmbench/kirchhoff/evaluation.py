@@ -234,6 +234,8 @@ def fields(found: Any) -> dict[str, Any]:
             plain[name], plain[f"{name}_95"] = value.value, [value.low, value.high]
         elif isinstance(value, np.ndarray):
             plain[name] = value.tolist()
+        elif isinstance(value, tuple):
+            plain[name] = list(value)
         elif isinstance(value, float) and math.isnan(value):
             plain[name] = None
         else:

@@ -11,7 +11,6 @@ from ohmbench.errors import FileError
 from ohmbench.family import (
     DrawOptions,
     Family,
-    Figures,
     Judgement,
     JudgeOptions,
     Origin,
@@ -26,6 +25,7 @@ from ohmbench.kirchhoff.recipes import CONFIG_NAMES, name_of, own_config
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
+from ohmbench.report.figures import Figures
 
 IMAGES_AFTER_TRAINING = 1000
 """Of a classification: all of MNIST's take minutes."""

@@ -25,7 +25,7 @@ from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import DATA_TASKS, PaperSource, Source, dequantised
 from ohmbench.kirchhoff.store import StoredKirchhoff, save_kirchhoff
 from ohmbench.tensors import INT64
-from ohmbench.train import Task, step_generator
+from ohmbench.training import Task, step_generator
 
 # Streams of random numbers besides those of the steps, which count from 0.
 _INIT_STREAM = 1 << 40

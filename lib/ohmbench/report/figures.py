@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Literal, Protocol
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ohmbench.files import atomic_write
+from ohmbench.errors import FileError
+from ohmbench.files import atomic_write, check_writable
 from ohmbench.report.style import in_own_style, new_figure, own_style
 from ohmbench.stats import Interval
 
@@ -45,6 +48,33 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
             lambda file: figure.savefig(file, format=ending, dpi=120, metadata=metadata),
             overwrite=overwrite,
         )
+
+
+Figures: TypeAlias = Mapping[str, Callable[[], "Figure"]]
+"""What there is to draw: the names of the files, known before any work, and how to draw each."""
+
+
+def save_figures(
+    figures: Figures, folder: str | os.PathLike[str], *, overwrite: bool = False
+) -> list[Path]:
+    """Draw all ``figures``, then write them into ``folder``; return the files.
+
+    Nothing is drawn where a file is in the way, and nothing written where one cannot be drawn.
+    Raises FileError.
+    """
+    target = Path(folder)
+    for file in figures if target.is_dir() else ():
+        check_writable(target / file, overwrite=overwrite)
+    drawn = {file: draw() for file, draw in figures.items()}
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(
+            folder, f"cannot make the folder: {error.strerror}", remedy="choose another folder"
+        ) from None
+    for file, figure in drawn.items():
+        save_figure(figure, target / file, overwrite=overwrite)
+    return [target / file for file in drawn]
 
 
 @in_own_style

@@ -1,0 +1,189 @@
+"""The functions most people need, for networks of any family. ``ohmbench`` itself has them too.
+
+A network is what ``load`` or ``train`` returns, or a name or file that ``load`` takes.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from rich.console import Console
+
+from ohmbench.errors import OperandError
+from ohmbench.families import FAMILIES, Loaded, Papers, find_training
+from ohmbench.families import load as _load
+from ohmbench.family import Ability, DrawOptions, Judgement, JudgeOptions, Prediction
+from ohmbench.report.figures import save_figures
+from ohmbench.report.style import plain_text
+from ohmbench.training import train_to_file
+from ohmbench.weights import read_manifest
+
+if TYPE_CHECKING:
+    from ohmbench.digital.prove import Certificate
+    from ohmbench.digital.trace import Stage
+    from ohmbench.digital.widths import Hardware
+    from ohmbench.kirchhoff.flows import Samples
+
+Network: TypeAlias = Loaded | str | os.PathLike[str]
+
+__all__ = [
+    "draw",
+    "evaluate",
+    "load",
+    "names",
+    "power",
+    "predict",
+    "prove",
+    "sample",
+    "trace",
+    "train",
+]
+
+
+def names() -> list[str]:
+    """The names of the stored weights, which ``load`` takes."""
+    return list(read_manifest())
+
+
+def load(
+    name: str | os.PathLike[str],
+    *,
+    paper_fann: str | None = None,
+    paper_kirchhoffnet: str | None = None,
+) -> Loaded:
+    """A network with its family: stored weights, a file, or a paper's own (``paper-v3``).
+
+    The two folders are checkouts of the papers' artifacts (default: ``$OHMBENCH_PAPER_FANN`` and
+    ``$OHMBENCH_PAPER_KIRCHHOFFNET``). Raises FileError naming file, field and reason.
+    """
+    return _load(name, Papers(paper_fann, paper_kirchhoffnet))
+
+
+def _loaded(network: Network) -> Loaded:
+    return network if isinstance(network, Loaded) else load(network)
+
+
+def _able(network: Network, ability: Ability) -> Any:
+    """The network itself. Raises OperandError where its family has no such ability."""
+    family, stored = _loaded(network)
+    if ability not in family.abilities:
+        takers = " and ".join(f.many for f in FAMILIES if ability in f.abilities)
+        raise OperandError(f"{ability} takes {takers}, not {family.one}")
+    return stored
+
+
+def evaluate(
+    network: Network,
+    *,
+    points: int | None = None,
+    seed: int | None = None,
+    tol: float | None = None,
+    images: int | None = None,
+) -> Judgement:
+    """How good a network is on data that its training has not seen.
+
+    The options are those of ``ohmbench evaluate``; ``tol`` is in volt. Raises OperandError for one
+    that says nothing for this network, FileError where its data set is missing.
+    """
+    family, stored = _loaded(network)
+    options = JudgeOptions(points, seed, tol, images)
+    for option in options.given():
+        if option not in family.judge_options:
+            raise OperandError(f"{option.removeprefix('--')} says nothing for {family.one}")
+    return family.judge(stored, options)
+
+
+def train(
+    name: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    seed: int = 0,
+    samples: int | None = None,
+    resume: bool = False,
+    force: bool = False,
+    console: Console | None = None,
+    max_minutes: float | None = None,
+) -> Loaded:
+    """Train what ``name`` or a configuration (YAML) stands for, and write it to ``out``.
+
+    ``resume`` continues an unfinished training, ``force`` overwrites. The bar is shown on
+    ``console`` (default: standard error). Raises OperandError and FileError.
+    """
+    family, training = find_training(os.fspath(name), seed, samples)
+    if samples is not None and not family.takes_samples:
+        raise OperandError(f"samples says nothing for {family.one}")
+    train_to_file(
+        training.task(), out, resume=resume, force=force, console=console, max_minutes=max_minutes
+    )
+    return Loaded(family, family.load(out))
+
+
+def predict(network: Network, index: int) -> Prediction:
+    """What a classifier of floating gates or integers answers to held-out sample ``index``."""
+    loaded = _loaded(network)
+    return loaded.family.predict(_able(loaded, "predict"), index)
+
+
+def power(network: Network) -> torch.Tensor:
+    """Static power of a floating-gate network in watt, one for each held-out sample (n,)."""
+    from ohmbench.floatgate.power import power_per_image
+
+    stored = _able(network, "power")
+    return power_per_image(stored.network, stored.v)
+
+
+def sample(network: Network, n: int, *, seed: int = 0, tol: float | None = None) -> Samples:
+    """``n`` samples of a KirchhoffNet that is a flow, with their log-density in nats.
+
+    Raises OperandError for a regression or a classification.
+    """
+    from ohmbench.kirchhoff.drawing import sampled
+
+    stored = _able(network, "sample")
+    if not stored.config.is_flow:
+        raise OperandError(f"a {stored.config.kind} has no samples")
+    found: Samples = stored.source.in_own_unit(sampled(stored, n, seed, tol))
+    return found
+
+
+def prove(network: Network, hardware: Hardware | None = None) -> Certificate:
+    """Whether no input can overflow a register of ``hardware`` (default: this project's own)."""
+    from ohmbench.digital.prove import prove as prove_network
+    from ohmbench.eda.hdl import hardware_for
+
+    integers = _able(network, "prove").network
+    return prove_network(integers, hardware_for(integers) if hardware is None else hardware)
+
+
+def trace(network: Network, *, images: int | None = None, rtl: bool = False) -> list[Stage]:
+    """Held-out samples of an int8 network from float through integers to the hardware.
+
+    Only the first ``images`` of them; the hardware is simulated where ``rtl`` says so.
+    """
+    from ohmbench.digital.trace import trace as trace_network
+    from ohmbench.eda.simulation import simulate
+
+    stored = _able(network, "trace")
+    x = stored.images().x[:images]
+    return trace_network(stored.network, x, simulate=simulate if rtl else None)
+
+
+def draw(
+    network: Network,
+    folder: str | os.PathLike[str],
+    *,
+    title: str = "",
+    options: DrawOptions = DrawOptions(),  # noqa: B008 - frozen
+    force: bool = False,
+) -> list[Path]:
+    """Draw all there is to see of a network into ``folder``; return the files written.
+
+    Nothing is written where one of them cannot be drawn, or is there already without ``force``.
+    Raises FileError.
+    """
+    family, stored = _loaded(network)
+    files = family.figures(stored, plain_text(title), options)
+    return save_figures(files, folder, overwrite=force)
