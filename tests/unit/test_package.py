@@ -4,6 +4,8 @@ import ast
 import dataclasses
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -76,3 +78,25 @@ def test_records_cannot_be_changed(name):
     )
     thawed = {key for key, value in records.items() if not value.__dataclass_params__.frozen}
     assert thawed == COUNTERS & set(records)
+
+
+@pytest.mark.parametrize("family", ["digital", "floatgate", "kirchhoff"])
+def test_the_face_of_a_family(family):
+    """Every name is there, in order and once; it opens no window and parses no command line."""
+    face = importlib.import_module(f"ohmbench.{family}")
+    names = face.__all__
+    assert [name for name in names if not hasattr(face, name)] == []
+    constants = sorted(name for name in names if name.isupper())
+    classes = sorted(name for name in names if name[0].isupper() and not name.isupper())
+    assert names == [*constants, *classes, *sorted(name for name in names if name[0].islower())]
+    assert len(set(names)) == len(names)
+
+
+def test_faces_import_no_command_line_and_no_figures():
+    """Nor what only tests need."""
+    text = (
+        "import sys, ohmbench.digital, ohmbench.floatgate, ohmbench.kirchhoff\n"
+        "print(*({'beartype', 'matplotlib', 'typer'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
