@@ -264,11 +264,16 @@ class FromRecipe(Protocol):
     """A network that a recipe of this package made, or one of the user's ``own``."""
 
     @property
-    def own(self) -> object | None: ...
+    def own(self) -> object | None:
+        """What makes it the user's own."""
+
     @property
-    def seed(self) -> int | None: ...
+    def seed(self) -> int | None:
+        """The seed of its training, if there was one."""
+
     @property
-    def recipe(self) -> str | None: ...
+    def recipe(self) -> str | None:
+        """The recipe of its training, as JSON."""
 
 
 def seed_and_recipe(file: Path, network: FromRecipe) -> tuple[int, dict[str, Any]]:

@@ -46,11 +46,13 @@ class Lossy:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
+        """Write ``text``, or lose it; the number of its characters either way."""
         with self._losing():
             return self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
+        """Write out what is buffered, or lose it."""
         with self._losing():
             self._stream.flush()
 

@@ -118,3 +118,52 @@ def test_imports_point_down(fault: str | None, tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == (0 if fault is None else 1), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("family", ["digital", "floatgate", "kirchhoff"])
+def test_the_face_of_a_family(family):
+    """Every name is there, in order and once; it opens no window and parses no command line."""
+    face = importlib.import_module(f"ohmbench.{family}")
+    names = face.__all__
+    assert [name for name in names if not hasattr(face, name)] == []
+    constants = sorted(name for name in names if name.isupper())
+    classes = sorted(name for name in names if name[0].isupper() and not name.isupper())
+    assert names == [*constants, *classes, *sorted(name for name in names if name[0].islower())]
+    assert len(set(names)) == len(names)
+
+
+def test_faces_import_no_command_line_and_no_figures():
+    """Nor what only tests need."""
+    text = (
+        "import sys, ohmbench.digital, ohmbench.floatgate, ohmbench.kirchhoff\n"
+        "print(*({'beartype', 'matplotlib', 'typer'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+DOCUMENTED = '"""A module."""\n\n\ndef f() -> None:\n    """Nothing."""\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (DOCUMENTED, None),
+        (DOCUMENTED.replace("def f", "def _f").replace('"""Nothing."""', "return"), None),
+        (DOCUMENTED.replace("Nothing.", ""), "D419"),
+        (DOCUMENTED.replace('"""Nothing."""', "return"), "D103"),
+        (DOCUMENTED.replace('"""A module."""', ""), "D100"),
+        (DOCUMENTED.replace("def f() -> None", "class C"), None),
+        (DOCUMENTED + "\n\nclass C:\n    x = 1\n", "D101"),
+        (DOCUMENTED.replace("def f() -> None", "class C") + "\n    def f(self): ...\n", "D102"),
+    ],
+)
+def test_public_definitions_have_docstrings(text, rule):
+    """What ``ruff check`` says of a module of the library."""
+    pytest.importorskip("ruff", reason="linting needs ohmbench[lint]")
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise"]
+    done = subprocess.run(
+        [*command, "--stdin-filename", "lib/ohmbench/planted.py", "-"],
+        input=text, cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert re.findall(r" (D\d+) ", done.stdout) == ([] if rule is None else [rule]), done.stdout

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch.func import functional_call
 
-from ohmbench import digital, floatgate
+from ohmbench import digital, floatgate, kirchhoff
 from ohmbench.data.energies import ENERGIES, PUBLISHED
 from ohmbench.digital.training import FakeQuantNetwork
 from ohmbench.floatgate import (
@@ -43,7 +43,7 @@ from ohmbench.kirchhoff.circuit import AutogradDivergence, PlainRightHandSide
 from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.flows import log_normal, pull_back, push_forward
 from ohmbench.kirchhoff.models import build
-from ohmbench.kirchhoff.simulation import FIXED_STEP, Solver, integrate
+from ohmbench.kirchhoff.simulation import FIXED_STEP, Solver, integrate, integrate_noisy
 from tests.unit.circuits import (
     DEVICES,
     T0,
@@ -219,6 +219,9 @@ def _devices() -> dict[str, Case]:
 
 def _circuits() -> dict[str, Case]:
     cases, v = {}, voltages(4, 6, 3).reshape(2, 3, 3)
+    circuit = random_circuit(3, 3, 6, "ShiftTanh2")
+    cases["right_hand_side"] = Case(lambda v: right_hand_side(circuit).derivative(T0, v), v)
+    cases["PlainRightHandSide"] = Case(PlainRightHandSide(circuit).edge_currents, v)
     for kind in ("ShiftTanh2", "ShiftLeakyRelu1", "Conductance"):
         circuit = random_circuit(3, 3, 6, kind)
         for path in ("plain", "dense", "auto"):
@@ -265,6 +268,15 @@ def _integrals() -> dict[str, Case]:
                 return joined((found.v, found.delta))
 
             cases[f"integrate-{method}{'-reverse' if reverse else ''}"] = Case(end, v)
+
+    def noisy(v: Tensor) -> Tensor:
+        sides = [right_hand_side(c) for c in circuits]
+        # Without noise: that of a generator is another at every call.
+        return integrate_noisy(
+            sides, [0.4, 0.3], v, step_size=0.15, noise=0.0, generator=generator()
+        ).v
+
+    cases["integrate_noisy"] = Case(noisy, v)
     flow = random_flow(9, solver=Solver("rk4", step_size=0.2))
     x = voltages(10, 2, 2)
     cases |= {
@@ -340,5 +352,14 @@ NOT_OF_TENSORS = {
         *("count_out_of_range", "evaluate", "max_power"),
     ),
     digital: tuple(digital.__all__),  # numpy's arrays; what training does with tensors is a case
+    kirchhoff: (
+        *("ACTIVATIONS", "ADAPTIVE", "CONFIG_NAMES", "DEVICE_NAMES", "FIXED_STEP", "GROUND"),
+        *("TOPOLOGIES", "Topology", "fully_connect", "mix_connect", "neighbor_index", "pregiven"),
+        *("simple_connect", "topology", "Activation", "Circuit", "Device", "device"),
+        *("ExecutionPath", "RightHandSide", "Flow", "Result", "Samples", "Solver", "SolverError"),
+        *("Config", "config_text", "own_config", "parse_config", "read_config", "Model", "build"),
+        *("StoredKirchhoff", "load_checkpoint", "load_kirchhoff", "save_kirchhoff"),
+        *("draw", "log_density", "noise"),  # without gradients, or without an operand
+    ),
 }
 """Names that have methods among the cases, or no tensor as their result."""

@@ -49,6 +49,7 @@ class Status(str, Enum):
 
     @property
     def red(self) -> bool:
+        """Whether a figure of this status fails its test."""
         return self in (Status.WORSE, Status.MISSING)
 
 

@@ -108,6 +108,7 @@ class Memory(Record):
 
     @property
     def ratio(self) -> float:
+        """How many times fewer bytes ours needs than the reference."""
         return self.reference_bytes / self.ours_bytes
 
 
@@ -129,6 +130,7 @@ class Band(Record):
     why: Annotated[str, Field(min_length=10, max_length=300)]
 
     def allowed(self, *, same_machine: bool) -> float:
+        """How much worse a figure may be, as a part of its baseline, on that machine or another."""
         return self.worse if same_machine or self.elsewhere is None else self.elsewhere
 
 
@@ -174,6 +176,7 @@ class Machine(Record):
 
     @property
     def key(self) -> str:
+        """The machine in one line: what baselines of the same machine have in common."""
         return f"{self.cpu}, {self.cores} cores, host {self.host}"
 
 

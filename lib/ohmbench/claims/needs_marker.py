@@ -11,6 +11,7 @@ import pytest
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """pytest's hook: ``--require-tools``."""
     parser.getgroup("claims").addoption(
         "--require-tools",
         action="store_true",
@@ -19,6 +20,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """pytest's hook: the marker ``needs``."""
     config.addinivalue_line(
         "markers",
         "needs(name, ...): skips with a reason where a tool or file of that name is missing",
@@ -26,6 +28,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_report_header() -> list[str]:
+    """pytest's hook: the tools with their versions, and a line for each need that is missing."""
     from ohmbench.needs import NEEDS, skip_reason
 
     tools = [
@@ -38,6 +41,7 @@ def pytest_report_header() -> list[str]:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    """pytest's hook: skips, or fails under ``--require-tools``, where a need is missing."""
     for marker in item.iter_markers("needs"):
         from ohmbench.needs import skip_reason  # imports torch: only where a test needs something
 

@@ -31,6 +31,7 @@ _NOT_SELECTED = "not selected in this run"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """pytest's hook: where the ledger is, what is stored and printed, what is required."""
     group = parser.getgroup("claims", "claims ledger (ohmbench)")
     group.addoption(
         "--claims-ledger",
@@ -49,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """pytest's hook: a ``ClaimsRun`` for this run."""
     config.pluginmanager.register(ClaimsRun(config), RUN)
 
 
@@ -153,6 +155,7 @@ class ClaimsRun:
     # Tests and their ledgers
 
     def test_of(self, nodeid: str) -> str:
+        """The name of a test by the absolute path of its file, as ledgers are asked for it."""
         return _absolute(nodeid, self._config.rootpath)
 
     def ledger_of(self, item: pytest.Item) -> Path | None:
@@ -173,6 +176,10 @@ class ClaimsRun:
 
     @pytest.hookimpl(tryfirst=True)  # before any test is deselected
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """pytest's hook: which tests there are, and their ledgers.
+
+        Raises pytest.UsageError for a bad one.
+        """
         for item in items:
             self._collected.add(self.test_of(item.nodeid))
             if "claim" in getattr(item, "fixturenames", ()):
@@ -181,11 +188,13 @@ class ClaimsRun:
                     read(ledger)  # a bad ledger ends the run before its tests begin
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """pytest's hook: files that could not be collected."""
         if report.failed:
             self._failed.add(self.test_of(report.nodeid))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
+        """pytest-xdist's hook: what a worker collected."""
         ledgers, collected = getattr(node, "workeroutput", {}).get(_WORKER, ((), ()))
         self._ledgers.update(map(Path, ledgers))
         self._collected.update(collected)
@@ -194,6 +203,7 @@ class ClaimsRun:
     # Results
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """pytest's hook: what became of a test, and what it claimed."""
         test = self.test_of(report.nodeid)
         if report.failed:
             self._failed.add(test)
@@ -269,6 +279,7 @@ class ClaimsRun:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """pytest's hook: judges the claims, or hands over what this worker collected."""
         if hasattr(self._config, "workerinput"):
             ledgers = [os.fspath(ledger) for ledger in self._ledgers]
             output = self._config.workeroutput  # type: ignore[attr-defined]  # pytest-xdist's
@@ -288,6 +299,7 @@ class ClaimsRun:
                 session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """pytest's hook: a table of each ledger that the run touched."""
         if not self._config.getoption("--no-claims-table"):
             for ledger, outcomes in self._outcomes.items():
                 if self._touched(outcomes):

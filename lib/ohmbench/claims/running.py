@@ -37,6 +37,7 @@ class LedgerRun:
     outcomes: list[Outcome]
 
     def failed(self) -> bool:
+        """Whether any claim of the ledger failed."""
         return any(outcome.status is Status.FAILED for outcome in self.outcomes)
 
 

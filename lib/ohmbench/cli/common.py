@@ -22,6 +22,7 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite what is already 
 
 
 def console_out() -> Console:
+    """Standard output for tables: as wide as the terminal, 160 columns in a pipe."""
     # A pipe has no width: tables are not folded there.
     return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=not sys.stdout.isatty())
 
@@ -48,6 +49,7 @@ def shown(table: TextTable) -> Table:
 
 
 def print_json(value: dict[str, Any]) -> None:
+    """Print ``value`` as JSON on standard output. Raises ValueError for NaN and infinities."""
     sys.stdout.write(json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
@@ -58,6 +60,7 @@ def told(line: str, status: int) -> int:
 
 
 def fail(line: str, status: int) -> NoReturn:
+    """End the command with ``status`` and its one line on standard error."""
     raise SystemExit(told(line, status)) from None
 
 
@@ -69,6 +72,7 @@ def check_not_input(out: str, *inputs: str) -> None:
 
 
 def check_figure(path: str, force: bool) -> None:
+    """Raise FileError unless ``path`` names a figure's format and can be written there."""
     if os.path.splitext(path)[1].lower() not in (".png", ".pdf", ".svg"):
         raise FileError(path, "not a figure format", remedy="end the name in .png, .pdf or .svg")
     check_writable(path, overwrite=force)

@@ -79,6 +79,7 @@ class RunByDefault(TyperGroup):
     """``synth DESIGN`` is short for ``synth run DESIGN``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """``args`` with ``run`` before them where they begin with no subcommand."""
         if not args or (args[0] not in self.commands and args[0] != "--help"):
             args = ["run", *args]
         return super().parse_args(ctx, args)

@@ -54,6 +54,7 @@ class Pickled:
     remedy: str
 
     def refusal(self, path: Path) -> FileError:
+        """The error that refuses the file at ``path`` and says what to use instead."""
         return FileError(
             path, f"is {self.what}, whose pickles are never opened", remedy=self.remedy
         )

@@ -97,9 +97,11 @@ class Scaling:
         return cls(shift, np.where(span > 0, span, 1.0))
 
     def __call__(self, x: Floats) -> Floats:
+        """The numbers ``x`` (n, d), in the unit of the file, as networks see them."""
         return (x - self.shift) / self.span
 
     def back(self, scaled: Floats) -> Floats:
+        """The numbers (n, d), in the unit of the file, that were ``scaled``."""
         return scaled * self.span + self.shift
 
 

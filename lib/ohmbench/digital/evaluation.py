@@ -58,10 +58,12 @@ class Int8Evaluation:
 
     @property
     def total(self) -> int:
+        """Number of images."""
         return len(self.inference.classes)
 
     @property
     def correct(self) -> int:
+        """Number of images answered with their class."""
         return int(self.confusion.trace())
 
     @property

@@ -7,6 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from ohmbench.data.classifier import Own
 from ohmbench.digital.configuration import FAMILY, config_of, with_data
 from ohmbench.digital.evaluation import evaluate_int8
@@ -43,20 +45,25 @@ class Int8Family(Family[StoredInt8]):
     trainings = tuple(INT8_RECIPES)
     abilities = frozenset({"predict", "prove", "synth", "trace"})
 
+    @override
     def recognises(self, fields: Collection[str]) -> bool:
         return any(field.startswith(("mlp_0.", "mlp_1.")) for field in fields)
 
+    @override
     def load(self, path: str | os.PathLike[str]) -> StoredInt8:
         return load_int8(path)
 
+    @override
     def training(self, name: str, seed: int, samples: int | None) -> Training:
         return Training(lambda: named_task(name, seed))
 
+    @override
     def training_of(self, value: Any, file: str, seed: int, samples: int | None) -> Training:
         config, folder = config_of(value, file), os.path.dirname(file)
         own = Own(*with_data(config, seed, folder=folder, source=file))
         return Training(lambda: own_task(own, seed), [file, *config.data.files(folder)])
 
+    @override
     def judge(self, network: StoredInt8, options: JudgeOptions) -> Judgement:
         images, integers = network.images(), network.network
         found = evaluate_int8(integers, images.x, images.labels)
@@ -94,6 +101,7 @@ class Int8Family(Family[StoredInt8]):
             data=images.source,
         )
 
+    @override
     def figures(self, network: StoredInt8, title: str, options: DrawOptions) -> Figures:
         history = network.history
         files = {
@@ -106,6 +114,7 @@ class Int8Family(Family[StoredInt8]):
             files["history.png"] = lambda: history_figure(history, title)
         return files
 
+    @override
     def origin(self, network: StoredInt8, file: Path) -> Origin:
         seed, recipe = seed_and_recipe(file, network)
         name = present(file, "network", network.spec).name
@@ -116,6 +125,7 @@ class Int8Family(Family[StoredInt8]):
         command = f"ohmbench train {name} --seed {seed}"
         return Origin(command, seed, recipe, self.judge(network, JudgeOptions()), copy)
 
+    @override
     def predict(self, network: StoredInt8, index: int) -> Prediction:
         images = network.images()
         check_index(index, len(images.x))

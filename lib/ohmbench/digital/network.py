@@ -156,14 +156,17 @@ class Int8Network:
 
     @property
     def inputs(self) -> int:
+        """Pixels of an image."""
         return int(self.weight[0].shape[1])
 
     @property
     def hidden(self) -> int:
+        """Neurons of layer 0."""
         return int(self.weight[0].shape[0])
 
     @property
     def classes(self) -> int:
+        """Neurons of layer 1."""
         return int(self.weight[1].shape[0])
 
     @property

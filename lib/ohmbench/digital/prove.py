@@ -71,6 +71,7 @@ class Bound:
 
     @property
     def needs(self) -> int:
+        """Bits of the narrowest register, signed as this one is, that holds ``low`` to ``high``."""
         return bits_needed(self.low, self.high, signed=self.register.signed)
 
     @property
@@ -93,6 +94,7 @@ class Certificate:
 
     @property
     def first_failure(self) -> Bound | None:
+        """The first bound that does not hold, in the order of the data, or None."""
         return next((b for b in self.bounds if b.verdict is not Verdict.HOLDS), None)
 
 

@@ -37,13 +37,20 @@ class HardwareResult(Protocol):
     """What a simulation gives back; shapes and dtypes as in ``golden.Inference``."""
 
     @property
-    def hidden(self) -> NDArray[np.uint8]: ...
+    def hidden(self) -> NDArray[np.uint8]:
+        """Requantised values of layer 0, uint8 (n, hidden)."""
+
     @property
-    def logits(self) -> NDArray[np.int64]: ...
+    def logits(self) -> NDArray[np.int64]:
+        """Sums of layer 1, int64 (n, classes)."""
+
     @property
-    def classes(self) -> NDArray[np.int64]: ...
+    def classes(self) -> NDArray[np.int64]:
+        """Answers, int64 (n,)."""
+
     @property
-    def values(self) -> NDArray[np.int64]: ...
+    def values(self) -> NDArray[np.int64]:
+        """The logit that goes with each answer, int64 (n,)."""
 
 
 Simulate = Callable[[Int8Network, NDArray[np.uint8]], HardwareResult]

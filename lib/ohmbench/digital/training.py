@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy, linear
+from typing_extensions import override
 
 from ohmbench.data import Split, split
 from ohmbench.data.augmentation import Augmentation
@@ -202,18 +203,21 @@ class Int8Task(Task[Int8Network]):
         )
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
         found: dict[str, Any] = {"seed": self.seed, "recipe": asdict(self.recipe)}
         if self.own is not None:
             found["config"] = self.own.config.model_dump(mode="json")
         return found
 
+    @override
     def learning_rate(self, step: int) -> float:
         """Linear warm-up times a cosine to zero."""
         r = self.recipe
         warm = min(1.0, (step + 1) / r.warm_up)
         return r.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / r.steps))
 
+    @override
     def update(self, step: int, generator: torch.Generator) -> float:
         r = self.recipe
         chosen = torch.randint(len(self.features), (r.batch,), generator=generator, **INT64)
@@ -227,6 +231,7 @@ class Int8Task(Task[Int8Network]):
         self.optimizer.step()
         return loss.item()
 
+    @override
     def write(
         self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
     ) -> Int8Network:

@@ -104,6 +104,7 @@ class Hardware:
 
     @property
     def padded_inputs(self) -> int:
+        """Pixels of an image with those that fill its last word."""
         return -(-self.inputs // _INPUT_WORD) * _INPUT_WORD
 
     @property
@@ -128,6 +129,7 @@ class Hardware:
 
     @property
     def padded_hidden(self) -> int:
+        """Hidden values with those that fill the last group and its last clock."""
         return self.groups * self.steps * self.requants
 
     def registers(self) -> dict[str, Register]:

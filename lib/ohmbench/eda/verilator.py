@@ -67,6 +67,7 @@ class Build:
         return found
 
     def verilator_options(self) -> list[str]:
+        """Verilator's options for this build, sources and folders aside."""
         fixed = self.mutants or self.netlist
         given = [] if fixed else [f"-G{k}={v}" for k, v in parameters(self.hardware).items()]
         # Unknown values are drawn anew at every start, so that nothing can lean on them.

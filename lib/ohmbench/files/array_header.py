@@ -40,6 +40,7 @@ class Header:
 
     @property
     def nbytes(self) -> int:
+        """Bytes of the data that follow."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 

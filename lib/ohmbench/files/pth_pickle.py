@@ -56,10 +56,12 @@ class StoredTensor:
 
     @property
     def numel(self) -> int:
+        """Number of elements."""
         return math.prod(self.size)
 
     @property
     def nbytes(self) -> int:
+        """Bytes that the elements take, 4 or 8 each."""
         return self.numel * (4 if self.storage.dtype == "float32" else 8)
 
 

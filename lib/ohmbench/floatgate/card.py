@@ -95,6 +95,7 @@ class SubthresholdConstants(StrictModel):
 
     @property
     def largest_A(self) -> float:
+        """Currents (A) below it have a positive slope of the exponent; at most 1e300."""
         return float(10.0 ** min(300.0, -self.k0_per_V / self.k1_per_V))
 
 
@@ -114,6 +115,7 @@ class WTAConstants(StrictModel):
 
     @property
     def largest_A(self) -> float:
+        """Currents (A) below it have a positive ``Is``."""
         return -self.is0_A / self.is1
 
 

@@ -28,6 +28,7 @@ class Activation(Enum):
 
     @property
     def label(self) -> str:
+        """The name that files and messages use."""
         return self.value
 
 

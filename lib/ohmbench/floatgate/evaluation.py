@@ -39,10 +39,12 @@ class Evaluation:
 
     @property
     def total(self) -> int:
+        """Number of images."""
         return len(self.predictions)
 
     @property
     def correct(self) -> int:
+        """Number of images answered with their class."""
         return int(self.confusion.trace())
 
     @property

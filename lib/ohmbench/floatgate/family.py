@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from typing_extensions import override
 
 from ohmbench.data.classifier import Own
 from ohmbench.family import (
@@ -45,22 +46,27 @@ class FloatgateFamily(Family[StoredNetwork]):
     trainings = tuple(RECIPES)
     abilities = frozenset({"power", "predict"})
 
+    @override
     def recognises(self, fields: Collection[str]) -> bool:
         # The last to be asked: its reader says what a floating-gate file holds.
         return True
 
+    @override
     def load(self, path: str | os.PathLike[str]) -> StoredNetwork:
         return load_network(path)
 
+    @override
     def training(self, name: str, seed: int, samples: int | None) -> Training:
         return Training(lambda: named_task(name, seed))
 
+    @override
     def training_of(self, value: Any, file: str, seed: int, samples: int | None) -> Training:
         config, folder = config_of(value, file), os.path.dirname(file)
         own = Own(*with_data(config, seed, folder=folder, source=file))
         files = [file, os.path.join(folder, config.card), *config.data.files(folder)]
         return Training(lambda: own_task(own, seed), files)
 
+    @override
     def judge(self, network: StoredNetwork, options: JudgeOptions) -> Judgement:
         found = evaluate(network.network, network.v, network.labels)
         line = f"{accuracy_line(found.correct, found.total, found.accuracy)} on {network.images}"
@@ -118,6 +124,7 @@ class FloatgateFamily(Family[StoredNetwork]):
             remarks=remarks,
         )
 
+    @override
     def figures(self, network: StoredNetwork, title: str, options: DrawOptions) -> Figures:
         fg, history = network.network, network.history
         files = {
@@ -131,6 +138,7 @@ class FloatgateFamily(Family[StoredNetwork]):
             files["history.png"] = lambda: history_figure(history, title)
         return files
 
+    @override
     def origin(self, network: StoredNetwork, file: Path) -> Origin:
         seed, recipe = seed_and_recipe(file, network)
         judgement = self.judge(network, JudgeOptions())
@@ -144,6 +152,7 @@ class FloatgateFamily(Family[StoredNetwork]):
         command = f"ohmbench train {network.network.spec.name} --seed {seed}"
         return Origin(command, seed, recipe, judgement, copy)
 
+    @override
     def predict(self, network: StoredNetwork, index: int) -> Prediction:
         check_index(index, len(network.v))
         label = int(network.labels[index])

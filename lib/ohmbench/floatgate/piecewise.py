@@ -25,6 +25,7 @@ class Jump:
 
     @property
     def size(self) -> float:
+        """By how much the curve rises at the boundary."""
         return self.right - self.left
 
 
@@ -56,6 +57,7 @@ class PiecewiseCurve:
             raise ValueError(f"{self.name}: n ascending edges take n + 1 branches")
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """The curve at ``x``, any shape, in the units of ``fitted`` and ``unit_out``."""
         observe(self.fitted, x)
         lows = (-math.inf, *self.edges)
         highs = (*self.edges, math.inf)

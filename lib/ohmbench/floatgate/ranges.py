@@ -42,6 +42,7 @@ class FittedRange:
 
     @property
     def label(self) -> str:
+        """Curve and operand, as in ``ekv(v)``."""
         return f"{self.curve}({self.operand})"
 
 
@@ -56,6 +57,7 @@ class RangeCount:
 
     @property
     def outside(self) -> int:
+        """Evaluations below or above the range."""
         return self.below + self.above
 
 
@@ -71,6 +73,7 @@ class RangeCounts:
     by_plain_path: int = 0
 
     def add(self, fitted: FittedRange, x: torch.Tensor, times: int) -> None:
+        """Count the elements of ``x``, each ``times`` over. Raises OperandError inside a vmap."""
         if batched(x):
             raise OperandError(
                 "evaluations inside torch.func.vmap cannot be counted: evaluate the batch as one"
@@ -87,6 +90,7 @@ class RangeCounts:
 
     @property
     def outside(self) -> int:
+        """Evaluations outside their range, over all curves."""
         return sum(c.outside for c in self.by_label.values())
 
     def __iter__(self) -> Iterator[RangeCount]:

@@ -38,9 +38,11 @@ class AsinhScale(Scale):
         self.largest_theta = math.asinh(programmable.w_max_A / w0_A)
 
     def forward(self, theta: torch.Tensor) -> torch.Tensor:
+        """Programmable current (A) nearest to ``w0 sinh(theta)``, with the gradient of that."""
         return self.programmable.straight_through(self.w0_A * theta.sinh())
 
     def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+        """``asinh(w / w0)`` of currents ``w`` (A), any shape."""
         return (w / self.w0_A).asinh()
 
 
@@ -82,6 +84,7 @@ class OnCurrentScale(Scale):
         return slope
 
     def forward(self, theta: torch.Tensor) -> torch.Tensor:
+        """Level (A) whose on-current is nearest to ``|theta| i0``, with the sign of theta."""
         magnitude = (theta.detach().abs().double() * self.i0_A).contiguous()
         index = torch.bucketize(magnitude, self.midpoints)
         w = self.levels[index].to(theta.dtype)
@@ -90,6 +93,7 @@ class OnCurrentScale(Scale):
         return straight_through(theta, w, self.slope[index].to(theta.dtype))
 
     def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+        """On-current over ``i0`` of programmed currents ``w`` (A), signed like ``w``."""
         return w.sign() * (self._current(w.abs().double()) / self.i0_A).to(w.dtype)
 
 
@@ -100,6 +104,7 @@ class AsinhOptions:
     w0_A: float
 
     def scale(self, programmable: ProgrammableSet, cell: Cell = EKV) -> Scale:
+        """The scale for an array, the same for any cell."""
         return AsinhScale(programmable, self.w0_A)
 
 
@@ -111,4 +116,5 @@ class OnCurrentOptions:
     i0_A: float
 
     def scale(self, programmable: ProgrammableSet, cell: Cell = EKV) -> Scale:
+        """The scale for an array of ``cell``."""
         return OnCurrentScale(programmable, cell, v_on_V=self.v_on_V, i0_A=self.i0_A)

@@ -35,6 +35,7 @@ class Sigmoid:
 
     @classmethod
     def of(cls, constants: SigmoidConstants, lines: Lines) -> Sigmoid:
+        """The circuit of a card's constants, behind its ``lines``."""
         return cls(
             constants.p_edges_V,
             constants.regions,

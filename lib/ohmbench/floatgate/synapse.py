@@ -55,14 +55,25 @@ class Cell(Protocol):
 
     def __hash__(self) -> int: ...
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """What counts and messages call the cell."""
+
     @property
-    def positive_only(self) -> bool: ...
+    def positive_only(self) -> bool:
+        """Whether weights are >= 0, and a row has no negative line."""
+
     @property
-    def i_leak_A(self) -> float: ...
-    def check(self, name: str, w: torch.Tensor) -> None: ...
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None: ...
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor: ...
+    def i_leak_A(self) -> float:
+        """Current (A) of a cell that is off."""
+
+    def check(self, name: str, w: torch.Tensor) -> None:
+        """Raise what the formula demands of the weights ``w`` (A), calling them ``name``."""
+
+    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        """Count which gate voltages ``v`` (V) and weights ``w`` (A) are outside the fits."""
+
+    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Cell current (A) for broadcastable ``v`` (V) and ``w`` (A)."""
 
 
 def _ranges(cell: str, fitted: FittedCell, sign: str) -> tuple[FittedRange, FittedRange]:
@@ -106,18 +117,22 @@ class EKVCell:
 
     @classmethod
     def of(cls, constants: EKVConstants, supply_V: float) -> EKVCell:
+        """The cell of a card's constants at its supply."""
         c = constants
         return cls(c.is1_A, c.is0_A, c.a_per_V, c.b1, c.b0, c.i_leak_A, supply_V,
                    *_ranges("ekv", c.fitted, "|"))  # fmt: skip
 
     @property
     def largest_A(self) -> float:
+        """``|w|`` (A) at which ``Is`` is 0."""
         return math.exp(-self.is0 / self.is1)
 
     def check(self, name: str, w: torch.Tensor) -> None:
+        """Raise DtypeError, NonFiniteError, ZeroWeightError or RangeError for weights ``w`` (A)."""
         check_weight(name, w, largest_A=self.largest_A)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        """Count what of ``v`` (V) and ``|w|`` (A) is outside the fitted ranges."""
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
@@ -149,18 +164,22 @@ class SubthresholdCell:
 
     @classmethod
     def of(cls, constants: SubthresholdConstants, supply_V: float) -> SubthresholdCell:
+        """The cell of a card's constants at its supply."""
         c = constants
         return cls(c.k1_per_V, c.k0_per_V, c.i_leak_A, supply_V,
                    *_ranges("subthreshold", c.fitted, "|"))  # fmt: skip
 
     @property
     def largest_A(self) -> float:
+        """``|w|`` (A) at which the slope of the exponent is 0."""
         return float(10.0 ** (-self.k0 / self.k1))
 
     def check(self, name: str, w: torch.Tensor) -> None:
+        """Raise DtypeError, NonFiniteError, ZeroWeightError or RangeError for weights ``w`` (A)."""
         check_weight(name, w, largest_A=self.largest_A)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        """Count what of ``v`` (V) and ``|w|`` (A) is outside the fitted ranges."""
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
@@ -196,18 +215,22 @@ class WTACell:
 
     @classmethod
     def of(cls, constants: WTAConstants, supply_V: float) -> WTACell:
+        """The cell of a card's constants at its supply."""
         c = constants
         return cls(c.is1, c.is0_A, c.a1_per_V_A, c.a0_per_V, c.b1_per_A, c.b0, c.i_leak_A, supply_V,
                    *_ranges("wta_cell", c.fitted, ""))  # fmt: skip
 
     @property
     def largest_A(self) -> float:
+        """``w`` (A) at which ``Is`` is 0."""
         return -self.is0 / self.is1
 
     def check(self, name: str, w: torch.Tensor) -> None:
+        """Raise DtypeError, NonFiniteError or RangeError for weights ``w`` (A)."""
         check_weight(name, w, largest_A=self.largest_A, zero_allowed=True, negative_allowed=False)
 
     def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        """Count what of ``v`` (V) and ``w`` (A) is outside the fitted ranges."""
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import parametrize
+from typing_extensions import override
 
 from ohmbench.data import split
 from ohmbench.data.augmentation import Augmentation
@@ -221,18 +222,21 @@ class FloatgateTask(Task[FGNetwork]):
         )
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
         found: dict[str, Any] = {"seed": self.seed, "recipe": asdict(self.recipe)}
         if self.own is not None:
             found["config"] = self.own.config.model_dump(mode="json")
         return found
 
+    @override
     def learning_rate(self, step: int) -> float:
         """Linear warm-up times a cosine to zero."""
         r = self.recipe
         warm = min(1.0, (step + 1) / r.warm_up)
         return r.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / r.steps))
 
+    @override
     def update(self, step: int, generator: torch.Generator) -> float:
         r = self.recipe
         chosen = torch.randint(len(self.features), (r.batch,), generator=generator, **INT64)
@@ -278,6 +282,7 @@ class FloatgateTask(Task[FGNetwork]):
             [layer.bias.detach().clone() for layer in layers],
         )
 
+    @override
     def write(
         self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
     ) -> FGNetwork:

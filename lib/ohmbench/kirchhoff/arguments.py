@@ -25,16 +25,20 @@ class _Topology(StrictModel):
 
 
 class FullyConnect(_Topology):
+    """Of ``topologies.fully_connect``."""
+
     num_node: Annotated[int, Field(ge=2, le=MAX_NODES)]
     include_gnd: bool = True
     repeat: RepeatPair = (1, 1)
 
     @property
     def n_free(self) -> int:
+        """Nodes without ground."""
         return self.num_node - 1 if self.include_gnd else self.num_node
 
     @property
     def n_edges(self) -> int:
+        """Edges: ordered pairs of nodes, each repeated there and back."""
         return self.num_node * (self.num_node - 1) * sum(self.repeat)
 
 
@@ -67,7 +71,6 @@ class _Image(_Topology):
     @property
     def pairs(self) -> int:
         """Ordered pairs of different nodes that share a window, counted once for each window."""
-
         rows, columns = self._sums(self.height), self._sums(self.width)
         squares = rows[1] * columns[1] * self.num_channel**2
         return squares - rows[0] * columns[0] * self.num_channel
@@ -85,44 +88,56 @@ class _Image(_Topology):
 
 
 class NeighborIndex(_Image):
+    """Of ``topologies.neighbor_index``."""
+
     repeat: Repeat = 1
     sharing: bool = False
     parallel: Repeat = 1
 
     @property
     def n_free(self) -> int:
+        """Nodes without ground."""
         return self.grid * self.parallel
 
     @property
     def n_edges(self) -> int:
+        """Edges: pairs of nodes in a window, over its places and the parallel blocks."""
         return self.pairs * self.repeat * self.parallel
 
 
 class MixConnect(_Image):
+    """Of ``topologies.mix_connect``."""
+
     fully_connect_node: Annotated[int, Field(ge=0, le=MAX_NODES)]
     repeat: RepeatPair = (1, 1)
     kernel_repeat: Repeat = 1
 
     @property
     def n_free(self) -> int:
+        """Nodes without ground."""
         return self.grid + self.fully_connect_node
 
     @property
     def n_edges(self) -> int:
+        """Edges: of the window, to ground, and of the extra nodes to ground and the image."""
         to_extra = self.fully_connect_node * (self.grid + 1)
         return self.pairs * self.kernel_repeat + (self.grid + to_extra) * sum(self.repeat)
 
 
 class SimpleConnect(_Topology):
+    """Of ``topologies.simple_connect``."""
+
     num_node: Annotated[int, Field(ge=2, le=MAX_NODES)]
     repeat: RepeatPair = (1, 1)
 
     @property
     def n_free(self) -> int:
+        """Nodes without ground."""
         return self.num_node - 1
 
     @property
     def n_edges(self) -> int:
+        """Edges: neighbours in the chain, each repeated there and back."""
         return (self.num_node - 1) * sum(self.repeat)
 
 
@@ -133,6 +148,8 @@ def _different(pair: tuple[int, int]) -> tuple[int, int]:
 
 
 class Pregiven(_Topology):
+    """Of ``topologies.pregiven``."""
+
     edges: Annotated[
         tuple[Annotated[tuple[Size, Size], FROM_LIST, AfterValidator(_different)], ...],
         Field(min_length=1),
@@ -143,10 +160,12 @@ class Pregiven(_Topology):
 
     @property
     def n_free(self) -> int:
+        """Nodes without ground: a node for each feature of a vertex."""
         return max(map(max, self.edges)) * self.num_feature
 
     @property
     def n_edges(self) -> int:
+        """Edges: of the graph for each feature, between features, and to ground."""
         vertices, features = max(map(max, self.edges)), self.num_feature
         pairs = len(self.edges) * features + vertices * features * (features - 1) // 2
         return (pairs + vertices * features) * sum(self.repeat)

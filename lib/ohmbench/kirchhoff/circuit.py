@@ -132,11 +132,13 @@ class PlainRightHandSide:
         return net.index_add(1, self._c.destination, i).index_add(1, self._c.source, -i)
 
     def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """dv/dt (batch, n_free), V/s, of ``v`` (batch, n_free)."""
         return self.node_currents(v)[:, 1:]
 
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """dv/dt (batch, n_free) and its divergence (batch,), in closed form."""
         activation = self._c.device.activation
         u = self._drive(v)
         y = activation.phi(u)
@@ -160,11 +162,13 @@ class AutogradDivergence:
         self.tensors = rhs.tensors
 
     def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """dv/dt of the right-hand side given."""
         return self._rhs.derivative(t, v)
 
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """dv/dt (batch, n_free) and its divergence (batch,), a reverse pass for each node."""
         # Of torch.func, so that it may itself be transformed.
         net, pull_back = torch.func.vjp(lambda v: self._rhs.derivative(t, v), v)[:2]
         trace = torch.zeros_like(v[:, 0])

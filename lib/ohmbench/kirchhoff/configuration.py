@@ -79,6 +79,7 @@ class Network(StrictModel):
 
     @property
     def is_baseline(self) -> bool:
+        """Whether the model is no circuit but one it is compared with."""
         return self.model.name in BASELINES
 
     @property
@@ -88,6 +89,7 @@ class Network(StrictModel):
 
     @property
     def n_edges(self) -> int:
+        """Edges of all slices together; 0 for a baseline."""
         return sum(part.args.n_edges for part in self.net_struct)
 
     @model_validator(mode="after")
@@ -136,6 +138,7 @@ class Simulation(StrictModel):
 
     @property
     def is_adaptive(self) -> bool:
+        """Whether the method chooses its steps."""
         return self.method in ADAPTIVE
 
     @model_validator(mode="after")
@@ -196,6 +199,8 @@ class Test(StrictModel):
 
 
 class Visualization(StrictModel):
+    """How many samples a figure shows."""
+
     num_sample: _Count
 
 
@@ -217,6 +222,7 @@ class Config(StrictModel):
 
     @property
     def kind(self) -> Kind:
+        """What the network is trained for."""
         if self.data is None:
             return EXPERIMENTS[self.test_bench]
         return next(kind for kind in OWN if kind == self.test_bench)

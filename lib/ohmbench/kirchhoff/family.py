@@ -7,6 +7,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from typing_extensions import override
+
 from ohmbench.errors import FileError
 from ohmbench.family import (
     DrawOptions,
@@ -42,19 +44,23 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
     judge_options = ("--points", "--seed", "--tol", "--images")
     takes_samples = True
 
+    @override
     def recognises(self, fields: Collection[str]) -> bool:
         # Networks of the user's own have a configuration in the other families too.
         return not any(f.startswith("mlp_") for f in fields) and any(
             f.startswith(("config", "circuit.")) for f in fields
         )
 
+    @override
     def load(self, path: str | os.PathLike[str]) -> StoredKirchhoff:
         return load_kirchhoff(path)
 
+    @override
     def training(self, name: str, seed: int, samples: int | None) -> Training:
         config = own_config(name)
         return self._training(config, config.test_bench, [], seed, samples)
 
+    @override
     def training_of(self, value: Any, file: str, seed: int, samples: int | None) -> Training:
         return self._training(config_of(value, file), file, [file], seed, samples)
 
@@ -73,12 +79,15 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
             JudgeOptions(images=images),
         )
 
+    @override
     def judge(self, network: StoredKirchhoff, options: JudgeOptions) -> Judgement:
         return judging.judge(network, options)
 
+    @override
     def figures(self, network: StoredKirchhoff, title: str, options: DrawOptions) -> Figures:
         return drawing.drawn(network, title, options)
 
+    @override
     def origin(self, network: StoredKirchhoff, file: Path) -> Origin:
         """A network whose configuration comes with this package, so that its name makes it."""
         seed = present(file, "seed", network.seed)

@@ -26,8 +26,11 @@ class Flow(Protocol):
     durations: Sequence[float]
 
     @property
-    def solver(self) -> Solver: ...
-    def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]: ...
+    def solver(self) -> Solver:
+        """The network's own solver."""
+
+    def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]:
+        """The slices made ready by the named path; valid until a parameter changes."""
 
 
 class Samples(NamedTuple):

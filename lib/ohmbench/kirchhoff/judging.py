@@ -48,6 +48,7 @@ class Runs:
             self.solver = model.solver if tol is None else model.solver.tightened(tol)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (batch, outputs) of the samples ``x`` (batch, inputs)."""
         self.batches += 1
         if isinstance(self._model, FeedForward):
             outputs: torch.Tensor = self._model(x)
@@ -117,6 +118,7 @@ def flow_solver(data: StoredKirchhoff, tol: float | None) -> Solver:
 
 
 def flow_of(data: StoredKirchhoff) -> Any:
+    """The model of a density or potential, which is a flow."""
     assert not isinstance(data.model, FeedForward)  # refused by the configuration
     return data.model
 

@@ -174,25 +174,34 @@ class PaperSource(Source):
         self.pixels = test_bench == "genmnist"
 
     def training_points(self, seed: int) -> torch.Tensor:
+        """What the paper's density is trained on, float32 (n, inputs)."""
         return training_points(self.name, seed)
 
     def judging_points(self, n: int, seed: int) -> torch.Tensor:
+        """``n`` fresh points, or at most ``n`` held-out images, float32 (n, inputs)."""
         return fresh_points(self.name, n, seed)
 
     def labelled(self, seed: int) -> Labelled:
+        """The samples of the paper's regression or classification.
+
+        Raises FileError where they are missing.
+        """
         return labelled(self.name, seed)
 
     def describe_points(self, n: int, seed: int) -> str:
+        """What ``judging_points`` are, in words."""
         if self.pixels:
             return f"{n} held-out images of the digit, dequantised (seed {seed})"
         return f"{n} fresh points of {self.name} (seed {seed})"
 
     def describe_held_out(self, n: int, total: int, seed: int) -> str:
+        """What the first ``n`` of ``total`` held-out samples are, in words."""
         if self.name in UNITS:
             return f"{n} held-out samples of {self.name} (split by seed {seed})"
         return f"{'the' if n == total else 'the first'} {n} test images of {self.name}"
 
     def resampled(self, n: int, generator: torch.Generator) -> torch.Tensor | None:
+        """``n`` fresh points of the density, or None for images."""
         return None if self.density is None else resampled(self.name, n, generator)
 
 
@@ -205,12 +214,15 @@ class OwnSource(Source):
         self._log_volume = self.log_volume = float(np.log(data.scaling.span).sum())
 
     def training_points(self, seed: int) -> torch.Tensor:
+        """All rows of the training part, float32 (n, inputs)."""
         return _floats(self.data.train_x)
 
     def judging_points(self, n: int, seed: int) -> torch.Tensor:
+        """The first ``n`` held-out rows, float32 (n, inputs)."""
         return _floats(self.data.test_x[:n])
 
     def labelled(self, seed: int) -> Labelled:
+        """Both parts with their targets: int64 classes, or float32 numbers."""
         d = self.data
         if d.task == "classification":
             targets = [torch.from_numpy(y) for y in (d.train_y, d.test_y)]
@@ -220,13 +232,16 @@ class OwnSource(Source):
         return Labelled(_floats(d.train_x), targets[0], _floats(d.test_x), targets[1], shift, span)
 
     def in_own_unit(self, found: Samples) -> Samples:
+        """Samples (float64) and log-density in the units of the data's file."""
         scaling = self.data.scaling
         x = found.x.double() * torch.from_numpy(scaling.span) + torch.from_numpy(scaling.shift)
         return found._replace(x=x, log_density=found.log_density - self._log_volume)
 
     def describe_points(self, n: int, seed: int) -> str:
+        """What ``judging_points`` are, in words."""
         return f"{n} held-out samples of {self.name}"
 
     def describe_held_out(self, n: int, total: int, seed: int) -> str:
+        """What the first ``n`` of ``total`` held-out samples are, in words."""
         which = "the" if n == total else "the first"
         return f"{which} {n} held-out samples of {self.name}"

@@ -124,10 +124,12 @@ class StepControl:
 
     @property
     def done(self) -> bool:
+        """Whether the end is reached."""
         return self._time >= self._end
 
     @property
     def evaluations(self) -> int:
+        """Evaluations of the right-hand side so far, those of refused steps too."""
         return 1 + (self.first_step is None) + (self.ORDER + 1) * self._tried
 
     @staticmethod

@@ -72,6 +72,7 @@ class Topology:
 
     @property
     def n_edges(self) -> int:
+        """Number of edges."""
         return len(self.source)
 
     @property

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch.nn.functional import cross_entropy, mse_loss
+from typing_extensions import override
 
 from ohmbench.data.augmentation import Augmentation
 from ohmbench.data.densities import TRAINING_POINTS
@@ -69,6 +70,7 @@ class KirchhoffTask(Task[StoredKirchhoff]):
         self._epoch, self._order = -1, torch.empty(0, **INT64)
 
     @property
+    @override
     def settings(self) -> dict[str, Any]:
         return {
             "seed": self.seed,
@@ -76,6 +78,7 @@ class KirchhoffTask(Task[StoredKirchhoff]):
             "config": self.config.model_dump(mode="json"),
         }
 
+    @override
     def learning_rate(self, step: int) -> float:
         """As the configuration's scheduler says, epoch by epoch."""
         epoch, train = step // self._steps_per_epoch, self.config.train
@@ -86,6 +89,7 @@ class KirchhoffTask(Task[StoredKirchhoff]):
             return s.eta + (train.lr - s.eta) * (1 + math.cos(math.pi * epoch / s.epochs)) / 2
         return train.lr
 
+    @override
     def update(self, step: int, generator: torch.Generator) -> float:
         loss = self._loss(step, generator)
         if not bool(torch.isfinite(loss)):
@@ -99,6 +103,7 @@ class KirchhoffTask(Task[StoredKirchhoff]):
         self.optimizer.step()
         return loss.item()
 
+    @override
     def write(
         self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
     ) -> StoredKirchhoff:

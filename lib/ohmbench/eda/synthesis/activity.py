@@ -91,6 +91,7 @@ class Stimulus:
         check_fits(self.network, hardware)
 
     def key(self) -> str:
+        """A name for what the activity follows from: network, images and their order."""
         arrays = (*self.network.weight, *self.network.bias, self.drawn)
         content = b"\0".join(array.tobytes() for array in arrays)
         return content_key(

@@ -76,6 +76,7 @@ class Netlist:
     models: dict[str, Model] = field(default_factory=dict)
 
     def fail(self, line: int, problem: str) -> NetlistError:
+        """The error that says what is wrong in ``line`` of this file."""
         return NetlistError(f"{self.file}:{line}: {problem}")
 
     def drivers(self) -> dict[str, int]:

@@ -63,6 +63,7 @@ class ReportText:
         return self.whole(self.one(pattern)[1], pattern)
 
     def finite(self, text: str, pattern: str) -> float:
+        """``text`` as a number. Raises ReportError, naming ``pattern``, unless it is finite."""
         try:
             value = float(text)
         except ValueError:
@@ -72,6 +73,7 @@ class ReportText:
         return value
 
     def whole(self, text: str, pattern: str) -> int:
+        """``text`` as a count. Raises ReportError, naming ``pattern``, unless it is one."""
         if not re.fullmatch(r"\d+", text):
             raise ReportError(self.name, pattern, f"{one_line(text)!r} is no count")
         return int(text)

@@ -34,6 +34,7 @@ class Report:
         raise ValueError(f"{text} is no number")
 
     def at(self, *keys: str | int) -> Any:
+        """What is at ``keys``, from the outermost inwards. Raises ReportError where nothing is."""
         value = self.content
         for key in keys:
             try:
@@ -43,6 +44,7 @@ class Report:
         return value
 
     def number(self, *keys: str | int) -> float:
+        """The finite number at ``keys``. Raises ReportError where there is none."""
         value = self.at(*keys)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ReportError(self.name, _path(keys), f"{value!r} is no number")
@@ -51,12 +53,14 @@ class Report:
         return float(value)
 
     def count(self, *keys: str | int) -> int:
+        """The whole number, 0 or more, at ``keys``. Raises ReportError where there is none."""
         value = self.at(*keys)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ReportError(self.name, _path(keys), f"{value!r} is no count")
         return value
 
     def text(self, *keys: str | int) -> str:
+        """The text at ``keys``. Raises ReportError where there is none."""
         value = self.at(*keys)
         if not isinstance(value, str):
             raise ReportError(self.name, _path(keys), f"{value!r} is no text")

@@ -34,6 +34,7 @@ class Timing:
 
 
 def version(vpr_out: ReportText) -> str:
+    """VPR's version, as its output begins. Raises ReportError where it is not there."""
     return vpr_out.one(r"^Version: (\S+)$")[1]
 
 

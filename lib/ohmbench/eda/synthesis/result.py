@@ -49,14 +49,17 @@ class Design(Record):
 
     @property
     def sizes(self) -> str:
+        """The network's sizes, as in ``64-100-10``."""
         return f"{self.inputs}-{self.hidden}-{self.classes}"
 
     @property
     def name(self) -> str:
+        """Sizes, lanes and requantisers in words; what messages and figures call the design."""
         return f"{self.sizes} lanes {self.lanes} requants {self.requants}"
 
     @property
     def hardware(self) -> Hardware:
+        """The accelerator of these sizes with every width derived."""
         return Hardware(self.inputs, self.hidden, self.classes, self.lanes, self.requants)
 
 
@@ -68,6 +71,7 @@ class Versions(Record):
 
     @property
     def text(self) -> str:
+        """The tools and their versions in one line."""
         return ", ".join(f"{name} {version}" for name, version in sorted(self.tools.items()))
 
 
@@ -197,10 +201,12 @@ class Compared(Record):
 
     @property
     def ratio(self) -> float:
+        """The figure here over the golden one."""
         return self.here / self.golden
 
     @property
     def within(self) -> bool:
+        """Whether the ratio is in its band, ends included."""
         return self.low <= self.ratio <= self.high
 
 
@@ -329,6 +335,7 @@ class Spread(Record):
 
 
 def spread(values: Sequence[float]) -> Spread:
+    """Median and range of a figure over several seeds."""
     return Spread(median=statistics.median(values), low=min(values), high=max(values))
 
 
@@ -350,9 +357,11 @@ class Report(Record):
 
     @property
     def design(self) -> Design:
+        """The design of all runs."""
         return self.runs[0].design
 
     def over_seeds(self, figure: Callable[[Synthesis], float]) -> Spread:
+        """Median and range of ``figure`` over the runs."""
         return spread([figure(run) for run in self.runs])
 
     def at(

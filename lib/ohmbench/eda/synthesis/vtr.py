@@ -39,10 +39,12 @@ VPR_OUT, TIMING, FRONT_END = "vpr.out", "report_timing.setup.rpt", "parmys.out"
 
 
 def power_file(circuit: str) -> str:
+    """Name of VPR's power report of ``circuit``."""
     return f"{circuit}.power"
 
 
 def activity_file(circuit: str) -> str:
+    """Name of the file that has the activity of the nets of ``circuit``."""
     return f"{circuit}.act"
 
 

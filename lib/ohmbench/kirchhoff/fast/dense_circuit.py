@@ -35,11 +35,13 @@ class DenseRightHandSide:
         self.tensors: tuple[torch.Tensor, ...] = (self._A, self._B, self._c, self._w)
 
     def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """dv/dt (batch, n_free), V/s, of ``v`` (batch, n_free)."""
         return self._activation.phi(torch.addmm(self._c, v, self._A)) @ self._B
 
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """dv/dt (batch, n_free) and its divergence (batch,)."""
         u = torch.addmm(self._c, v, self._A)
         y = self._activation.phi(u)
         return y @ self._B, self._activation.slope(u, y) @ self._w

@@ -42,6 +42,7 @@ class Plan:
 
     @classmethod
     def of(cls, circuit: Circuit) -> Plan:
+        """The plan of ``circuit``, whatever its parameters."""
         device = circuit.device
         return cls(
             *KINDS[device.activation.name], not device.difference, pairs_of(circuit.topology)

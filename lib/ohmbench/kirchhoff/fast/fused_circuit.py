@@ -115,6 +115,10 @@ class FusedRightHandSide:
 
     @outside_graph
     def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+        """dv/dt (n_free, batch), V/s, of ``v`` (n_free, batch).
+
+        Raises ShapeError and DtypeError.
+        """
         net, _ = _evaluated(self._plan, self._table, self._checked(v), False)
         return net
 
@@ -122,6 +126,7 @@ class FusedRightHandSide:
     def with_divergence(
         self, t: torch.Tensor, v: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
+        """dv/dt (n_free, batch) and its divergence (batch,). Raises as ``derivative`` does."""
         return _evaluated(self._plan, self._table, self._checked(v), True)
 
     def rk4(

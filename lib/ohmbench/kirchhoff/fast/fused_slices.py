@@ -54,6 +54,7 @@ class Start:
 
     @property
     def batch(self) -> int:
+        """Number of samples."""
         return self.v.shape[1]
 
 
