@@ -1,8 +1,8 @@
 // Two-layer int8 network: images in, classes and logits out, weights loadable while nothing runs.
 //
-//   acc1 = W1 x                       first_layer: LANES neurons at a time, 8 inputs a clock
-//   h    = clamp(max(acc1 + b1, 0) * M >> S)    hidden_stage: REQUANTS a clock
-//   logits = W2 h + b2                second_layer: all classes, REQUANTS hidden bytes a clock; readout
+//   acc0 = W0 x                       layer_0: LANES neurons at a time, 8 inputs a clock
+//   h    = clamp(max(acc0 + b0, 0) * M >> S)    hidden_stage: REQUANTS a clock
+//   logits = W1 h + b1                layer_1: all classes, REQUANTS hidden bytes a clock; readout
 //   class  = first maximum            argmax
 //
 // No width is chosen by hope: every sum and product has the bits of its worst case over all weights,
@@ -18,7 +18,7 @@ module accelerator #(
     parameter INPUTS   = 64,
     parameter HIDDEN   = 100,
     parameter CLASSES  = 10,
-    parameter LANES    = 13,               // neurons of layer 1 computed at a time
+    parameter LANES    = 13,               // neurons of layer 0 computed at a time
     parameter REQUANTS = 2,                // hidden bytes a clock; a power of two
     parameter ELEMENTS = 8,                // inputs in a word; a power of two
     parameter WEIGHT_W = 8,                // signed
@@ -30,10 +30,10 @@ module accelerator #(
     parameter WORDS    = (INPUTS + ELEMENTS - 1) / ELEMENTS,
     parameter GROUPS   = (HIDDEN + LANES - 1) / LANES,
     parameter STEPS    = (LANES + REQUANTS - 1) / REQUANTS,
-    parameter ACC1_W   = WEIGHT_W + ACT_W + $clog2(WORDS * ELEMENTS),
-    parameter SUM1_W   = ((ACC1_W > BIAS_W) ? ACC1_W : BIAS_W) + 1,
-    parameter ACC2_W   = WEIGHT_W + ACT_W + $clog2(GROUPS * STEPS * REQUANTS),
-    parameter LOGIT_W  = ((ACC2_W > BIAS_W) ? ACC2_W : BIAS_W) + 1,
+    parameter ACC0_W   = WEIGHT_W + ACT_W + $clog2(WORDS * ELEMENTS),
+    parameter SUM0_W   = ((ACC0_W > BIAS_W) ? ACC0_W : BIAS_W) + 1,
+    parameter ACC1_W   = WEIGHT_W + ACT_W + $clog2(GROUPS * STEPS * REQUANTS),
+    parameter LOGIT_W  = ((ACC1_W > BIAS_W) ? ACC1_W : BIAS_W) + 1,
     parameter CLASS_W  = (CLASSES > 1) ? $clog2(CLASSES) : 1
 ) (
     input  wire                       clk_i,
@@ -70,29 +70,29 @@ module accelerator #(
 
   localparam HOST_W = 64;
   localparam WORD_W = (WORDS > 1) ? $clog2(WORDS) : 1;
-  localparam DEPTH1 = WORDS * GROUPS;
+  localparam DEPTH0 = WORDS * GROUPS;
+  localparam ADDR0_W = (DEPTH0 > 1) ? $clog2(DEPTH0) : 1;
+  localparam BANK0_W = (LANES > 1) ? $clog2(LANES) : 1;
+  localparam DEPTH1 = GROUPS * STEPS;
   localparam ADDR1_W = (DEPTH1 > 1) ? $clog2(DEPTH1) : 1;
-  localparam BANK1_W = (LANES > 1) ? $clog2(LANES) : 1;
-  localparam DEPTH2 = GROUPS * STEPS;
-  localparam ADDR2_W = (DEPTH2 > 1) ? $clog2(DEPTH2) : 1;
-  localparam BIAS1_BANKS = (REQUANTS * BIAS_W + HOST_W - 1) / HOST_W;
-  localparam BIAS1_BANK_W = (BIAS1_BANKS > 1) ? $clog2(BIAS1_BANKS) : 1;
-  localparam BIAS1_WIDTH = (BIAS1_BANKS > 1) ? HOST_W : REQUANTS * BIAS_W;
-  localparam SHARE2 = (2 * REQUANTS * WEIGHT_W <= HOST_W) ? 2 : 1;   // classes whose weights share a memory
-  localparam BANKS2 = (CLASSES + SHARE2 - 1) / SHARE2;
-  localparam BANK2_W = (BANKS2 > 1) ? $clog2(BANKS2) : 1;
-  localparam WIDTH2 = SHARE2 * REQUANTS * WEIGHT_W;
+  localparam BIAS0_BANKS = (REQUANTS * BIAS_W + HOST_W - 1) / HOST_W;
+  localparam BIAS0_BANK_W = (BIAS0_BANKS > 1) ? $clog2(BIAS0_BANKS) : 1;
+  localparam BIAS0_WIDTH = (BIAS0_BANKS > 1) ? HOST_W : REQUANTS * BIAS_W;
+  localparam SHARE1 = (2 * REQUANTS * WEIGHT_W <= HOST_W) ? 2 : 1;   // classes whose weights share a memory
+  localparam BANKS1 = (CLASSES + SHARE1 - 1) / SHARE1;
+  localparam BANK1_W = (BANKS1 > 1) ? $clog2(BANKS1) : 1;
+  localparam WIDTH1 = SHARE1 * REQUANTS * WEIGHT_W;
   localparam PAIRS = (CLASSES + 1) / 2;
   localparam PAIR_W = (PAIRS > 1) ? $clog2(PAIRS) : 1;
-  localparam BIAS2_BANKS = (2 * BIAS_W + HOST_W - 1) / HOST_W;
-  localparam BIAS2_BANK_W = (BIAS2_BANKS > 1) ? $clog2(BIAS2_BANKS) : 1;
-  localparam BIAS2_WIDTH = (BIAS2_BANKS > 1) ? HOST_W : 2 * BIAS_W;
+  localparam BIAS1_BANKS = (2 * BIAS_W + HOST_W - 1) / HOST_W;
+  localparam BIAS1_BANK_W = (BIAS1_BANKS > 1) ? $clog2(BIAS1_BANKS) : 1;
+  localparam BIAS1_WIDTH = (BIAS1_BANKS > 1) ? HOST_W : 2 * BIAS_W;
 
   // The host's bank and word have the bits of the region that needs most.
-  localparam WEIGHT_BANK_W = (BANK1_W > BANK2_W) ? BANK1_W : BANK2_W;
-  localparam BIAS_BANK_W = (BIAS1_BANK_W > BIAS2_BANK_W) ? BIAS1_BANK_W : BIAS2_BANK_W;
+  localparam WEIGHT_BANK_W = (BANK0_W > BANK1_W) ? BANK0_W : BANK1_W;
+  localparam BIAS_BANK_W = (BIAS0_BANK_W > BIAS1_BANK_W) ? BIAS0_BANK_W : BIAS1_BANK_W;
   localparam HOST_BANK_W = (WEIGHT_BANK_W > BIAS_BANK_W) ? WEIGHT_BANK_W : BIAS_BANK_W;
-  localparam LAYER_WORD_W = (ADDR1_W > ADDR2_W) ? ADDR1_W : ADDR2_W;
+  localparam LAYER_WORD_W = (ADDR0_W > ADDR1_W) ? ADDR0_W : ADDR1_W;
   localparam HOST_WORD_W = (LAYER_WORD_W > PAIR_W) ? LAYER_WORD_W : PAIR_W;
 
   // A group's sums must have left the queue when the next group's come, and the host's address must
@@ -101,7 +101,7 @@ module accelerator #(
     if (STEPS > WORDS) begin : check_requants
       error_requants_too_few_for_lanes check ();
     end
-    if (DEPTH1 > 1024 || LANES > 64 || PAIRS > 1024 || BANKS2 > 64) begin : check_address
+    if (DEPTH0 > 1024 || LANES > 64 || PAIRS > 1024 || BANKS1 > 64) begin : check_address
       error_network_too_large_for_address check ();
     end
     if ((ELEMENTS & (ELEMENTS - 1)) != 0 || (REQUANTS & (REQUANTS - 1)) != 0) begin : check_trees
@@ -112,24 +112,24 @@ module accelerator #(
     end
   endgenerate
 
-  // Layer 1's sums leave in the clock in which they are complete, so its segments have as many lanes as
-  // leave in one. Layer 2's leave in pairs; two pairs can share a segment, which fills hard multiplier
+  // Layer 0's sums leave in the clock in which they are complete, so its segments have as many lanes as
+  // leave in one. Layer 1's leave in pairs; two pairs can share a segment, which fills hard multiplier
   // blocks of four, where a clock without hidden bytes between images keeps the second pair's sums for it.
-  localparam PLACES2 = (STEPS < WORDS) ? 4 : 2;
+  localparam PLACES1 = (STEPS < WORDS) ? 4 : 2;
+  localparam TOTAL0_W = ACC0_W - WEIGHT_W;
   localparam TOTAL1_W = ACC1_W - WEIGHT_W;
-  localparam TOTAL2_W = ACC2_W - WEIGHT_W;
 
   wire                       available, image_release, issue, first, last;
   wire [WORD_W-1:0]          word;
-  wire [ADDR1_W-1:0]         addr;
+  wire [ADDR0_W-1:0]         addr;
   wire [ELEMENTS*ACT_W-1:0]  image_word;
-  wire                       done1, done2;
-  wire [LANES*2*ACC1_W-1:0]  rows1;
-  wire [CLASSES*2*ACC2_W-1:0] rows2;
+  wire                       done0, done1;
+  wire [LANES*2*ACC0_W-1:0]  rows0;
+  wire [CLASSES*2*ACC1_W-1:0] rows1;
+  wire [TOTAL0_W-1:0]        total0;
   wire [TOTAL1_W-1:0]        total1;
-  wire [TOTAL2_W-1:0]        total2;
   wire                       hidden_first, hidden_last;
-  wire [ADDR2_W-1:0]         hidden_word;
+  wire [ADDR1_W-1:0]         hidden_word;
   wire                       framing_error, hold, idle;
   wire [1:0]                 outstanding;
   wire [SCALE_W-1:0]         scale;
@@ -137,7 +137,7 @@ module accelerator #(
   wire [3:0]                 host_we, host_re, host_valid;
   wire [HOST_BANK_W-1:0]     host_bank;
   wire [HOST_WORD_W-1:0]     host_word;
-  wire [63:0]                host_wdata, word_w1, word_b1, word_w2, word_b2;
+  wire [63:0]                host_wdata, word_w0, word_b0, word_w1, word_b1;
 
   image_buffer #(.WIDTH(ELEMENTS * ACT_W), .WORDS(WORDS)) images (
       .clk_i          (clk_i),
@@ -173,7 +173,7 @@ module accelerator #(
   reg               issue_q;
   reg               first_q;
   reg               last_q;
-  reg [ADDR1_W-1:0] addr_q;
+  reg [ADDR0_W-1:0] addr_q;
   always @(posedge clk_i) begin
     if (rst_i) issue_q <= 1'b0;
     else issue_q <= issue;
@@ -183,9 +183,9 @@ module accelerator #(
   end
 
   systolic_layer #(
-      .LANES(LANES), .PLACES(REQUANTS), .DEPTH(DEPTH1), .ELEMENTS(ELEMENTS), .WEIGHT_W(WEIGHT_W),
-      .ACT_W(ACT_W), .ACC_W(ACC1_W), .HOST_W(HOST_W)
-  ) first_layer (
+      .LANES(LANES), .PLACES(REQUANTS), .DEPTH(DEPTH0), .ELEMENTS(ELEMENTS), .WEIGHT_W(WEIGHT_W),
+      .ACT_W(ACT_W), .ACC_W(ACC0_W), .HOST_W(HOST_W)
+  ) layer_0 (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
       .valid_i      (issue_q),
@@ -193,30 +193,30 @@ module accelerator #(
       .last_i       (last_q),
       .addr_i       (addr_q),
       .activations_i(image_word),
-      .done_o       (done1),
-      .rows_o       (rows1),
-      .total_o      (total1),
+      .done_o       (done0),
+      .rows_o       (rows0),
+      .total_o      (total0),
       .host_we_i    (host_we[0]),
       .host_re_i    (host_re[0]),
-      .host_bank_i  (host_bank[BANK1_W-1:0]),
-      .host_addr_i  (host_word[ADDR1_W-1:0]),
+      .host_bank_i  (host_bank[BANK0_W-1:0]),
+      .host_addr_i  (host_word[ADDR0_W-1:0]),
       .host_wdata_i (host_wdata[ELEMENTS*WEIGHT_W-1:0]),
       .host_valid_o (host_valid[0]),
-      .host_word_o  (word_w1)
+      .host_word_o  (word_w0)
   );
 
   hidden_stage #(
-      .LANES(LANES), .REQUANTS(REQUANTS), .GROUPS(GROUPS), .ACC_W(ACC1_W), .TOTAL_W(TOTAL1_W),
-      .WEIGHT_W(WEIGHT_W), .BIAS_W(BIAS_W), .SUM_W(SUM1_W), .SCALE_W(SCALE_W), .SHIFT_W(SHIFT_W),
+      .LANES(LANES), .REQUANTS(REQUANTS), .GROUPS(GROUPS), .ACC_W(ACC0_W), .TOTAL_W(TOTAL0_W),
+      .WEIGHT_W(WEIGHT_W), .BIAS_W(BIAS_W), .SUM_W(SUM0_W), .SCALE_W(SCALE_W), .SHIFT_W(SHIFT_W),
       .ACT_W(ACT_W), .HOST_W(HOST_W)
   ) hidden (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
       .scale_i      (scale),
       .shift_i      (shift),
-      .done_i       (done1),
-      .rows_i       (rows1),
-      .total_i      (total1),
+      .done_i       (done0),
+      .rows_i       (rows0),
+      .total_i      (total0),
       .valid_o      (hidden_valid_o),
       .first_o      (hidden_first),
       .last_o       (hidden_last),
@@ -224,17 +224,17 @@ module accelerator #(
       .hidden_o     (hidden_o),
       .host_we_i    (host_we[1]),
       .host_re_i    (host_re[1]),
-      .host_bank_i  (host_bank[BIAS1_BANK_W-1:0]),
-      .host_addr_i  (host_word[ADDR2_W-1:0]),
-      .host_wdata_i (host_wdata[BIAS1_WIDTH-1:0]),
+      .host_bank_i  (host_bank[BIAS0_BANK_W-1:0]),
+      .host_addr_i  (host_word[ADDR1_W-1:0]),
+      .host_wdata_i (host_wdata[BIAS0_WIDTH-1:0]),
       .host_valid_o (host_valid[1]),
-      .host_word_o  (word_b1)
+      .host_word_o  (word_b0)
   );
 
   systolic_layer #(
-      .LANES(CLASSES), .PLACES(PLACES2), .SKEW(PLACES2 / 2), .MEM_LANES(SHARE2), .DEPTH(DEPTH2),
-      .ELEMENTS(REQUANTS), .WEIGHT_W(WEIGHT_W), .ACT_W(ACT_W), .ACC_W(ACC2_W), .HOST_W(HOST_W)
-  ) second_layer (
+      .LANES(CLASSES), .PLACES(PLACES1), .SKEW(PLACES1 / 2), .MEM_LANES(SHARE1), .DEPTH(DEPTH1),
+      .ELEMENTS(REQUANTS), .WEIGHT_W(WEIGHT_W), .ACT_W(ACT_W), .ACC_W(ACC1_W), .HOST_W(HOST_W)
+  ) layer_1 (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
       .valid_i      (hidden_valid_o),
@@ -242,27 +242,27 @@ module accelerator #(
       .last_i       (hidden_last),
       .addr_i       (hidden_word),
       .activations_i(hidden_o),
-      .done_o       (done2),
-      .rows_o       (rows2),
-      .total_o      (total2),
+      .done_o       (done1),
+      .rows_o       (rows1),
+      .total_o      (total1),
       .host_we_i    (host_we[2]),
       .host_re_i    (host_re[2]),
-      .host_bank_i  (host_bank[BANK2_W-1:0]),
-      .host_addr_i  (host_word[ADDR2_W-1:0]),
-      .host_wdata_i (host_wdata[WIDTH2-1:0]),
+      .host_bank_i  (host_bank[BANK1_W-1:0]),
+      .host_addr_i  (host_word[ADDR1_W-1:0]),
+      .host_wdata_i (host_wdata[WIDTH1-1:0]),
       .host_valid_o (host_valid[2]),
-      .host_word_o  (word_w2)
+      .host_word_o  (word_w1)
   );
 
   readout #(
-      .CLASSES(CLASSES), .ACC_W(ACC2_W), .TOTAL_W(TOTAL2_W), .WEIGHT_W(WEIGHT_W), .BIAS_W(BIAS_W),
+      .CLASSES(CLASSES), .ACC_W(ACC1_W), .TOTAL_W(TOTAL1_W), .WEIGHT_W(WEIGHT_W), .BIAS_W(BIAS_W),
       .LOGIT_W(LOGIT_W), .HOST_W(HOST_W)
   ) result (
       .clk_i        (clk_i),
       .rst_i        (rst_i),
-      .done_i       (done2),
-      .rows_i       (rows2),
-      .total_i      (total2),
+      .done_i       (done1),
+      .rows_i       (rows1),
+      .total_i      (total1),
       .valid_o      (result_valid_o),
       .ready_i      (result_ready_i),
       .class_o      (result_class_o),
@@ -270,18 +270,18 @@ module accelerator #(
       .logits_o     (result_logits_o),
       .host_we_i    (host_we[3]),
       .host_re_i    (host_re[3]),
-      .host_bank_i  (host_bank[BIAS2_BANK_W-1:0]),
+      .host_bank_i  (host_bank[BIAS1_BANK_W-1:0]),
       .host_addr_i  (host_word[PAIR_W-1:0]),
-      .host_wdata_i (host_wdata[BIAS2_WIDTH-1:0]),
+      .host_wdata_i (host_wdata[BIAS1_WIDTH-1:0]),
       .host_valid_o (host_valid[3]),
-      .host_word_o  (word_b2)
+      .host_word_o  (word_b1)
   );
 
   host_port #(
       .INPUTS(INPUTS), .HIDDEN(HIDDEN), .CLASSES(CLASSES), .LANES(LANES), .REQUANTS(REQUANTS),
-      .SCALE_W(SCALE_W), .SHIFT_W(SHIFT_W), .BANKS_W1(LANES), .DEPTH_W1(DEPTH1),
-      .BANKS_B1(BIAS1_BANKS), .DEPTH_B1(DEPTH2), .BANKS_W2(BANKS2), .DEPTH_W2(DEPTH2),
-      .BANKS_B2(BIAS2_BANKS), .DEPTH_B2(PAIRS), .BANK_W(HOST_BANK_W), .WORD_W(HOST_WORD_W)
+      .SCALE_W(SCALE_W), .SHIFT_W(SHIFT_W), .BANKS_W0(LANES), .DEPTH_W0(DEPTH0),
+      .BANKS_B0(BIAS0_BANKS), .DEPTH_B0(DEPTH1), .BANKS_W1(BANKS1), .DEPTH_W1(DEPTH1),
+      .BANKS_B1(BIAS1_BANKS), .DEPTH_B1(PAIRS), .BANK_W(HOST_BANK_W), .WORD_W(HOST_WORD_W)
   ) host (
       .clk_i          (clk_i),
       .rst_i          (rst_i),
@@ -308,10 +308,10 @@ module accelerator #(
       .word_o         (host_word),
       .wdata_o        (host_wdata),
       .valid_i        (host_valid),
+      .word_w0_i      (word_w0),
+      .word_b0_i      (word_b0),
       .word_w1_i      (word_w1),
-      .word_b1_i      (word_b1),
-      .word_w2_i      (word_w2),
-      .word_b2_i      (word_b2)
+      .word_b1_i      (word_b1)
   );
 
 endmodule

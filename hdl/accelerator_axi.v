@@ -22,7 +22,7 @@ module accelerator_axi #(
     parameter INPUTS   = 64,
     parameter HIDDEN   = 100,
     parameter CLASSES  = 10,
-    parameter LANES    = 13,               // neurons of layer 1 computed at a time
+    parameter LANES    = 13,               // neurons of layer 0 computed at a time
     parameter REQUANTS = 2                 // hidden bytes a clock; a power of two
 ) (
     input  wire        aclk,
@@ -64,8 +64,8 @@ module accelerator_axi #(
   localparam STEPS   = (LANES + REQUANTS - 1) / REQUANTS;
   localparam ACT_W   = 8;
   localparam BIAS_W  = 32;
-  localparam ACC2_W  = 8 + ACT_W + $clog2(GROUPS * STEPS * REQUANTS);
-  localparam LOGIT_W = ((ACC2_W > BIAS_W) ? ACC2_W : BIAS_W) + 1;
+  localparam ACC1_W  = 8 + ACT_W + $clog2(GROUPS * STEPS * REQUANTS);
+  localparam LOGIT_W = ((ACC1_W > BIAS_W) ? ACC1_W : BIAS_W) + 1;
   localparam CLASS_W = (CLASSES > 1) ? $clog2(CLASSES) : 1;
 
   wire rst = ~aresetn;

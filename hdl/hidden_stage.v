@@ -1,4 +1,4 @@
-// From the sums of layer 1 to the hidden bytes: the sums of one segment a clock go through bias and
+// From the sums of layer 0 to the hidden bytes: the sums of one segment a clock go through bias and
 // requantisation.
 //
 // Latency: the first hidden bytes (valid_o) 5 clocks after done_i, the rest in the clocks that follow

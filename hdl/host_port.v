@@ -11,8 +11,8 @@
 //                                        does not fit or partial word, 4 image of wrong length
 //                         5 SCALE    rw  M of the requantisation
 //                         6 SHIFT    rw  S of the requantisation
-//   region 1  weights of layer 1, a memory a lane     region 2  biases of layer 1
-//   region 3  weights of layer 2                      region 4  biases of layer 2
+//   region 1  weights of layer 0, a memory a lane     region 2  biases of layer 0
+//   region 3  weights of layer 1                      region 4  biases of layer 1
 //
 // The memories are reached, and SCALE and SHIFT written, only while nothing is under way; otherwise
 // the access is refused, changes nothing and answers with error_o. Every address that is not listed
@@ -32,14 +32,14 @@ module host_port #(
     parameter REQUANTS   = 2,
     parameter SCALE_W    = 16,
     parameter SHIFT_W    = 5,
-    parameter BANKS_W1   = 13,             // memories of each region, and their words
-    parameter DEPTH_W1   = 64,
+    parameter BANKS_W0   = 13,             // memories of each region, and their words
+    parameter DEPTH_W0   = 64,
+    parameter BANKS_B0   = 1,
+    parameter DEPTH_B0   = 56,
+    parameter BANKS_W1   = 3,
+    parameter DEPTH_W1   = 56,
     parameter BANKS_B1   = 1,
-    parameter DEPTH_B1   = 56,
-    parameter BANKS_W2   = 3,
-    parameter DEPTH_W2   = 56,
-    parameter BANKS_B2   = 1,
-    parameter DEPTH_B2   = 5,
+    parameter DEPTH_B1   = 5,
     parameter BANK_W     = 4,              // bits that tell all memories of a region apart
     parameter WORD_W     = 6               // bits that tell all words of a memory apart
 ) (
@@ -65,17 +65,17 @@ module host_port #(
     output wire [SCALE_W-1:0] scale_o,
     output wire [SHIFT_W-1:0] shift_o,
 
-    // An access, W1, B1, W2, B2, and where a word that was asked for comes back.
+    // An access, W0, B0, W1, B1, and where a word that was asked for comes back.
     output wire [3:0]         we_o,
     output wire [3:0]         re_o,
     output wire [BANK_W-1:0]  bank_o,
     output wire [WORD_W-1:0]  word_o,
     output wire [63:0]        wdata_o,
     input  wire [3:0]         valid_i,
+    input  wire [63:0]        word_w0_i,
+    input  wire [63:0]        word_b0_i,
     input  wire [63:0]        word_w1_i,
-    input  wire [63:0]        word_b1_i,
-    input  wire [63:0]        word_w2_i,
-    input  wire [63:0]        word_b2_i
+    input  wire [63:0]        word_b1_i
 );
 
   localparam [63:0] ID    = {32'h4F48_4D42, 16'd1, 16'd0};
@@ -106,12 +106,12 @@ module host_port #(
   // Which memory, if any: the region's number of memories and words decide.
   wire [3:0] in_region = {region == 3'd4, region == 3'd3, region == 3'd2, region == 3'd1};
   wire [3:0] in_banks  = {
-    {26'd0, bank} < BANKS_B2, {26'd0, bank} < BANKS_W2,
-    {26'd0, bank} < BANKS_B1, {26'd0, bank} < BANKS_W1
+    {26'd0, bank} < BANKS_B1, {26'd0, bank} < BANKS_W1,
+    {26'd0, bank} < BANKS_B0, {26'd0, bank} < BANKS_W0
   };
   wire [3:0] in_depth  = {
-    {22'd0, word} < DEPTH_B2, {22'd0, word} < DEPTH_W2,
-    {22'd0, word} < DEPTH_B1, {22'd0, word} < DEPTH_W1
+    {22'd0, word} < DEPTH_B1, {22'd0, word} < DEPTH_W1,
+    {22'd0, word} < DEPTH_B0, {22'd0, word} < DEPTH_W0
   };
   wire [3:0] memory    = in_region & in_banks & in_depth;
   wire       is_memory = |memory;
@@ -204,8 +204,8 @@ module host_port #(
   reg        ack_q;
   reg        error_q;
   reg [63:0] rdata_q;
-  wire [63:0] came = ({64{valid_i[0]}} & word_w1_i) | ({64{valid_i[1]}} & word_b1_i)
-                   | ({64{valid_i[2]}} & word_w2_i) | ({64{valid_i[3]}} & word_b2_i);
+  wire [63:0] came = ({64{valid_i[0]}} & word_w0_i) | ({64{valid_i[1]}} & word_b0_i)
+                   | ({64{valid_i[2]}} & word_w1_i) | ({64{valid_i[3]}} & word_b1_i);
   wire answer = (good_q & ~|re_o) | refused | (|valid_i);
   always @(posedge clk_i) begin
     if (rst_i) begin

@@ -1,9 +1,9 @@
-// From the sums of layer 2 to the result: two sums a clock go through their biases and come to rest
+// From the sums of layer 1 to the result: two sums a clock go through their biases and come to rest
 // as logits, while argmax looks at each pair.
 //
 // Latency: valid_o ceil(CLASSES / 2) + 5 clocks after done_i when no earlier result waits. A result
 // stays until it is taken (valid_o and ready_i in one clock); the sums of the next image wait in
-// layer 2 meanwhile, where the sequencer lets nothing overwrite them.
+// layer 1 meanwhile, where the sequencer lets nothing overwrite them.
 
 `default_nettype none
 
@@ -47,7 +47,7 @@ module readout #(
   localparam [ADDR_W-1:0] FINAL = PAIRS[ADDR_W-1:0] - 1'b1;
   localparam LOGITS_W = 2 * PAIRS * LOGIT_W;
 
-  reg waiting_q;                           // complete sums are in layer 2
+  reg waiting_q;                           // complete sums are in layer 1
   reg active_q;
   reg valid_q;
   wire load = (done_i | waiting_q) & ~active_q & ~valid_q;

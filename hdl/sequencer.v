@@ -1,9 +1,9 @@
-// Walks an image through layer 1: GROUPS groups of neurons, for each of them all WORDS words of the
+// Walks an image through layer 0: GROUPS groups of neurons, for each of them all WORDS words of the
 // image, one word a clock and no clock lost, neither between groups nor between images.
 //
 // An image starts when one is available and fewer than two are between their start and the
 // acceptance of their result: one result can wait in the readout and one in the accumulators of
-// layer 2, so nothing behind this module ever needs to stall. hold_i keeps new images from starting.
+// layer 1, so nothing behind this module ever needs to stall. hold_i keeps new images from starting.
 //
 // Latency: none; issue_o, word_o and addr_o belong to the clock in which an image is available_i.
 

@@ -166,21 +166,21 @@ def extreme_cases(hardware: Hardware) -> list[Case]:
     images = np.stack([np.full(inputs, v, np.uint8) for v in (255, 0)])
     found = []
     for k in range(2):
-        ends1, ends2 = (np.arange(hidden) + k) % 2, (np.arange(classes) + k) % 2
-        w1 = np.where(ends1, 127, -128)[:, None].repeat(inputs, 1)
-        w2 = np.where(ends2, 127, -128)[:, None].repeat(hidden, 1)
-        for b1_high in (False, True):
+        ends0, ends1 = (np.arange(hidden) + k) % 2, (np.arange(classes) + k) % 2
+        w0 = np.where(ends0, 127, -128)[:, None].repeat(inputs, 1)
+        w1 = np.where(ends1, 127, -128)[:, None].repeat(hidden, 1)
+        for b0_high in (False, True):
             network = Int8Network(
-                (w1.astype(np.int8), w2.astype(np.int8)),
+                (w0.astype(np.int8), w1.astype(np.int8)),
                 (
                     # Once the sum at its end and 255 from all neurons, once 0 from all of them.
-                    np.where(ends1 | b1_high, INT32.max, INT32.min).astype(np.int32),
-                    np.where(ends2, INT32.max, INT32.min).astype(np.int32),
+                    np.where(ends0 | b0_high, INT32.max, INT32.min).astype(np.int32),
+                    np.where(ends1, INT32.max, INT32.min).astype(np.int32),
                 ),
                 65535,
                 31 if k else 0,
             )
-            found.append(case(hardware, f"extreme {k} {b1_high}", network, images))
+            found.append(case(hardware, f"extreme {k} {b0_high}", network, images))
     return found
 
 
@@ -207,9 +207,9 @@ def requantisation_cases(hardware: Hardware) -> list[Case]:
             if rng.random() < 0.2:  # one bit of the sum alone
                 r = 1 << int(rng.integers(0, 31))
             biases.append(r - int(rng.integers(0, 2)))
-        b1 = np.clip(biases, INT32.min, INT32.max).astype(np.int32)
-        b1[rng.random(len(b1)) < 0.1] = rng.choice([INT32.min, -1, 0, INT32.max])
-        network = Int8Network(start.weight, (b1, start.bias[1]), M, S)
+        b0 = np.clip(biases, INT32.min, INT32.max).astype(np.int32)
+        b0[rng.random(len(b0)) < 0.1] = rng.choice([INT32.min, -1, 0, INT32.max])
+        network = Int8Network(start.weight, (b0, start.bias[1]), M, S)
         found.append(case(hardware, f"requantisation M={M} S={S}", network, none))
     return found
 
@@ -224,11 +224,11 @@ def product_bit_cases(hardware: Hardware) -> list[Case]:
     found = []
     for M, shifts in ((32768, range(32)), (1, (*range(8), 16, 24))):
         for S in shifts:
-            b1 = np.zeros(hardware.hidden, np.int64)
+            b0 = np.zeros(hardware.hidden, np.int64)
             for unit in range(hardware.requants):
                 neurons = order[order[:, unit] >= 0, unit]
-                b1[neurons] = 1 << (np.arange(len(neurons)) % 31)
-            network = Int8Network(start.weight, (b1.astype(np.int32), start.bias[1]), M, S)
+                b0[neurons] = 1 << (np.arange(len(neurons)) % 31)
+            network = Int8Network(start.weight, (b0.astype(np.int32), start.bias[1]), M, S)
             found.append(case(hardware, f"one bit M={M} S={S}", network, none))
     return found
 
@@ -250,15 +250,15 @@ def carry_cases(hardware: Hardware) -> list[Case]:
     rng = generator(hardware, 13)
     start = mixed_network(rng, hardware)
     image = random_images(rng, 1, hardware.inputs)
-    acc1 = start.weight[0].astype(np.int64) @ image[0].astype(np.int64)
+    acc0 = start.weight[0].astype(np.int64) @ image[0].astype(np.int64)
     found = []
     for S in (0, 4, 8, 12, 16, 20, 23):
         for k in range(30):
             r = rng.integers(-(1 << S), 1 << (S + 8), hardware.hidden)
-            b1 = np.clip(r - acc1, INT32.min, INT32.max).astype(np.int32)
+            b0 = np.clip(r - acc0, INT32.min, INT32.max).astype(np.int32)
             low = int(rng.integers(1, 32))
-            b2 = rng.integers(-(1 << low), 1 << low, hardware.classes).astype(np.int32)
-            network = Int8Network(start.weight, (b1, b2), 1, S)
+            b1 = rng.integers(-(1 << low), 1 << low, hardware.classes).astype(np.int32)
+            network = Int8Network(start.weight, (b0, b1), 1, S)
             found.append(case(hardware, f"carries S={S} {k}", network, image))
     return found
 
@@ -274,14 +274,14 @@ def choice_cases(hardware: Hardware) -> list[Case]:
     inputs, hidden, classes = sizes(hardware)
     rng = generator(hardware, 3)
     shown = min(inputs, hidden)
-    w1 = np.zeros((hidden, inputs), np.int8)
-    w1[np.arange(shown), np.arange(shown)] = 1
+    w0 = np.zeros((hidden, inputs), np.int8)
+    w0[np.arange(shown), np.arange(shown)] = 1
     found = []
     for values in ((-1, 0, 1), (-128, 127), tuple(range(-128, 128))):
-        w2 = rng.choice(values, (classes, hidden)).astype(np.int8)
+        w1 = rng.choice(values, (classes, hidden)).astype(np.int8)
         zero = np.zeros(hidden, np.int32), np.zeros(classes, np.int32)
         images = np.eye(shown, inputs, dtype=np.uint8)
-        network = Int8Network((w1, w2), zero, 1, 0)
+        network = Int8Network((w0, w1), zero, 1, 0)
         found.append(case(hardware, f"choice of {len(values)}", network, images))
     return found
 
@@ -312,11 +312,11 @@ def comparison_cases(hardware: Hardware) -> list[Case]:
     return [
         case(
             hardware,
-            f"comparison of {b2.tolist()}",
-            Int8Network(weight, (np.zeros(hidden, np.int32), b2), 1, 0),
+            f"comparison of {b1.tolist()}",
+            Int8Network(weight, (np.zeros(hidden, np.int32), b1), 1, 0),
             none,
         )
-        for b2 in biases
+        for b1 in biases
     ]
 
 
@@ -360,29 +360,29 @@ def published_cases(hardware: Hardware) -> list[Case]:
         )
 
     def made(name: str, arrays: tuple[Any, ...], M: int, S: int) -> Case:
-        w1, w2, b1, b2 = arrays
-        return case(hardware, f"published {name}", Int8Network((w1, w2), (b1, b2), M, S), images)
+        w0, w1, b0, b1 = arrays
+        return case(hardware, f"published {name}", Int8Network((w0, w1), (b0, b1), M, S), images)
 
     found = []
     for j in range(hidden - 3, hidden):
-        w1, w2, b1, b2 = zeros()
-        b1[j] = w2[3 % classes, j] = 1
-        found.append(made(f"B1 {j}", (w1, w2, b1, b2), 1, 0))
+        w0, w1, b0, b1 = zeros()
+        b0[j] = w1[3 % classes, j] = 1
+        found.append(made(f"B1 {j}", (w0, w1, b0, b1), 1, 0))
     for r in (65536, 131072):  # the product's bit 31, then bit 32
-        w1, w2, b1, b2 = zeros()
-        b1[0] = r
-        found.append(made(f"B2 {r}", (w1, w2, b1, b2), 32768, 24))
+        w0, w1, b0, b1 = zeros()
+        b0[0] = r
+        found.append(made(f"B2 {r}", (w0, w1, b0, b1), 32768, 24))
     for c in range(classes):
-        w1, w2, b1, b2 = zeros()
-        b2[c] = 7
-        found.append(made(f"B3 {c}", (w1, w2, b1, b2), 1, 0))
+        w0, w1, b0, b1 = zeros()
+        b1[c] = 7
+        found.append(made(f"B3 {c}", (w0, w1, b0, b1), 1, 0))
     for end, step in ((INT32.max, 1), (INT32.min, -1)):
-        w1, w2, b1, b2 = zeros()
-        b1[:], w1[:] = end, step
-        found.append(made(f"B4 sums {end}", (w1, w2, b1, b2), 1, 31))
-        w1, w2, b1, b2 = zeros()
-        b1[:], b2[:], w2[:, 0] = 1, end, step
-        found.append(made(f"B4 logits {end}", (w1, w2, b1, b2), 1, 0))
+        w0, w1, b0, b1 = zeros()
+        b0[:], w0[:] = end, step
+        found.append(made(f"B4 sums {end}", (w0, w1, b0, b1), 1, 31))
+        w0, w1, b0, b1 = zeros()
+        b0[:], b1[:], w1[:, 0] = 1, end, step
+        found.append(made(f"B4 logits {end}", (w0, w1, b0, b1), 1, 0))
     return found
 
 
@@ -431,10 +431,10 @@ def word_bits(hardware: Hardware, memory: Memory) -> list[int]:
     """Bits of the words of each memory of a region: the last one may be narrower than the host."""
     a_class = hardware.requants * hardware.weight_bits
     total, each = {
-        Region.W1: (64 * hardware.lanes, 64),
-        Region.B1: (hardware.requants * hardware.bias_bits, 64),
-        Region.W2: (hardware.classes * a_class, 2 * a_class if 2 * a_class <= 64 else a_class),
-        Region.B2: (2 * hardware.bias_bits, 64),
+        Region.W0: (64 * hardware.lanes, 64),
+        Region.B0: (hardware.requants * hardware.bias_bits, 64),
+        Region.W1: (hardware.classes * a_class, 2 * a_class if 2 * a_class <= 64 else a_class),
+        Region.B1: (2 * hardware.bias_bits, 64),
     }[memory.region]
     return [min(each, total - each * bank) for bank in range(memory.banks)]
 
@@ -528,8 +528,8 @@ def errors_stick(simulation: Simulation) -> None:
         inputs[:, READY] = 1
         return inputs
 
-    busy_write = while_busy(Region.W1 << 16, 1)
-    busy_read = while_busy(Region.B2 << 16, None)
+    busy_write = while_busy(Region.W0 << 16, 1)
+    busy_read = while_busy(Region.B1 << 16, None)
     causes: dict[Error, Callable[[], Any]] = {
         Error.WRITE_REFUSED: lambda: simulation.clocks(busy_write),
         Error.READ_REFUSED: lambda: simulation.clocks(busy_read),
@@ -655,14 +655,14 @@ def stream(rows: NDArray[np.uint64], hardware: Hardware, images: NDArray[np.uint
 def read_clocks(hardware: Hardware) -> dict[int, int]:
     """Clocks from the request for a word of a memory to the word, by region: it passes along all
     segments of its layer, and two clocks of a memory of biases."""
-    shared = hardware.steps < hardware.words  # two pairs in a segment of layer 2
-    segments1 = hardware.steps
-    segments2 = -(-hardware.classes // (4 if shared else 2))
+    shared = hardware.steps < hardware.words  # two pairs in a segment of layer 1
+    segments0 = hardware.steps
+    segments1 = -(-hardware.classes // (4 if shared else 2))
     return {
-        Region.W1: ANSWER_CLOCKS + 3 + segments1 - 1,
+        Region.W0: ANSWER_CLOCKS + 3 + segments0 - 1,
+        Region.B0: ANSWER_CLOCKS + 2,
+        Region.W1: ANSWER_CLOCKS + 3 + (2 if shared else 1) * (segments1 - 1),
         Region.B1: ANSWER_CLOCKS + 2,
-        Region.W2: ANSWER_CLOCKS + 3 + (2 if shared else 1) * (segments2 - 1),
-        Region.B2: ANSWER_CLOCKS + 2,
     }
 
 

@@ -99,7 +99,7 @@ class Configuration(Hardware):
 
     @property
     def pairs(self) -> int:
-        """Words of the memory of layer 2's biases."""
+        """Words of the memory of layer 1's biases."""
         return -(-self.classes // 2)
 
     @property
@@ -109,12 +109,12 @@ class Configuration(Hardware):
     def layout(self) -> dict[Region, Words]:
         """The host's memories: ``hostmap.memories`` for all formats."""
         word, row = self.elements * self.weight_bits, self.requants * self.weight_bits
-        depth2 = self.groups * self.steps
+        depth1 = self.groups * self.steps
         shapes = {
-            Region.W1: (self.lanes * word, word, self.groups * self.words),
-            Region.B1: (self.requants * self.bias_bits, HOST_BITS, depth2),
-            Region.W2: (self.classes * row, 2 * row if 2 * row <= HOST_BITS else row, depth2),
-            Region.B2: (2 * self.bias_bits, HOST_BITS, self.pairs),
+            Region.W0: (self.lanes * word, word, self.groups * self.words),
+            Region.B0: (self.requants * self.bias_bits, HOST_BITS, depth1),
+            Region.W1: (self.classes * row, 2 * row if 2 * row <= HOST_BITS else row, depth1),
+            Region.B1: (2 * self.bias_bits, HOST_BITS, self.pairs),
         }
         return {
             region: Words(region, -(-total // bits), depth, bits)
@@ -123,9 +123,9 @@ class Configuration(Hardware):
 
     def read_clocks(self, region: Region) -> int:
         """Clocks by which the answer with a memory's word comes later than a register's."""
-        if region in (Region.B1, Region.B2):
+        if region in (Region.B0, Region.B1):
             return 2
-        if region is Region.W1:
+        if region is Region.W0:
             return 3 + self.steps - 1
         places, skew = (4, 2) if self.steps < self.words else (2, 1)
         return 3 + skew * (-(-self.classes // places) - 1)
@@ -142,6 +142,7 @@ class Configuration(Hardware):
             else (self.classes % 2, _class_of(self.classes)),
             "requants": min(self.requants, 8),
             "elements": min(self.elements, 16),
+            "segments of layer 0": "one" if self.steps == 1 else "several",
             "steps fill the words": self.steps == self.words,
             "last word full": self.inputs % self.elements == 0,
             "last group full": self.hidden % self.lanes == 0,
@@ -266,6 +267,9 @@ USUAL_ROWS = _rows(
     14 11 4 2 2
     1 1 2 1 8
     1 1 1 1 1
+    16 16 3 16 8
+    30 20 1 9 8
+    16 9 4 5 4
     """
 )
 ROWS = _rows(
@@ -334,9 +338,11 @@ two and four in a segment, parts of these left over."""
 AXI_LINT_ROWS = [
     *(row for row in AXI_ROWS if row.classes in (3, 4, 8) or row.hidden == 1),
     *_rows("64 1100 1 64 8"),
+    *_rows("256 32 1 32 1"),
 ]
-"""Behind AXI, the class's width around powers of two; and hidden layers so small and so large that
-a wrong number of groups shows in the logits' width, nearly everywhere that of the biases."""
+"""Behind AXI, the class's width around powers of two; hidden layers so small and so large that a
+wrong number of groups shows in the logits' width, nearly everywhere that of the biases; and so many
+steps that their number taken for a width does."""
 
 BEYOND = {
     "a step too many for the words": (8, 4, 2, 2, 1),

@@ -16,7 +16,7 @@ enum Input { RST, IMAGE_VALID, IMAGE_DATA, IMAGE_LAST, RESULT_READY, HOST_REQUES
              HOST_MALFORMED, HOST_ADDR, HOST_WDATA, INPUTS_N };
 enum Output { IMAGE_READY, RESULT_VALID, CLASS, VALUE, HIDDEN_VALID, HIDDEN, HOST_READY,
               HOST_ACK, HOST_ERROR, HOST_RDATA, LOGITS };
-enum Region { REGISTERS, W1, B1, W2, B2 };
+enum Region { REGISTERS, W0, B0, W1, B1 };
 enum Register { ID, SHAPE, STATUS, CONTROL, ERRORS, SCALE, SHIFT, REGISTERS_N };
 enum ErrorBit { WRITE_REFUSED = 1, READ_REFUSED = 2, ADDRESS = 4, BAD_VALUE = 8, FRAMING = 16 };
 
@@ -118,7 +118,7 @@ struct Random {
 struct Model {
     int inputs, hidden, classes, lanes, requants, words, groups, steps, pairs, fault;
     int elements, weight_w, act_w, bias_w, scale_w, shift_w;
-    Memory memory[5];                      // by region; of W1 a bank a lane
+    Memory memory[5];                      // by region; of W0 a bank a lane
     int64_t count[COUNTS_N] = {};
 
     // Time, and what survives no reset.
@@ -159,10 +159,10 @@ struct Model {
         steps = (lanes + requants - 1) / requants;
         pairs = (classes + 1) / 2;
         const int row = requants * weight_w;  // of a class, in a step
-        memory[W1] = Memory(lanes * elements * weight_w, groups * words, elements * weight_w);
-        memory[B1] = Memory(requants * bias_w, groups * steps);
-        memory[W2] = Memory(classes * row, groups * steps, 2 * row <= 64 ? 2 * row : row);
-        memory[B2] = Memory(2 * bias_w, pairs);
+        memory[W0] = Memory(lanes * elements * weight_w, groups * words, elements * weight_w);
+        memory[B0] = Memory(requants * bias_w, groups * steps);
+        memory[W1] = Memory(classes * row, groups * steps, 2 * row <= 64 ? 2 * row : row);
+        memory[B1] = Memory(2 * bias_w, pairs);
         shown.assign(classes, 0);
     }
 
@@ -196,11 +196,11 @@ struct Model {
                 const int at = g * steps + k;
                 for (int r = 0; r < requants; ++r) {
                     const int lane = k * requants + r;
-                    int64_t sum = memory[B1].number(at, r, bias_w);
+                    int64_t sum = memory[B0].number(at, r, bias_w);
                     if (lane < lanes) {
                         for (int i = 0; i < elements * words; ++i) {
                             const int column = elements * lane + i % elements;
-                            sum += x[i] * memory[W1].number(g * words + i / elements, column,
+                            sum += x[i] * memory[W0].number(g * words + i / elements, column,
                                                             weight_w);
                         }
                     }
@@ -211,13 +211,13 @@ struct Model {
                     ++count[sum <= 0 ? CLAMPED_LOW : h == most ? CLAMPED_HIGH : BETWEEN];
                     run.hidden.push_back(uint64_t(h));
                     for (int c = 0; c < classes; ++c) {
-                        run.logits[c] += h * memory[W2].number(at, c * requants + r, weight_w);
+                        run.logits[c] += h * memory[W1].number(at, c * requants + r, weight_w);
                     }
                 }
             }
         }
         for (int c = 0; c < classes; ++c) {
-            run.logits[c] += memory[B2].number(c / 2, c % 2, bias_w);
+            run.logits[c] += memory[B1].number(c / 2, c % 2, bias_w);
         }
         run.winner = 0;
         for (int c = 1; c < classes; ++c) {
@@ -256,9 +256,9 @@ struct Model {
     // Clocks from the decision that grants a read of a memory to its answer.
     int64_t read_clocks(int region) const {
         int64_t clocks = 2;
-        if (region == W1) clocks = passing(lanes, requants, 1);
-        if (region == W2) clocks = steps < words ? passing(classes, 4, 2) : passing(classes, 2, 1);
-        return clocks + 1 + (fault == LATE_WORD && region == W1);
+        if (region == W0) clocks = passing(lanes, requants, 1);
+        if (region == W1) clocks = steps < words ? passing(classes, 4, 2) : passing(classes, 2, 1);
+        return clocks + 1 + (fault == LATE_WORD && region == W0);
     }
 
     Decision decide(const Access& access, bool idle) const {
@@ -266,7 +266,7 @@ struct Model {
         d.region = access.addr >> 16;
         d.bank = (access.addr >> 10) & 63;
         d.word = access.addr & 1023;
-        d.is_memory = d.region >= W1 && d.region <= B2 && memory[d.region].has(d.bank, d.word);
+        d.is_memory = d.region >= W0 && d.region <= B1 && memory[d.region].has(d.bank, d.word);
         const bool is_register = d.region == 0 && d.bank == 0 && d.word < REGISTERS_N;
         const bool exists = d.is_memory || (is_register && (!access.we || d.word >= CONTROL));
         bool fits = true;
@@ -489,7 +489,7 @@ struct Stimulus {
     int offer = 0, wrong_last = 0, withdraw = 0, ready = 0, host = 0, host_writes = 0, holds = 0;
     int reset_ppm = 0, errors_focus = 0;
     bool loading = false;
-    int load_region = W1, load_at = 0;
+    int load_region = W0, load_at = 0;
     int style[5] = {};                     // of the words written to each region
     bool offering = false;
     uint64_t word = 0;
@@ -502,7 +502,7 @@ struct Stimulus {
         const int kind = phase_ends == 0 ? 0 : random.below(10);
         loading = kind == 0;
         if (loading) {
-            load_region = W1;
+            load_region = W0;
             load_at = 0;
             for (int& s : style) s = random.below(4);
             phase_ends = m.now + 100000;       // ends when all is written
@@ -531,7 +531,7 @@ struct Stimulus {
         switch (style[region]) {
             case 0: return drawn;
             case 1: {                      // biases about as large as the sums; few weights
-                if (region == W1 || region == W2 || m.bias_w != 32) {
+                if (region == W0 || region == W1 || m.bias_w != 32) {
                     return drawn & random.next() & random.next();
                 }
                 const uint64_t low = uint32_t(int32_t(drawn) >> 14);
@@ -575,7 +575,7 @@ struct Stimulus {
         in[HOST_WE] = random.chance(host_writes);
         in[HOST_MALFORMED] = random.chance(3);
         const int kind = random.below(100);
-        const int region = W1 + random.below(4);
+        const int region = W0 + random.below(4);
         const Memory& mem = m.memory[region];
         uint32_t addr = uint32_t(region) << 16 | uint32_t(random.below(mem.banks)) << 10
                       | uint32_t(random.below(mem.depth));
@@ -632,7 +632,7 @@ struct Stimulus {
             }
             in[HOST_REQUEST] = in[HOST_WE] = 1;
             in[HOST_MALFORMED] = 0;
-            if (load_region > B2) {
+            if (load_region > B1) {
                 write_register(m, load_at == 0 ? SCALE : SHIFT, in);
                 if (++load_at == 2) phase_ends = m.now + 1;
                 return;

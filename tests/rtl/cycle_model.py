@@ -55,7 +55,7 @@ FAULTS = (
     "results a clock early",
     "the host is ready while a read is not answered",
     "the host's accesses decided a clock early",
-    "words of W1 come a clock late",
+    "words of W0 come a clock late",
 )
 """Faults that can be planted in the model: ``CycleModel(fault=k)`` is FAULTS[k - 1]."""
 COUNTS = (

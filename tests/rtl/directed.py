@@ -175,17 +175,17 @@ class Script:
     # Networks, padding included: every number of every memory.
 
     def load(self, **numbers: NDArray[np.int64]) -> None:
-        """``w1`` (lanes, depth, elements), ``b1`` (depth, requants), ``w2`` (depth, classes,
-        requants), ``b2`` (pairs, 2): the words of those given."""
+        """``w0`` (lanes, depth, elements), ``b0`` (depth, requants), ``w1`` (depth, classes,
+        requants), ``b1`` (pairs, 2): the words of those given."""
         c = self.configuration
+        if "w0" in numbers:
+            self.fill(Region.W0, [*numbers["w0"].swapaxes(0, 1)], c.weight_bits)
+        if "b0" in numbers:
+            self.fill(Region.B0, [*numbers["b0"]], c.bias_bits)
         if "w1" in numbers:
-            self.fill(Region.W1, [*numbers["w1"].swapaxes(0, 1)], c.weight_bits)
+            self.fill(Region.W1, [*numbers["w1"]], c.weight_bits)
         if "b1" in numbers:
             self.fill(Region.B1, [*numbers["b1"]], c.bias_bits)
-        if "w2" in numbers:
-            self.fill(Region.W2, [*numbers["w2"]], c.weight_bits)
-        if "b2" in numbers:
-            self.fill(Region.B2, [*numbers["b2"]], c.bias_bits)
 
     def fill(self, region: Region, rows: Sequence[NDArray[np.int64]], bits: int) -> None:
         """A row of numbers a word, side by side over all memories of the region."""
@@ -212,10 +212,10 @@ class Numbers:
         self.c, self.rng = configuration, rng
         c = configuration
         self.shapes = {
-            "w1": (c.lanes, c.groups * c.words, c.elements),
-            "b1": (c.groups * c.steps, c.requants),
-            "w2": (c.groups * c.steps, c.classes, c.requants),
-            "b2": (c.pairs, 2),
+            "w0": (c.lanes, c.groups * c.words, c.elements),
+            "b0": (c.groups * c.steps, c.requants),
+            "w1": (c.groups * c.steps, c.classes, c.requants),
+            "b1": (c.pairs, 2),
         }
 
     def least(self, name: str) -> int:
@@ -269,7 +269,7 @@ def directed(configuration: Configuration, seed: int = 1) -> Script:
         script.settings(scale, shift)
         script.send(draw.images(2 if big else 4), pause=(0, 7)[k])
     # Biases over their whole range: sums and logits of all sizes.
-    script.load(b1=draw.drawn("b1"), b2=draw.drawn("b2"))
+    script.load(b0=draw.drawn("b0"), b1=draw.drawn("b1"))
     script.settings(most_scale, min(most_shift, c.bias_bits + c.scale_bits - c.activation_bits - 1))
     script.send(draw.images(2))
     # Every sum at an end of what it can be, neighbours at opposite ones.
@@ -281,22 +281,22 @@ def directed(configuration: Configuration, seed: int = 1) -> Script:
         place = np.arange(c.steps * c.requants).reshape(c.steps, c.requants)
         of_place = np.tile((place + k) % 2 == 0, (c.groups, 1))
         script.load(
-            w1=draw.ends("w1", of_lane[:, None, None]),
-            w2=draw.ends("w2", of_class[None, : c.classes, None]),
-            b1=draw.ends("b1", of_place),
-            b2=draw.ends("b2", of_class.reshape(c.pairs, 2)),
+            w0=draw.ends("w0", of_lane[:, None, None]),
+            w1=draw.ends("w1", of_class[None, : c.classes, None]),
+            b0=draw.ends("b0", of_place),
+            b1=draw.ends("b1", of_class.reshape(c.pairs, 2)),
         )
         script.settings(most_scale, 0)
         script.send(full)
-        script.load(b1=draw.ends("b1", True))
+        script.load(b0=draw.ends("b0", True))
         script.settings(most_scale, most_shift)
         script.send(full[:1])
     # One bit of each sum alone, and of each product.
     nothing = np.zeros((1, c.words * c.elements), np.int64)
     at = np.arange(c.groups * c.steps * c.requants).reshape(-1, c.requants)
-    script.load(w1=np.zeros(draw.shapes["w1"], np.int64))
+    script.load(w0=np.zeros(draw.shapes["w0"], np.int64))
     for k in range(1 if big else 3):
-        script.load(b1=np.left_shift(1, (at + k * at.size) % (c.bias_bits - 1)))
+        script.load(b0=np.left_shift(1, (at + k * at.size) % (c.bias_bits - 1)))
         for scale, shift in (
             (1 << c.scale_bits - 1, most_shift),
             (1, 0),
@@ -305,12 +305,12 @@ def directed(configuration: Configuration, seed: int = 1) -> Script:
             script.settings(scale, shift)
             script.send(nothing)
     # Each class on top by itself; then all alike.
-    script.load(w2=np.zeros(draw.shapes["w2"], np.int64))
+    script.load(w1=np.zeros(draw.shapes["w1"], np.int64))
     for top in sorted(_ends(c.classes)):
         of_class = np.arange(2 * c.pairs).reshape(c.pairs, 2) == top
-        script.load(b2=draw.ends("b2", of_class))
+        script.load(b1=draw.ends("b1", of_class))
         script.send(nothing)
-    script.load(b2=np.zeros(draw.shapes["b2"], np.int64))
+    script.load(b1=np.zeros(draw.shapes["b1"], np.int64))
     script.send(nothing)
     script.read(Register.ERRORS)
     script.read(Register.STATUS)

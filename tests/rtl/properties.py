@@ -620,7 +620,7 @@ PROPERTIES = (
         (
             "answer",
             "the answer is the register's or the memory's that was asked",
-            Fault("host_port.v", "{64{valid_i[1]}} & word_b1_i", "{64{valid_i[1]}} & word_w2_i"),
+            Fault("host_port.v", "{64{valid_i[1]}} & word_b0_i", "{64{valid_i[1]}} & word_w1_i"),
         ),
         (
             "error_answers_zero",
@@ -636,8 +636,8 @@ PROPERTIES = (
     *_of(
         "accelerator_hidden_2_classes_5",
         (
-            "sums1_latency",
-            "layer 1's sums exactly 5 clocks after each group's last word",
+            "sums0_latency",
+            "layer 0's sums exactly 5 clocks after each group's last word",
             Fault("accelerator.v", "last_q  <= last;", "last_q  <= first;", depth=14),
         ),
         (
@@ -646,8 +646,8 @@ PROPERTIES = (
             Fault("hidden_stage.v", "valid_o = valid_q[1]", "valid_o = valid_q[0]", depth=20),
         ),
         (
-            "sums2_latency",
-            "layer 2's sums a fixed number of clocks after the image's start",
+            "sums1_latency",
+            "layer 1's sums a fixed number of clocks after the image's start",
             Fault(
                 "hidden_stage.v",
                 "last_o  = word_q == FINAL",
@@ -679,7 +679,7 @@ PROPERTIES = (
         ),
         (
             "outstanding",
-            "images under way: those in layers 1 and 2, waiting, in the readout; at most two",
+            "images under way: those in layers 0 and 1, waiting, in the readout; at most two",
             Fault(
                 "sequencer.v",
                 "outstanding_q <= outstanding_q + 2'd1",
@@ -688,8 +688,8 @@ PROPERTIES = (
             ),
         ),
         (
-            "sums1_safe",
-            "a sum of layer 1 is taken in the clock in which it is complete",
+            "sums0_safe",
+            "a sum of layer 0 is taken in the clock in which it is complete",
             Fault(
                 "sum_stage.v",
                 "at_q <= step_q;",
@@ -698,8 +698,8 @@ PROPERTIES = (
             ),
         ),
         (
-            "sums2_safe",
-            "a sum of layer 2 is taken while it is complete, and its own image's",
+            "sums1_safe",
+            "a sum of layer 1 is taken while it is complete, and its own image's",
             Fault(
                 "readout.v",
                 "(done_i | waiting_q) & ~active_q & ~valid_q",
@@ -828,7 +828,7 @@ PROPERTIES = (
         ),
         (
             "sums",
-            "W1 x + b1 for every weight, input and bias",
+            "W0 x + b0 for every weight, input and bias",
             Fault(
                 "sum_stage.v",
                 "{{(SUM_W - BIAS_W) {bias[BIAS_W-1]}}, bias}",
@@ -842,7 +842,7 @@ PROPERTIES = (
         ),
         (
             "logits",
-            "W2 h + b2 for every weight, byte and bias",
+            "W1 h + b1 for every weight, byte and bias",
             Fault("segment.v", "<= word ^ {(BITS / WEIGHT_W) {SIGN}}", "<= word"),
         ),
         (

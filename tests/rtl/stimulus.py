@@ -57,14 +57,14 @@ def steered(
     weights and bias, so that a maximum ties.
     """
     inputs, hidden, classes = sizes
-    w1, w2 = _int8(rng, (hidden, inputs)), _int8(rng, (classes, hidden))
+    w0, w1 = _int8(rng, (hidden, inputs)), _int8(rng, (classes, hidden))
     S = int(rng.integers(0, 32))
     # Small enough a step per r that neighbouring r tell boundaries apart, unless M is extreme.
     M = int(rng.choice(EXTREME_M)) if rng.random() < 0.2 else int(rng.integers(1, 2**16))
     images = random_images(rng, n, inputs)
     images[0] = rng.integers(0, 256, inputs, dtype=np.uint8)
-    dot = w1.astype(np.int64) @ images[0].astype(np.int64)
-    b1 = np.zeros(hidden, np.int64)
+    dot = w0.astype(np.int64) @ images[0].astype(np.int64)
+    b0 = np.zeros(hidden, np.int64)
     for j in range(hidden):
         # Odd: half-way. A quarter at 256, where saturation begins.
         twice_k = 512 if rng.random() < 0.25 else int(rng.integers(1, 512))
@@ -72,17 +72,17 @@ def steered(
             r = -(-(twice_k << S) // (2 * M)) + int(rng.integers(-1, 2))
         else:
             r = int(rng.integers(-1, 2))
-        b1[j] = r - dot[j]
-    b2 = rng.integers(-1000, 1000, classes)
+        b0[j] = r - dot[j]
+    b1 = rng.integers(-1000, 1000, classes)
     if classes > 1:
         a, b = rng.choice(classes, 2, replace=False)
-        w2[b], b2[b] = w2[a], b2[a]
-        b2[[a, b]] += 2**20  # above all others: the tie decides
+        w1[b], b1[b] = w1[a], b1[a]
+        b1[[a, b]] += 2**20  # above all others: the tie decides
     if rng.random() < 0.2:
-        b2[int(rng.integers(classes))] = rng.choice([INT32.min, INT32.max])
+        b1[int(rng.integers(classes))] = rng.choice([INT32.min, INT32.max])
     network = Int8Network(
-        (w1, w2),
-        (np.clip(b1, INT32.min, INT32.max).astype(np.int32), b2.astype(np.int32)),
+        (w0, w1),
+        (np.clip(b0, INT32.min, INT32.max).astype(np.int32), b1.astype(np.int32)),
         M,
         S,
     )
@@ -95,10 +95,10 @@ def corners(sizes: tuple[int, int, int]) -> list[tuple[str, Int8Network, NDArray
     images = np.stack([np.full(inputs, v, np.uint8) for v in (0, 1, 128, 255)])
     found = []
 
-    def add(name: str, w1: int, w2: int, b1: int, b2: int, M: int, S: int) -> None:
+    def add(name: str, w0: int, w1: int, b0: int, b1: int, M: int, S: int) -> None:
         network = Int8Network(
-            (np.full((hidden, inputs), w1, np.int8), np.full((classes, hidden), w2, np.int8)),
-            (np.full(hidden, b1, np.int32), np.full(classes, b2, np.int32)),
+            (np.full((hidden, inputs), w0, np.int8), np.full((classes, hidden), w1, np.int8)),
+            (np.full(hidden, b0, np.int32), np.full(classes, b1, np.int32)),
             M,
             S,
         )
@@ -107,7 +107,7 @@ def corners(sizes: tuple[int, int, int]) -> list[tuple[str, Int8Network, NDArray
     for weight in (-128, -1, 127):
         for bias in (INT32.min, INT32.max):
             add(f"w={weight} b={bias}", weight, weight, bias, bias, 65535, 24)
-            add(f"w1={weight} w2={~weight} b={bias}", weight, ~weight, bias, ~bias, 65535, 31)
+            add(f"w0={weight} w1={~weight} b={bias}", weight, ~weight, bias, ~bias, 65535, 31)
     for M in (0, 1, 65535):
         for S in range(32):
             add(f"M={M} S={S}", 127, -128, 1 << 20, 5, M, S)

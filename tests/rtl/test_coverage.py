@@ -67,10 +67,10 @@ def exercise_core(hardware: Hardware, seed: int, path: Path) -> Path:
         for k in range(20):
             rng = np.random.default_rng([seed, k, 1])
             network = random_network(rng, size)
-            w1, w2 = (rng.integers(90, 128, w.shape, dtype=np.int8) for w in network.weight)
+            w0, w1 = (rng.integers(90, 128, w.shape, dtype=np.int8) for w in network.weight)
             images = rng.integers(200, 256, (10, size[0]), dtype=np.uint8)
             where = f"large sums, default_rng([{seed}, {k}, 1])"
-            assert_bit_exact(simulation, replace(network, weight=(w1, w2)), images, where)
+            assert_bit_exact(simulation, replace(network, weight=(w0, w1)), images, where)
         simulation.write_coverage(path)
     return path
 

@@ -270,7 +270,7 @@ def test_an_expression_without_rows_is_seen(mutants: Mutants, text: str) -> None
 def test_a_row_tells_by_its_value_alone(mutants: Mutants) -> None:
     """Two mutants that 64-100-10 cannot tell apart, and the least sizes that do."""
     names = {
-        "accelerator | localparam SHARE2 | 2 <= -> <": Configuration(64, 100, 10, requants=4),
+        "accelerator | localparam SHARE1 | 2 <= -> <": Configuration(64, 100, 10, requants=4),
         "axi_result_stream | localparam BEAT_W | 1 $clog2 of - 1": Configuration(64, 100, 8),
     }
     for name, row in names.items():

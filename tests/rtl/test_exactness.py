@@ -99,7 +99,7 @@ def test_steering_hits_the_boundaries() -> None:
         hits["half"] += int(((value < 256) & (r * M % 2**S * 2 >= 2**S)).sum())
         hits["saturates"] += int(((value == 256) & ((r - 1) * M >> S == 255)).sum())
         hits["at 255"] += int(((value == 255) & ((r + 1) * M >> S == 256)).sum())
-        hits["zero"] += int((golden.acc1 == 0).sum())
+        hits["zero"] += int((golden.acc0 == 0).sum())
         hits["tie"] += int((golden.logits[0] == golden.values[0]).sum() > 1)
     assert min(hits.values()) >= 20, hits
 

@@ -275,7 +275,7 @@ def test_whole_address_space(hardware: Hardware) -> None:
         inside = memory.addresses()
         is_memory[inside] = True
         mask[inside] = np.uint64(2**64 - 1)
-        if region is Region.W2:
+        if region is Region.W1:
             two = 16 * hardware.requants  # bits of two classes, which share a memory
             mask[inside] = np.uint64(2**two - 1)
             if hardware.classes % 2:

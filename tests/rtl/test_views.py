@@ -214,7 +214,7 @@ def test_icarus_sees_an_unknown_value_and_a_wrong_one(tmp_path: Path) -> None:
     rng = np.random.default_rng(61)
     network, images = steered(rng, (16, 6, 3), 3)
     assert "PASS 3" in icarus(tmp_path, SMALL, network, images)
-    for region in (Region.W2, Region.B2):
+    for region in (Region.W1, Region.B1):
         address = int(memories(SMALL)[region].addresses()[0, 0])
         said = icarus(tmp_path, SMALL, network, images, unwritten=address)
         assert "an output is unknown" in said

@@ -76,7 +76,7 @@ class Expression:
 class Site:
     """A constant expression of a module: the role it has there, and under which conditions.
 
-    ``role`` says where, by structure: ``localparam ADDR1_W``, ``instance core .LANES``. ``scope``
+    ``role`` says where, by structure: ``localparam ADDR0_W``, ``instance core .LANES``. ``scope``
     is the generate block that holds it (its key in ``Module.blocks``).
     """
 

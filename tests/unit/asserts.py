@@ -52,7 +52,7 @@ def assert_gradient(
 
 def assert_same_integers(found, expected, what: str, names=None) -> None:
     """Two inferences agree to the bit; the first difference is named, layer by layer."""
-    names = names or ("acc1", "r", "product", "hidden", "logits", "classes", "values")
+    names = names or ("acc0", "r", "product", "hidden", "logits", "classes", "values")
     for name in names:
         a, b = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))
         assert a.shape == b.shape, f"{name} has shape {a.shape}, but should be {b.shape} [{what}]"

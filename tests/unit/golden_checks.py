@@ -27,7 +27,7 @@ def rows_of(infer_one, network, images):
         return np.array([getattr(row, name) for row in rows], dtype)
 
     return Inference(
-        column("acc1"),
+        column("acc0"),
         column("r"),
         column("product"),
         column("hidden", np.uint8),
@@ -46,39 +46,39 @@ WHITE = np.full((1, 64), 255, np.uint8)
 EXAMPLES = {
     # name: (network, images, quantity, index, value)
     "B1-last-hidden-counts": (
-        zeros(b1={99: 1}, w2={(3, 99): 1}), BLANK, "logits", (0, 3), 1,
+        zeros(b0={99: 1}, w1={(3, 99): 1}), BLANK, "logits", (0, 3), 1,
     ),
     "B2-product-past-31-bits": (
-        zeros(M=32768, S=24, b1={0: 65536}), BLANK, "hidden", (0, 0), 128,
+        zeros(M=32768, S=24, b0={0: 65536}), BLANK, "hidden", (0, 0), 128,
     ),
-    "B3-value-of-the-last-class": (zeros(b2={9: 7}), BLANK, "values", (0,), 7),
+    "B3-value-of-the-last-class": (zeros(b1={9: 7}), BLANK, "values", (0,), 7),
     "B4-sum-past-32-bits": (
-        zeros(M=1, S=24, w1={(0, 0): 127}, b1={0: INT32[1]}), WHITE, "acc1", (0, 0),
+        zeros(M=1, S=24, w0={(0, 0): 127}, b0={0: INT32[1]}), WHITE, "acc0", (0, 0),
         INT32[1] + 127 * 255,
     ),
     "B4-logit-past-32-bits": (
-        zeros(b1={0: 255}, w2={(2, 0): -128}, b2={2: INT32[0]}), BLANK, "logits", (0, 2),
+        zeros(b0={0: 255}, w1={(2, 0): -128}, b1={2: INT32[0]}), BLANK, "logits", (0, 2),
         INT32[0] - 128 * 255,
     ),
-    "truncates": (zeros(M=3, S=2, b1={0: 1}), BLANK, "hidden", (0, 0), 0),
-    "truncates-large": (zeros(M=1, S=31, b1={0: INT32[1]}), BLANK, "hidden", (0, 0), 0),
-    "clamps-from-256": (zeros(b1={5: 256}), BLANK, "hidden", (0, 5), 255),
-    "keeps-255": (zeros(b1={5: 255}), BLANK, "hidden", (0, 5), 255),
-    "first-of-equals": (zeros(b2={4: 5, 6: 5}), BLANK, "classes", (0,), 4),
+    "truncates": (zeros(M=3, S=2, b0={0: 1}), BLANK, "hidden", (0, 0), 0),
+    "truncates-large": (zeros(M=1, S=31, b0={0: INT32[1]}), BLANK, "hidden", (0, 0), 0),
+    "clamps-from-256": (zeros(b0={5: 256}), BLANK, "hidden", (0, 5), 255),
+    "keeps-255": (zeros(b0={5: 255}), BLANK, "hidden", (0, 5), 255),
+    "first-of-equals": (zeros(b1={4: 5, 6: 5}), BLANK, "classes", (0,), 4),
     "all-equal": (zeros(), BLANK, "classes", (0,), 0),
-    "all-negative": (zeros(b2=dict.fromkeys(range(10), -3)), BLANK, "values", (0,), -3),
-    "negative-sum": (zeros(b1={0: -1}, w2={(0, 0): 1}), BLANK, "logits", (0, 0), 0),
-    "pixel-is-unsigned": (zeros(w1={(0, 63): 1}), WHITE, "acc1", (0, 0), 255),
+    "all-negative": (zeros(b1=dict.fromkeys(range(10), -3)), BLANK, "values", (0,), -3),
+    "negative-sum": (zeros(b0={0: -1}, w1={(0, 0): 1}), BLANK, "logits", (0, 0), 0),
+    "pixel-is-unsigned": (zeros(w0={(0, 63): 1}), WHITE, "acc0", (0, 0), 255),
     "hidden-is-unsigned": (
-        zeros(b1={7: 200}, w2={(1, 7): 1}), BLANK, "logits", (0, 1), 200,
+        zeros(b0={7: 200}, w1={(1, 7): 1}), BLANK, "logits", (0, 1), 200,
     ),
-    "weight-reaches-minus-128": (zeros(w1={(0, 0): -128}), WHITE, "acc1", (0, 0), -32640),
+    "weight-reaches-minus-128": (zeros(w0={(0, 0): -128}), WHITE, "acc0", (0, 0), -32640),
     "most-bits": (
         zeros(
             M=65535,
             S=31,
-            w1={(0, i): 127 for i in range(64)},
-            b1={0: INT32[1]},
+            w0={(0, i): 127 for i in range(64)},
+            b0={0: INT32[1]},
         ),
         WHITE,
         "product",
@@ -157,14 +157,14 @@ def check_real_relations(infer):
         dtypes = {name: array.dtype.name for name, array in vars(found).items()}
         assert dtypes.pop("hidden") == "uint8"
         assert set(dtypes.values()) == {"int64"}
-        w1, w2 = (w.astype(np.float64) for w in network.weight)
-        b1, b2 = (b.astype(np.float64) for b in network.bias)
-        np.testing.assert_array_equal(found.acc1, images.astype(np.float64) @ w1.T + b1)
-        np.testing.assert_array_equal(found.r, (found.acc1 + np.abs(found.acc1)) // 2)
+        w0, w1 = (w.astype(np.float64) for w in network.weight)
+        b0, b1 = (b.astype(np.float64) for b in network.bias)
+        np.testing.assert_array_equal(found.acc0, images.astype(np.float64) @ w0.T + b0)
+        np.testing.assert_array_equal(found.r, (found.acc0 + np.abs(found.acc0)) // 2)
         real = found.r * (network.M / 2.0**network.S)
         low, high = np.minimum(real, 255) - 1, np.minimum(real, 255)
         assert ((low < found.hidden) & (found.hidden <= high)).all(), "hidden left its LSB"
-        np.testing.assert_array_equal(found.logits, found.hidden.astype(np.float64) @ w2.T + b2)
+        np.testing.assert_array_equal(found.logits, found.hidden.astype(np.float64) @ w1.T + b1)
         order = np.argsort(-found.logits, axis=1, kind="stable")
         np.testing.assert_array_equal(found.classes, order[:, 0])
         np.testing.assert_array_equal(found.values, found.logits.max(axis=1))
@@ -175,12 +175,12 @@ def check_real_relations(infer):
 
 
 def _permuted(network, inputs=None, hidden=None):
-    (w1, w2), (b1, b2) = network.weight, network.bias
+    (w0, w1), (b0, b1) = network.weight, network.bias
     if inputs is not None:
-        w1 = w1[:, inputs]
+        w0 = w0[:, inputs]
     if hidden is not None:
-        w1, b1, w2 = w1[hidden], b1[hidden], w2[:, hidden]
-    return Int8Network((w1, w2), (b1, b2), network.M, network.S)
+        w0, b0, w1 = w0[hidden], b0[hidden], w1[:, hidden]
+    return Int8Network((w0, w1), (b0, b1), network.M, network.S)
 
 
 def check_symmetries(infer):

@@ -17,9 +17,9 @@ def signed_bytes(x):
 
 STAGES = {
     "pixels": lambda x: x,
-    "weight1": lambda w: w,
-    "bias1": lambda b: b,
-    "acc1": lambda a, b: a + b,
+    "weight0": lambda w: w,
+    "bias0": lambda b: b,
+    "acc0": lambda a, b: a + b,
     "r": lambda a, b: np.where(a > 0, a, 0),
     "M": lambda M, S: M,
     "S": lambda M, S: S,
@@ -27,7 +27,7 @@ STAGES = {
     "shift": lambda p, S: p >> S,
     "clamp": lambda s: np.where(s > 255, 255, s),
     "seen": lambda h: h,
-    "weight2": lambda w: w,
+    "weight1": lambda w: w,
     "logits": lambda a, b: a + b,
     "class": lambda z: np.array([row.tolist().index(max(row)) for row in z]),
     "value": lambda z, c: z[np.arange(len(z)), c],
@@ -39,19 +39,19 @@ def build(**changes):
     stage = STAGES | changes
 
     def infer(network, images):
-        w1, w2 = (w.astype(np.int64) for w in network.weight)
-        b1, b2 = (b.astype(np.int64) for b in network.bias)
+        w0, w1 = (w.astype(np.int64) for w in network.weight)
+        b0, b1 = (b.astype(np.int64) for b in network.bias)
         x = stage["pixels"](images.astype(np.int64))
-        acc1 = stage["acc1"](np.einsum("hi,ni->nh", stage["weight1"](w1), x), stage["bias1"](b1))
-        r = stage["r"](acc1, b1)
+        acc0 = stage["acc0"](np.einsum("hi,ni->nh", stage["weight0"](w0), x), stage["bias0"](b0))
+        r = stage["r"](acc0, b0)
         M, S = stage["M"](network.M, network.S), stage["S"](network.M, network.S)
         product = stage["product"](r, M)
         hidden = (stage["clamp"](stage["shift"](product, S)) % 256).astype(np.uint8)
         seen = stage["seen"](hidden.astype(np.int64))
-        logits = stage["logits"](np.einsum("ch,nh->nc", stage["weight2"](w2), seen), b2)
+        logits = stage["logits"](np.einsum("ch,nh->nc", stage["weight1"](w1), seen), b1)
         classes = stage["class"](logits).astype(np.int64)
         values = stage["value"](logits, classes)
-        return Inference(acc1, r, product, hidden, logits, classes, values)
+        return Inference(acc0, r, product, hidden, logits, classes, values)
 
     return infer
 
@@ -78,12 +78,12 @@ FAULTS = {
     "no-relu": {"r": lambda a, b: a},
     "relu-is-abs": {"r": lambda a, b: np.abs(a)},
     "bias-after-relu": {
-        "acc1": lambda a, b: a,
+        "acc0": lambda a, b: a,
         "r": lambda a, b: np.where(a > 0, a, 0) + b,
     },
-    "no-bias-1": {"bias1": lambda b: 0 * b},
-    "bias-1-as-16-bits": {"bias1": lambda b: wrapped(b, 16)},
-    "sum-1-wraps-at-32": {"acc1": lambda a, b: wrapped(a + b, 32)},
+    "no-bias-0": {"bias0": lambda b: 0 * b},
+    "bias-0-as-16-bits": {"bias0": lambda b: wrapped(b, 16)},
+    "sum-0-wraps-at-32": {"acc0": lambda a, b: wrapped(a + b, 32)},
     "product-wraps-at-32": {"product": lambda r, M: wrapped(r * M, 32)},
     "product-wraps-at-40": {"product": lambda r, M: wrapped(r * M, 40)},
     "product-wraps-at-48": {"product": lambda r, M: wrapped(r * M, 48)},
@@ -99,10 +99,10 @@ FAULTS = {
     "inputs-rotated": {"pixels": lambda x: np.roll(x, 1, axis=1)},
     "hidden-signed": {"seen": signed_bytes},
     "drops-last-hidden": {"seen": without_last},
-    "weight-1-unsigned": {"weight1": lambda w: w % 256},
+    "weight-0-unsigned": {"weight0": lambda w: w % 256},
+    "weight-0-stops-at-minus-127": {"weight0": lambda w: np.maximum(w, -127)},
     "weight-1-stops-at-minus-127": {"weight1": lambda w: np.maximum(w, -127)},
-    "weight-2-stops-at-minus-127": {"weight2": lambda w: np.maximum(w, -127)},
-    "no-bias-2": {"logits": lambda a, b: a},
+    "no-bias-1": {"logits": lambda a, b: a},
     "logits-wrap-at-16": {"logits": lambda a, b: wrapped(a + b, 16)},
     "logits-wrap-at-32": {"logits": lambda a, b: wrapped(a + b, 32)},
     "relu-on-logits": {"logits": lambda a, b: np.maximum(a + b, 0)},

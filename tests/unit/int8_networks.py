@@ -11,17 +11,17 @@ M_VALUES = (0, 1, 2, 255, 256, 32767, 32768, 65534, 65535)
 
 
 def zeros(inputs=64, hidden=100, classes=10, *, M=1, S=0, scales=None, **values):
-    """A network of zeros but for ``w1``, ``b1``, ``w2``, ``b2``: dicts of index -> value."""
+    """A network of zeros but for ``w0``, ``b0``, ``w1``, ``b1``: dicts of index -> value."""
     arrays = {
-        "w1": np.zeros((hidden, inputs), np.int8),
-        "b1": np.zeros(hidden, np.int32),
-        "w2": np.zeros((classes, hidden), np.int8),
-        "b2": np.zeros(classes, np.int32),
+        "w0": np.zeros((hidden, inputs), np.int8),
+        "b0": np.zeros(hidden, np.int32),
+        "w1": np.zeros((classes, hidden), np.int8),
+        "b1": np.zeros(classes, np.int32),
     }
     for name, entries in values.items():
         for index, value in entries.items():
             arrays[name][index] = value
-    return Int8Network((arrays["w1"], arrays["w2"]), (arrays["b1"], arrays["b2"]), M, S, scales)
+    return Int8Network((arrays["w0"], arrays["w1"]), (arrays["b0"], arrays["b1"]), M, S, scales)
 
 
 def random_int8(seed, sizes=(64, 100, 10), *, M=None, S=24, bias=20000, images=10):
@@ -44,11 +44,11 @@ def random_scaled(seed, sizes=(16, 12, 4), images=20):
     """As ``random_int8``, with scales that ``M`` follows from."""
     bare, x = random_int8(seed, sizes, images=images)
     rng = np.random.default_rng((seed, 1))
-    in_scale, w1, w2 = (float(np.float32(s)) for s in rng.uniform(0.002, 0.02, 3))
-    out = float(np.float32(in_scale * w1 * 2**24 / bare.M))
+    in_scale, w0, w1 = (float(np.float32(s)) for s in rng.uniform(0.002, 0.02, 3))
+    out = float(np.float32(in_scale * w0 * 2**24 / bare.M))
     scales = (
-        LayerScales(w1, float(np.float32(in_scale * w1)), in_scale, out),
-        LayerScales(w2, float(np.float32(out * w2)), out),
+        LayerScales(w0, float(np.float32(in_scale * w0)), in_scale, out),
+        LayerScales(w1, float(np.float32(out * w1)), out),
     )
     return Int8Network.from_scales(bare.weight, bare.bias, scales), x
 
@@ -88,4 +88,4 @@ def steered(seed, count=40):
         # The r whose product is at the boundary or just beyond, and its neighbours.
         for r in {-(-(step << S) // M) + d for d in (-1, 0, 1)}:
             if 0 <= r <= INT32[1]:
-                yield zeros(1, 1, 2, M=M, S=S, b1={0: r}, w2={(1, 0): 1}), r
+                yield zeros(1, 1, 2, M=M, S=S, b0={0: r}, w1={(1, 0): 1}), r

@@ -372,7 +372,7 @@ def test_outputs_of_a_model_are_those_of_every_sample(chunk: int) -> None:
 def test_a_search_looks_at_every_input(inputs: int) -> None:
     """Only one of them counts, wherever it is."""
     for wanted in {0, inputs - 1, inputs // 2, min(63, inputs - 1), min(64, inputs - 1)}:
-        network = zeros(inputs, 1, 2, w1={(0, wanted): 1}, w2={(1, 0): 1})
+        network = zeros(inputs, 1, 2, w0={(0, wanted): 1}, w1={(1, 0): 1})
         image = _climb(network, np.array([1]), np.zeros(inputs, np.uint8))
         assert np.flatnonzero(image).tolist() == [wanted]
         assert image[wanted] == 255

@@ -652,10 +652,10 @@ class TestProve:
 
     def test_each_width_can_be_narrowed(self, run, int8):
         for option, register in (
-            ("--acc-bits", "acc1"),
-            ("--sum-bits", "sum1"),
+            ("--acc-bits", "acc0"),
+            ("--sum-bits", "sum0"),
             ("--r-bits", "r"),
-            ("--bias-bits", "bias1"),
+            ("--bias-bits", "bias0"),
             ("--scale-bits", "M"),
             ("--shift-bits", "S"),
         ):
@@ -679,14 +679,14 @@ class TestProve:
 
     def test_one_neuron_of_several_is_named(self, run, tmp_path):
         path = tmp_path / "b2.npz"
-        save_int8(path, zeros(M=1, S=0, w1={(3, 0): 100, (5, 0): 120}))
+        save_int8(path, zeros(M=1, S=0, w0={(3, 0): 100, (5, 0): 120}))
         status, out, _ = run("prove", path, "--acc-bits", 14, "--hardware", "published")
         assert status == 1
-        assert "acc1 (14 bits signed), neuron 3 (first of 2 that leave it): 25500" in out
+        assert "acc0 (14 bits signed), neuron 3 (first of 2 that leave it): 25500" in out
         # All weights plus 128: 64 * 128 * 255 = 2 088 960 and 100 * 255 more.
         status, out, _ = run("prove", path, "--acc-bits", 20)
         assert status == 1
-        assert "acc1 (20 bits unsigned), neuron 0 (first of 100 that leave it): 2088960" in out
+        assert "acc0 (20 bits unsigned), neuron 0 (first of 100 that leave it): 2088960" in out
         status, out, _ = run("prove", path, "--shift-bits", 1, "--scale-bits", 1)
         assert status == 0
         save_int8(path, zeros(M=2, S=1), overwrite=True)
@@ -709,7 +709,7 @@ class TestProve:
 
     def test_published_hardware(self, run, tmp_path):
         path = tmp_path / "b2.npz"
-        save_int8(path, zeros(M=32768, S=24, b1={0: 65536}))
+        save_int8(path, zeros(M=32768, S=24, b0={0: 65536}))
         status, out, _ = run("prove", path, "--hardware", "published")
         assert status == 1
         assert "product (32 bits signed), neuron 0: 2147483648 is reached, -2147483648" in out

@@ -70,7 +70,7 @@ def test_dtypes_and_shapes():
     network, images = random_int8(0, (5, 4, 3), images=6)
     found = infer(network, images)
     assert {name: (a.dtype.name, a.shape) for name, a in vars(found).items()} == {
-        "acc1": ("int64", (6, 4)),
+        "acc0": ("int64", (6, 4)),
         "r": ("int64", (6, 4)),
         "product": ("int64", (6, 4)),
         "hidden": ("uint8", (6, 4)),
@@ -96,7 +96,7 @@ def test_int64_holds_the_largest_network():
 def test_the_largest_sums_are_exact():
     inputs = 4096
     ends = {(0, i): 127 for i in range(inputs)} | {(1, i): -128 for i in range(inputs)}
-    network = zeros(inputs, 2, 2, M=M_MAX, S=31, w1=ends, b1={0: INT32[1], 1: INT32[0]})
+    network = zeros(inputs, 2, 2, M=M_MAX, S=31, w0=ends, b0={0: INT32[1], 1: INT32[0]})
     white = np.full((1, inputs), 255, np.uint8)
     assert_same_integers(infer(network, white), plain(network, white), "4096 inputs")
 
@@ -184,7 +184,7 @@ def test_the_models_agree_on_the_stored_networks(name):
 class TestEvaluation:
     def test_clamped_values_and_the_largest_product(self):
         """256 and more are clamped, 255 is what it is; the product is of any image and neuron."""
-        network = zeros(1, 3, 2, M=2, S=1, w1={(0, 0): 1, (1, 0): 2, (2, 0): -1}, b1={0: 1})
+        network = zeros(1, 3, 2, M=2, S=1, w0={(0, 0): 1, (1, 0): 2, (2, 0): -1}, b0={0: 1})
         images = np.array([[128], [127], [254], [255], [0]], np.uint8)
         # r of neuron 0 is 1 + x: 256 for the fourth image alone; of neuron 1, 2 x.
         found = evaluate_int8(network, images, np.zeros(5, np.int64))
@@ -223,7 +223,7 @@ class TestEvaluation:
                     evaluate_int8(network, images, labels)
 
     def test_255_without_a_clamp_is_not_clamped(self):
-        network = zeros(1, 3, 2, M=1, S=2, b1={0: 255 * 4 + 3, 1: 256 * 4, 2: 254 * 4})
+        network = zeros(1, 3, 2, M=1, S=2, b0={0: 255 * 4 + 3, 1: 256 * 4, 2: 254 * 4})
         result = evaluate_int8(network, np.zeros((4, 1), np.uint8), np.zeros(4, np.int64))
         assert result.saturated == 4
 

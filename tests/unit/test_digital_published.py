@@ -90,7 +90,7 @@ def test_wrapping_is_congruent_and_in_range(x, bits):
     [([7], 7), ([3, 9], 3), ([9, 3], 9), ([5, 3, 9], 5), ([3, 5, 9], 5), ([3, 9, 5], 9)],
 )
 def test_the_stale_value_is_the_best_before_the_last(logits, value):
-    network = zeros(1, 1, len(logits), b2=dict(enumerate(logits)))
+    network = zeros(1, 1, len(logits), b1=dict(enumerate(logits)))
     found = infer_published(network, np.zeros((1, 1), np.uint8))
     assert found.values.tolist() == [value]
     assert found.classes.tolist() == [logits.index(max(logits))]

@@ -62,16 +62,16 @@ def test_a_wrong_float_weight_is_named():
     departure = stages[0].departure
     assert (departure.layer, departure.neuron, departure.quantity) == (0, 5, "hidden")
     assert abs(departure.found - departure.expected) > departure.allowed
-    w2 = own.weight[1].copy()
-    w2[2] += 400 * network.scales[1].weight_scale
-    real = FloatNetwork((own.weight[0], w2), own.bias)
+    w1 = own.weight[1].copy()
+    w1[2] += 400 * network.scales[1].weight_scale
+    real = FloatNetwork((own.weight[0], w1), own.bias)
     stages = trace(network, x, real=real)
     place = stages[0].departure
     assert (place.layer, place.neuron) == (1, 2)
     first, last = network.scales
     hidden = x[place.image] * first.in_scale @ own.weight[0].T + own.bias[0]
     hidden = np.clip(hidden / first.out_scale, 0, 255)
-    exact = (hidden * first.out_scale @ w2[2] + own.bias[1][2]) / last.bias_scale
+    exact = (hidden * first.out_scale @ w1[2] + own.bias[1][2]) / last.bias_scale
     assert place.expected == pytest.approx(exact)
     own_hidden = np.floor(hidden) * first.out_scale
     assert place.found == pytest.approx(
@@ -112,7 +112,7 @@ def separate(network, seed=0):
 @pytest.mark.parametrize("own", [True, False], ids=["dequantised", "separate"])
 def test_the_float_stage_allows_what_rounding_costs_and_no_more(own, factor):
     """By loops over the sentences: an LSB of truncation for a hidden value; with weights of their
-    own half an LSB of each weight and of the bias; all of it through the weights of layer 2."""
+    own half an LSB of each weight and of the bias; all of it through the weights of layer 1."""
     network, x = random_scaled(3, (5, 4, 3), images=4)
     first, last = network.scales
     real = dequantised(network) if own else separate(network)
@@ -214,9 +214,9 @@ def test_an_almost_whole_number_is_within_the_truncation():
     """Just under a whole number truncation takes all but a hair of an LSB, in either layer: the
     rounding of float64 must not make that a departure."""
     out_scale = 51 * (1 + 1e-13)
-    for w2, b2 in ((1, 0), (-128, 2**31 - 1)):
-        weight = (np.ones((1, 1), np.int8), np.full((1, 1), w2, np.int8))
-        bias = (np.zeros(1, np.int32), np.array([b2], np.int32))
+    for w1, b1 in ((1, 0), (-128, 2**31 - 1)):
+        weight = (np.ones((1, 1), np.int8), np.full((1, 1), w1, np.int8))
+        bias = (np.zeros(1, np.int32), np.array([b1], np.int32))
         scales = (LayerScales(1.0, 1.0, 1.0, out_scale), LayerScales(1.0, out_scale, out_scale))
         network = Int8Network.from_scales(weight, bias, scales, S=16)
         stage = trace(network, np.full((1, 1), 255, np.uint8))[0]
@@ -299,7 +299,7 @@ def test_the_largest_tolerance_is_one():
 
 def test_neighbours_under_two_to_the_53_differ():
     """The comparison with the hardware is exact at the largest logits there can be."""
-    network = zeros(1, 1, 2, b2={0: 2**31 - 1, 1: -(2**31)})
+    network = zeros(1, 1, 2, b1={0: 2**31 - 1, 1: -(2**31)})
     x = np.zeros((1, 1), np.uint8)
 
     def one_less(network, images):

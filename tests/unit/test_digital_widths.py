@@ -60,25 +60,25 @@ def test_our_sums_and_products_cannot_overflow(inputs, hidden, classes, lanes):
     hw = Hardware(inputs, hidden, classes, lanes=lanes)
     reg = hw.registers()
     ends = {"signed8": (-128, 127), "bias": (-(2**31), 2**31 - 1)}
-    for layer, terms in (("1", hw.padded_inputs), ("2", hw.padded_hidden)):
+    for layer, terms in (("0", hw.padded_inputs), ("1", hw.padded_hidden)):
         low, high = (255 * terms * w for w in ends["signed8"])
-        acc, total = reg[f"acc{layer}"], reg["sum1" if layer == "1" else "logit"]
+        acc, total = reg[f"acc{layer}"], reg["sum0" if layer == "0" else "logit"]
         # What is added up has 128 added to each weight, and cannot be negative.
         assert acc.low == 0
         assert high + 255 * terms * 128 <= acc.high
         assert reg[f"mac{layer}"].high >= 255 * 255
         assert total.low <= low + ends["bias"][0]
         assert high + ends["bias"][1] <= total.high
-    assert reg["r"].high >= reg["sum1"].high
+    assert reg["r"].high >= reg["sum0"].high
     assert reg["product"].high >= reg["r"].high * 65535
 
 
 def test_the_digits_hardware():
     bits = {name: str(r) for name, r in Hardware(64, 100, 10).registers().items()}
-    assert bits["mac1"] == "16 bits unsigned"
+    assert bits["mac0"] == "16 bits unsigned"
     assert str(Register("S", 1, False)) == "1 bit unsigned"
-    assert bits["acc1"] == "22 bits unsigned"
-    assert bits["sum1"] == "33 bits signed"
+    assert bits["acc0"] == "22 bits unsigned"
+    assert bits["sum0"] == "33 bits signed"
     assert bits["r"] == "32 bits unsigned"
     assert bits["product"] == "48 bits unsigned"
     assert bits["logit"] == "33 bits signed"
@@ -92,7 +92,7 @@ widths = st.one_of(st.none(), st.integers(1, 60))
     st.builds(
         Hardware, sizes, sizes, sizes, lanes=sizes, requants=sizes, weight_bits=sizes,
         activation_bits=sizes, bias_bits=sizes, scale_bits=sizes, shift_bits=sizes,
-        acc1_bits=widths, sum1_bits=widths, r_bits=widths, product_bits=widths, acc2_bits=widths,
+        acc0_bits=widths, sum0_bits=widths, r_bits=widths, product_bits=widths, acc1_bits=widths,
         logit_bits=widths, product_signed=st.booleans(), weight_offset=st.booleans(),
     )
 )  # fmt: skip
@@ -106,20 +106,20 @@ def test_every_width_is_that_of_the_format(hw):
     assert hw.offset == (2 ** (hw.weight_bits - 1) if hw.weight_offset else 0)
 
     mac = hw.weight_bits + hw.activation_bits
-    acc1 = hw.acc1_bits or mac + math.ceil(math.log2(hw.padded_inputs))
-    acc2 = hw.acc2_bits or mac + math.ceil(math.log2(hw.padded_hidden))
-    sum1 = hw.sum1_bits or 1 + max(acc1, hw.bias_bits)
-    r = hw.r_bits or sum1 - 1
+    acc0 = hw.acc0_bits or mac + math.ceil(math.log2(hw.padded_inputs))
+    acc1 = hw.acc1_bits or mac + math.ceil(math.log2(hw.padded_hidden))
+    sum0 = hw.sum0_bits or 1 + max(acc0, hw.bias_bits)
+    r = hw.r_bits or sum0 - 1
     expected = {
-        "weight1": (hw.weight_bits, True), "weight2": (hw.weight_bits, True),
-        "bias1": (hw.bias_bits, True), "bias2": (hw.bias_bits, True),
+        "weight0": (hw.weight_bits, True), "weight1": (hw.weight_bits, True),
+        "bias0": (hw.bias_bits, True), "bias1": (hw.bias_bits, True),
         "M": (hw.scale_bits, False), "S": (hw.shift_bits, False),
-        "mac1": (mac, not hw.weight_offset), "mac2": (mac, not hw.weight_offset),
-        "acc1": (acc1, not hw.weight_offset), "acc2": (acc2, not hw.weight_offset),
-        "sum1": (sum1, True), "r": (r, False),
+        "mac0": (mac, not hw.weight_offset), "mac1": (mac, not hw.weight_offset),
+        "acc0": (acc0, not hw.weight_offset), "acc1": (acc1, not hw.weight_offset),
+        "sum0": (sum0, True), "r": (r, False),
         "product": (hw.product_bits or r + hw.scale_bits, hw.product_signed),
         "hidden": (hw.activation_bits, False),
-        "logit": (hw.logit_bits or 1 + max(acc2, hw.bias_bits), True),
+        "logit": (hw.logit_bits or 1 + max(acc1, hw.bias_bits), True),
     }  # fmt: skip
     found = hw.registers()
     assert {name: (r.bits, r.signed) for name, r in found.items()} == expected
@@ -138,8 +138,8 @@ def test_the_defaults_are_those_of_the_verilog():
 def test_the_formats_of_the_verilog():
     """int8 weights, uint8 activations, int32 biases, M below 2**16 and S below 2**5."""
     register = Hardware(64, 100, 10).registers()
-    assert {n: (r.low, r.high) for n, r in register.items() if n in "weight1 bias1 M S hidden"} == {
-        "weight1": (-128, 127), "bias1": (-(2**31), 2**31 - 1), "M": (0, 65535), "S": (0, 31),
+    assert {n: (r.low, r.high) for n, r in register.items() if n in "weight0 bias0 M S hidden"} == {
+        "weight0": (-128, 127), "bias0": (-(2**31), 2**31 - 1), "M": (0, 65535), "S": (0, 31),
         "hidden": (0, 255),
     }  # fmt: skip
 
@@ -150,7 +150,7 @@ def test_the_published_hardware():
     assert (PUBLISHED_HARDWARE.requants, PUBLISHED_HARDWARE.offset) == (1, 0)
     assert PUBLISHED_HARDWARE.registers()["r"] == Register("r", 31, False)
     reg = PUBLISHED_HARDWARE.registers()
-    assert {str(reg[n]) for n in ("acc1", "sum1", "product", "acc2", "logit")} == {"32 bits signed"}
+    assert {str(reg[n]) for n in ("acc0", "sum0", "product", "acc1", "logit")} == {"32 bits signed"}
 
 
 def test_what_may_be_zero_and_what_may_be_one():

@@ -288,7 +288,7 @@ def no_build(*_: object, **__: object) -> Path:
     ("hardware", "error"),
     [
         (Hardware(8, 1, 2, lanes=1, requants=1), ShapeError),  # network larger than the hardware
-        (Hardware(8, 2, 2, lanes=1, requants=1, acc1_bits=9), RangeError),  # 8 * 255 needs 12
+        (Hardware(8, 2, 2, lanes=1, requants=1, acc0_bits=9), RangeError),  # 8 * 255 needs 12
         (Hardware(8, 2, 2, lanes=1, requants=1, product_bits=8), RangeError),
     ],
 )
@@ -346,7 +346,7 @@ def test_hardware_is_chosen_so_that_it_can_be_built(
     [
         (Hardware(64, 100, 10, requants=3), "3 requantisers are not a power of two"),
         (Hardware(8, 100, 10), "13 sums take 7 clocks to leave 2 at a time"),
-        (Hardware(784, 1000, 10), "layer 1 needs 7546 in each lane"),
+        (Hardware(784, 1000, 10), "layer 0 needs 7546 in each lane"),
         (Hardware(784, 100, 10, lanes=65), "room for 64 memories, but 65"),
         (Hardware(784, 100, 10, requants=16), "a word of the host has 8 weights, but 16"),
         (Hardware(64, 100, 300), "room for 64 memories, but 150"),
@@ -363,7 +363,7 @@ def test_what_verilog_would_refuse_is_said_in_one_line(hardware: Hardware, reaso
         {"weight_bits": 4},
         {"bias_bits": 24},
         {"scale_bits": 17},
-        {"acc1_bits": 32},
+        {"acc0_bits": 32},
         {"product_signed": True},
         {"weight_offset": False},
     ],

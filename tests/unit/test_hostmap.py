@@ -37,24 +37,24 @@ def decode(hardware: Hardware, words: dict[tuple[int, int, int], int]) -> Int8Ne
     n, h, c = hardware.inputs, hardware.hidden, hardware.classes
     lanes, requants = hardware.lanes, hardware.requants
     steps = -(-lanes // requants)
-    w1 = np.zeros((h, n), np.int8)
-    w2 = np.zeros((c, h), np.int8)
-    b1, b2 = np.zeros(h, np.int32), np.zeros(c, np.int32)
+    w0 = np.zeros((h, n), np.int8)
+    w1 = np.zeros((c, h), np.int8)
+    b0, b1 = np.zeros(h, np.int32), np.zeros(c, np.int32)
     image_size = -(-n // 8)
     for neuron in range(h):
         group, lane = divmod(neuron, lanes)
         for i in range(n):
             word = words[1, lane, group * image_size + i // 8]
-            w1[neuron, i] = signed(byte(word, i % 8), 8)
+            w0[neuron, i] = signed(byte(word, i % 8), 8)
         step, r = group * steps + lane // requants, lane % requants
-        b1[neuron] = signed(words[2, r // 2, step] >> (32 * (r % 2)) & 0xFFFF_FFFF, 32)
+        b0[neuron] = signed(words[2, r // 2, step] >> (32 * (r % 2)) & 0xFFFF_FFFF, 32)
         together = 2 if 2 * requants <= 8 else 1  # classes in a word
         for k in range(c):
             place = k % together * requants + r
-            w2[k, neuron] = signed(byte(words[3, k // together, step], place), 8)
+            w1[k, neuron] = signed(byte(words[3, k // together, step], place), 8)
     for k in range(c):
-        b2[k] = signed(words[4, 0, k // 2] >> (32 * (k % 2)) & 0xFFFF_FFFF, 32)
-    return Int8Network((w1, w2), (b1, b2), words[0, 0, Register.SCALE], words[0, 0, Register.SHIFT])
+        b1[k] = signed(words[4, 0, k // 2] >> (32 * (k % 2)) & 0xFFFF_FFFF, 32)
+    return Int8Network((w0, w1), (b0, b1), words[0, 0, Register.SCALE], words[0, 0, Register.SHIFT])
 
 
 @st.composite
@@ -147,10 +147,10 @@ def test_the_published_size_in_words() -> None:
     """64-100-10: 13 memories of 64 words, and what the README of hdl says of the others."""
     found = {m.region: (m.banks, m.depth) for m in memories(Hardware(64, 100, 10)).values()}
     assert found == {
-        Region.W1: (13, 64),
-        Region.B1: (1, 56),
-        Region.W2: (5, 56),
-        Region.B2: (1, 5),
+        Region.W0: (13, 64),
+        Region.B0: (1, 56),
+        Region.W1: (5, 56),
+        Region.B1: (1, 5),
     }
 
 
@@ -174,9 +174,9 @@ def test_names_and_numbers_are_those_of_the_verilog() -> None:
         assert words in listed
     regions = re.findall(r"region (\d) +(registers|\w+ of layer \d)", header)
     names = {
-        "registers": Region.REGISTERS, "weights of layer 1": Region.W1,
-        "biases of layer 1": Region.B1, "weights of layer 2": Region.W2,
-        "biases of layer 2": Region.B2,
+        "registers": Region.REGISTERS, "weights of layer 0": Region.W0,
+        "biases of layer 0": Region.B0, "weights of layer 1": Region.W1,
+        "biases of layer 1": Region.B1,
     }  # fmt: skip
     assert {names[words]: int(number) for number, words in regions} == {r: int(r) for r in Region}
     assert ID.to_bytes(8, "big")[:4] == b"OHMB"

@@ -458,11 +458,11 @@ def test_what_follows_a_given_width_follows_from_it() -> None:
     """Sums with bias from those without, and so on down to the product."""
     base = Hardware(64, 100, 10)
     changes = {
-        "acc1_bits": (40, {"sum1": 41, "r": 40, "product": 56}),
-        "sum1_bits": (40, {"r": 39, "product": 55}),
+        "acc0_bits": (40, {"sum0": 41, "r": 40, "product": 56}),
+        "sum0_bits": (40, {"r": 39, "product": 55}),
         "r_bits": (40, {"product": 56}),
-        "acc2_bits": (40, {"logit": 41}),
-        "bias_bits": (40, {"sum1": 41, "r": 40, "product": 56, "logit": 41}),
+        "acc1_bits": (40, {"logit": 41}),
+        "bias_bits": (40, {"sum0": 41, "r": 40, "product": 56, "logit": 41}),
         "scale_bits": (20, {"product": 52}),
     }
     for name, (bits, expected) in changes.items():

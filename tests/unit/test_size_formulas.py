@@ -90,16 +90,16 @@ def test_memories_hold_what_is_written_and_no_word_more(requants: int) -> None:
         layout = memories(hardware)
         steps = hardware.groups * hardware.steps
         # A weight for each lane and input; 4 bytes for each bias that leaves in one clock.
-        assert (layout[Region.W1].banks, layout[Region.W1].depth) == (
+        assert (layout[Region.W0].banks, layout[Region.W0].depth) == (
             lanes,
             hardware.groups * hardware.words,
         )
-        assert layout[Region.B1].banks == len(range(0, 4 * requants, 8))
+        assert layout[Region.B0].banks == len(range(0, 4 * requants, 8))
         # Two classes a word where both have room in its 8 bytes.
         together = next(n for n in (2, 1) if n * requants <= 8)
-        assert layout[Region.W2].banks == len(range(0, classes, together))
-        assert layout[Region.B1].depth == layout[Region.W2].depth == steps
-        assert (layout[Region.B2].banks, layout[Region.B2].depth) == (1, len(range(0, classes, 2)))
+        assert layout[Region.W1].banks == len(range(0, classes, together))
+        assert layout[Region.B0].depth == layout[Region.W1].depth == steps
+        assert (layout[Region.B1].banks, layout[Region.B1].depth) == (1, len(range(0, classes, 2)))
         written = sum(memory.banks * memory.depth for memory in layout.values())
         addresses, _ = network_words(hardware, network)
         assert len(addresses) == written + 2
@@ -116,8 +116,8 @@ def test_sums_are_a_bit_wider_than_the_wider_of_what_they_add(
     hardware = Hardware(inputs, hidden, 2, lanes=4, bias_bits=bias_bits)
     registers = hardware.registers()
     for acc, total, terms in (
-        ("acc1", "sum1", 8 * len(range(0, inputs, 8))),
-        ("acc2", "logit", 4 * len(range(0, hidden, 4))),
+        ("acc0", "sum0", 8 * len(range(0, inputs, 8))),
+        ("acc1", "logit", 4 * len(range(0, hidden, 4))),
     ):
         # An offset of 128 makes all of it positive: at most 255 times 255 each.
         assert registers[acc].bits == 16 + math.ceil(math.log2(terms))
@@ -126,7 +126,7 @@ def test_sums_are_a_bit_wider_than_the_wider_of_what_they_add(
         bias = 2 ** (bias_bits - 1)
         assert registers[total].low <= -128 * 255 * terms - bias
         assert registers[total].high >= 127 * 255 * terms + bias - 1
-    assert registers["r"].bits == registers["sum1"].bits - 1
+    assert registers["r"].bits == registers["sum0"].bits - 1
     assert registers["product"].bits == registers["r"].bits + 16
 
 

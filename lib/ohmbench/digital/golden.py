@@ -1,9 +1,9 @@
 """What an int8 network computes, to the bit: the specification of every hardware in ``hdl``.
 
-    acc1   = W1 x + b1                          exact
-    r      = max(acc1, 0)
+    acc0   = W0 x + b0                          exact
+    r      = max(acc0, 0)
     h      = min((r * M) >> S, 255)             uint8; the shift truncates, nothing is rounded
-    logits = W2 h + b2                          exact
+    logits = W1 h + b1                          exact
     class  = the first index of the largest logit;  value = its logit
 
 The inputs ``x`` are uint8. Written twice, for each to check the other: ``infer`` in int64 arrays
@@ -38,11 +38,11 @@ GoldenPath: TypeAlias = Literal["auto", "plain"]
 class Inference:
     """Every number on the way from images to classes, a row an image.
 
-    ``acc1``, ``r``, ``product`` (``r * M``): int64 (n, hidden); ``hidden``: uint8 (n, hidden);
+    ``acc0``, ``r``, ``product`` (``r * M``): int64 (n, hidden); ``hidden``: uint8 (n, hidden);
     ``logits``: int64 (n, classes); ``classes``, ``values``: int64 (n,).
     """
 
-    acc1: NDArray[np.int64]
+    acc0: NDArray[np.int64]
     r: NDArray[np.int64]
     product: NDArray[np.int64]
     hidden: NDArray[np.uint8]
@@ -81,23 +81,23 @@ def infer(
     No int64 can wrap: the sizes that ``Int8Network`` admits keep every number under 2**48.
     """
     check_images(network, images)
-    (w1, w2), (b1, b2) = network.weight, network.bias
+    (w0, w1), (b0, b1) = network.weight, network.bias
     product_of = _product(path)
-    acc1 = product_of(images, w1) + b1
-    r = np.maximum(acc1, 0)
+    acc0 = product_of(images, w0) + b0
+    r = np.maximum(acc0, 0)
     product = r * network.M
     hidden = np.minimum(product >> network.S, ACTIVATION_MAX).astype(np.uint8)
-    logits = product_of(hidden, w2) + b2
+    logits = product_of(hidden, w1) + b1
     classes = logits.argmax(axis=1)  # numpy's argmax is the first index by contract
     values = np.take_along_axis(logits, classes[:, None], axis=1)[:, 0]
-    return Inference(acc1, r, product, hidden, logits, classes, values)
+    return Inference(acc0, r, product, hidden, logits, classes, values)
 
 
 @dataclass(frozen=True)
 class PlainInference:
     """The numbers of one image, as Python integers; names as in ``Inference``."""
 
-    acc1: list[int]
+    acc0: list[int]
     r: list[int]
     product: list[int]
     hidden: list[int]
@@ -117,7 +117,7 @@ def infer_plain(network: Int8Network, image: Sequence[int] | NDArray[np.uint8]) 
     for i, pixel in enumerate(pixels):
         if pixel < 0 or pixel > 255:
             raise RangeError(f"image[{i}] is {pixel}, but should be from 0 to 255")
-    acc1, r, product, hidden = [], [], [], []
+    acc0, r, product, hidden = [], [], [], []
     for row, bias in zip(network.weight[0].tolist(), network.bias[0].tolist(), strict=True):
         total = bias
         for weight, pixel in zip(row, pixels, strict=True):
@@ -125,7 +125,7 @@ def infer_plain(network: Int8Network, image: Sequence[int] | NDArray[np.uint8]) 
         rectified = total if total > 0 else 0
         scaled = rectified * network.M
         shifted = scaled // 2**network.S
-        acc1.append(total)
+        acc0.append(total)
         r.append(rectified)
         product.append(scaled)
         hidden.append(255 if shifted > 255 else shifted)
@@ -139,4 +139,4 @@ def infer_plain(network: Int8Network, image: Sequence[int] | NDArray[np.uint8]) 
     for c in range(1, len(logits)):
         if logits[c] > logits[winner]:
             winner = c
-    return PlainInference(acc1, r, product, hidden, logits, winner, logits[winner])
+    return PlainInference(acc0, r, product, hidden, logits, winner, logits[winner])

@@ -24,10 +24,10 @@ class Region(IntEnum):
     """What address bits [18:16] select."""
 
     REGISTERS = 0
-    W1 = 1
-    B1 = 2
-    W2 = 3
-    B2 = 4
+    W0 = 1
+    B0 = 2
+    W1 = 3
+    B1 = 4
 
 
 class Register(IntEnum):
@@ -69,12 +69,12 @@ class Memory:
 
 def memories(hardware: Hardware) -> dict[Region, Memory]:
     """The host's memories of an accelerator, by region."""
-    depth2 = hardware.groups * hardware.steps
+    depth1 = hardware.groups * hardware.steps
     shapes = {
-        Region.W1: (hardware.lanes, hardware.groups * hardware.words),
-        Region.B1: (_banks(4 * hardware.requants), depth2),
-        Region.W2: (-(-hardware.classes // _classes_a_memory(hardware)), depth2),
-        Region.B2: (1, (hardware.classes + 1) // 2),
+        Region.W0: (hardware.lanes, hardware.groups * hardware.words),
+        Region.B0: (_banks(4 * hardware.requants), depth1),
+        Region.W1: (-(-hardware.classes // _classes_a_memory(hardware)), depth1),
+        Region.B1: (1, (hardware.classes + 1) // 2),
     }
     return {region: Memory(region, *shape) for region, shape in shapes.items()}
 
@@ -84,7 +84,7 @@ def _banks(bytes_at_once: int) -> int:
 
 
 def _classes_a_memory(hardware: Hardware) -> int:
-    """Two classes of layer 2 share a memory where their weights of one step fit a word."""
+    """Two classes of layer 1 share a memory where their weights of one step fit a word."""
     return 2 if 2 * hardware.requants <= HOST_BYTES else 1
 
 
@@ -127,29 +127,29 @@ def network_words(
     The network must have the sizes of ``hardware`` (``prove.check_fits``).
     """
     layout = memories(hardware)
-    (w1, w2), (b1, b2) = network.weight, network.bias
+    (w0, w1), (b0, b1) = network.weight, network.bias
     order = hidden_order(hardware)
     real = order >= 0
 
     rows = np.zeros((hardware.groups * hardware.lanes, hardware.words * HOST_BYTES), dtype=np.uint8)
-    rows[: network.hidden, : network.inputs] = w1.view(np.uint8)
+    rows[: network.hidden, : network.inputs] = w0.view(np.uint8)
     by_lane = rows.reshape(hardware.groups, hardware.lanes, -1).swapaxes(0, 1)
-    data = {Region.W1: np.ascontiguousarray(by_lane).view("<u8").astype(np.uint64)}
+    data = {Region.W0: np.ascontiguousarray(by_lane).view("<u8").astype(np.uint64)}
 
-    biases = np.where(real, b1[order], 0).astype("<i4").view(np.uint8)
-    data[Region.B1] = _as_words(biases, layout[Region.B1].banks)
+    biases = np.where(real, b0[order], 0).astype("<i4").view(np.uint8)
+    data[Region.B0] = _as_words(biases, layout[Region.B0].banks)
 
-    columns = np.where(real, w2[:, order], 0).astype(np.int8)  # (classes, steps, requants)
+    columns = np.where(real, w1[:, order], 0).astype(np.int8)  # (classes, steps, requants)
     lanes = np.ascontiguousarray(columns.swapaxes(0, 1)).view(np.uint8)
-    data[Region.W2] = _as_words(
+    data[Region.W1] = _as_words(
         lanes.reshape(len(order), -1),
-        layout[Region.W2].banks,
+        layout[Region.W1].banks,
         _classes_a_memory(hardware) * hardware.requants,
     )
 
-    pairs = np.zeros((layout[Region.B2].depth, 2), dtype="<i4")
-    pairs.reshape(-1)[: network.classes] = b2
-    data[Region.B2] = _as_words(pairs.view(np.uint8), layout[Region.B2].banks)
+    pairs = np.zeros((layout[Region.B1].depth, 2), dtype="<i4")
+    pairs.reshape(-1)[: network.classes] = b1
+    data[Region.B1] = _as_words(pairs.view(np.uint8), layout[Region.B1].banks)
 
     addresses = [layout[region].addresses().reshape(-1) for region in data]
     words = [block.reshape(-1) for block in data.values()]

@@ -2,9 +2,9 @@
 
 Every input is an integer from 0 to 255 on its own, so a row of weights is largest where each
 positive weight meets 255 and each negative one 0 (products and sums of hardware that adds an offset
-to its weights: where all meet 255). That gives layer 1, and with it each hidden
+to its weights: where all meet 255). That gives layer 0, and with it each hidden
 value, its exact range and the image that reaches it. Hidden values share their inputs, so ranges
-of layer 2 taken one hidden neuron at a time are bounds, which perhaps no image reaches: an
+of layer 1 taken one hidden neuron at a time are bounds, which perhaps no image reaches: an
 overflow there is broken only when a search finds an image, and is otherwise "not proven".
 
 A sum may leave its register on the way and come back: in two's complement the end is right all
@@ -123,40 +123,40 @@ def _term_span(weight: Integers, low: Integers, high: Integers) -> _Span:
 def spans(network: Int8Network, offset: int = 0) -> dict[str, _Span]:
     """Range of every quantity over all images, by the names of ``Hardware.registers``; ``mac`` and
     ``acc`` with ``offset`` added to each weight."""
-    w1, w2 = (w.astype(np.int64) for w in network.weight)
-    b1, b2 = (b.astype(np.int64) for b in network.bias)
+    w0, w1 = (w.astype(np.int64) for w in network.weight)
+    b0, b1 = (b.astype(np.int64) for b in network.bias)
     none: Integers = np.zeros(network.inputs, np.int64)
     full: Integers = np.full(network.inputs, 255, np.int64)
     M, S = (np.array([value], np.int64) for value in (network.M, network.S))
-    row1 = _row_span(w1, none, full, exact=True)
-    sum1 = _Span(row1.low + b1, row1.high + b1)
-    r = _Span(np.maximum(sum1.low, 0), np.maximum(sum1.high, 0))
+    row0 = _row_span(w0, none, full, exact=True)
+    sum0 = _Span(row0.low + b0, row0.high + b0)
+    r = _Span(np.maximum(sum0.low, 0), np.maximum(sum0.high, 0))
     product = _Span(r.low * network.M, r.high * network.M)
     hidden = _Span(
         np.minimum(product.low >> network.S, ACTIVATION_MAX),
         np.minimum(product.high >> network.S, ACTIVATION_MAX),
     )
-    row2 = _row_span(w2, hidden.low, hidden.high, exact=False)
+    row1 = _row_span(w1, hidden.low, hidden.high, exact=False)
     return {
+        "weight0": _Span(w0.min(axis=1), w0.max(axis=1)),
         "weight1": _Span(w1.min(axis=1), w1.max(axis=1)),
-        "weight2": _Span(w2.min(axis=1), w2.max(axis=1)),
+        "bias0": _Span(b0, b0),
         "bias1": _Span(b1, b1),
-        "bias2": _Span(b2, b2),
         "M": _Span(M, M),
         "S": _Span(S, S),
-        "mac1": _term_span(w1 + offset, none, full),
-        "acc1": _row_span(w1 + offset, none, full, exact=True),
-        "sum1": sum1,
+        "mac0": _term_span(w0 + offset, none, full),
+        "acc0": _row_span(w0 + offset, none, full, exact=True),
+        "sum0": sum0,
         "r": r,
         "product": product,
         "hidden": hidden,
-        "mac2": _term_span(w2 + offset, hidden.low, hidden.high),
-        "acc2": _row_span(w2 + offset, hidden.low, hidden.high, exact=False),
-        "logit": _Span(row2.low + b2, row2.high + b2, exact=False),
+        "mac1": _term_span(w1 + offset, hidden.low, hidden.high),
+        "acc1": _row_span(w1 + offset, hidden.low, hidden.high, exact=False),
+        "logit": _Span(row1.low + b1, row1.high + b1, exact=False),
     }
 
 
-_PARAMETERS = ("weight1", "weight2", "bias1", "bias2", "M", "S")
+_PARAMETERS = ("weight0", "weight1", "bias0", "bias1", "M", "S")
 
 
 def extreme_image(
@@ -172,18 +172,18 @@ def _reached(network: Int8Network, name: str, images: NDArray[np.uint8], offset:
     model."""
     found = infer(network, images)
     x, h = images.astype(np.int64), found.hidden.astype(np.int64)
-    w1, w2 = (w.astype(np.int64) for w in network.weight)
-    if name in ("mac1", "mac2"):
-        w, a = (w1, x) if name == "mac1" else (w2, h)
+    w0, w1 = (w.astype(np.int64) for w in network.weight)
+    if name in ("mac0", "mac1"):
+        w, a = (w0, x) if name == "mac0" else (w1, h)
         terms = (w + offset)[None] * a[:, None]
         return _Span(terms.min(axis=2), terms.max(axis=2))
     value = {
-        "acc1": found.acc1 - network.bias[0] + offset * x.sum(axis=1, keepdims=True),
-        "sum1": found.acc1,
+        "acc0": found.acc0 - network.bias[0] + offset * x.sum(axis=1, keepdims=True),
+        "sum0": found.acc0,
         "r": found.r,
         "product": found.product,
         "hidden": h,
-        "acc2": found.logits - network.bias[1] + offset * h.sum(axis=1, keepdims=True),
+        "acc1": found.logits - network.bias[1] + offset * h.sum(axis=1, keepdims=True),
         "logit": found.logits,
     }[name]
     return _Span(value, value)
@@ -212,16 +212,16 @@ def _climb(network: Int8Network, row: Integers, start: NDArray[np.uint8]) -> NDA
 def _candidates(
     network: Int8Network, name: str, neuron: int, *, largest: bool, offset: int
 ) -> NDArray[np.uint8]:
-    """Images that may drive the quantity ``name`` of ``neuron`` to its end; exact in layer 1."""
-    if name == "mac1":
+    """Images that may drive the quantity ``name`` of ``neuron`` to its end; exact in layer 0."""
+    if name == "mac0":
         return np.full((1, network.inputs), 255, np.uint8)
-    if name == "acc1":
+    if name == "acc0":
         return extreme_image(network, neuron, largest=largest, offset=offset)[None]
-    if name in ("sum1", "r", "product", "hidden"):
+    if name in ("sum0", "r", "product", "hidden"):
         return extreme_image(network, neuron, largest=largest)[None]
-    row = network.weight[1][neuron].astype(np.int64) + (offset if name == "acc2" else 0)
+    row = network.weight[1][neuron].astype(np.int64) + (offset if name == "acc1" else 0)
     row = row if largest else -row
-    if name == "mac2":
+    if name == "mac1":
         ends = [extreme_image(network, j, largest=True) for j in range(network.hidden)]
         return np.stack(ends)
     # What the row would like of the inputs, were the layers linear.

@@ -5,7 +5,7 @@ Its faults, each of which can be left out:
 - the requantisation product is 32 bits, signed: from 2**31 on it wraps, mostly to a negative
   number, and the hidden value becomes 0 or something else that is wrong;
 - the sums of both layers are 32 bits, signed, and wrap as well;
-- layer 2 leaves out the last hidden neuron;
+- layer 1 leaves out the last hidden neuron;
 - the value that goes with the class is stale when the last class wins: it is the largest of the
   logits before it.
 
@@ -55,18 +55,18 @@ def infer_published(
     Raises DtypeError or ShapeError.
     """
     check_images(network, images)
-    (w1, w2), (b1, b2) = network.weight, network.bias
-    acc1 = wrap(images.astype(np.int64) @ w1.T.astype(np.int64) + b1, faults.sum_bits)
-    r = np.maximum(acc1, 0)
+    (w0, w1), (b0, b1) = network.weight, network.bias
+    acc0 = wrap(images.astype(np.int64) @ w0.T.astype(np.int64) + b0, faults.sum_bits)
+    r = np.maximum(acc0, 0)
     product = wrap(r * network.M, faults.product_bits)
     hidden = np.clip(product >> network.S, 0, ACTIVATION_MAX).astype(np.uint8)
     seen = hidden.astype(np.int64)
     if faults.drops_last_hidden:
         seen[:, -1] = 0
-    logits = wrap(seen @ w2.T.astype(np.int64) + b2, faults.sum_bits)
+    logits = wrap(seen @ w1.T.astype(np.int64) + b1, faults.sum_bits)
     classes = logits.argmax(axis=1)
     values = np.take_along_axis(logits, classes[:, None], axis=1)[:, 0]
     last = network.classes - 1
     if faults.stale_last_value and last > 0:
         values = np.where(classes == last, logits[:, :last].max(axis=1), values)
-    return Inference(acc1, r, product, hidden, logits, classes, values)
+    return Inference(acc0, r, product, hidden, logits, classes, values)

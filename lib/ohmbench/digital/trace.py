@@ -166,11 +166,11 @@ def dequantised(network: Int8Network) -> FloatNetwork:
     if network.scales is None:
         raise RangeError("the network has no scales: its integers stand for no real numbers")
     first, last = network.scales
-    w1, w2 = (w.astype(np.float64) for w in network.weight)
-    b1, b2 = (b.astype(np.float64) for b in network.bias)
+    w0, w1 = (w.astype(np.float64) for w in network.weight)
+    b0, b1 = (b.astype(np.float64) for b in network.bias)
     return FloatNetwork(
-        (w1 * first.weight_scale, w2 * last.weight_scale),
-        (b1 * first.bias_scale, b2 * last.bias_scale),
+        (w0 * first.weight_scale, w1 * last.weight_scale),
+        (b0 * first.bias_scale, b1 * last.bias_scale),
     )
 
 
@@ -217,7 +217,7 @@ class _Reals:
         """Fake-quantised against float; each tolerance times ``factor``."""
         assert self.network.scales is not None
         first = self.network.scales[0]
-        w2 = np.abs(self.real.weight[1]) * self.out_scale / self.bias_scale
+        w1 = np.abs(self.real.weight[1]) * self.out_scale / self.bias_scale
         # Truncation takes less than one LSB of a hidden value.
         hidden_tol = np.ones_like(self.float_hidden) + self.eps
         logit_extra: Reals = np.zeros_like(self.float_logits)
@@ -227,7 +227,7 @@ class _Reals:
             hidden_tol = hidden_tol + 0.5 * sums / self.out_scale
             seen = self.fake_hidden.sum(axis=1, keepdims=True)
             logit_extra = logit_extra + 0.5 * (seen + 1)
-        logit_tol = hidden_tol @ w2.T + logit_extra + self.logit_eps
+        logit_tol = hidden_tol @ w1.T + logit_extra + self.logit_eps
         note = "hidden values are truncated"
         if self.separate:
             note += ", weights and biases rounded"
@@ -257,11 +257,11 @@ class _Reals:
         low, high = (
             np.floor(np.clip(self.z + sign * error, 0, ACTIVATION_MAX)) for sign in (-1, 1)
         )
-        w2 = np.abs(self.network.weight[1].astype(np.float64))
+        w1 = np.abs(self.network.weight[1].astype(np.float64))
         # The LSB is bias_scale, the products' scale only nearly so.
-        ratio_2 = last.in_scale * last.weight_scale / self.bias_scale
-        off_product = abs(ratio_2 - 1) * ACTIVATION_MAX * w2.sum(axis=1)
-        logit_tol = (high - low) @ w2.T + off_product + self.logit_eps
+        ratio_1 = last.in_scale * last.weight_scale / self.bias_scale
+        off_product = abs(ratio_1 - 1) * ACTIVATION_MAX * w1.sum(axis=1)
+        logit_tol = (high - low) @ w1.T + off_product + self.logit_eps
         hidden = found.hidden.astype(np.float64)
         return _stage(
             "fake-quantised -> integers",

@@ -116,6 +116,7 @@ class FakeQuantNetwork(torch.nn.Module):
         self.register_buffer("hidden_max", torch.tensor(0.0, **FLOAT32))
 
     def weight_scale(self, layer: int) -> torch.Tensor:
+        """Scale of a layer's weights: the largest is 127 of it."""
         return self.get_parameter(f"weight_{layer}").detach().abs().max() / WEIGHT_MAX
 
     def out_scale(self) -> torch.Tensor:

@@ -52,7 +52,7 @@ def bits_needed(low: int, high: int, *, signed: bool) -> int:
     return max(high.bit_length(), 1)
 
 
-_WIDTHS = ("acc1_bits", "sum1_bits", "r_bits", "product_bits", "acc2_bits", "logit_bits")
+_WIDTHS = ("acc0_bits", "sum0_bits", "r_bits", "product_bits", "acc1_bits", "logit_bits")
 
 
 @dataclass(frozen=True)
@@ -63,11 +63,11 @@ class Hardware:
     width that is None is the RTL's:
 
     - ``mac`` one weight times one activation: ``weight_bits + activation_bits``;
-    - ``acc1`` sum of a layer-1 row without its bias: ``mac`` + clog2(inputs, padded to eights);
-    - ``sum1`` with the bias, signed: one bit more than the wider of the two;
+    - ``acc0`` sum of a layer-0 row without its bias: ``mac`` + clog2(inputs, padded to eights);
+    - ``sum0`` with the bias, signed: one bit more than the wider of the two;
     - ``r`` after the ReLU, unsigned: one bit less;
     - ``product`` ``r * M``, unsigned (signed if ``product_signed``): ``r`` + ``scale_bits``;
-    - ``acc2`` sum of a layer-2 row without its bias: ``mac`` + clog2(hidden, padded to whole groups
+    - ``acc1`` sum of a layer-1 row without its bias: ``mac`` + clog2(hidden, padded to whole groups
       and steps);
     - ``logit`` with the bias, signed: one bit more than the wider of the two.
 
@@ -88,11 +88,11 @@ class Hardware:
     bias_bits: int = 32
     scale_bits: int = 16
     shift_bits: int = 5
-    acc1_bits: int | None = None
-    sum1_bits: int | None = None
+    acc0_bits: int | None = None
+    sum0_bits: int | None = None
     r_bits: int | None = None
     product_bits: int | None = None
-    acc2_bits: int | None = None
+    acc1_bits: int | None = None
     logit_bits: int | None = None
     product_signed: bool = False
     weight_offset: bool = True
@@ -135,28 +135,28 @@ class Hardware:
     def registers(self) -> dict[str, Register]:
         """Every register that holds a number of the network, by name, in the order of the data."""
         mac = self.weight_bits + self.activation_bits
-        acc1 = self.acc1_bits or mac + clog2(self.padded_inputs)
-        sum1 = self.sum1_bits or max(acc1, self.bias_bits) + 1
-        r = self.r_bits or sum1 - 1
+        acc0 = self.acc0_bits or mac + clog2(self.padded_inputs)
+        sum0 = self.sum0_bits or max(acc0, self.bias_bits) + 1
+        r = self.r_bits or sum0 - 1
         product = self.product_bits or r + self.scale_bits
-        acc2 = self.acc2_bits or mac + clog2(self.padded_hidden)
-        logit = self.logit_bits or max(acc2, self.bias_bits) + 1
+        acc1 = self.acc1_bits or mac + clog2(self.padded_hidden)
+        logit = self.logit_bits or max(acc1, self.bias_bits) + 1
         signed = not self.weight_offset
         table = (
+            Register("weight0", self.weight_bits, True),
             Register("weight1", self.weight_bits, True),
-            Register("weight2", self.weight_bits, True),
+            Register("bias0", self.bias_bits, True),
             Register("bias1", self.bias_bits, True),
-            Register("bias2", self.bias_bits, True),
             Register("M", self.scale_bits, False),
             Register("S", self.shift_bits, False),
-            Register("mac1", mac, signed),
-            Register("acc1", acc1, signed),
-            Register("sum1", sum1, True),
+            Register("mac0", mac, signed),
+            Register("acc0", acc0, signed),
+            Register("sum0", sum0, True),
             Register("r", r, False),
             Register("product", product, self.product_signed),
             Register("hidden", self.activation_bits, False),
-            Register("mac2", mac, signed),
-            Register("acc2", acc2, signed),
+            Register("mac1", mac, signed),
+            Register("acc1", acc1, signed),
             Register("logit", logit, True),
         )
         return {register.name: register for register in table}
@@ -168,11 +168,11 @@ PUBLISHED_HARDWARE = Hardware(
     classes=10,
     lanes=10,
     requants=1,
-    acc1_bits=32,
-    sum1_bits=32,
+    acc0_bits=32,
+    sum0_bits=32,
     r_bits=31,
     product_bits=32,
-    acc2_bits=32,
+    acc1_bits=32,
     logit_bits=32,
     product_signed=True,
     weight_offset=False,

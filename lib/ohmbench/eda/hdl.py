@@ -96,7 +96,7 @@ def parameters(hardware: Hardware) -> dict[str, int]:
 def _refusal(hardware: Hardware) -> str | None:
     """Why ``accelerator.v`` would not elaborate, or None; the conditions are those in it."""
     words = hardware.words * hardware.groups
-    layer2 = memories(hardware)[Region.W2].banks
+    banks1 = memories(hardware)[Region.W1].banks
     most = 8 * HOST_BYTES // hardware.weight_bits
     if hardware.requants & (hardware.requants - 1):
         return f"{hardware.requants} requantisers are not a power of two"
@@ -107,9 +107,9 @@ def _refusal(hardware: Hardware) -> str | None:
             f"{hardware.lanes} sums take {hardware.steps} clocks to leave {hardware.requants} at a "
             f"time, but the next ones come after {hardware.words}"
         )
-    if hardware.lanes > LANES or layer2 > LANES:
-        needed = max(hardware.lanes, layer2)
+    if hardware.lanes > LANES or banks1 > LANES:
+        needed = max(hardware.lanes, banks1)
         return f"a layer has room for {LANES} memories, but {needed} would be needed"
     if max(words, (hardware.classes + 1) // 2) > MEMORY_WORDS:
-        return f"a memory has {MEMORY_WORDS} words, but layer 1 needs {words} in each lane"
+        return f"a memory has {MEMORY_WORDS} words, but layer 0 needs {words} in each lane"
     return None

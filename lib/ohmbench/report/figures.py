@@ -25,13 +25,20 @@ class Judged(Protocol):
     """An evaluation of either family; ``confusion`` (classes, classes), rows the true class."""
 
     @property
-    def confusion(self) -> ArrayLike: ...
+    def confusion(self) -> ArrayLike:
+        """Counts (classes, classes)."""
+
     @property
-    def correct(self) -> int: ...
+    def correct(self) -> int:
+        """Right answers."""
+
     @property
-    def total(self) -> int: ...
+    def total(self) -> int:
+        """All answers."""
+
     @property
-    def accuracy(self) -> Interval: ...
+    def accuracy(self) -> Interval:
+        """Fraction correct with its 95 % interval."""
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:

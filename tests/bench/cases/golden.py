@@ -28,7 +28,7 @@ def _inference() -> Pair:
 
     def run(path: str) -> Done:
         found = infer(network, images, path=path)
-        return Done((found.acc1, found.hidden, found.logits, found.classes, found.values))
+        return Done((found.acc0, found.hidden, found.logits, found.classes, found.values))
 
     products = sum(w.size for w in network.weight)
     return Pair(partial(run, "plain"), partial(run, "auto"), EXACT, 2 * IMAGES * products)

@@ -82,7 +82,7 @@ async def words_come_when_they_should(dut: Any) -> None:
 async def partial_strobes(dut: Any) -> None:
     """Only a whole word is one: SLVERR for all other strobes, flagged, nothing written."""
     bench = await axi_bench(dut, chosen_pauses())
-    word = Region.W1 << 16
+    word = Region.W0 << 16
     assert await bench.writes([(HOST_BYTES * word, 0x1122334455667788, ALL_BYTES)]) == [OKAY]
     strobes = [0x00, 0x01, 0x0F, 0xF0, *(0xFF ^ 1 << k for k in range(8))]
     for byte_address in (HOST_BYTES * word, SCALE):
@@ -104,7 +104,7 @@ async def partial_strobes(dut: Any) -> None:
 async def addresses_inside_a_word(dut: Any) -> None:
     """SLVERR and the flag for each of the seven, reads and writes; nothing written."""
     bench = await axi_bench(dut, chosen_pauses())
-    word = HOST_BYTES * (Region.B2 << 16)
+    word = HOST_BYTES * (Region.B1 << 16)
     assert await bench.writes([(word, 0x0102030405060708, ALL_BYTES)]) == [OKAY]
     for base in (word, SCALE):
         inside = [base + k for k in range(1, HOST_BYTES)]
@@ -172,7 +172,7 @@ async def random_traffic(dut: Any) -> None:
     """Reads and writes at once on all channels, at all paces: every response is the right one."""
     bench = await axi_bench(dut, chosen_pauses())
     rng = random.Random(3)
-    own = HOST_BYTES * (Region.W1 << 16)
+    own = HOST_BYTES * (Region.W0 << 16)
     kept = {own + HOST_BYTES * k: rng.getrandbits(64) for k in range(16)}
     assert await bench.writes([(a, d, ALL_BYTES) for a, d in kept.items()]) == [OKAY] * 16
     other = own + HOST_BYTES * 16

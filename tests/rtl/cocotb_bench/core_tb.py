@@ -13,7 +13,7 @@ from .tb import PAUSES, Bench, Pauses, Result, StreamMonitor, StreamSink, Stream
 
 HOST_LATENCY = 3
 """Clocks from a request that is taken to its answer, but of a word of a memory."""
-WORD_LATENCY = {Region.W1: 12, Region.B1: 5, Region.W2: 10, Region.B2: 5}
+WORD_LATENCY = {Region.W0: 12, Region.B0: 5, Region.W1: 10, Region.B1: 5}
 """Clocks to the answer with a word: it passes its layer's segments (7, and 3 of two clocks)."""
 
 

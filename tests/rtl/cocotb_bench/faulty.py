@@ -171,7 +171,7 @@ async def load_while_busy(dut: Any) -> None:
 @cocotb.test(**LIMIT)
 async def error_flag_unexpected(dut: Any) -> None:
     bench = await core_bench(dut)
-    await bench.read_error(Region.W1 << 16 | 1023)
+    await bench.read_error(Region.W0 << 16 | 1023)
     await bench.expect_errors(0)
 
 

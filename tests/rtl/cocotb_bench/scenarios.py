@@ -225,10 +225,10 @@ def memory_mask(bench: Bench, memory: Memory, bank: int) -> int:
     hardware = bench.hardware
     a_class = 8 * hardware.requants
     at_once, each = {
-        Region.W1: (64 * memory.banks, 64),
-        Region.B1: (32 * hardware.requants, 64),
-        Region.W2: (a_class * hardware.classes, 2 * a_class if 2 * a_class <= 64 else a_class),
-        Region.B2: (64, 64),
+        Region.W0: (64 * memory.banks, 64),
+        Region.B0: (32 * hardware.requants, 64),
+        Region.W1: (a_class * hardware.classes, 2 * a_class if 2 * a_class <= 64 else a_class),
+        Region.B1: (64, 64),
     }[memory.region]
     return (1 << min(each, at_once - each * bank)) - 1
 
@@ -336,7 +336,7 @@ async def errors_clear_by_one(bench: Bench) -> None:
     assert found == raised, f"ERRORS is {found:#07b}, but should be {raised:#07b}"
     for cause, flag in (
         (bench.write(Register.SCALE, 1), Error.WRITE_REFUSED),
-        (bench.read_error(Region.W1 << 16), Error.READ_REFUSED),
+        (bench.read_error(Region.W0 << 16), Error.READ_REFUSED),
         (bench.read_error(7), Error.ADDRESS),
         (bench.write(Register.CONTROL, 2), Error.VALUE),
     ):

@@ -25,41 +25,41 @@ module end_to_end_properties #(
   localparam STEPS   = (LANES + REQUANTS - 1) / REQUANTS;
   localparam PAIRS   = (CLASSES + 1) / 2;
   localparam ISSUES  = GROUPS * WORDS;
-  localparam DEPTH2  = GROUPS * STEPS;
+  localparam DEPTH1  = GROUPS * STEPS;
   localparam LOGIT_W = 33;
   localparam CLASS_W = (CLASSES > 1) ? $clog2(CLASSES) : 1;
-  localparam W1_W    = 8 * ELEMENTS;
-  localparam B1_W    = 32 * REQUANTS;
-  localparam SHARE2  = 2;                  // classes whose weights share a memory
-  localparam BANKS2  = (CLASSES + SHARE2 - 1) / SHARE2;
-  localparam W2_W    = 8 * SHARE2 * REQUANTS;
-  localparam WRITES  = LANES * ISSUES + DEPTH2 + BANKS2 * DEPTH2 + PAIRS + 2;
+  localparam W0_W    = 8 * ELEMENTS;
+  localparam B0_W    = 32 * REQUANTS;
+  localparam SHARE1  = 2;                  // classes whose weights share a memory
+  localparam BANKS1  = (CLASSES + SHARE1 - 1) / SHARE1;
+  localparam W1_W    = 8 * SHARE1 * REQUANTS;
+  localparam WRITES  = LANES * ISSUES + DEPTH1 + BANKS1 * DEPTH1 + PAIRS + 2;
   localparam FIRST   = WRITES + 3;         // clock of the first image's first word
   localparam LATENCY = ISSUES + STEPS + PAIRS + 18;
   localparam RESULT  = FIRST + WORDS - 1 + LATENCY;          // clock of the first result
 
-  (* anyconst *) reg [W1_W*LANES*ISSUES-1:0]     any_w1;
-  (* anyconst *) reg [B1_W*DEPTH2-1:0]           any_b1;
-  (* anyconst *) reg [W2_W*BANKS2*DEPTH2-1:0]    any_w2;
-  (* anyconst *) reg [64*PAIRS-1:0]              b2;
+  (* anyconst *) reg [W0_W*LANES*ISSUES-1:0]     any_w0;
+  (* anyconst *) reg [B0_W*DEPTH1-1:0]           any_b0;
+  (* anyconst *) reg [W1_W*BANKS1*DEPTH1-1:0]    any_w1;
+  (* anyconst *) reg [64*PAIRS-1:0]              b1;
   (* anyconst *) reg [15:0]                      M;
   (* anyconst *) reg [4:0]                       S;
-  (* anyconst *) reg [W1_W*WORDS*IMAGES-1:0]     x;
+  (* anyconst *) reg [W0_W*WORDS*IMAGES-1:0]     x;
 
   // Padding is zero in the weights, as the host writes it, and arbitrary in biases and inputs.
-  wire [W1_W*LANES*ISSUES-1:0] w1;
-  wire [B1_W*DEPTH2-1:0]       b1 = any_b1;
-  wire [W2_W*BANKS2*DEPTH2-1:0] w2;        // memory after memory
+  wire [W0_W*LANES*ISSUES-1:0] w0;
+  wire [B0_W*DEPTH1-1:0]       b0 = any_b0;
+  wire [W1_W*BANKS1*DEPTH1-1:0] w1;        // memory after memory
   genvar i, j;
   generate
-    for (i = 0; i < LANES * ISSUES * ELEMENTS; i = i + 1) begin : pad1
-      assign w1[8*i +: 8] = (i % (WORDS * ELEMENTS) < INPUTS) ? any_w1[8*i +: 8] : 8'd0;
+    for (i = 0; i < LANES * ISSUES * ELEMENTS; i = i + 1) begin : pad0
+      assign w0[8*i +: 8] = (i % (WORDS * ELEMENTS) < INPUTS) ? any_w0[8*i +: 8] : 8'd0;
     end
-    for (i = 0; i < BANKS2 * DEPTH2 * SHARE2 * REQUANTS; i = i + 1) begin : pad2
-      localparam PLACE  = (i / (SHARE2 * REQUANTS)) % STEPS * REQUANTS + i % REQUANTS;
-      localparam NEURON = (i / (SHARE2 * REQUANTS)) % DEPTH2 / STEPS * LANES + PLACE;
-      localparam CLASS  = i / (SHARE2 * REQUANTS * DEPTH2) * SHARE2 + i / REQUANTS % SHARE2;
-      assign w2[8*i +: 8] = (PLACE < LANES && NEURON < HIDDEN && CLASS < CLASSES) ? any_w2[8*i +: 8] : 8'd0;
+    for (i = 0; i < BANKS1 * DEPTH1 * SHARE1 * REQUANTS; i = i + 1) begin : pad1
+      localparam PLACE  = (i / (SHARE1 * REQUANTS)) % STEPS * REQUANTS + i % REQUANTS;
+      localparam NEURON = (i / (SHARE1 * REQUANTS)) % DEPTH1 / STEPS * LANES + PLACE;
+      localparam CLASS  = i / (SHARE1 * REQUANTS * DEPTH1) * SHARE1 + i / REQUANTS % SHARE1;
+      assign w1[8*i +: 8] = (PLACE < LANES && NEURON < HIDDEN && CLASS < CLASSES) ? any_w1[8*i +: 8] : 8'd0;
     end
   endgenerate
 
@@ -79,19 +79,19 @@ module end_to_end_properties #(
       request = 1'b1;
       if (n < LANES * ISSUES) begin
         addr  = (1 << 16) | ((n / ISSUES) << 10) | (n % ISSUES);
-        wdata = w1 >> (W1_W * n) & {W1_W{1'b1}};
-      end else if (n < LANES * ISSUES + DEPTH2) begin
+        wdata = w0 >> (W0_W * n) & {W0_W{1'b1}};
+      end else if (n < LANES * ISSUES + DEPTH1) begin
         n     = n - LANES * ISSUES;
         addr  = (2 << 16) | n;
-        wdata = b1 >> (B1_W * n);
-      end else if (n < LANES * ISSUES + DEPTH2 + BANKS2 * DEPTH2) begin
-        n     = n - LANES * ISSUES - DEPTH2;
-        addr  = (3 << 16) | ((n / DEPTH2) << 10) | (n % DEPTH2);
-        wdata = w2 >> (W2_W * n) & {W2_W{1'b1}};
+        wdata = b0 >> (B0_W * n);
+      end else if (n < LANES * ISSUES + DEPTH1 + BANKS1 * DEPTH1) begin
+        n     = n - LANES * ISSUES - DEPTH1;
+        addr  = (3 << 16) | ((n / DEPTH1) << 10) | (n % DEPTH1);
+        wdata = w1 >> (W1_W * n) & {W1_W{1'b1}};
       end else if (n < WRITES - 2) begin
-        n     = n - LANES * ISSUES - DEPTH2 - BANKS2 * DEPTH2;
+        n     = n - LANES * ISSUES - DEPTH1 - BANKS1 * DEPTH1;
         addr  = (4 << 16) | n;
-        wdata = b2 >> (64 * n);
+        wdata = b1 >> (64 * n);
       end else if (n == WRITES - 2) begin
         addr  = 5;
         wdata = M;
@@ -102,7 +102,7 @@ module end_to_end_properties #(
     end
   end
   wire                 image_valid = clock >= FIRST && clock < FIRST + WORDS * IMAGES;
-  wire [W1_W-1:0]      image_data = x >> (W1_W * (clock - FIRST));
+  wire [W0_W-1:0]      image_data = x >> (W0_W * (clock - FIRST));
   wire                 image_last = ((clock - FIRST) % WORDS) == WORDS - 1;
 
   wire                 image_ready, result_valid, host_ready, ack, error, hidden_valid;
@@ -145,8 +145,8 @@ module end_to_end_properties #(
   // What passed between the layers, in order: sums with bias, and two clocks later the bytes.
   localparam SUM_W = 33;
   reg [7:0] groups = 8'd0;
-  reg [8*REQUANTS*DEPTH2*IMAGES-1:0]     seen;
-  reg [SUM_W*REQUANTS*DEPTH2*IMAGES-1:0] seen_sums;
+  reg [8*REQUANTS*DEPTH1*IMAGES-1:0]     seen;
+  reg [SUM_W*REQUANTS*DEPTH1*IMAGES-1:0] seen_sums;
   reg [2*SUM_W*REQUANTS-1:0]             sums_age;   // the oldest in the high bits
   (* hierconn *) wire [SUM_W*REQUANTS-1:0] \dut.hidden.sums ;
   always @(posedge clk_i) begin
@@ -182,16 +182,16 @@ module end_to_end_properties #(
         assign inputs[0] = 0;
         for (i = 0; i < WORDS * ELEMENTS; i = i + 1) begin : term
           localparam AT = (LANE * ISSUES + GROUP * WORDS) * ELEMENTS + i;
-          wire [7:0]  w = w1[8*AT +: 8] ^ 8'h80;
+          wire [7:0]  w = w0[8*AT +: 8] ^ 8'h80;
           wire [7:0]  u = x[8*(m*WORDS*ELEMENTS+i) +: 8];
           wire [15:0] product = w * u;
           assign acc[i+1] = acc[i] + product;
           assign inputs[i+1] = inputs[i] + u;
         end
-        assign sum[m*HIDDEN+j] = $signed({32'd0, acc[WORDS*ELEMENTS]}) + $signed(b1[32*PLACE +: 32])
+        assign sum[m*HIDDEN+j] = $signed({32'd0, acc[WORDS*ELEMENTS]}) + $signed(b0[32*PLACE +: 32])
             - $signed({25'd0, inputs[WORDS*ELEMENTS], 7'd0});
-        assign sum_seen[m*HIDDEN+j] = $signed(seen_sums[SUM_W*(m*DEPTH2*REQUANTS+PLACE) +: SUM_W]);
-        assign byte_seen[m*HIDDEN+j] = {56'd0, seen[8*(m*DEPTH2*REQUANTS+PLACE) +: 8]};
+        assign sum_seen[m*HIDDEN+j] = $signed(seen_sums[SUM_W*(m*DEPTH1*REQUANTS+PLACE) +: SUM_W]);
+        assign byte_seen[m*HIDDEN+j] = {56'd0, seen[8*(m*DEPTH1*REQUANTS+PLACE) +: 8]};
         wire [63:0] scaled = (sum_seen[m*HIDDEN+j] * $signed({48'd0, M})) >> S;
         assign h[m*HIDDEN+j] = (sum_seen[m*HIDDEN+j] < 0) ? 64'd0
             : (scaled > 255) ? 64'd255 : scaled;
@@ -203,15 +203,15 @@ module end_to_end_properties #(
         assign bytes[0] = 0;
         for (i = 0; i < HIDDEN; i = i + 1) begin : term
           localparam STEP  = (i / LANES) * STEPS + (i % LANES) / REQUANTS;
-          localparam PLACE = ((j / SHARE2 * DEPTH2 + STEP) * SHARE2 + j % SHARE2) * REQUANTS
+          localparam PLACE = ((j / SHARE1 * DEPTH1 + STEP) * SHARE1 + j % SHARE1) * REQUANTS
                            + (i % LANES) % REQUANTS;
-          wire [7:0]  w = w2[8*PLACE +: 8] ^ 8'h80;
+          wire [7:0]  w = w1[8*PLACE +: 8] ^ 8'h80;
           wire [7:0]  u = byte_seen[m*HIDDEN+i];
           wire [15:0] product = w * u;
           assign acc[i+1] = acc[i] + product;
           assign bytes[i+1] = bytes[i] + u;
         end
-        assign logit[m*CLASSES+j] = $signed({32'd0, acc[HIDDEN]}) + $signed(b2[32*j +: 32])
+        assign logit[m*CLASSES+j] = $signed({32'd0, acc[HIDDEN]}) + $signed(b1[32*j +: 32])
             - $signed({25'd0, bytes[HIDDEN], 7'd0});
       end
     end
@@ -226,7 +226,7 @@ module end_to_end_properties #(
   reg wrong_sums, wrong_hidden;
   integer c;
   always @* begin
-    wrong_hidden = groups != DEPTH2 * IMAGES;
+    wrong_hidden = groups != DEPTH1 * IMAGES;
     wrong_sums   = 1'b0;
     for (c = 0; c < HIDDEN * IMAGES; c = c + 1) begin
       if (sum[c] != sum_seen[c]) wrong_sums = 1'b1;

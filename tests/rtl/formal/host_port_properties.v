@@ -22,17 +22,17 @@ module host_port_properties (
     input wire [1:0]  outstanding_i,
     input wire        framing_error_i,
     input wire [3:0]  valid_i,
+    input wire [63:0] word_w0_i,
+    input wire [63:0] word_b0_i,
     input wire [63:0] word_w1_i,
-    input wire [63:0] word_b1_i,
-    input wire [63:0] word_w2_i,
-    input wire [63:0] word_b2_i
+    input wire [63:0] word_b1_i
 );
 
   // 64-100-10 with 25 lanes and 4 requants.
-  localparam BANKS_W1 = 25, DEPTH_W1 = 32;
-  localparam BANKS_B1 = 2,  DEPTH_B1 = 28;
-  localparam BANKS_W2 = 5,  DEPTH_W2 = 28;
-  localparam BANKS_B2 = 1,  DEPTH_B2 = 5;
+  localparam BANKS_W0 = 25, DEPTH_W0 = 32;
+  localparam BANKS_B0 = 2,  DEPTH_B0 = 28;
+  localparam BANKS_W1 = 5,  DEPTH_W1 = 28;
+  localparam BANKS_B1 = 1,  DEPTH_B1 = 5;
 
   wire        ready, ack, error, hold;
   wire [63:0] rdata, wdata_out;
@@ -46,14 +46,14 @@ module host_port_properties (
       .CLASSES (10),
       .LANES   (25),
       .REQUANTS(4),
+      .BANKS_W0(BANKS_W0),
+      .DEPTH_W0(DEPTH_W0),
+      .BANKS_B0(BANKS_B0),
+      .DEPTH_B0(DEPTH_B0),
       .BANKS_W1(BANKS_W1),
       .DEPTH_W1(DEPTH_W1),
       .BANKS_B1(BANKS_B1),
       .DEPTH_B1(DEPTH_B1),
-      .BANKS_W2(BANKS_W2),
-      .DEPTH_W2(DEPTH_W2),
-      .BANKS_B2(BANKS_B2),
-      .DEPTH_B2(DEPTH_B2),
       .BANK_W  (5),
       .WORD_W  (5)
   ) dut (
@@ -82,10 +82,10 @@ module host_port_properties (
       .word_o         (word),
       .wdata_o        (wdata_out),
       .valid_i        (valid_i),
+      .word_w0_i      (word_w0_i),
+      .word_b0_i      (word_b0_i),
       .word_w1_i      (word_w1_i),
-      .word_b1_i      (word_b1_i),
-      .word_w2_i      (word_w2_i),
-      .word_b2_i      (word_b2_i)
+      .word_b1_i      (word_b1_i)
   );
   (* hierconn *) wire [4:0] \dut.errors_q ;
 
@@ -110,10 +110,10 @@ module host_port_properties (
   reg  [3:0] target;                       // the one memory that is meant
   always @* begin
     target = 4'b0000;
-    if (addr >= 19'h10000 && addr < 19'h10000 + 1024 * BANKS_W1) target[0] = addr % 1024 < DEPTH_W1;
-    if (addr >= 19'h20000 && addr < 19'h20000 + 1024 * BANKS_B1) target[1] = addr % 1024 < DEPTH_B1;
-    if (addr >= 19'h30000 && addr < 19'h30000 + 1024 * BANKS_W2) target[2] = addr % 1024 < DEPTH_W2;
-    if (addr >= 19'h40000 && addr < 19'h40000 + 1024 * BANKS_B2) target[3] = addr % 1024 < DEPTH_B2;
+    if (addr >= 19'h10000 && addr < 19'h10000 + 1024 * BANKS_W0) target[0] = addr % 1024 < DEPTH_W0;
+    if (addr >= 19'h20000 && addr < 19'h20000 + 1024 * BANKS_B0) target[1] = addr % 1024 < DEPTH_B0;
+    if (addr >= 19'h30000 && addr < 19'h30000 + 1024 * BANKS_W1) target[2] = addr % 1024 < DEPTH_W1;
+    if (addr >= 19'h40000 && addr < 19'h40000 + 1024 * BANKS_B1) target[3] = addr % 1024 < DEPTH_B1;
   end
   wire exists = (target != 0) | (we ? addr >= 3 && addr <= 6 : addr <= 6);
   wire fits   = ~we | (target != 0) | (addr == 3 && wdata <= 1) | (addr == 4 && wdata <= 31)
@@ -172,8 +172,8 @@ module host_port_properties (
   always @(posedge clk_i) begin
     acked   <= answers & ~rst_i;
     errored <= refused & ~rst_i;
-    answer  <= rst_i ? 64'd0 : valid_i[0] ? word_w1_i : valid_i[1] ? word_b1_i
-        : valid_i[2] ? word_w2_i : valid_i[3] ? word_b2_i : (done & ~we) ? register_is : 64'd0;
+    answer  <= rst_i ? 64'd0 : valid_i[0] ? word_w0_i : valid_i[1] ? word_b0_i
+        : valid_i[2] ? word_w1_i : valid_i[3] ? word_b1_i : (done & ~we) ? register_is : 64'd0;
     pending <= rst_i ? 4'd0 : asks | (pending & ~valid_i);
     if (rst_i) reading <= 1'b0;
     else if (request_i & ready & ~we_i) reading <= 1'b1;

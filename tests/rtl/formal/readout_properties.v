@@ -1,7 +1,7 @@
 // What readout promises, for all time: no image lost, exact latency, a result that is right (sums and
 // biases added, the first largest logit) and does not move until it is taken.
 //
-// Assumed of layer 2: no other sums come while some wait. It samples pair p's rows p + 1 clocks after it
+// Assumed of layer 1: no other sums come while some wait. It samples pair p's rows p + 1 clocks after it
 // takes the sums over, and the total one clock after; that they are there then, and still, is proven
 // in accelerator_properties. The memory of biases is arbitrary; the host is away. Numbers are narrow;
 // sum_stage_properties has them at full width.
@@ -67,7 +67,7 @@ module readout_properties #(
   };
 
   reg                     started = 1'b0;
-  reg                     waits;           // sums in layer 2 that are not taken over yet
+  reg                     waits;           // sums in layer 1 that are not taken over yet
   reg [31:0]              left;            // clocks until the result, 0: none is on its way
   reg                     there;           // a result is there
   reg [CLASSES*LOGIT_W-1:0] expected;      // its logits

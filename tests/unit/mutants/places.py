@@ -56,8 +56,8 @@ _PAIRS = (
     ("floor", "ceil"),
     ("sin", "cos"),
     ("M", "S"),
-    ("w1", "w2"),
-    ("b1", "b2"),
+    ("w0", "w1"),
+    ("b0", "b1"),
     ("lower", "upper"),
 )
 _NAMES = {a: b for pair in _PAIRS for a, b in (pair, pair[::-1])} | {"float64": "float32"}
