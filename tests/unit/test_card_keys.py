@@ -543,3 +543,60 @@ def test_currents_are_programmed_to_the_nearest_level_in_the_logarithm(of_wta: b
     nearest = np.abs(np.log(np.abs(w))[:, None] - wanted).argmin(1)
     found = programmable.project(torch.from_numpy(w)).numpy()
     np.testing.assert_allclose(found, np.sign(w) * np.exp(wanted[nearest]), rtol=1e-9)
+
+
+# ------------------------------------------------------------------------------------------------
+# The paper's device
+
+PUBLISHED: dict[str, Any] = {
+    "supply_V": 2.5,
+    "programmable": {"w_min_A": 1e-12, "w_max_A": 1e-5, "bits": 13},
+    "cell": {"form": "ekv", "is1_A": -8.0282e-9, "is0_A": -8.0497e-8, "a_per_V": 17.5328,
+             "b1": -1.41837, "b0": 18.4134, "i_leak_A": 7e-12,
+             "fitted": {"v_V": [1.7, 2.5], "w_A": [1e-12, 1e-5]}},
+    "positive_cell": {"form": "wta", "is1": -0.0065, "is0_A": 5e-8, "a1_per_V_A": 632404.0,
+                      "a0_per_V": 18.5384, "b1_per_A": -1.2343e6, "b0": 44.2817, "i_leak_A": 0.0,
+                      "w_max_A": 7e-6,
+                      "fitted": {"v_V": [1.7, 2.5], "w_A": [0.0, 5e-8 / 0.0065]}},
+    "lines": {"i_cutoff_A": 1.5166e-11, "i_cubic_A": 1.622e-10,
+              # -1.7814e29 i^3 + 4.6537e19 i^2 + 5.3942e8 i - 0.0182625, of nanoampere.
+              "cubic_V": [-0.0182625, 5.3942e8 * 1e-9, 4.6537e19 * 1e-18, -1.7814e29 * 1e-27],
+              "logarithm": [-13.2209, 3.03607, 1.75561, 1500.0, 1.9597e-7, 0.120559],
+              "positive": {"i_last_A": 2.152e-6, "v_last_V": 2.0001},
+              "negative": {"i_last_A": 4.67e-6, "v_last_V": 2.4507}},
+    "sigmoid": {"p_edges_V": [0.38, 1.78], "regions": [
+        {"h1": 0.0, "h0": -0.2877195, "s1": 0.0, "s0": 31.202, "o1": -29.0649, "o0": 12.7174,
+         "t1": 0.0, "t0": 2.44313},
+        {"h1": 0.131407, "h0": -0.338609, "s1": -3.98366, "s0": 32.2026, "o1": -0.926118,
+         "o0": 2.4177, "t1": -0.00157441, "t0": 2.44385},
+        {"h1": 0.407395, "h0": -0.830324, "s1": -32.32, "s0": 83.1541, "o1": -9.69387,
+         "o0": 17.9666, "t1": 0.0, "t0": 2.440658}]},
+    "relu": {"off": {"height_V": 2.1132, "x0": 43.5, "x1": 7.0}, "floor_V": 2.0, "ceiling_V": 2.5,
+             "decades": [-7.3, -6.2],
+             "logarithms_V": [[0.022, 2.615], [0.04, 2.92], [0.08, 3.49]]},
+    "relu_smooth": {"off": {"height_V": 2.1132, "x0": 43.5, "x1": 7.0}, "base_V": 2.07,
+                    "exponential": [0.06, -0.8, 4e5], "logistic": [0.26, 1.15, 2.7, 1.8e6],
+                    "ceiling_V": 2.5, "i_ceiling_A": 5.06232e-6},
+    "wta": {"height": 10.0, "x0": 23.0, "x1": 4.0, "fitted": {"i_A": [1e-9, 1e-5]}},
+    # 4 (v - 2.25) / 0.25; twice 570 nA and 400 nA a neuron, 100 nA for all.
+    "logits": {"zero_V": 2.25, "per_V": 4 / 0.25},
+    "power": {"per_neuron_A": 2 * 570e-9 + 400e-9, "shared_A": 100e-9},
+}  # fmt: skip
+"""From the paper's artifacts."""
+
+
+def test_every_number_of_the_papers_card_is_the_published_one() -> None:
+    """A digit that is lost in the file would be lost in every path that reads it."""
+    papers = dict(leaves(read_yaml(CARDS_FOLDER / f"{DEFAULT_CARD}.yaml")))
+    numbers = {
+        path: x for path, x in papers.items() if not isinstance(x, str) and path != "version"
+    }
+    published = {path: x for path, x in leaves(PUBLISHED) if not isinstance(x, str)}
+    assert numbers == pytest.approx(published, rel=1e-12)
+
+
+def test_the_smooth_relu_ends_where_its_fit_reaches_the_supply() -> None:
+    """Which is how its last current was found; the ReLU's ceiling follows from its logarithm."""
+    end = PUBLISHED["relu_smooth"]["i_ceiling_A"]
+    without_end = PUBLISHED | {"relu_smooth": PUBLISHED["relu_smooth"] | {"i_ceiling_A": 1.0}}
+    assert relu_smooth(without_end, end) == pytest.approx(2.5, abs=1e-6)
