@@ -565,7 +565,7 @@ ROWS = [
     Row("train --force", _TRAIN, "", "--force", kept("net.npz"), forced,
         before={"net.npz": MINE}),
     Row("train --max-minutes", "train {short} --out net.npz", "", "--max-minutes 1e-9",
-        lambda seen: ("net.checkpoint.npz" in seen.files, seen.status),
+        lambda seen: ("net.npz.checkpoint.npz" in seen.files, seen.status),
         lambda a, b: (a, b) == ((False, 0), (True, 0))),
     Row("train --samples", "train {short} --out net.npz", "--samples 32", "--samples 64",
         _history),
