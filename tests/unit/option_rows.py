@@ -159,7 +159,9 @@ def measurement(name: str, ratio: float) -> Measurement:
     )
 
 
-def benchmark_run(*found: Measurement, when: str = "2026-01-01T12:00:00+01:00") -> str:
+def benchmark_run(
+    *found: Measurement, when: str = "2026-01-01T12:00:00+01:00", commit: str = "a" * 40
+) -> str:
     """A file of a run, as pytest-benchmark writes it."""
     at = records.Circumstances(
         machine=Machine(cpu="a processor", host="0" * 8, cores=2),
@@ -169,7 +171,7 @@ def benchmark_run(*found: Measurement, when: str = "2026-01-01T12:00:00+01:00") 
     )
     value = {
         "machine_info": {records.KEY: at.model_dump(mode="json")},
-        "commit_info": {"id": "a" * 40, "dirty": False, "time": when},
+        "commit_info": {"id": commit, "dirty": False, "time": when},
         "benchmarks": [{"extra_info": {records.KEY: m.model_dump(mode="json")}} for m in found],
         "datetime": "2026-02-02T08:00:00+00:00",
     }
@@ -246,7 +248,9 @@ def make_world(folder: Path) -> None:
     (folder / "ledger" / "test_a.py").write_text("")
     flow, circuit = measurement("flow", 20.0), measurement("circuit", 10.0)
     (folder / "before.json").write_text(benchmark_run(flow, circuit))
-    slower = benchmark_run(measurement("flow", 10.0), circuit, when="2026-01-02T12:00:00+01:00")
+    slower = benchmark_run(
+        measurement("flow", 10.0), circuit, when="2026-01-02T12:00:00+01:00", commit="b" * 40
+    )
     (folder / "after.json").write_text(slower)
 
 
@@ -271,18 +275,20 @@ def _power(activity: Any) -> synthesis.Power:
         total_W=1.0,
         dynamic_W=0.4,
         static_W=0.6,
-        routing_W=0.5,
-        clock_W=0.1,
-        logic_W=0.2,
-        memory_W=0.15,
-        multipliers_W=0.05,
-        other_W=0.0,
+        routing_W=0.31,
+        clock_W=0.11,
+        logic_W=0.21,
+        memory_W=0.16,
+        multipliers_W=0.13,
+        other_W=0.08,
         table=(),
         table_by_block=(),
     )
 
 
-CLOCKS = synthesis.Clocks(load=8, latency=93, interval=64, mean_interval=64.0, simulator="v 5")
+CLOCKS = synthesis.Clocks(load=8, latency=93, interval=64, mean_interval=60.0, simulator="v 5")
+PATH_ns = (3.0, 1.0, 9.0, 4.0, 1.5, 2.0, 5.0, 0.5, 6.0, 2.5, 3.5, 7.0, 0.25, 8.0)
+"""Delays along a critical path: by turns of a wire and of a cell."""
 
 
 def synthesised(flow: str, design: synthesis.Design, seed: int) -> synthesis.Synthesis:
@@ -299,23 +305,28 @@ def synthesised(flow: str, design: synthesis.Design, seed: int) -> synthesis.Syn
             start="a.Q",
             end="b.D",
             delay_s=1 / fmax_Hz,
-            elements=(synthesis.PathElement(at="b.D", kind="routing", delay_s=1 / fmax_Hz),),
+            elements=tuple(
+                synthesis.PathElement(
+                    at=f"pin {k}", kind="cell" if k % 2 else "routing", delay_s=delay * 1e-9
+                )
+                for k, delay in enumerate(PATH_ns)
+            ),
         ),
         area=synthesis.Area(
-            logic_blocks=600,
+            logic_blocks=601,
             luts=100 * design.lanes,
-            flip_flops=3000,
-            multiplier_blocks=16,
-            multipliers={},
-            memory_blocks=23,
-            memories={},
-            grid=None,
-            grid_limited_by=None,
-            wire_length=1e5,
+            flip_flops=3003,
+            multiplier_blocks=14,
+            multipliers={"mult_9x9": 20},
+            memory_blocks=25,
+            memories={"mem_1": 3},
+            grid=(36, 37),
+            grid_limited_by="memory",
+            wire_length=1e5 + seed,
             wire_unit="tiles",
         ),
         power=_power("vectorless") if flow == "vtr" else None,
-        cost=synthesis.Cost(wall_s=1.0, peak_memory_MiB=100.0),
+        cost=synthesis.Cost(wall_s=10.0 * seed, peak_memory_MiB=100.0 + seed),
     )
 
 
