@@ -39,10 +39,10 @@ from ohmbench.eda.synthesis import result as synthesis
 from ohmbench.files import write_pth
 from ohmbench.floatgate import SPECS, save_network
 from ohmbench.kirchhoff.configuration import config_text
+from ohmbench.kirchhoff.figures import Window
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import checkpoint_arrays, save_kirchhoff
 from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, KIRCHHOFF_VARIABLE
-from ohmbench.report.kirchhoff_figures import Window
 from ohmbench.weights import register
 from tests.unit.circuits import classifier_config, config, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled
@@ -699,15 +699,15 @@ ROWS = [
         "--paper-kirchhoffnet {kirchhoff-other}", at("log_density")),
     # prove: what is wider follows from Hardware's formulas
     Row("prove --hardware", "prove {int8} --json", "", "--hardware published",
-        at("registers", "acc1", "signed"), lambda a, b: (a, b) == (False, True)),
+        at("registers", "acc0", "signed"), lambda a, b: (a, b) == (False, True)),
     Row("prove --inputs", _PROVE, "", "--inputs 32", words,
-        wider("acc1")),
-    Row("prove --hidden", _PROVE, "", "--hidden 24", words, wider("acc2")),
+        wider("acc0")),
+    Row("prove --hidden", _PROVE, "", "--hidden 24", words, wider("acc1")),
     Row("prove --classes", "prove {int8}", "", "--classes 8",
         lambda seen: "on hardware for 16-12-8" in seen.out, only_second),
     Row("prove --lanes", _PROVE, "--lanes 4", "--lanes 12", lambda seen: seen.status, sizes(0, 2)),
-    Row("prove --acc-bits", _PROVE, "", "--acc-bits 40", **bits("acc1", "acc2")),
-    Row("prove --sum-bits", _PROVE, "", "--sum-bits 40", **bits("sum1", "logit")),
+    Row("prove --acc-bits", _PROVE, "", "--acc-bits 40", **bits("acc0", "acc1")),
+    Row("prove --sum-bits", _PROVE, "", "--sum-bits 40", **bits("sum0", "logit")),
     Row("prove --r-bits", _PROVE, "", "--r-bits 40", **bits("r")),
     Row("prove --product-bits", _PROVE, "", "--product-bits 40", **bits("product")),
     Row("prove --bias-bits", _PROVE, "", "--bias-bits 40", **bits("bias1", "bias2")),

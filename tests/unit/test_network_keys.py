@@ -20,23 +20,23 @@ import torch
 from pydantic import BaseModel
 from rich.console import Console
 
+from ohmbench.data.classifier import Own
 from ohmbench.data.own import Dataset, OwnData
 from ohmbench.digital import configuration as int8
-from ohmbench.digital.store import Own as Int8Own
+from ohmbench.digital import training as int8_training
 from ohmbench.digital.store import load_int8
-from ohmbench.digital.training import train_own as train_int8
 from ohmbench.files import read_yaml
 from ohmbench.floatgate import configuration as floatgate
 from ohmbench.floatgate import load_network
+from ohmbench.floatgate import training as floatgate_training
 from ohmbench.floatgate.card import CARDS_FOLDER, DEFAULT_CARD, Card
-from ohmbench.floatgate.store import Own as FloatgateOwn
-from ohmbench.floatgate.training import train_own as train_floatgate
 from ohmbench.kirchhoff import configuration as kirchhoff
 from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.simulation import integrate
 from ohmbench.kirchhoff.store import load_kirchhoff
-from ohmbench.kirchhoff.training import KirchhoffTask, train_kirchhoff, with_data
+from ohmbench.kirchhoff.training import KirchhoffTask, with_data
+from ohmbench.training import train_to_file
 
 QUIET = Console(quiet=True)
 ROWS = 60
@@ -297,13 +297,13 @@ def test_every_key_has_a_row() -> None:
 
 def trained_floatgate(folder: Path, out: Path, value: dict[str, Any], seed: int = 0) -> Any:
     config, data = floatgate.with_data(floatgate.config_of(value, "x"), seed, folder=folder)
-    train_floatgate(FloatgateOwn(config, data), seed, out, console=QUIET)
+    train_to_file(floatgate_training.own_task(Own(config, data), seed), out, console=QUIET)
     return load_network(out)
 
 
 def trained_int8(folder: Path, out: Path, value: dict[str, Any], seed: int = 0) -> Any:
     config, data = int8.with_data(int8.config_of(value, "x"), seed, folder=folder)
-    train_int8(Int8Own(config, data), seed, out, console=QUIET)
+    train_to_file(int8_training.own_task(Own(config, data), seed), out, console=QUIET)
     return load_int8(out)
 
 
@@ -424,7 +424,7 @@ KIRCHHOFF_ELSEWHERE = {
 
 def trained_kirchhoff(folder: Path, out: Path, value: dict[str, Any], seed: int = 0) -> Any:
     config, data = with_data(kirchhoff.config_of(value, "x"), seed, folder=folder)
-    train_kirchhoff(config, seed, out, data=data, console=QUIET)
+    train_to_file(KirchhoffTask(config, seed, source=OwnSource(data)), out, console=QUIET)
     return load_kirchhoff(out)
 
 

@@ -34,7 +34,7 @@ from ohmbench.files import (
 from ohmbench.floatgate import SPECS, save_network
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import save_kirchhoff
-from ohmbench.report.figures import save_figure
+from ohmbench.report.figures import save_figure, save_figures
 from ohmbench.weights import describe, register
 from tests.unit.circuits import regression_config
 from tests.unit.int8_networks import random_scaled
@@ -84,6 +84,9 @@ SAVES: dict[str, Callable[..., None]] = {
     "write_pth": lambda path, **o: write_pth(path, {"a": torch.ones(2)}, **o),
     "write_record": lambda path, **o: write_record(path, Cost(wall_s=1, peak_memory_MiB=1), **o),
     "save_figure": lambda path, **o: save_figure(Figure(figsize=(1, 1)), path, **o),
+    "save_figures": lambda path, **o: save_figures(
+        {path.name: lambda: Figure(figsize=(1, 1))}, path.parent, **o
+    ),
     "save_network": _network,
     "save_int8": lambda path, **o: save_int8(path, random_scaled(0)[0], **o),
     "save_kirchhoff": lambda path, **o: save_kirchhoff(
@@ -150,12 +153,12 @@ def test_a_save_that_fails_leaves_what_was_there(
 
 # What each does first that takes long, which must not begin.
 WORK = {
-    "train {short} --samples 32 --out there": "ohmbench.cli.training:train_kirchhoff",
-    "plot {regression} --out .": "ohmbench.cli.kirchhoff_drawing:drawn",
-    "sample {flow} -n 3 --plot there.png": "ohmbench.cli.kirchhoff_drawing:sampled",
-    "sample {flow} -n 3 --out there.npz": "ohmbench.cli.kirchhoff_drawing:sampled",
-    "sample {flow} -n 3 --plot new.png --out there.npz": "ohmbench.cli.kirchhoff_drawing:sampled",
-    "predict {int8} --index 3 --plot there.png": "ohmbench.cli.predict:load_only",
+    "train {short} --samples 32 --out there": "ohmbench.cli.training:train_to_file",
+    "plot {regression} --out .": "ohmbench.kirchhoff.drawing:_regression",
+    "sample {flow} -n 3 --plot there.png": "ohmbench.kirchhoff.drawing:sampled",
+    "sample {flow} -n 3 --out there.npz": "ohmbench.kirchhoff.drawing:sampled",
+    "sample {flow} -n 3 --plot new.png --out there.npz": "ohmbench.kirchhoff.drawing:sampled",
+    "predict {int8} --index 3 --plot there.png": "ohmbench.cli.predict:load_able",
     "claims {ledger} --json there": "ohmbench.cli.claims:run_ledger",
     "claims {ledger} --json new --csv there": "ohmbench.cli.claims:run_ledger",
     "synth 64-100-10 --out .": "ohmbench.cli.synth:run_flow",
@@ -190,7 +193,7 @@ def test_what_cannot_be_written_is_known_before_any_work(
     assert (seen.status, seen.out) == (2, "")
     assert seen.files == before
     # A training looks at what is there itself, before its first step.
-    assert begun == ([] if function != "train_kirchhoff" else [function])
+    assert begun == ([] if function != "train_to_file" else [function])
     assert "there" in seen.err or "voltages" in seen.err or "holds something else" in seen.err
 
 
@@ -204,7 +207,7 @@ def test_a_folder_that_is_not_there_is_known_before_any_work(
 ) -> None:
     """A file can only be written where there is a folder for it."""
     module, _, function = WORK[words].partition(":")
-    if function != "train_kirchhoff":
+    if function != "train_to_file":
         loaded = importlib.import_module(module)
         monkeypatch.setattr(loaded, function, lambda *_, **__: pytest.fail("work has begun"))
     seen = see(words.replace("there", "missing/there"))

@@ -11,18 +11,17 @@ import numpy as np
 import pytest
 import torch
 
+from ohmbench.data.classifier import Own
 from ohmbench.digital import configuration as int8
-from ohmbench.digital.store import Own as Int8Own
 from ohmbench.digital.training import Int8Recipe, Int8Task
 from ohmbench.floatgate import Circuits, configuration
 from ohmbench.floatgate.card import card_of
 from ohmbench.floatgate.scales import AsinhOptions, AsinhScale, OnCurrentOptions, OnCurrentScale
-from ohmbench.floatgate.store import Own as FloatgateOwn
 from ohmbench.floatgate.training import FloatgateTask, own_recipe
 from ohmbench.kirchhoff import configuration as kirchhoff
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
-from ohmbench.train import step_generator
+from ohmbench.training import step_generator
 from tests.unit.test_card_keys import DEVICE, sigmoid
 from tests.unit.test_network_keys import FLOATGATE, INT8, KIRCHHOFF, table, write
 from tests.unit.test_updates import cross_entropy, fake_quantised
@@ -110,9 +109,7 @@ def test_scales_end_where_the_device_does() -> None:
 def test_an_own_floatgate_network_sees_its_training_part_as_it_is(folder: Path) -> None:
     """Encoded as the file says; four columns are no picture to be turned."""
     value = FLOATGATE | {"encoding": {"low_V": 1.6, "span_V": 0.5}}
-    own = FloatgateOwn(
-        *configuration.with_data(configuration.config_of(value, "x"), 2, folder=folder)
-    )
+    own = Own(*configuration.with_data(configuration.config_of(value, "x"), 2, folder=folder))
     recipe = own_recipe(own.config)
     assert recipe.augmentation is None
     task = FloatgateTask(recipe, 2, own)
@@ -136,7 +133,7 @@ def test_an_own_floatgate_network_sees_its_training_part_as_it_is(folder: Path) 
 
 
 def test_an_own_int8_network_sees_its_training_part_as_it_is(folder: Path) -> None:
-    own = Int8Own(*int8.with_data(int8.config_of(INT8, "x"), 2, folder=folder))
+    own = Own(*int8.with_data(int8.config_of(INT8, "x"), 2, folder=folder))
     recipe = Int8Recipe("x", steps=9, batch=8, learning_rate=0.01, label_smoothing=0.05)
     task = Int8Task(recipe, 2, own=own)
     chosen = torch.randint(45, (8,), generator=step_generator(2, 1)).numpy()

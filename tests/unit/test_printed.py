@@ -22,12 +22,13 @@ import torch
 
 from ohmbench.claims.ledger import Status
 from ohmbench.claims.outcomes import COLUMNS
-from ohmbench.cli import evaluation, kirchhoff_drawing
 from ohmbench.data.energies import ENERGIES
 from ohmbench.digital import Images, infer, load_int8, save_int8
+from ohmbench.family import DrawOptions
 from ohmbench.floatgate import SPECS, load_network, power_per_image
 from ohmbench.floatgate.programming import Violations
 from ohmbench.floatgate.ranges import FittedRange, RangeCount
+from ohmbench.kirchhoff import drawing
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
 from ohmbench.needs import NEEDS, Found, Need
@@ -76,7 +77,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> None:
             "layer 1 bias": Violations(102, 16, 17, 18, 15),
         },
     )
-    monkeypatch.setattr(evaluation, "evaluate", lambda *_: found)
+    monkeypatch.setattr("ohmbench.floatgate.family.evaluate", lambda *_: found)
 
 
 @pytest.mark.usefixtures("judged")
@@ -251,7 +252,7 @@ def test_the_neurons_of_a_proof(see: See, int8: Path) -> None:
     w = 255 * load_int8(int8).network.weight[0].astype(np.int64)
     low, high = np.minimum(w, 0).sum(1), np.maximum(w, 0).sum(1)
     assert np.argmin(low) != np.argmax(high)
-    found = see(f"prove {int8} --hardware published --json").json["registers"]["acc1"]
+    found = see(f"prove {int8} --hardware published --json").json["registers"]["acc0"]
     assert (found["low"], found["low_neuron"]) == (low.min(), np.argmin(low))
     assert (found["high"], found["high_neuron"]) == (high.max(), np.argmax(high))
     assert (found["bits"], found["signed"]) == (32, True)
@@ -305,13 +306,14 @@ def test_a_drawn_density_of_a_potential_is_one(
 ) -> None:
     """exp(-U)/Z over a window that holds nearly all of it adds up to nearly 1."""
     maps: list[Any] = []
-    monkeypatch.setattr(kirchhoff_drawing.draw, "density_figure", lambda m, *_: maps.extend(m))
-    window = kirchhoff_drawing.Window((-7.0, -7.0), (7.0, 7.0), 140)
-    monkeypatch.setattr(kirchhoff_drawing.Window, "around", staticmethod(lambda points: window))
-    monkeypatch.setattr(kirchhoff_drawing, "_density_map", lambda *_: None)
+    monkeypatch.setattr(drawing.draw, "density_figure", lambda m, *_: maps.extend(m))
+    window = drawing.Window((-7.0, -7.0), (7.0, 7.0), 140)
+    monkeypatch.setattr(drawing.Window, "around", staticmethod(lambda points: window))
+    monkeypatch.setattr(drawing, "_density_map", lambda *_: None)
     made = config("potential1")
     save_kirchhoff(tmp_path / "p.npz", build(made), seed=0, recipe="{}", history=HISTORY)
-    kirchhoff_drawing._matching("p", load_kirchhoff(tmp_path / "p.npz"), 10, 0)
+    data = load_kirchhoff(tmp_path / "p.npz")
+    drawing.drawn(data, "p", DrawOptions(samples=10))["density.png"]()
     cell = (14.0 / 139) ** 2
     assert maps[1].values.sum() * cell == pytest.approx(1.0, abs=0.02)
     assert made.test_bench in ENERGIES

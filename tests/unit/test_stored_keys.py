@@ -18,15 +18,14 @@ import pytest
 import torch
 from pydantic import BaseModel
 
+from ohmbench.data.classifier import Own
 from ohmbench.digital import configuration as int8
 from ohmbench.digital.golden import infer
 from ohmbench.digital.specs import INT8_SPECS
 from ohmbench.digital.store import Images, load_int8, save_int8
-from ohmbench.digital.store import Own as Int8Own
 from ohmbench.errors import FileError
 from ohmbench.files import write_npz
 from ohmbench.floatgate import SPECS, configuration, load_network, save_network
-from ohmbench.floatgate.store import Own as FloatgateOwn
 from ohmbench.kirchhoff import configuration as kirchhoff
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import load_kirchhoff, save_kirchhoff
@@ -68,7 +67,7 @@ def _floatgate_with_images(out: Path, folder: Path) -> None:
 
 def _own_floatgate(out: Path, folder: Path) -> None:
     value = FLOATGATE | {"layers": [{"neurons": 5}, {"neurons": 2, "activation": "relu"}, {}]}
-    own = FloatgateOwn(*configuration.with_data(
+    own = Own(*configuration.with_data(
         configuration.config_of(value, "x"), 7, folder=folder))  # fmt: skip
     network = random_network(own.config.spec, seed=4)
     save_network(out, network, seed=7, recipe=RECIPE, history=HISTORY, own=own)
@@ -89,7 +88,7 @@ def _bare_int8(out: Path, folder: Path) -> None:
 
 
 def _own_int8(out: Path, folder: Path) -> None:
-    own = Int8Own(*int8.with_data(int8.config_of(INT8, "x"), 7, folder=folder))
+    own = Own(*int8.with_data(int8.config_of(INT8, "x"), 7, folder=folder))
     network, _ = random_scaled(3, (4, 5, 3))
     save_int8(out, network, spec=own.config.spec, seed=7, recipe=RECIPE, history=HISTORY, own=own)
 

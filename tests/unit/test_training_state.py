@@ -18,19 +18,19 @@ import pytest
 import torch
 from rich.console import Console
 
-import ohmbench.train
+import ohmbench.training
+from ohmbench.data.classifier import Own
 from ohmbench.digital import configuration as int8
-from ohmbench.digital.store import Own as Int8Own
+from ohmbench.digital import training as int8_training
 from ohmbench.digital.store import load_int8
-from ohmbench.digital.training import train_own as train_int8
 from ohmbench.floatgate import configuration as floatgate
 from ohmbench.floatgate import load_network
-from ohmbench.floatgate.store import Own as FloatgateOwn
-from ohmbench.floatgate.training import train_own as train_floatgate
+from ohmbench.floatgate import training as floatgate_training
 from ohmbench.kirchhoff import configuration as kirchhoff
+from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import load_kirchhoff
-from ohmbench.kirchhoff.training import train_kirchhoff, with_data
-from ohmbench.train import Task, checkpoint_path, finished, fit
+from ohmbench.kirchhoff.training import KirchhoffTask, with_data
+from ohmbench.training import Task, checkpoint_path, finished, fit, train_to_file
 from tests.unit.test_network_keys import FLOATGATE, INT8, KIRCHHOFF, table, write
 
 QUIET = Console(quiet=True)
@@ -49,15 +49,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _floatgate(folder: Path, out: Path, **options: Any) -> Any:
     value = FLOATGATE | {"train": {"steps": 28, "batch": 8, "population": 2}}
-    own = FloatgateOwn(*floatgate.with_data(floatgate.config_of(value, "x"), 3, folder=folder))
-    train_floatgate(own, 3, out, console=QUIET, **options)
+    own = Own(*floatgate.with_data(floatgate.config_of(value, "x"), 3, folder=folder))
+    train_to_file(floatgate_training.own_task(own, 3), out, console=QUIET, **options)
     return load_network(out)
 
 
 def _int8(folder: Path, out: Path, **options: Any) -> Any:
     value = INT8 | {"train": {"steps": 28, "batch": 8}}
-    own = Int8Own(*int8.with_data(int8.config_of(value, "x"), 3, folder=folder))
-    train_int8(own, 3, out, console=QUIET, **options)
+    own = Own(*int8.with_data(int8.config_of(value, "x"), 3, folder=folder))
+    train_to_file(int8_training.own_task(own, 3), out, console=QUIET, **options)
     return load_int8(out)
 
 
@@ -65,7 +65,7 @@ def _kirchhoff(folder: Path, out: Path, **options: Any) -> Any:
     """Four epochs of seven batches, the last of them of three samples."""
     value = KIRCHHOFF | {"batch_size": 7, "train": {"lr": 0.03, "num_epoch": 4}}
     config, data = with_data(kirchhoff.config_of(value, "x"), 3, folder=folder)
-    train_kirchhoff(config, 3, out, data=data, console=QUIET, **options)
+    train_to_file(KirchhoffTask(config, 3, source=OwnSource(data)), out, console=QUIET, **options)
     return load_kirchhoff(out)
 
 
@@ -88,15 +88,15 @@ def test_a_training_in_pieces_ends_in_the_same_bits(
     expected = train(folder, whole).history
     assert [int(row[0]) for row in expected] == [*range(every, 28, every), 28]
     # A minute for each update, which asks for its generator once.
-    now, generator_of = itertools.count(1), ohmbench.train.step_generator
+    now, generator_of = itertools.count(1), ohmbench.training.step_generator
     time = SimpleNamespace(minutes=0, monotonic=lambda: 60.0 * time.minutes)
 
     def timed(seed: int, step: int) -> torch.Generator:
         time.minutes = next(now)
         return generator_of(seed, step)
 
-    monkeypatch.setattr(ohmbench.train, "time", time)
-    monkeypatch.setattr(ohmbench.train, "step_generator", timed)
+    monkeypatch.setattr(ohmbench.training, "time", time)
+    monkeypatch.setattr(ohmbench.training, "step_generator", timed)
     step = 0
     for piece in (1, 1, 22, 1, 1, 1):
         found = train(folder, out, resume=step > 0, max_minutes=piece)
@@ -139,6 +139,9 @@ class Groups(Task):
     @property
     def settings(self) -> dict[str, Any]:
         return {"steps": self.steps}
+
+    def write(self, out: Any, history: Any, *, overwrite: bool) -> None:
+        raise NotImplementedError("only the loop is looked at")
 
     def learning_rate(self, step: int) -> float:
         return 0.1 / (step + 2)
@@ -210,14 +213,14 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
         self.now, self.saved = 1000.0, []
-        monkeypatch.setattr(ohmbench.train, "time", SimpleNamespace(monotonic=lambda: self.now))
-        write = ohmbench.train.write_npz
+        monkeypatch.setattr(ohmbench.training, "time", SimpleNamespace(monotonic=lambda: self.now))
+        write = ohmbench.training.write_npz
 
         def noted(path: Any, arrays: Any, **options: Any) -> None:
             self.saved.append(int(arrays["step"]))
             write(path, arrays, **options)
 
-        monkeypatch.setattr(ohmbench.train, "write_npz", noted)
+        monkeypatch.setattr(ohmbench.training, "write_npz", noted)
         update = Groups.update
 
         def slow(task: Groups, step: int, generator: torch.Generator) -> float:

@@ -23,7 +23,7 @@ from ohmbench.floatgate import Activation
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.training import RECIPES, FloatgateTask, LayerStart
 from ohmbench.kirchhoff.training import KirchhoffTask
-from ohmbench.train import Task, step_generator
+from ohmbench.training import Task, step_generator
 from tests.unit.circuits import config, regression_config
 
 IN_SCALE = float(np.float32(1 / 255))
