@@ -710,7 +710,7 @@ ROWS = [
     Row("prove --sum-bits", _PROVE, "", "--sum-bits 40", **bits("sum0", "logit")),
     Row("prove --r-bits", _PROVE, "", "--r-bits 40", **bits("r")),
     Row("prove --product-bits", _PROVE, "", "--product-bits 40", **bits("product")),
-    Row("prove --bias-bits", _PROVE, "", "--bias-bits 40", **bits("bias1", "bias2")),
+    Row("prove --bias-bits", _PROVE, "", "--bias-bits 40", **bits("bias0", "bias1")),
     Row("prove --scale-bits", _PROVE, "", "--scale-bits 40", **bits("M")),
     Row("prove --shift-bits", _PROVE, "", "--shift-bits 40", **bits("S")),
     Row("prove --json", "prove {int8}", "", "--json", is_json, only_second),
