@@ -19,9 +19,9 @@ from ohmbench.eda.synthesis.result import Calibration, Cost, Synthesis, Versions
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured
 from ohmbench.eda.tools import TOOLS, VTR_FLOW, ToolError, require, vtr_python, vtr_root
 from ohmbench.eda.verilog import SIMPLE_PATH, data_files, write_verilog
-from ohmbench.errors import one_line
+from ohmbench.errors import FileError, one_line
 from ohmbench.fields import Record
-from ohmbench.files import sha256_file
+from ohmbench.files import read_text, sha256_file
 
 ARCHITECTURE = "vtr_flow/arch/power/k6_N10_I40_Fi6_L4_frac0_ff1_130nm.xml"
 TECHNOLOGY = "vtr_flow/tech/PTM_130nm/130nm.xml"
@@ -147,10 +147,9 @@ def calibrate() -> Calibration:
     vtr, known = root(), versions()
     circuit = Path(calibration.CIRCUIT)
     try:
-        verilog = (vtr / circuit).read_text(encoding="utf-8")
-        golden = (vtr / calibration.GOLDEN).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ToolError(f"{error.filename}: {error.strerror}: VTR cannot be calibrated") from None
+        verilog, golden = read_text(vtr / circuit), read_text(vtr / calibration.GOLDEN)
+    except FileError as error:
+        raise ToolError(f"{error.path}: {error.reason}: VTR cannot be calibrated") from None
     key = content_key(known.model_dump_json(), verilog, golden, repr(OPTIONS))
 
     def make(work: Path) -> tuple[Figures, tuple[str, ...]]:
