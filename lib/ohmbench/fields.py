@@ -67,6 +67,12 @@ def one_of(names: Collection[str]) -> AfterValidator:
     return AfterValidator(check)
 
 
+class Record(BaseModel):
+    """What is kept of a run: frozen, strict in types and fields, numbers finite."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
+
+
 class StrictModel(BaseModel):
     """Frozen, without conversion of types, and without keys that it does not know."""
 

@@ -29,7 +29,7 @@ from ohmbench.paper import (
 
 
 @dataclass(frozen=True)
-class Found:
+class Availability:
     """Where a need was met, or ``reason`` why not (then ``where`` is None)."""
 
     where: str | None
@@ -47,48 +47,50 @@ class Need:
     what: str
     used_by: str
     hint: str
-    look: Callable[[], Found]
+    look: Callable[[], Availability]
     version: Callable[[], str] | None = None
 
 
-def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[[], Found]:
-    def look() -> Found:
+def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[[], Availability]:
+    def look() -> Availability:
         try:
             path = os.path.join(folder(), relative)
         except FileError as error:
-            return Found(None, error.reason)
-        return Found(path) if os.path.isfile(path) else Found(None, f"{path} not found")
+            return Availability(None, error.reason)
+        return (
+            Availability(path) if os.path.isfile(path) else Availability(None, f"{path} not found")
+        )
 
     return look
 
 
-def _mnist() -> Found:
+def _mnist() -> Availability:
     try:
         folder, missing = mnist_folder(), missing_files()
     except FileError as error:
-        return Found(None, error.reason)
+        return Availability(None, error.reason)
     if missing:
-        return Found(None, f"{folder} lacks {', '.join(missing)}")
-    return Found(os.fspath(folder))
+        return Availability(None, f"{folder} lacks {', '.join(missing)}")
+    return Availability(os.fspath(folder))
 
 
-def _housing() -> Found:
+def _housing() -> Availability:
     try:
-        return Found(os.fspath(housing_file()))
+        return Availability(os.fspath(housing_file()))
     except FileError as error:
-        return Found(None, error.reason)
+        return Availability(None, error.reason)
 
 
-def _cuda() -> Found:
+def _cuda() -> Availability:
     if torch.cuda.is_available():
-        return Found("cuda")
-    return Found(None, "PyTorch sees no CUDA device")
+        return Availability("cuda")
+    return Availability(None, "PyTorch sees no CUDA device")
 
 
 def _tool(tool: Tool) -> Need:
-    def look() -> Found:
+    def look() -> Availability:
         path = tool.path()
-        return Found(path) if path else Found(None, tool.missing())
+        return Availability(path) if path else Availability(None, tool.missing())
 
     return Need(tool.name, tool.what, tool.used_by, tool.hint, look, tool.version)
 

@@ -24,10 +24,10 @@ from ohmbench.benchmarks.records import (
     Measurement,
     Memory,
     Name,
-    Record,
     read_baseline,
 )
 from ohmbench.benchmarks.timing import Race
+from ohmbench.fields import Record
 from ohmbench.files import read_yaml
 from tests.bench.cases import Case, difference
 from tests.bench.cases.case import SEED

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from xml.etree import ElementTree
 
-from ohmbench.eda.cache import Entry, cache_folder, content_key
+from ohmbench.eda.cache import CacheEntry, cache_folder, content_key
 from ohmbench.eda.dependencies import of_icarus
 from ohmbench.eda.environment import in_own_folder, search_path, tool_environment, toolchain
 from ohmbench.eda.hdl import sources
@@ -55,7 +55,7 @@ class Bench:
         given = [f"-G{name}={value}" for name, value in self.parameters.items()]
         return [*visible, "--x-initial", "unique", "--x-assign", "unique", "-O3", *given]
 
-    def entry(self) -> Entry:
+    def entry(self) -> CacheEntry:
         """The simulation's place in the cache."""
         key = content_key(
             self.simulator,
@@ -66,7 +66,7 @@ class Bench:
             repr(self.compile_options()),
         )
         folder = cache_folder() / "cocotb"
-        return Entry(folder, key, lambda: [str(file) for file in read_verilog(self.verilog)])
+        return CacheEntry(folder, key, lambda: [str(file) for file in read_verilog(self.verilog)])
 
 
 @dataclass(frozen=True)

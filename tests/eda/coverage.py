@@ -23,10 +23,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from rich import box
 from rich.table import Table
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ohmbench.errors import FileError
+from ohmbench.files import read_text, read_yaml
 
 KINDS = ("line", "branch", "expr", "toggle")
 _RECORD = re.compile(r"^C '(?P<fields>.*)' (?P<count>\d+)$")
@@ -56,11 +55,7 @@ class Point:
 
 def read_coverage(path: Path) -> Counter[Point]:
     """Point -> how often, of one ``coverage.dat``. Raises FileError when it is not one."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FileError(path, str(error)) from None
-    lines = text.splitlines()
+    lines = read_text(path).splitlines()
     if not lines or not lines[0].startswith("# SystemC::Coverage-3"):
         raise FileError(path, "not a coverage file of Verilator")
     found: Counter[Point] = Counter()
@@ -135,10 +130,7 @@ class Waiver(BaseModel):
 def read_waivers(path: Path) -> list[Waiver]:
     """The rows of a waivers file (YAML). Raises FileError naming the row at fault."""
     try:
-        rows = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return TypeAdapter(list[Waiver]).validate_python(rows)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
-        raise FileError(path, str(error)) from None
+        return TypeAdapter(list[Waiver]).validate_python(read_yaml(path))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))

@@ -1,8 +1,9 @@
 """Proofs about Verilog with sby: one job a folder, and a verdict that is only ever read strictly.
 
 A property is an assertion with a label in the module ``top``. sby elaborates with yosys, unrolls
-with smtbmc and asks Z3 or Bitwuzla. ``Status.PASS`` needs sby's own word and its exit status to
-agree; a proof that did not finish, did not hold under induction or said something else is not one.
+with smtbmc and asks Z3 or Bitwuzla. ``ProofStatus.PASS`` needs sby's own word and its exit status
+to agree; a proof that did not finish, did not hold under induction or said something else is not
+one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ _GRACE_S = 20
 """What sby may take beyond its own time limit before it is ended from outside."""
 
 
-class Status(str, Enum):
+class ProofStatus(str, Enum):
     """What is known after a job. Everything but PASS and FAIL says nothing about the property."""
 
     PASS = "PASS"  # noqa: S105 - sby's word
@@ -39,7 +40,13 @@ class Status(str, Enum):
     ERROR = "ERROR"
 
 
-_EXIT = {Status.PASS: 0, Status.FAIL: 2, Status.UNKNOWN: 4, Status.TIMEOUT: 8, Status.ERROR: 16}
+_EXIT = {
+    ProofStatus.PASS: 0,
+    ProofStatus.FAIL: 2,
+    ProofStatus.UNKNOWN: 4,
+    ProofStatus.TIMEOUT: 8,
+    ProofStatus.ERROR: 16,
+}
 
 
 @dataclass(frozen=True)
@@ -103,7 +110,7 @@ class Outcome:
     """How a job ended: ``failed`` are the labels of assertions that a run from reset violates (of
     cover statements not reached), ``log`` is sby's."""
 
-    status: Status
+    status: ProofStatus
     failed: tuple[str, ...]
     log: str
     folder: Path
@@ -113,14 +120,14 @@ class Outcome:
         return f"{self.status.value} {list(self.failed)} [{self.folder}]\n{tail}"
 
 
-def read_log(log: str, exit_status: int) -> Status:
+def read_log(log: str, exit_status: int) -> ProofStatus:
     """sby's last word, if its exit status says the same; anything else is an ERROR."""
     words = _DONE.findall(log)
-    if len(words) != 1 or words[0][0] not in Status.__members__:
-        return Status.ERROR
-    status = Status[words[0][0]]
+    if len(words) != 1 or words[0][0] not in ProofStatus.__members__:
+        return ProofStatus.ERROR
+    status = ProofStatus[words[0][0]]
     agreed = int(words[0][1]) == exit_status == _EXIT[status]
-    return status if agreed else Status.ERROR
+    return status if agreed else ProofStatus.ERROR
 
 
 def _programs(folder: Path, solver: str) -> dict[str, str]:
@@ -165,7 +172,7 @@ def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 
             timeout_s=timeout_s + _GRACE_S,
         )
     if status is None:
-        return Outcome(Status.TIMEOUT, (), log, folder)
+        return Outcome(ProofStatus.TIMEOUT, (), log, folder)
     # What induction starts from need not be reachable: its failures are no counterexamples.
     seen = [line for line in log.splitlines() if "engine_0.induction" not in line]
     labels = (match.group(2) for line in seen if (match := _FAILED.search(line)))

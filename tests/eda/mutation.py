@@ -26,6 +26,7 @@ from ohmbench.eda.tools import TOOLS
 from ohmbench.eda.verilog import encoded
 from ohmbench.eda.yosys import yosys
 from ohmbench.errors import OhmbenchError
+from ohmbench.files import read_text
 
 TOP = "accelerator"
 CONTROL = "mutant_i"
@@ -132,7 +133,7 @@ class MutantList:
 
     @classmethod
     def read(cls, path: Path) -> MutantList:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = read_text(path).splitlines()
         head = dict(line[2:].split(" ", 1) for line in lines if line.startswith("# "))
         commands = tuple(line for line in lines if line and not line.startswith("#"))
         try:

@@ -13,7 +13,7 @@ from ohmbench.digital import (
     quantize_pixels,
 )
 from ohmbench.digital.network import M_MAX, S_MAX, Int8Network
-from ohmbench.digital.prove import Verdict, prove
+from ohmbench.digital.prove import RegisterVerdict, prove
 from ohmbench.digital.published import PUBLISHED_REFERENCE, PUBLISHED_RTL, infer_published
 from ohmbench.paper import read_fann_int8
 from ohmbench.stats import proportion_interval
@@ -131,7 +131,7 @@ def test_product_width_for_its_weights(claim, paper):
     """Two sides: the published hardware is broken by an image, ours is proven."""
     published = prove(paper.network, PUBLISHED_HARDWARE)
     broken = published.first_failure
-    assert (broken.register.name, broken.verdict) == ("product", Verdict.BROKEN)
+    assert (broken.register.name, broken.verdict) == ("product", RegisterVerdict.BROKEN)
     example = broken.counterexample
     shown = infer(paper.network, example.image[None]).product[0, example.neuron]
     assert shown == example.value > broken.register.high

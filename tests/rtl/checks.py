@@ -21,9 +21,9 @@ from ohmbench.digital.clocks import image_clocks
 from ohmbench.digital.hostmap import (
     ID,
     Error,
-    Memory,
+    HostMemory,
+    HostRegister,
     Region,
-    Register,
     hidden_order,
     image_words,
     memories,
@@ -422,12 +422,12 @@ def read(simulation: Simulation, address: int) -> int:
     return int(rdata[0])
 
 
-def expect(simulation: Simulation, register: Register, value: int, when: str) -> None:
+def expect(simulation: Simulation, register: HostRegister, value: int, when: str) -> None:
     found = read(simulation, register)
     assert found == value, f"{register.name} is {found:#x}, but should be {value:#x} {when}"
 
 
-def word_bits(hardware: Hardware, memory: Memory) -> list[int]:
+def word_bits(hardware: Hardware, memory: HostMemory) -> list[int]:
     """Bits of the words of each memory of a region: the last one may be narrower than the host."""
     a_class = hardware.requants * hardware.weight_bits
     total, each = {
@@ -477,7 +477,7 @@ def readback(simulation: Simulation) -> None:
         found, errors = simulation.host(addresses[order])
         assert not errors.any(), "a read was refused while nothing ran"
         compare_words(addresses[order], found, (data & masks)[order], "readback")
-    expect(simulation, Register.ERRORS, 0, "after accesses that are all right")
+    expect(simulation, HostRegister.ERRORS, 0, "after accesses that are all right")
 
 
 def one_bits(width: int) -> Iterator[int]:
@@ -489,30 +489,34 @@ def registers(simulation: Simulation) -> None:
     hardware = simulation.hardware
     shape = hardware.inputs | hardware.hidden << 16 | hardware.classes << 32
     shape |= hardware.lanes << 48 | hardware.requants << 56
-    for register, value in ((Register.ID, ID), (Register.SHAPE, shape), (Register.STATUS, 0)):
+    for register, value in (
+        (HostRegister.ID, ID),
+        (HostRegister.SHAPE, shape),
+        (HostRegister.STATUS, 0),
+    ):
         expect(simulation, register, value, "after reset")
         for data in (0, U64):
             assert write(simulation, register, data), f"{register.name} accepted a write"
         expect(simulation, register, value, "after refused writes")
-    expect(simulation, Register.ERRORS, Error.ADDRESS, "after writes to read-only registers")
-    assert not write(simulation, Register.ERRORS, Error.ADDRESS)
-    expect(simulation, Register.ERRORS, 0, "after clearing")
+    expect(simulation, HostRegister.ERRORS, Error.ADDRESS, "after writes to read-only registers")
+    assert not write(simulation, HostRegister.ERRORS, Error.ADDRESS)
+    expect(simulation, HostRegister.ERRORS, 0, "after clearing")
     for register, width in (
-        (Register.CONTROL, 1),
-        (Register.SCALE, hardware.scale_bits),
-        (Register.SHIFT, hardware.shift_bits),
+        (HostRegister.CONTROL, 1),
+        (HostRegister.SCALE, hardware.scale_bits),
+        (HostRegister.SHIFT, hardware.shift_bits),
     ):
         expect(simulation, register, 0, "after reset")
         for value in (*one_bits(width), (1 << width) - 1, 0, (1 << width) - 1):
             assert not write(simulation, register, value), f"{register.name} refused {value:#x}"
             expect(simulation, register, value, "after a write")
-        expect(simulation, Register.ERRORS, 0, f"after good values for {register.name}")
+        expect(simulation, HostRegister.ERRORS, 0, f"after good values for {register.name}")
         for bit in range(width, 64):
             assert write(simulation, register, 1 << bit), f"{register.name} took bit {bit}"
         expect(simulation, register, (1 << width) - 1, "after values that do not fit")
-        expect(simulation, Register.ERRORS, Error.VALUE, "after a value that does not fit")
-        assert not write(simulation, Register.ERRORS, Error.VALUE)
-        expect(simulation, Register.ERRORS, 0, "after clearing")
+        expect(simulation, HostRegister.ERRORS, Error.VALUE, "after a value that does not fit")
+        assert not write(simulation, HostRegister.ERRORS, Error.VALUE)
+        expect(simulation, HostRegister.ERRORS, 0, "after clearing")
 
 
 def errors_stick(simulation: Simulation) -> None:
@@ -534,36 +538,41 @@ def errors_stick(simulation: Simulation) -> None:
         Error.WRITE_REFUSED: lambda: simulation.clocks(busy_write),
         Error.READ_REFUSED: lambda: simulation.clocks(busy_read),
         Error.ADDRESS: lambda: write(simulation, 0x7FFFF, 0),
-        Error.VALUE: lambda: write(simulation, Register.SHIFT, 1 << 40),
+        Error.VALUE: lambda: write(simulation, HostRegister.SHIFT, 1 << 40),
         Error.FRAMING: lambda: simulation.clocks(short_image),
     }
     every = (1 << len(Error)) - 1
     for error, cause in causes.items():
-        expect(simulation, Register.ERRORS, 0, "before anything went wrong")
+        expect(simulation, HostRegister.ERRORS, 0, "before anything went wrong")
         cause()
         simulation.clocks(clocks(1))
-        expect(simulation, Register.ERRORS, error, "after its cause")
-        assert not write(simulation, Register.ERRORS, every & ~error)
-        expect(simulation, Register.ERRORS, error, "after clearing all others")
-        assert not write(simulation, Register.ERRORS, 0)
-        expect(simulation, Register.ERRORS, error, "after clearing none")
-        assert not write(simulation, Register.ERRORS, error)
+        expect(simulation, HostRegister.ERRORS, error, "after its cause")
+        assert not write(simulation, HostRegister.ERRORS, every & ~error)
+        expect(simulation, HostRegister.ERRORS, error, "after clearing all others")
+        assert not write(simulation, HostRegister.ERRORS, 0)
+        expect(simulation, HostRegister.ERRORS, error, "after clearing none")
+        assert not write(simulation, HostRegister.ERRORS, error)
     for cause in causes.values():
         cause()
     simulation.clocks(clocks(1))
-    expect(simulation, Register.ERRORS, sum(causes), "after all of them")
+    expect(simulation, HostRegister.ERRORS, sum(causes), "after all of them")
     for bit in range(len(Error), 64):
-        assert write(simulation, Register.ERRORS, every | 1 << bit), f"ERRORS took bit {bit}"
-    expect(simulation, Register.ERRORS, sum(causes), "after words that do not fit")
-    assert not write(simulation, Register.ERRORS, every)
-    expect(simulation, Register.ERRORS, 0, "after clearing all")
+        assert write(simulation, HostRegister.ERRORS, every | 1 << bit), f"ERRORS took bit {bit}"
+    expect(simulation, HostRegister.ERRORS, sum(causes), "after words that do not fit")
+    assert not write(simulation, HostRegister.ERRORS, every)
+    expect(simulation, HostRegister.ERRORS, 0, "after clearing all")
 
 
 def malformed(simulation: Simulation) -> None:
     """A partial word is refused as such, wherever it goes, and nothing else is said of it."""
     hardware = simulation.hardware
     listed = [int(memory.addresses()[0, 0]) for memory in memories(hardware).values()]
-    targets = [*map(int, Register), *listed, *unlisted_addresses(hardware)[:8].tolist(), 0x7FFFF]
+    targets = [
+        *map(int, HostRegister),
+        *listed,
+        *unlisted_addresses(hardware)[:8].tolist(),
+        0x7FFFF,
+    ]
     for data in (None, 0, U64):
         inputs = clocks(ANSWER_CLOCKS * len(targets) + 1)
         for row, target in zip(every(inputs, 0), targets, strict=True):
@@ -572,18 +581,18 @@ def malformed(simulation: Simulation) -> None:
         assert len(said.error) == len(targets)
         assert said.error.all(), "a partial word was accepted"
         assert not said.data.any(), "a refused access shows data"
-        expect(simulation, Register.ERRORS, Error.VALUE, "after partial words")
-        write(simulation, Register.ERRORS, Error.VALUE)
-    for register in (Register.CONTROL, Register.SCALE, Register.SHIFT):
+        expect(simulation, HostRegister.ERRORS, Error.VALUE, "after partial words")
+        write(simulation, HostRegister.ERRORS, Error.VALUE)
+    for register in (HostRegister.CONTROL, HostRegister.SCALE, HostRegister.SHIFT):
         expect(simulation, register, 0, "after partial words")
 
 
 @cache
 def unlisted_addresses(hardware: Hardware) -> NDArray[np.uint32]:
     """Addresses that nothing has: one bit beside each kind of listed one, and every edge."""
-    listed = set(all_words(hardware)[0].tolist()) | set(map(int, Register))
+    listed = set(all_words(hardware)[0].tolist()) | set(map(int, HostRegister))
     near = {address ^ flip for address in (0, 4, 6) for flip in one_bits(19)}
-    near |= {0x50000, 0x60000, 0x70000, 0x7FFFF, len(Register), 1 << 10, 63 << 10}
+    near |= {0x50000, 0x60000, 0x70000, 0x7FFFF, len(HostRegister), 1 << 10, 63 << 10}
     for memory in memories(hardware).values():
         at = memory.addresses()
         near |= {int(at[0, 0]) ^ flip for flip in one_bits(19)}
@@ -606,8 +615,8 @@ def unlisted(simulation: Simulation) -> None:
         wrong = np.flatnonzero(~errors)
         assert len(wrong) == 0, f"{nowhere[wrong[0]]:#x} is not refused"
         assert not found.any(), "an error shows data"
-        expect(simulation, Register.ERRORS, Error.ADDRESS, "after unlisted addresses")
-        write(simulation, Register.ERRORS, Error.ADDRESS)
+        expect(simulation, HostRegister.ERRORS, Error.ADDRESS, "after unlisted addresses")
+        write(simulation, HostRegister.ERRORS, Error.ADDRESS)
     found, _ = simulation.host(addresses)
     compare_words(addresses, found, data & masks, "after writes to unlisted addresses")
 
@@ -616,7 +625,7 @@ def unlisted(simulation: Simulation) -> None:
 def random_addresses(hardware: Hardware) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
     """Addresses from the whole space, and whether there is something."""
     addresses = generator(hardware, 12).integers(2**19, size=4000).astype(np.uint32)
-    listed = [*all_words(hardware)[0].tolist(), *map(int, Register)]
+    listed = [*all_words(hardware)[0].tolist(), *map(int, HostRegister)]
     return addresses, np.isin(addresses, listed)
 
 
@@ -723,8 +732,8 @@ def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uin
     that are not, and their answers from a dictionary of words: error and data."""
     rng = generator(hardware, 7)
     addresses, masks = all_words(hardware)
-    keep: dict[int, int] = {Register.CONTROL: 0, Register.SCALE: 0, Register.SHIFT: 0}
-    width = {Register.CONTROL: 1, Register.SCALE: 16, Register.SHIFT: 5}
+    keep: dict[int, int] = {HostRegister.CONTROL: 0, HostRegister.SCALE: 0, HostRegister.SHIFT: 0}
+    width = {HostRegister.CONTROL: 1, HostRegister.SCALE: 16, HostRegister.SHIFT: 5}
     memory = dict(zip(addresses.tolist(), masks.tolist(), strict=True))
     latency = read_clocks(hardware)
     inputs, due, free = clocks(4000), [], 0
@@ -745,7 +754,7 @@ def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uin
         else:
             address = int(rng.choice(list(width)))
         data = int(rng.integers(2**64, dtype=np.uint64))
-        bits = width.get(Register(address)) if address < len(Register) else None
+        bits = width.get(HostRegister(address)) if address < len(HostRegister) else None
         if bits is not None and rng.random() < 0.7:
             data &= (1 << bits) - 1
         malformed = bool(rng.random() < 0.1)
@@ -794,7 +803,7 @@ def busy_inputs(hardware: Hardware, kind: str) -> tuple[NDArray[np.uint64], int]
     # To be decided in the clocks from start to taken.
     for row in inputs[start - DECIDED : taken - DECIDED + 1]:
         if kind == "settings":
-            address = int(rng.choice([Register.SCALE, Register.SHIFT]))
+            address = int(rng.choice([HostRegister.SCALE, HostRegister.SHIFT]))
             access(row, address, int(rng.integers(32)))
         else:
             address = int(rng.choice(addresses))
@@ -811,7 +820,7 @@ def _busy(simulation: Simulation, kind: str, error: Error) -> None:
     assert said.error.all(), f"{kind}: access {int(said.error.argmin())} is not refused"
     assert not said.data.any(), "a refused access shows data"
     same_result(hardware, found[taken], each.golden, 0)
-    expect(simulation, Register.ERRORS, error, f"after {kind} while busy")
+    expect(simulation, HostRegister.ERRORS, error, f"after {kind} while busy")
     again, errors = simulation.host(each.addresses)
     assert not errors.any()
     compare_words(each.addresses, again, each.words, f"after {kind} while busy")
@@ -939,16 +948,16 @@ def framing(simulation: Simulation) -> None:
     flags[: wrong[0] + 1] = int(Error.FRAMING)  # left over from the first pass
     for at in wrong:
         flags[at + 1 : at + 7] = int(Error.FRAMING)
-        access(cleared[at + 6 - DECIDED], Register.ERRORS, int(Error.FRAMING))
+        access(cleared[at + 6 - DECIDED], HostRegister.ERRORS, int(Error.FRAMING))
     for phase in range(ANSWER_CLOCKS):
         _errors_are(simulation, cleared, flags, phase)
         flags[: wrong[0] + 1] = 0
     # Cleared in the clock that raises it, it stays.
     both = clocks(12)
     both[4, [VALID, LAST]] = 1
-    access(both[4 - DECIDED], Register.ERRORS, int(Error.FRAMING))
+    access(both[4 - DECIDED], HostRegister.ERRORS, int(Error.FRAMING))
     simulation.clocks(both)
-    expect(simulation, Register.ERRORS, Error.FRAMING, "cleared in the clock that raises it")
+    expect(simulation, HostRegister.ERRORS, Error.FRAMING, "cleared in the clock that raises it")
 
 
 def _errors_are(
@@ -959,7 +968,7 @@ def _errors_are(
     while at < len(inputs) - ANSWER_CLOCKS:
         is_free = not inputs[at : at + ANSWER_CLOCKS, REQUEST].any()
         if is_free:
-            access(inputs[at], Register.ERRORS)
+            access(inputs[at], HostRegister.ERRORS)
         at += ANSWER_CLOCKS if is_free else 1
     said = answers(simulation.hardware, inputs, simulation.clocks(inputs))
     reads = inputs[said.asked, WE] == 0
@@ -972,7 +981,7 @@ def hold(simulation: Simulation) -> None:
     """Hold keeps images waiting while the host works, lets the running one end, and lets go."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
-    write(simulation, Register.CONTROL, 1)
+    write(simulation, HostRegister.CONTROL, 1)
     inputs = clocks(2 * hardware.words + 2 * latency(hardware))
     stream(inputs, hardware, each.images[:2])
     inputs[:, READY] = 1
@@ -980,23 +989,23 @@ def hold(simulation: Simulation) -> None:
     assert not found[:, [RESULT_VALID, HIDDEN_VALID]].any(), "an image was started while held"
     assert found[: 2 * hardware.words, IMAGE_READY].all(), "no room for two images"
     assert not found[2 * hardware.words :, IMAGE_READY].any(), "room for a third image"
-    expect(simulation, Register.STATUS, 0b100, "with two images held")
+    expect(simulation, HostRegister.STATUS, 0b100, "with two images held")
     load(simulation, each)
-    write(simulation, Register.CONTROL, 0)
+    write(simulation, HostRegister.CONTROL, 0)
     inputs = clocks(4 * interval(hardware) + latency(hardware))
-    access(inputs[4], Register.CONTROL, 1)
+    access(inputs[4], HostRegister.CONTROL, 1)
     inputs[:, READY] = 1
     found = simulation.clocks(inputs)
     results = np.flatnonzero(found[:, RESULT_VALID])
     assert len(results) == 1, f"{len(results)} results, but one image was running, one held"
     same_result(hardware, found[results[0]], each.golden, 0)
-    expect(simulation, Register.STATUS, 0b100, "with one image held")
-    write(simulation, Register.CONTROL, 0)
+    expect(simulation, HostRegister.STATUS, 0b100, "with one image held")
+    write(simulation, HostRegister.CONTROL, 0)
     found = simulation.clocks(inputs[: 2 * interval(hardware)] * (np.arange(10) == READY))
     results = np.flatnonzero(found[:, RESULT_VALID])
     assert len(results) == 1, "the held image did not come"
     same_result(hardware, found[results[0]], each.golden, 1)
-    expect(simulation, Register.STATUS, 0, "at the end")
+    expect(simulation, HostRegister.STATUS, 0, "at the end")
 
 
 @cache
@@ -1044,7 +1053,7 @@ def status(simulation: Simulation) -> None:
         inputs, due = status_case(hardware)
         inputs = inputs.copy()
         for row in every(inputs, phase):
-            access(row, Register.STATUS)
+            access(row, HostRegister.STATUS)
         found = simulation.clocks(inputs)
         said = answers(hardware, inputs, found)
         assert not said.error.any(), "a read of STATUS was refused"
@@ -1072,8 +1081,8 @@ def handover(simulation: Simulation) -> None:
         second = taken + offset - start  # its first word; it starts in taken + offset
         stream(inputs[second:], hardware, each.images[1:2])
         inputs[[taken, second + valid], READY] = 1
-        access(inputs[taken + 5], Register.STATUS)
-        access(inputs[-ANSWER_CLOCKS - 1], Register.STATUS)
+        access(inputs[taken + 5], HostRegister.STATUS)
+        access(inputs[-ANSWER_CLOCKS - 1], HostRegister.STATUS)
         found = simulation.clocks(inputs)
         results = np.flatnonzero(found[:, RESULT_VALID])
         assert results.tolist() == [*range(valid, taken + 1), second + valid], f"results {results}"
@@ -1095,7 +1104,7 @@ def sweep(simulation: Simulation) -> None:
     for k, first in enumerate(firsts):
         stream(inputs[first:], hardware, each.images[k % n][None])
     inputs[:, READY] = 1
-    access(inputs[-ANSWER_CLOCKS - 2], Register.STATUS)
+    access(inputs[-ANSWER_CLOCKS - 2], HostRegister.STATUS)
     found = simulation.clocks(inputs)
     results = np.flatnonzero(found[:, RESULT_VALID])
     assert results.tolist() == [first + valid for first in firsts], f"results in clocks {results}"
@@ -1114,7 +1123,7 @@ def edges(simulation: Simulation) -> None:
     last_word = int(each.addresses[-3])
     words = dict(zip(each.addresses.tolist(), each.words.tolist(), strict=True))
     slowest = max(read_clocks(hardware).values())
-    for address in (int(Register.STATUS), int(each.addresses[0]), last_word):
+    for address in (int(HostRegister.STATUS), int(each.addresses[0]), last_word):
         for offset in range(-6, 7):
             inputs = clocks(taken + 8 + slowest)
             stream(inputs, hardware, each.images[:1])
@@ -1124,7 +1133,7 @@ def edges(simulation: Simulation) -> None:
                 access(inputs[at - DECIDED], address)
             found = simulation.clocks(inputs)
             said = answers(hardware, inputs, found)
-            if address == Register.STATUS:
+            if address == HostRegister.STATUS:
                 busy = (said.data % 2 == 1).tolist()
             else:
                 busy = said.error.tolist()
@@ -1134,11 +1143,11 @@ def edges(simulation: Simulation) -> None:
             assert busy == wanted, f"busy in clocks {window}: {busy}, not {wanted} [{address:#x}]"
             same_result(hardware, found[taken], each.golden, 0)
     # An image that is held keeps nobody out.
-    write(simulation, Register.CONTROL, 1)
+    write(simulation, HostRegister.CONTROL, 1)
     inputs = clocks(start + 10 * slowest)
     stream(inputs, hardware, each.images[:1])
     for k in range(8):
-        access(inputs[start + k * slowest], (int(Register.STATUS), last_word)[k % 2])
+        access(inputs[start + k * slowest], (int(HostRegister.STATUS), last_word)[k % 2])
     said = answers(hardware, inputs, simulation.clocks(inputs))
     assert not said.error.any(), "a read was refused though the image is held"
     states = said.data[::2]
@@ -1156,11 +1165,11 @@ def lengths(simulation: Simulation) -> None:
         wrong[:length, VALID] = wrong[length - 1, LAST] = 1
         found = simulation.clocks(wrong)
         assert found[:, IMAGE_READY].all(), f"not all of {length} words were taken"
-        expect(simulation, Register.ERRORS, Error.FRAMING, f"after {length} words")
-        expect(simulation, Register.STATUS, 0, f"after {length} words")
-        assert not write(simulation, Register.ERRORS, Error.FRAMING)
+        expect(simulation, HostRegister.ERRORS, Error.FRAMING, f"after {length} words")
+        expect(simulation, HostRegister.STATUS, 0, f"after {length} words")
+        assert not write(simulation, HostRegister.ERRORS, Error.FRAMING)
         settle_run(simulation, each, length % len(each.images))
-        expect(simulation, Register.ERRORS, 0, "after an image of the right length")
+        expect(simulation, HostRegister.ERRORS, 0, "after an image of the right length")
 
 
 def resets(simulation: Simulation) -> None:
@@ -1183,16 +1192,16 @@ def resets(simulation: Simulation) -> None:
             taken = np.cumsum(before[:, VALID]).astype(np.int64) - 1
             before[:, LAST] = taken % hardware.words == hardware.words - 1
             before[:, DATA] = stream_forever[taken]
-        access(before[0], Register.CONTROL, int(trial % 5 == 0 and trial < len(anywhere)))
+        access(before[0], HostRegister.CONTROL, int(trial % 5 == 0 and trial < len(anywhere)))
         access(before[-1], int(rng.integers(1 << 19)))
         reset = clocks(1)
         reset[0, RST], reset[0, VALID], reset[0, READY] = 1, rng.integers(2), rng.integers(2)
-        access(reset[0], Register.ID)
+        access(reset[0], HostRegister.ID)
         after = simulation.clocks(np.concatenate([before, reset, clocks(4)]))[-4:]
         after[:, HIDDEN] = 0  # not valid, so not promised
         for at, row in enumerate(after):
             assert (row == zero).all(), f"outputs {row} {at + 1} clocks after a reset"
-        for register in list(Register)[2:]:
+        for register in list(HostRegister)[2:]:
             expect(simulation, register, 0, "after a reset")
         _, errors = simulation.host(each.addresses[-2:], each.words[-2:])
         assert not errors.any(), "M and S were refused after a reset"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from random import Random
 
-from ohmbench.digital.hostmap import Memory, Region
+from ohmbench.digital.hostmap import HostMemory, Region
 from ohmbench.digital.widths import Hardware
 
 PARAMETERS = {
@@ -38,7 +38,7 @@ HOST_BITS = 64
 
 
 @dataclass(frozen=True)
-class Words(Memory):
+class Words(HostMemory):
     """A region whose memories have ``bits`` bits each, the last one perhaps fewer."""
 
     bits: int

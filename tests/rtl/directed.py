@@ -13,7 +13,7 @@ from math import log2
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.hostmap import Region, Register
+from ohmbench.digital.hostmap import HostRegister, Region
 
 from .configurations import HOST_BITS, Configuration
 from .cycle_model import INPUTS
@@ -88,18 +88,18 @@ class Script:
     # What the host can see.
 
     def settings(self, scale: int, shift: int) -> None:
-        self.write(Register.SCALE, scale)
-        self.write(Register.SHIFT, shift)
+        self.write(HostRegister.SCALE, scale)
+        self.write(HostRegister.SHIFT, shift)
 
     def registers(self) -> None:
         c = self.configuration
-        for register in Register:
+        for register in HostRegister:
             self.read(register)
         settings = {
-            Register.CONTROL: 1,
-            Register.ERRORS: 5,
-            Register.SCALE: c.scale_bits,
-            Register.SHIFT: c.shift_bits,
+            HostRegister.CONTROL: 1,
+            HostRegister.ERRORS: 5,
+            HostRegister.SCALE: c.scale_bits,
+            HostRegister.SHIFT: c.shift_bits,
         }
         for register, bits in settings.items():
             # Each bit alone; those that the register lacks are refused.
@@ -110,12 +110,12 @@ class Script:
             self.write(register, (1 << bits) - 1)
             self.read(register)
             self.write(register, 0, malformed=True)
-        for register in (*Register, len(Register)):
+        for register in (*HostRegister, len(HostRegister)):
             self.write(register, 1)
             self.read(register)
-        self.write(Register.CONTROL, 0)
-        self.write(Register.ERRORS, 31)
-        self.read(Register.ERRORS)
+        self.write(HostRegister.CONTROL, 0)
+        self.write(HostRegister.ERRORS, 31)
+        self.read(HostRegister.ERRORS)
 
     def memories(self, rng: np.random.Generator) -> None:
         """Every word written, then read; nothing is changed by accesses to what is beyond."""
@@ -128,8 +128,8 @@ class Script:
             self.read(address)
             self.write(address, _U64)
         self.idle(3)
-        self.read(Register.ERRORS)
-        self.write(Register.ERRORS, 31)
+        self.read(HostRegister.ERRORS)
+        self.write(HostRegister.ERRORS, 31)
         self.read_back()
 
     def resets(self) -> None:
@@ -169,7 +169,7 @@ class Script:
         for address in sorted(found):
             region = address >> 16
             known = region in self.layout and address in self.layout[Region(region)]
-            if not known and not address < len(Register):
+            if not known and not address < len(HostRegister):
                 yield address
 
     # Networks, padding included: every number of every memory.
@@ -312,7 +312,7 @@ def directed(configuration: Configuration, seed: int = 1) -> Script:
         script.send(nothing)
     script.load(b1=np.zeros(draw.shapes["b1"], np.int64))
     script.send(nothing)
-    script.read(Register.ERRORS)
-    script.read(Register.STATUS)
+    script.read(HostRegister.ERRORS)
+    script.read(HostRegister.STATUS)
     script.resets()
     return script

@@ -20,7 +20,7 @@ import pytest
 from rich.console import Console
 
 from ohmbench.digital import infer
-from ohmbench.digital.hostmap import Register, image_words, memories
+from ohmbench.digital.hostmap import HostRegister, image_words, memories
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.simulation import Simulation
@@ -96,7 +96,9 @@ def exercise_axi(hardware: Hardware, seed: int, path: Path) -> Path:
             stream.reads.append(8 * random.randrange(8))
             stream.write(8 * random.randrange(3), random.getrandbits(64))
             stream.write(random.randrange(2**22) | 1, random.getrandbits(64))
-            stream.write(8 * Register.ERRORS, random.getrandbits(5), random.getrandbits(8) & 0x7F)
+            stream.write(
+                8 * HostRegister.ERRORS, random.getrandbits(5), random.getrandbits(8) & 0x7F
+            )
         pins.run(stream, packets=len(images), pause=10 * k)
         assert stream.responses == [SLVERR] * 300
         check_packets(hardware, stream.result_beats, infer(network, images))

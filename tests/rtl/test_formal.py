@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from ohmbench.eda.verilog import texts
-from tests.eda.formal import Job, Status, read_log, run
+from tests.eda.formal import Job, ProofStatus, read_log, run
 from tests.rtl.properties import FORMAL, PROOFS, PROPERTIES, verilog_of
 from tests.unit.hostile_environment import ODD
 
@@ -34,7 +34,7 @@ def _proof_params():
 def test_properties_hold(proof, only, tmp_path):
     job = replace(proof.job, only=only)
     outcome = run(job, verilog_of(proof), tmp_path / "job", timeout_s=proof.timeout_s)
-    assert outcome.status is Status.PASS, str(outcome)
+    assert outcome.status is ProofStatus.PASS, str(outcome)
 
 
 @needs_tools
@@ -54,7 +54,7 @@ def test_fault_is_caught(property_, tmp_path):
     )
     verilog = fault.apply(verilog_of(proof))
     outcome = run(job, verilog, tmp_path / "job", timeout_s=_FAULT_TIMEOUT_S)
-    assert outcome.status is Status.FAIL, str(outcome)
+    assert outcome.status is ProofStatus.FAIL, str(outcome)
     assert outcome.failed == (property_.label,), str(outcome)
 
 
@@ -64,7 +64,7 @@ def test_fault_is_caught(property_, tmp_path):
 def test_cover_is_reached(proof, tmp_path):
     job = replace(proof.job, mode="cover", depth=proof.cover)
     outcome = run(job, verilog_of(proof), tmp_path / "job", timeout_s=proof.timeout_s)
-    assert outcome.status is Status.PASS, str(outcome)
+    assert outcome.status is ProofStatus.PASS, str(outcome)
 
 
 def test_at_least_thirty_properties():
@@ -106,15 +106,15 @@ endmodule
 @pytest.mark.parametrize(
     ("job", "status", "failed"),
     [
-        (Job("toy", "bmc", 3), Status.PASS, ()),
-        (Job("toy", "bmc", 5), Status.FAIL, ("reachable_fails",)),
-        (Job("toy", "bmc", 5, "bitwuzla"), Status.FAIL, ("reachable_fails",)),
-        (Job("toy", "prove", 2, "bitwuzla", only="never_shown"), Status.PASS, ()),
-        (Job("toy", "prove", 5, only="reachable_fails"), Status.FAIL, ("reachable_fails",)),
-        (Job("toy", "prove", 2, only="reachable_fails"), Status.UNKNOWN, ()),
-        (Job("toy", "bmc", 5, only="no_such_label"), Status.ERROR, ()),
-        (Job("toy", "cover", 9), Status.FAIL, ("toy_covers",)),
-        (Job("no_such_module", "bmc", 5), Status.ERROR, ()),
+        (Job("toy", "bmc", 3), ProofStatus.PASS, ()),
+        (Job("toy", "bmc", 5), ProofStatus.FAIL, ("reachable_fails",)),
+        (Job("toy", "bmc", 5, "bitwuzla"), ProofStatus.FAIL, ("reachable_fails",)),
+        (Job("toy", "prove", 2, "bitwuzla", only="never_shown"), ProofStatus.PASS, ()),
+        (Job("toy", "prove", 5, only="reachable_fails"), ProofStatus.FAIL, ("reachable_fails",)),
+        (Job("toy", "prove", 2, only="reachable_fails"), ProofStatus.UNKNOWN, ()),
+        (Job("toy", "bmc", 5, only="no_such_label"), ProofStatus.ERROR, ()),
+        (Job("toy", "cover", 9), ProofStatus.FAIL, ("toy_covers",)),
+        (Job("no_such_module", "bmc", 5), ProofStatus.ERROR, ()),
     ],
     ids=lambda x: f"{x.top}-{x.mode}-{x.depth}-{x.solver}" if isinstance(x, Job) else None,
 )
@@ -131,7 +131,7 @@ def test_a_proof_is_of_what_a_file_includes_in_any_folder(tmp_path):
     (folder / "toy.v").write_text(f'{head}`include "body.vh"\n')
     job = Job("toy", "bmc", 5, only="reachable_fails")
     for k, (change, status) in enumerate(
-        ((("q != 8'd3", "q != 8'd9"), Status.PASS), (("", ""), Status.FAIL))
+        ((("q != 8'd3", "q != 8'd9"), ProofStatus.PASS), (("", ""), ProofStatus.FAIL))
     ):
         (folder / "body.vh").write_text(mark + body.replace(*change))
         outcome = run(job, texts([folder / "toy.v"]), folder / f"job {k}")
@@ -142,20 +142,20 @@ def test_a_proof_is_of_what_a_file_includes_in_any_folder(tmp_path):
 def test_unknown_register_is_an_error(tmp_path):
     text = _TOY.replace("reg [7:0] q", "(* hierconn *) wire \\dut.none ; reg [7:0] q")
     text = text.replace("q != 8'd3", "\\dut.none ")
-    assert run(Job("toy", "bmc", 3), {"toy.v": text}, tmp_path / "job").status is Status.ERROR
+    assert run(Job("toy", "bmc", 3), {"toy.v": text}, tmp_path / "job").status is ProofStatus.ERROR
 
 
 @pytest.mark.parametrize(
     ("log", "exit_status", "status"),
     [
-        ("DONE (PASS, rc=0)", 0, Status.PASS),
-        ("DONE (PASS, rc=0)", 1, Status.ERROR),
-        ("DONE (PASS, rc=0)\nDONE (PASS, rc=0)", 0, Status.ERROR),
-        ("DONE (FAIL, rc=2)", 0, Status.ERROR),
-        ("DONE (FAIL, rc=2)", 2, Status.FAIL),
-        ("DONE (UNKNOWN, rc=4)", 4, Status.UNKNOWN),
-        ("returned pass", 0, Status.ERROR),
-        ("", 0, Status.ERROR),
+        ("DONE (PASS, rc=0)", 0, ProofStatus.PASS),
+        ("DONE (PASS, rc=0)", 1, ProofStatus.ERROR),
+        ("DONE (PASS, rc=0)\nDONE (PASS, rc=0)", 0, ProofStatus.ERROR),
+        ("DONE (FAIL, rc=2)", 0, ProofStatus.ERROR),
+        ("DONE (FAIL, rc=2)", 2, ProofStatus.FAIL),
+        ("DONE (UNKNOWN, rc=4)", 4, ProofStatus.UNKNOWN),
+        ("returned pass", 0, ProofStatus.ERROR),
+        ("", 0, ProofStatus.ERROR),
     ],
 )
 def test_only_a_clear_verdict_counts(log, exit_status, status):

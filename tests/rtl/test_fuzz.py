@@ -16,7 +16,14 @@ import numpy as np
 import pytest
 
 from ohmbench.digital import infer
-from ohmbench.digital.hostmap import Error, Region, Register, image_words, memories, network_words
+from ohmbench.digital.hostmap import (
+    Error,
+    HostRegister,
+    Region,
+    image_words,
+    memories,
+    network_words,
+)
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.simulation import Simulation
@@ -281,8 +288,10 @@ def test_whole_address_space(hardware: Hardware) -> None:
             if hardware.classes % 2:
                 mask[inside[-1]] = np.uint64(2 ** (two // 2) - 1)
     readable, writable = is_memory.copy(), is_memory.copy()
-    readable[list(Register)] = True
-    writable[[Register.CONTROL, Register.ERRORS, Register.SCALE, Register.SHIFT]] = True
+    readable[list(HostRegister)] = True
+    writable[
+        [HostRegister.CONTROL, HostRegister.ERRORS, HostRegister.SCALE, HostRegister.SHIFT]
+    ] = True
     data = distinct(everything)
     data[~is_memory] = 1  # fits every register, and would show in any that is not writable
 
@@ -294,11 +303,11 @@ def test_whole_address_space(hardware: Hardware) -> None:
         wrong = is_memory & (rdata != data & mask)
         assert not wrong.any(), f"{np.argmax(wrong):#x} does not hold what was written"
         assert not rdata[~readable].any()
-        assert [int(rdata[k]) for k in (Register.CONTROL, Register.SCALE, Register.SHIFT)] == [
-            1
-        ] * 3
+        assert [
+            int(rdata[k]) for k in (HostRegister.CONTROL, HostRegister.SCALE, HostRegister.SHIFT)
+        ] == [1] * 3
         # Reading address by address, ERRORS was read before anything was refused by reading; the
         # write to it cleared bit 0 only, and that was not set.
-        assert rdata[Register.ERRORS] == Error.ADDRESS
-        assert rdata[Register.STATUS] == 0
+        assert rdata[HostRegister.ERRORS] == Error.ADDRESS
+        assert rdata[HostRegister.STATUS] == 0
     assert is_memory.sum() == sum(m.banks * m.depth for m in layout.values())

@@ -18,7 +18,8 @@ from pydantic import Field, RootModel, ValidationError, model_validator
 from ruamel.yaml import YAML
 
 from ohmbench.digital.widths import Hardware
-from ohmbench.eda.synthesis.result import FlowName, Record, Report
+from ohmbench.eda.synthesis.result import FlowName, Report
+from ohmbench.fields import Record
 from ohmbench.files import read_json, write_json
 
 GOLDENS = Path(__file__).with_name("goldens.json")

@@ -9,7 +9,7 @@ import pytest
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.synthesis import ecp5
 from ohmbench.eda.synthesis.clocks import count_clocks
-from ohmbench.eda.synthesis.design import Source, source
+from ohmbench.eda.synthesis.design import VerilogSource, source
 from ohmbench.eda.synthesis.flows import synthesise
 from ohmbench.eda.synthesis.result import Report
 from ohmbench.eda.synthesis.runs import DoesNotFit, take
@@ -82,7 +82,7 @@ def test_a_netlist_is_of_the_data_that_it_read(
     folder.mkdir()
     monkeypatch.setenv(CACHE_VARIABLE, str(folder / "cache"))
     # From where Yosys runs: its sandbox has another /tmp.
-    rom = Source(source(CASE.hardware).design, ROM.format(data="../../../../rom.hex"))
+    rom = VerilogSource(source(CASE.hardware).design, ROM.format(data="../../../../rom.hex"))
     made = []
     for words in ("1 2 4 8", "1 2 4 8", "3 2 4 8", "1 2 4 8"):
         (folder / "rom.hex").write_text(words)
@@ -139,4 +139,4 @@ endmodule
 
 def test_more_than_the_device_has_is_one_line() -> None:
     with pytest.raises(DoesNotFit, match="needs 200 MULT18X18D, but the device has 156"):
-        ecp5.synthesise(Source(source(CASE.hardware).design, TOO_LARGE), 1)
+        ecp5.synthesise(VerilogSource(source(CASE.hardware).design, TOO_LARGE), 1)

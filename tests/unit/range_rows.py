@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from ohmbench.benchmarks import records
 from ohmbench.data import mnist, regression
-from ohmbench.data.folders import DataSet, Found
+from ohmbench.data.folders import DataSet, ReadFile
 from ohmbench.data.images import _checked, digit_images
 from ohmbench.digital import (
     Hardware,
@@ -534,7 +534,7 @@ def image_choice(images: int) -> object:
 
 
 def counted(value: Any) -> object:
-    return reports_nextpnr.Report(ReportText("x.json", json.dumps({"a": value}))).count("a")
+    return reports_nextpnr.NextpnrReport(ReportText("x.json", json.dumps({"a": value}))).count("a")
 
 
 class Taken(Exception):
@@ -567,7 +567,7 @@ SYNTHESIS = [
         ("0", "0.0", "1e9"), ("-1e-9", "nan", "inf", "-inf"), ReportError),
     Row("dynamic", "eda/synthesis/reports_vpr.py:_table", lambda d: power_table(dynamic=d),
         ("0", "1", "1.0"), ("-0.0001", "1.0001", "nan", "inf", "-inf"), ReportError),
-    Row("report-count", "eda/synthesis/reports_nextpnr.py:Report.count", counted,
+    Row("report-count", "eda/synthesis/reports_nextpnr.py:NextpnrReport.count", counted,
         (0, 1, 10**6), (-1, 1.5, True, "1"), ReportError),
     Row("stimulus", "eda/synthesis/activity.py:Stimulus.__post_init__", image_choice,
         (1, 7), (0, -1, 8, 12), ValueError),
@@ -593,7 +593,7 @@ def symbol(size: int) -> object:
 def mnist_label(label: int) -> object:
     with pytest.MonkeyPatch.context() as patch:
         images, labels = np.zeros((2, 28, 28), np.uint8), np.array([0, label], np.uint8)
-        found = [Found(Path("images"), images), Found(Path("labels"), labels)]
+        found = [ReadFile(Path("images"), images), ReadFile(Path("labels"), labels)]
         patch.setattr(DataSet, "read", lambda self, *wanted: found)
         return mnist.read_mnist("train")
 

@@ -25,6 +25,7 @@ from ohmbench.files import (
     ArraySpec,
     archive,
     mat,
+    read_bytes,
     read_idx,
     read_json,
     read_npz,
@@ -126,6 +127,11 @@ TEXTS = [
         "yaml-size", "files/yaml_files.py:read_yaml",
         lambda n: in_file(b"7".ljust(n)[:n], lambda p: read_yaml(p, max_bytes=20)),
         (1, 20), (0, 21), FileError,
+    ),
+    Row(
+        "whole-size", "files/texts.py:read_bytes",
+        lambda n: in_file(b"7" * n, lambda p: read_bytes(p, max_bytes=20)),
+        (0, 20), (21, 100), FileError,
     ),
     Row(
         "yaml-depth", "files/yaml_files.py:_build", lambda n: parse_yaml(nested(n), "text"),

@@ -286,7 +286,7 @@ CONFIGURATION = [
 ] + [
     Row(
         "config-end-times",
-        "kirchhoff/configuration.py:Simulation._steps_fit",
+        "kirchhoff/configuration.py:SimulationSettings._steps_fit",
         changed("simulation__t_end", **ADAPTIVE),
         ([0.0, TINY, 1e4], [0, 1, 2]),
         (
@@ -304,7 +304,7 @@ CONFIGURATION = [
     # 1 000 000 steps of a fixed-step method in all slices together.
     Row(
         "config-steps",
-        "kirchhoff/configuration.py:Simulation._steps_fit",
+        "kirchhoff/configuration.py:SimulationSettings._steps_fit",
         lambda x: config(simulation__t_end=[0.0, 1.0, x], simulation__step_size=0.25),
         (250_000.0 / 100,),
         (1e4 + 1,),
@@ -312,7 +312,7 @@ CONFIGURATION = [
     ),
     Row(
         "config-many-steps",
-        "kirchhoff/configuration.py:Simulation._steps_fit",
+        "kirchhoff/configuration.py:SimulationSettings._steps_fit",
         lambda x: config(simulation__t_end=[0.0, 512.0, x], simulation__step_size=2.0**-10),
         (976.5625,),
         (976.5625 + 2.0**-10,),
@@ -320,7 +320,7 @@ CONFIGURATION = [
     ),
     Row(
         "config-least-step",
-        "kirchhoff/configuration.py:Simulation._steps_fit",
+        "kirchhoff/configuration.py:SimulationSettings._steps_fit",
         lambda x: config(simulation__min_step=x, simulation__first_step=0.01),
         (0.01, below(0.01)),
         (above(0.01),),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ohmbench.eda import cache
 from ohmbench.eda.cache import (
     CACHE_VARIABLE,
-    Entry,
+    CacheEntry,
     cache_folder,
     content_key,
     keep_text,
@@ -81,11 +81,11 @@ class Tool:
         self.meanwhile: Callable[[], object] = lambda: None
 
     @property
-    def entry(self) -> Entry:
+    def entry(self) -> CacheEntry:
         def inputs() -> list[str]:
             return [self.input.read_text()]
 
-        return Entry(self.folders[0].parent / "cache", "tool", inputs, tuple(self.folders))
+        return CacheEntry(self.folders[0].parent / "cache", "tool", inputs, tuple(self.folders))
 
     def make(self, work: Path) -> tuple[Path, list[Path]]:
         self.runs += 1
@@ -130,6 +130,17 @@ def test_what_was_read_is_read_again_when_it_changes(tool: Tool) -> None:
     assert (tool.build(), tool.runs) == ("a e", 3)
     tool.input.write_text("f")
     assert (tool.build(), tool.build(), tool.runs) == ("f", "f", 4)
+
+
+def test_a_file_behind_the_one_that_was_read_does_not_count(tool: Tool) -> None:
+    """Of the same name, in a folder where the tool looks later."""
+    tool.input.write_text("a include one")
+    read, behind = (folder / "one" for folder in tool.folders)
+    read.write_text("b")
+    behind.write_text("c")
+    assert tool.build() == "a b"
+    behind.write_text("d")
+    assert (tool.build(), tool.runs) == ("a b", 1)
 
 
 def test_a_file_that_appears_where_the_tool_looks_first_is_read(tool: Tool) -> None:
@@ -301,7 +312,7 @@ CONTENDERS = r"""
 import os, sys, traceback
 from contextlib import suppress
 from pathlib import Path
-from ohmbench.eda.cache import Entry, keep_text, work_folder
+from ohmbench.eda.cache import CacheEntry, keep_text, work_folder
 from ohmbench.eda.synthesis.result import Cost
 from ohmbench.eda.synthesis.runs import kept_run
 
@@ -317,7 +328,7 @@ def contend():
         for _ in range(4):
             with work_folder(cache) as work:
                 (work / "x").touch()
-        assert Entry(cache, f"entry {k}").file(".out", make).read_text() == "made " * 100
+        assert CacheEntry(cache, f"entry {k}").file(".out", make).read_text() == "made " * 100
         if k % 5 == 0:
             keep_text(cache / "text", f"{k} " * 100)
             found, folder = kept_run(f"run-{k}", Cost, lambda work: (cost, ()))

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from ohmbench.claims.ledger import Claim, Measurement, Status, read_ledger
+from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, read_ledger
 from ohmbench.claims.outcomes import (
     COLUMNS,
     Outcome,
@@ -62,43 +62,51 @@ def missed(**changes: Any) -> Claim:
 @pytest.mark.parametrize(
     ("claim", "value", "status"),
     [
-        pytest.param(reproduced(), 10.0, Status.REPRODUCED, id="equal"),
-        pytest.param(reproduced(), 10.5, Status.REPRODUCED, id="at-upper-bound"),
-        pytest.param(reproduced(), 9.5, Status.REPRODUCED, id="at-lower-bound"),
-        pytest.param(reproduced(), math.nextafter(10.5, 11), Status.FAILED, id="above"),
-        pytest.param(reproduced(), math.nextafter(9.5, 9), Status.FAILED, id="below"),
-        pytest.param(reproduced(tolerance=0.0), 10.0, Status.REPRODUCED, id="exact"),
-        pytest.param(reproduced(tolerance=0.0), 10.0 + 1e-12, Status.FAILED, id="not-exact"),
-        pytest.param(reproduced(), math.nan, Status.FAILED, id="nan"),
-        pytest.param(reproduced(), math.inf, Status.FAILED, id="infinite"),
-        pytest.param(differs(), 12.0, Status.DIFFERS, id="differs"),
-        pytest.param(differs(), 11.5, Status.DIFFERS, id="differs-at-bound"),
-        pytest.param(differs(), math.nextafter(11.5, 11), Status.FAILED, id="neither"),
-        pytest.param(differs(), 10.0, Status.FAILED, id="reproduced-against-expectation"),
-        pytest.param(differs(ours=10.8), 10.4, Status.FAILED, id="both-near"),
-        pytest.param(differs(), math.nan, Status.FAILED, id="differs-nan"),
-        pytest.param(met(at_least=3.0), 3.0, Status.MET, id="at-least"),
-        pytest.param(met(at_least=3.0), math.nextafter(3, 2), Status.FAILED, id="too-little"),
-        pytest.param(met(at_most=3.0), 3.0, Status.MET, id="at-most"),
-        pytest.param(met(at_most=3.0), math.nextafter(3, 4), Status.FAILED, id="too-much"),
-        pytest.param(missed(at_most=3.0), 5.1, Status.MISSED, id="missed"),
-        pytest.param(missed(at_most=3.0), 2.9, Status.FAILED, id="missed-but-reached"),
-        pytest.param(missed(at_most=3.0), 5.3, Status.FAILED, id="missed-by-another-amount"),
+        pytest.param(reproduced(), 10.0, ClaimStatus.REPRODUCED, id="equal"),
+        pytest.param(reproduced(), 10.5, ClaimStatus.REPRODUCED, id="at-upper-bound"),
+        pytest.param(reproduced(), 9.5, ClaimStatus.REPRODUCED, id="at-lower-bound"),
+        pytest.param(reproduced(), math.nextafter(10.5, 11), ClaimStatus.FAILED, id="above"),
+        pytest.param(reproduced(), math.nextafter(9.5, 9), ClaimStatus.FAILED, id="below"),
+        pytest.param(reproduced(tolerance=0.0), 10.0, ClaimStatus.REPRODUCED, id="exact"),
+        pytest.param(reproduced(tolerance=0.0), 10.0 + 1e-12, ClaimStatus.FAILED, id="not-exact"),
+        pytest.param(reproduced(), math.nan, ClaimStatus.FAILED, id="nan"),
+        pytest.param(reproduced(), math.inf, ClaimStatus.FAILED, id="infinite"),
+        pytest.param(differs(), 12.0, ClaimStatus.DIFFERS, id="differs"),
+        pytest.param(differs(), 11.5, ClaimStatus.DIFFERS, id="differs-at-bound"),
+        pytest.param(differs(), math.nextafter(11.5, 11), ClaimStatus.FAILED, id="neither"),
+        pytest.param(differs(), 10.0, ClaimStatus.FAILED, id="reproduced-against-expectation"),
+        pytest.param(differs(ours=10.8), 10.4, ClaimStatus.FAILED, id="both-near"),
+        pytest.param(differs(), math.nan, ClaimStatus.FAILED, id="differs-nan"),
+        pytest.param(met(at_least=3.0), 3.0, ClaimStatus.MET, id="at-least"),
+        pytest.param(met(at_least=3.0), math.nextafter(3, 2), ClaimStatus.FAILED, id="too-little"),
+        pytest.param(met(at_most=3.0), 3.0, ClaimStatus.MET, id="at-most"),
+        pytest.param(met(at_most=3.0), math.nextafter(3, 4), ClaimStatus.FAILED, id="too-much"),
+        pytest.param(missed(at_most=3.0), 5.1, ClaimStatus.MISSED, id="missed"),
+        pytest.param(missed(at_most=3.0), 2.9, ClaimStatus.FAILED, id="missed-but-reached"),
+        pytest.param(missed(at_most=3.0), 5.3, ClaimStatus.FAILED, id="missed-by-another-amount"),
         pytest.param(
-            missed(at_most=3.0, tolerance=0.25), 5.25, Status.MISSED, id="missed-at-bound"
+            missed(at_most=3.0, tolerance=0.25), 5.25, ClaimStatus.MISSED, id="missed-at-bound"
         ),
-        pytest.param(missed(at_most=3.0, tolerance=0.25), 4.75, Status.MISSED, id="missed-below"),
-        pytest.param(missed(at_least=6.0), 5.0, Status.MISSED, id="missed-too-little"),
-        pytest.param(missed(at_least=1.0, at_most=3.0), 5.0, Status.MISSED, id="missed-one-bound"),
-        pytest.param(missed(at_most=5.0), 5.0, Status.FAILED, id="missed-reached-as-known"),
-        pytest.param(missed(at_most=3.0, tolerance=0.0), 5.0, Status.MISSED, id="missed-exactly"),
-        pytest.param(missed(at_most=3.0, tolerance=0.0), 5.5, Status.FAILED, id="missed-not-quite"),
-        pytest.param(met(at_least=1.0, at_most=3.0), 2.0, Status.MET, id="between"),
-        pytest.param(met(at_least=1.0, at_most=3.0), 0.0, Status.FAILED, id="under-both"),
-        pytest.param(met(at_least=1.0), math.nan, Status.FAILED, id="met-nan"),
+        pytest.param(
+            missed(at_most=3.0, tolerance=0.25), 4.75, ClaimStatus.MISSED, id="missed-below"
+        ),
+        pytest.param(missed(at_least=6.0), 5.0, ClaimStatus.MISSED, id="missed-too-little"),
+        pytest.param(
+            missed(at_least=1.0, at_most=3.0), 5.0, ClaimStatus.MISSED, id="missed-one-bound"
+        ),
+        pytest.param(missed(at_most=5.0), 5.0, ClaimStatus.FAILED, id="missed-reached-as-known"),
+        pytest.param(
+            missed(at_most=3.0, tolerance=0.0), 5.0, ClaimStatus.MISSED, id="missed-exactly"
+        ),
+        pytest.param(
+            missed(at_most=3.0, tolerance=0.0), 5.5, ClaimStatus.FAILED, id="missed-not-quite"
+        ),
+        pytest.param(met(at_least=1.0, at_most=3.0), 2.0, ClaimStatus.MET, id="between"),
+        pytest.param(met(at_least=1.0, at_most=3.0), 0.0, ClaimStatus.FAILED, id="under-both"),
+        pytest.param(met(at_least=1.0), math.nan, ClaimStatus.FAILED, id="met-nan"),
     ],
 )
-def test_judge(claim: Claim, value: float, status: Status) -> None:
+def test_judge(claim: Claim, value: float, status: ClaimStatus) -> None:
     assert claim.judge(value) is status
 
 
@@ -106,7 +114,7 @@ def test_nothing_measures_what_no_test_can_check() -> None:
     for published, tolerance in ((None, None), (1.0, None), ("about 1", 1.0)):
         row = {"expect": "not checkable", "test": None, "published": published}
         claim = Claim(**{**ROW, **row, "tolerance": tolerance})
-        assert claim.judge(1.0) is Status.FAILED
+        assert claim.judge(1.0) is ClaimStatus.FAILED
 
 
 # ------------------------------------------------------------------------------------------------
@@ -206,7 +214,7 @@ def test_unreadable_ledgers_are_refused(tmp_path: Path) -> None:
 
 
 def printed(claim: Claim, measured: float | None = None, reason: str | None = None) -> str:
-    found = None if measured is None else Measurement(id=claim.id, value=measured)
+    found = None if measured is None else ClaimMeasurement(id=claim.id, value=measured)
     console = Console(width=200)
     with console.capture() as capture:
         console.print(claims_table([Outcome.of(claim, found, reason)]))
@@ -245,7 +253,7 @@ def test_what_no_test_can_check_is_shown_with_its_reason(published: Any, shown: 
 
 def test_the_detail_of_a_measurement_is_shown() -> None:
     claim = reproduced(unit="mV")
-    found = Measurement(id=claim.id, value=10.1, detail="seed 7")
+    found = ClaimMeasurement(id=claim.id, value=10.1, detail="seed 7")
     console = Console(width=200)
     with console.capture() as capture:
         console.print(claims_table([Outcome.of(claim, found, None)]))
@@ -275,7 +283,7 @@ def test_outcomes_are_stored_in_place_of_older_ones(tmp_path: Path, write: str) 
     path = tmp_path / "claims"
     path.write_text("older", encoding="utf-8")
     outcomes = [
-        Outcome.of(reproduced(), Measurement(id="a.b", value=10.1, detail="seed 7"), None),
+        Outcome.of(reproduced(), ClaimMeasurement(id="a.b", value=10.1, detail="seed 7"), None),
         Outcome.of(met(at_least=1.0), None, "no tool"),
     ]
     if write == "csv":
@@ -298,9 +306,9 @@ def test_outcomes_are_stored_in_place_of_older_ones(tmp_path: Path, write: str) 
 @pytest.mark.parametrize(
     "outcome",
     [
-        Outcome.of(reproduced(), Measurement(id="a.b", value=10.1, detail="seed 7"), None),
-        Outcome.of(differs(), Measurement(id="a.b", value=12.0), None),
-        Outcome.of(reproduced(), Measurement(id="a.b", value=math.inf), None),
+        Outcome.of(reproduced(), ClaimMeasurement(id="a.b", value=10.1, detail="seed 7"), None),
+        Outcome.of(differs(), ClaimMeasurement(id="a.b", value=12.0), None),
+        Outcome.of(reproduced(), ClaimMeasurement(id="a.b", value=math.inf), None),
         Outcome.of(reproduced(), None, "no tool"),
         Outcome.of(reproduced(), None, None),
         Outcome.of(not_checkable(), None, None),

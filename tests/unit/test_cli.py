@@ -31,7 +31,7 @@ from ohmbench.floatgate.training import RECIPES, FloatgateTask
 from ohmbench.kernels import compiling
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.kirchhoff.fast import edge_pass
-from ohmbench.needs import NEEDS, Found
+from ohmbench.needs import NEEDS, Availability
 from ohmbench.training import checkpoint_path
 from ohmbench.weights import WEIGHTS_FOLDER
 from tests.unit.command_line import assert_refused
@@ -170,7 +170,7 @@ class TestReports:
         assert "match their manifest" in out
 
     def test_doctor_prints_hints_and_folders_whole(self, run, monkeypatch, tmp_path):
-        gone = replace(NEEDS["z3"], look=lambda: Found(None, "z3 not found"))
+        gone = replace(NEEDS["z3"], look=lambda: Availability(None, "z3 not found"))
         monkeypatch.setitem(NEEDS, "z3", gone)
         monkeypatch.setenv("OHMBENCH_HDL", str(tmp_path))
         monkeypatch.setenv("OHMBENCH_CACHE", str(tmp_path / "cache"))

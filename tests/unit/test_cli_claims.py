@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ohmbench.claims import running
-from ohmbench.claims.ledger import Status, read_ledger
+from ohmbench.claims.ledger import ClaimStatus, read_ledger
 from ohmbench.claims.outcomes import COLUMNS, Outcome, write_outcomes
 from ohmbench.claims.running import ClaimsRunError, find_ledger, own_ledger, run_ledger
 from ohmbench.cli import app
@@ -120,7 +120,7 @@ def test_a_row_of_a_missing_test_is_failed(paper: Path) -> None:
     (outcome,) = (
         o for o in run_ledger(paper / "claims.yaml").outcomes if o.claim.id == "lab.power"
     )
-    assert (outcome.status, outcome.reason) == (Status.FAILED, "its test does not exist")
+    assert (outcome.status, outcome.reason) == (ClaimStatus.FAILED, "its test does not exist")
 
 
 def test_an_empty_ledger_claims_nothing(paper: Path) -> None:
@@ -284,4 +284,4 @@ def test_a_package_without_its_ledger_is_broken(
 def test_the_own_ledger_reads() -> None:
     rows = read_ledger(own_ledger())
     assert {"fann.v3-accuracy", "ohmbench.rtl-exact"} <= rows.keys()
-    assert {row.expect for row in rows.values()} <= {status.value for status in Status}
+    assert {row.expect for row in rows.values()} <= {status.value for status in ClaimStatus}

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ohmbench.digital import Hardware, check_fits, infer
-from ohmbench.digital.prove import Verdict, extreme_image, prove, spans
+from ohmbench.digital.prove import RegisterVerdict, extreme_image, prove, spans
 from ohmbench.errors import RangeError, ShapeError
 from tests.unit.int8_networks import INT32, int8_networks, random_int8, zeros
 
@@ -112,12 +112,12 @@ def test_bounds_are_those_of_interval_arithmetic(drawn, weight_offset, bits, wid
         assert highs[bound.high_neuron] == bound.high
         held = range(bound.register.low, bound.register.high + 1)
         assert bound.beyond == sum(lo not in held or hi not in held for lo, hi in ends)
-        assert (bound.verdict is Verdict.HOLDS) == (bound.beyond == 0)
+        assert (bound.verdict is RegisterVerdict.HOLDS) == (bound.beyond == 0)
         assert bound.of_neurons == (bound.register.name not in ("M", "S"))
         example = bound.counterexample
-        assert (example is not None) == (bound.verdict is Verdict.BROKEN)
+        assert (example is not None) == (bound.verdict is RegisterVerdict.BROKEN)
         if exact:
-            assert bound.verdict is not Verdict.NOT_PROVEN
+            assert bound.verdict is not RegisterVerdict.NOT_PROVEN
         if example is None:
             continue
         assert example.register == bound.register
@@ -168,14 +168,14 @@ def test_an_image_is_found_that_no_weight_points_to(sign):
     network = replace(network, bias=(network.bias[0], b1))
     hardware = replace(Hardware(*network.sizes), logit_bits=18)
     bound = next(b for b in prove(network, hardware).bounds if b.register.name == "logit")
-    assert bound.verdict is Verdict.BROKEN
+    assert bound.verdict is RegisterVerdict.BROKEN
     assert bound.counterexample.neuron == 1
     assert bound.counterexample.value == (2**17 if sign > 0 else -(2**17) - 1)
     needed = [5, 20, 63, 64, 129, *range(30, 39), 44]
     assert bound.counterexample.image[needed].tolist() == image[needed].tolist()
     roomy = replace(hardware, logit_bits=19)
     bound = next(b for b in prove(network, roomy).bounds if b.register.name == "logit")
-    assert bound.verdict is not Verdict.BROKEN
+    assert bound.verdict is not RegisterVerdict.BROKEN
 
 
 @pytest.mark.parametrize(("weight", "value"), [(127, 127 * 255), (-128, -128 * 255)])
@@ -187,7 +187,7 @@ def test_a_single_product_beyond_its_register_is_shown(layer, weight, value):
     network = zeros(3, 3, 2, **given)
     hardware = replace(Hardware(3, 3, 2), weight_bits=4, weight_offset=False)
     bound = next(b for b in prove(network, hardware).bounds if b.register.name == f"mac{layer}")
-    assert bound.verdict is Verdict.BROKEN
+    assert bound.verdict is RegisterVerdict.BROKEN
     assert (bound.counterexample.neuron, bound.counterexample.value) == (1, value)
     assert bound.beyond == 1
 
@@ -199,7 +199,7 @@ def test_the_same_of_sums_without_their_bias(offset):
     assert end == 2**17
     hardware = replace(Hardware(*network.sizes), acc1_bits=bits, weight_offset=offset > 0)
     bound = next(b for b in prove(network, hardware).bounds if b.register.name == "acc1")
-    assert bound.verdict is Verdict.BROKEN
+    assert bound.verdict is RegisterVerdict.BROKEN
     assert (bound.counterexample.neuron, bound.counterexample.value) == (1, 2**17)
 
 
@@ -241,10 +241,10 @@ def test_a_proof_and_a_break_exclude_each_other(drawn, width, bits):
         name, register = bound.register.name, bound.register
         if name not in found:
             continue
-        if bound.verdict is Verdict.HOLDS:
+        if bound.verdict is RegisterVerdict.HOLDS:
             assert register.low <= found[name].min()
             assert found[name].max() <= register.high
-        if bound.verdict is Verdict.BROKEN:
+        if bound.verdict is RegisterVerdict.BROKEN:
             example = bound.counterexample
             shown = values(network, example.image[None])[name]
             assert example.value in shown
@@ -261,11 +261,11 @@ def test_one_bit_less_than_needed_breaks_layer_0(drawn):
         )
         enough = replace(Hardware(*network.sizes), **{f"{name}_bits": exact.needs})
         bound = next(b for b in prove(network, enough).bounds if b.register.name == name)
-        assert bound.verdict is Verdict.HOLDS
+        assert bound.verdict is RegisterVerdict.HOLDS
         if exact.needs > 1:
             narrow = replace(enough, **{f"{name}_bits": exact.needs - 1})
             bound = next(b for b in prove(network, narrow).bounds if b.register.name == name)
-            assert bound.verdict is Verdict.BROKEN
+            assert bound.verdict is RegisterVerdict.BROKEN
 
 
 def test_the_neuron_and_its_image_are_named():
@@ -273,7 +273,7 @@ def test_the_neuron_and_its_image_are_named():
     hardware = replace(Hardware(64, 100, 10), acc0_bits=15, weight_offset=False)
     certificate = prove(network, hardware)
     bound = certificate.first_failure
-    assert (bound.register.name, bound.verdict) == ("acc0", Verdict.BROKEN)
+    assert (bound.register.name, bound.verdict) == ("acc0", RegisterVerdict.BROKEN)
     assert (bound.of_neurons, bound.beyond) == (True, 1)
     example = bound.counterexample
     assert (example.neuron, example.value, example.kept) == (17, 25500, 25500 - 2**15)
@@ -288,7 +288,7 @@ def test_a_break_in_layer_1_is_shown_by_an_image():
     for weight_offset, largest in ((False, 127), (True, 255)):
         hardware = replace(Hardware(2, 2, 2), acc1_bits=16, weight_offset=weight_offset)
         bound = prove(network, hardware).first_failure
-        assert (bound.register.name, bound.verdict) == ("acc1", Verdict.BROKEN)
+        assert (bound.register.name, bound.verdict) == ("acc1", RegisterVerdict.BROKEN)
         assert bound.counterexample.image.tolist() == [255, 255]
         assert bound.counterexample.value == 2 * largest * 255
 
@@ -319,7 +319,7 @@ def test_what_only_bounds_can_reach_is_not_called_broken():
     # 127 * 255 fits, twice that does not.
     hardware = replace(Hardware(1, 2, 1), acc1_bits=16, weight_offset=False)
     certificate = prove(network, hardware)
-    assert certificate.first_failure.verdict is Verdict.NOT_PROVEN
+    assert certificate.first_failure.verdict is RegisterVerdict.NOT_PROVEN
     assert certificate.first_failure.counterexample is None
     assert not certificate.proven
     reached = max(int(infer(network, np.array([[x]], np.uint8)).logits[0, 0]) for x in range(256))
@@ -337,7 +337,7 @@ def test_the_last_number_that_fits_is_no_break(sign):
     images = np.arange(256, dtype=np.uint8)[:, None]
     reached = sign * int((sign * infer(network, images).logits).max())
     assert reached == sign * end
-    for bits, verdict in ((16, Verdict.NOT_PROVEN), (15, Verdict.BROKEN)):
+    for bits, verdict in ((16, RegisterVerdict.NOT_PROVEN), (15, RegisterVerdict.BROKEN)):
         hardware = replace(Hardware(1, 2, 1), logit_bits=bits)
         bound = next(b for b in prove(network, hardware).bounds if b.register.name == "logit")
         assert bound.verdict is verdict

@@ -477,8 +477,8 @@ def test_what_a_proof_leaves_behind(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(formal, "_programs", lambda folder, solver: {})
     folder = tmp_path / "job"
     for ended, expected in (
-        ((log, 2), formal.Outcome(formal.Status.FAIL, ("first",), log, folder)),
-        ((log, None), formal.Outcome(formal.Status.TIMEOUT, (), log, folder)),
+        ((log, 2), formal.Outcome(formal.ProofStatus.FAIL, ("first",), log, folder)),
+        ((log, None), formal.Outcome(formal.ProofStatus.TIMEOUT, (), log, folder)),
     ):
         shutil.rmtree(folder, ignore_errors=True)
         monkeypatch.setattr(formal, "run_group", lambda *_, ended=ended, **__: ended)

@@ -31,9 +31,11 @@ from ohmbench.files import (
     atomic_write,
     check_writable,
     npz_fields,
+    read_bytes,
     read_idx,
     read_json,
     read_npz,
+    read_text,
     schema,
     sha256_file,
     temporary,
@@ -276,6 +278,22 @@ def test_size_limits_hold_for_file_and_content(tmp_path: Path) -> None:
         refusal(tmp_path / "plain.npz", zeros, max_bytes=50_000)
     )
     assert read_npz(tmp_path / "packed.npz", [zeros], max_bytes=90_000)["z"].size == 10_000
+
+
+def test_whole_files_as_bytes_and_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "report"
+    path.write_bytes("1 µA\r\n2\r3\n".encode())
+    assert read_bytes(path) == path.read_bytes()
+    assert read_text(path) == path.read_text(encoding="utf-8") == "1 µA\n2\n3\n"
+    path.write_bytes(b"\xff")
+    assert read_bytes(path) == b"\xff"
+    with pytest.raises(FileError, match=r"report: is not text in UTF-8$"):
+        read_text(path)
+    os.mkfifo(tmp_path / "pipe")
+    for wrong, said in (("gone", "cannot open: no such file"), ("pipe", "is a pipe")):
+        for read in (read_bytes, read_text):
+            with pytest.raises(FileError, match=f"{wrong}: {said}"):
+                read(tmp_path / wrong)
 
 
 def test_the_schema_makes_room_for_the_arrays_whose_sizes_it_knows(

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files
-from ohmbench.needs import NEEDS, Found, skip_reason
+from ohmbench.needs import NEEDS, Availability, skip_reason
 from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_what_is_missing_is_skipped_with_a_reason(
     project: Project, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if NEEDS[name].version is not None:  # a tool, which may well be installed here
-        gone = replace(NEEDS[name], look=lambda: Found(None, "not found"))
+        gone = replace(NEEDS[name], look=lambda: Availability(None, "not found"))
         monkeypatch.setitem(NEEDS, name, gone)
     unit = f"import pytest\n@pytest.mark.needs({name!r})\ndef test_it(): raise SystemError\n"
     result = project.run("-rs", unit=unit)

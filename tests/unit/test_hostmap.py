@@ -13,8 +13,8 @@ from ohmbench.digital import Int8Network
 from ohmbench.digital.hostmap import (
     ID,
     Error,
+    HostRegister,
     Region,
-    Register,
     hidden_order,
     image_words,
     memories,
@@ -54,7 +54,9 @@ def decode(hardware: Hardware, words: dict[tuple[int, int, int], int]) -> Int8Ne
             w1[k, neuron] = signed(byte(words[3, k // together, step], place), 8)
     for k in range(c):
         b1[k] = signed(words[4, 0, k // 2] >> (32 * (k % 2)) & 0xFFFF_FFFF, 32)
-    return Int8Network((w0, w1), (b0, b1), words[0, 0, Register.SCALE], words[0, 0, Register.SHIFT])
+    return Int8Network(
+        (w0, w1), (b0, b1), words[0, 0, HostRegister.SCALE], words[0, 0, HostRegister.SHIFT]
+    )
 
 
 @st.composite
@@ -101,7 +103,7 @@ def test_every_word_of_every_memory_is_written_once(case: tuple[Hardware, Int8Ne
     hardware, network = case
     addresses, _ = network_words(hardware, network)
     listed = np.concatenate([m.addresses().reshape(-1) for m in memories(hardware).values()])
-    settings = [Register.SCALE, Register.SHIFT]
+    settings = [HostRegister.SCALE, HostRegister.SHIFT]
     assert sorted(addresses.tolist()) == sorted([*listed.tolist(), *settings])
     assert len(set(addresses.tolist())) == len(addresses)
 
@@ -159,7 +161,9 @@ def test_names_and_numbers_are_those_of_the_verilog() -> None:
     (host_port,) = (path for path in sources() if path.name == "host_port.v")
     header = host_port.read_text(encoding="utf-8").partition("`default_nettype")[0]
     registers = re.findall(r"\b(\d) ([A-Z]+) +r[ow]\b", header)
-    assert {name: int(number) for number, name in registers} == {r.name: int(r) for r in Register}
+    assert {name: int(number) for number, name in registers} == {
+        r.name: int(r) for r in HostRegister
+    }
     listed = " ".join(re.sub(r"\n//", " ", header).split())
     errors = {
         Error.WRITE_REFUSED: "0 write refused while busy",

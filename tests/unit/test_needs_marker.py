@@ -9,11 +9,11 @@ import pytest
 
 from ohmbench import needs
 from ohmbench.claims import needs_marker
-from ohmbench.needs import Found, Need
+from ohmbench.needs import Availability, Need
 
 
 def need(name: str, *, there: bool, version: str | None = None) -> Need:
-    found = Found("here") if there else Found(None, "not found")
+    found = Availability("here") if there else Availability(None, "not found")
     told = None if version is None else lambda: version or ""
     return Need(name, "a thing", "some tests", "install it", lambda: found, told)
 

@@ -38,6 +38,13 @@ def test_cell_counts_evaluations_whatever_the_batch():
     assert whole["ekv(|w|)"].below == parts["ekv(|w|)"].below == 120
 
 
+def test_one_cell_counts_once():
+    for v, w in ((torch.tensor(2.0), torch.tensor(1e-13)), (torch.empty(0), torch.tensor(1e-13))):
+        with count_out_of_range() as counts:
+            EKV.current(v, w)
+        assert counts["ekv(v)"].seen == counts["ekv(|w|)"].seen == v.numel()
+
+
 def test_range_ends_are_inside_in_every_dtype():
     for dtype in (torch.float32, torch.float64):
         with count_out_of_range() as counts:

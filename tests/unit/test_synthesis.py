@@ -23,7 +23,7 @@ from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.synthesis import calibration, reports_vpr, vtr
-from ohmbench.eda.synthesis.design import Source, core_sources, source, with_parameters
+from ohmbench.eda.synthesis.design import VerilogSource, core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
 from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import (
@@ -825,7 +825,7 @@ def test_a_finished_run_of_vtr_is_read() -> None:
         circuit="c", task="t", golden_version="1", version="2", conditions="x", compared=(delay,)
     )
     made = vtr.read_run(
-        work, Source(DESIGN, ""), 7, known, compared, Cost(wall_s=1, peak_memory_MiB=1)
+        work, VerilogSource(DESIGN, ""), 7, known, compared, Cost(wall_s=1, peak_memory_MiB=1)
     )
     assert (made.design, made.seed, made.options[-2:]) == (DESIGN, 7, ("--seed", "7"))
     assert made.options[:-2] == vtr.OPTIONS

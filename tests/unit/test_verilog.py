@@ -135,11 +135,15 @@ def test_files_without_end_are_refused(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "top.v").symlink_to("nowhere")
-    with pytest.raises(ToolError, match=r"top\.v: No such file"):
+    with pytest.raises(ToolError, match=r"top\.v: cannot open: no such file"):
         texts([tmp_path / "top.v"])
     (tmp_path / "a.v").mkdir()
-    with pytest.raises(ToolError, match=r"a\.v: Is a directory"):
+    with pytest.raises(ToolError, match=r"a\.v: is a folder"):
         read_verilog([tmp_path / "a.v"])
+    (tmp_path / "endless.vh").symlink_to("/dev/zero")
+    (tmp_path / "b.v").write_text('`include "endless.vh"\n')
+    with pytest.raises(ToolError, match=r"endless\.vh: is a device"):
+        read_verilog([tmp_path / "b.v"])
 
 
 # ------------------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from pydantic import (
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     RootModel,
     TypeAdapter,
@@ -29,6 +28,7 @@ from pydantic import (
 )
 
 from ohmbench.errors import FileError
+from ohmbench.fields import Record
 from ohmbench.files import read_json, write_json
 
 KEY = "ohmbench"
@@ -60,12 +60,6 @@ _TIME = TypeAdapter(datetime)
 Instant: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, lt=1e15)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class Record(BaseModel):
-    """Frozen, strict in types and fields, numbers finite."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Estimate(Record):

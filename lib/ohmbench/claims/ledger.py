@@ -19,7 +19,7 @@ from ohmbench.files import read_yaml
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Status(str, Enum):
+class ClaimStatus(str, Enum):
     """What is known of a claim after a run."""
 
     REPRODUCED = "reproduced"
@@ -78,23 +78,23 @@ class Claim(BaseModel):
             raise ValueError(f"{self.id}: a claim that no test can check names no test")
         return self
 
-    def judge(self, value: float) -> Status:
+    def judge(self, value: float) -> ClaimStatus:
         """The status that the measured ``value`` establishes; FAILED unless it is the expected."""
         tolerance, published = self.tolerance, self.published
         if self._is_target:
             above = self.at_least is None or value >= self.at_least
             below = self.at_most is None or value <= self.at_most
             if self.expect == "met":
-                return Status.MET if above and below else Status.FAILED
+                return ClaimStatus.MET if above and below else ClaimStatus.FAILED
             as_known = self.ours is not None and abs(value - self.ours) <= (tolerance or 0)
-            return Status.MISSED if as_known and not (above and below) else Status.FAILED
+            return ClaimStatus.MISSED if as_known and not (above and below) else ClaimStatus.FAILED
         if tolerance is None or not isinstance(published, float | int):
-            return Status.FAILED
+            return ClaimStatus.FAILED
         reproduced = abs(value - published) <= tolerance
         if self.expect == "reproduced":
-            return Status.REPRODUCED if reproduced else Status.FAILED
+            return ClaimStatus.REPRODUCED if reproduced else ClaimStatus.FAILED
         ours = self.ours is not None and abs(value - self.ours) <= tolerance
-        return Status.DIFFERS if ours and not reproduced else Status.FAILED
+        return ClaimStatus.DIFFERS if ours and not reproduced else ClaimStatus.FAILED
 
     @property
     def _is_target(self) -> bool:
@@ -115,7 +115,7 @@ def number_text(value: float | str) -> str:
     return value if isinstance(value, str) else f"{value:.6g}"
 
 
-class Measurement(BaseModel):
+class ClaimMeasurement(BaseModel):
     """What a test found for one claim; ``detail`` holds interval, counts, seeds."""
 
     # A test that measured NaN has failed, and must say so through JSON too.

@@ -14,7 +14,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ohmbench.claims.ledger import Claim, Measurement, Status, number_text
+from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, number_text
 from ohmbench.files import write_bytes, write_json
 from ohmbench.weights import versions
 
@@ -27,25 +27,27 @@ class Outcome:
     """One claim after a run: its status, what was measured if anything was, and why it is so."""
 
     claim: Claim
-    status: Status
-    measurement: Measurement | None = None
+    status: ClaimStatus
+    measurement: ClaimMeasurement | None = None
     reason: str = ""
 
     @classmethod
-    def of(cls, claim: Claim, measurement: Measurement | None, reason: str | None) -> Outcome:
+    def of(cls, claim: Claim, measurement: ClaimMeasurement | None, reason: str | None) -> Outcome:
         """Judge ``claim``.
 
         ``reason`` says why nothing was measured; without a measurement and without a reason the
         claim's test failed.
         """
         if claim.expect == "not checkable":
-            return cls(claim, Status.NOT_CHECKABLE, reason=claim.why)
+            return cls(claim, ClaimStatus.NOT_CHECKABLE, reason=claim.why)
         if measurement is not None:
             status = claim.judge(measurement.value)
-            return cls(claim, status, measurement, claim.why if status is Status.DIFFERS else "")
+            return cls(
+                claim, status, measurement, claim.why if status is ClaimStatus.DIFFERS else ""
+            )
         if reason is None:
-            return cls(claim, Status.FAILED, reason="its test failed")
-        return cls(claim, Status.NOT_RUN, reason=reason)
+            return cls(claim, ClaimStatus.FAILED, reason="its test failed")
+        return cls(claim, ClaimStatus.NOT_RUN, reason=reason)
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> Outcome:
@@ -53,8 +55,8 @@ class Outcome:
         claim = Claim.model_validate({k: v for k, v in row.items() if k in Claim.model_fields})
         measurement = None
         if "value" in row:
-            measurement = Measurement(id=claim.id, value=row["value"], detail=row["detail"])
-        return cls(claim, Status(row["status"]), measurement, row["reason"])
+            measurement = ClaimMeasurement(id=claim.id, value=row["value"], detail=row["detail"])
+        return cls(claim, ClaimStatus(row["status"]), measurement, row["reason"])
 
     @property
     def here(self) -> str:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from ohmbench.claims.ledger import Claim, Measurement
+    from ohmbench.claims.ledger import Claim, ClaimMeasurement
     from ohmbench.claims.outcomes import Outcome
 
 LEDGER = "claims.yaml"
@@ -80,7 +80,7 @@ class ClaimRecorder:
         AssertionError when there is no such row, when the row names another test, when it was
         recorded before, and when the value does not establish the status that the row expects.
         """
-        from ohmbench.claims.ledger import Measurement, Status
+        from ohmbench.claims.ledger import ClaimMeasurement, ClaimStatus
 
         claim = read(self._ledger).get(claim_id)
         if claim is None:
@@ -90,11 +90,11 @@ class ClaimRecorder:
         if claim_id in self._seen:
             raise AssertionError(f"{claim_id} was recorded before in this test")
         self._seen.add(claim_id)
-        measurement = Measurement(id=claim_id, value=float(value), detail=detail)
+        measurement = ClaimMeasurement(id=claim_id, value=float(value), detail=detail)
         self._node.user_properties.append(
             (_PROPERTY, [os.fspath(self._ledger), measurement.model_dump_json()])
         )
-        if claim.judge(measurement.value) is Status.FAILED:
+        if claim.judge(measurement.value) is ClaimStatus.FAILED:
             bound = "" if claim.tolerance is None else f" within {claim.tolerance:g}"
             measured = f"{measurement.value:.9g} {claim.unit}".strip()
             raise AssertionError(
@@ -139,7 +139,7 @@ class ClaimsRun:
         self._passed: set[str] = set()
         self._failed: set[str] = set()
         self._reasons: dict[str, str] = {}
-        self._measured: dict[tuple[Path, str], Measurement] = {}
+        self._measured: dict[tuple[Path, str], ClaimMeasurement] = {}
         self._outcomes: dict[Path, list[Outcome]] = {}
 
     def _check_writable(self) -> None:
@@ -222,27 +222,27 @@ class ClaimsRun:
                     self._record(*found)
 
     def _record(self, ledger: str, measurement: str) -> None:
-        from ohmbench.claims.ledger import Measurement
+        from ohmbench.claims.ledger import ClaimMeasurement
 
-        found = Measurement.model_validate_json(measurement)
+        found = ClaimMeasurement.model_validate_json(measurement)
         self._measured[Path(ledger), found.id] = found
 
     def _outcome(self, ledger: Path, claim: Claim) -> Outcome:
-        from ohmbench.claims.ledger import Status
+        from ohmbench.claims.ledger import ClaimStatus
         from ohmbench.claims.outcomes import Outcome
 
         if claim.test is None:
             return Outcome.of(claim, None, None)
 
         def failed(reason: str) -> Outcome:
-            return Outcome(claim, Status.FAILED, reason=reason)
+            return Outcome(claim, ClaimStatus.FAILED, reason=reason)
 
         test = _absolute(claim.test, ledger.parent)
         file = test.partition("::")[0]
         found = self._measured.get((ledger, claim.id))
         if test in self._failed:
             # Whatever was measured before, the test did not establish it.
-            wrong = found is not None and claim.judge(found.value) is Status.FAILED
+            wrong = found is not None and claim.judge(found.value) is ClaimStatus.FAILED
             return Outcome.of(claim, found if wrong else None, None)
         if found is not None:
             return Outcome.of(claim, found, None)

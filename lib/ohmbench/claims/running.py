@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ohmbench
-from ohmbench.claims.ledger import Claim, Status, read_ledger
+from ohmbench.claims.ledger import Claim, ClaimStatus, read_ledger
 from ohmbench.claims.outcomes import Outcome
 from ohmbench.claims.plugin import LEDGER
 from ohmbench.errors import FileError, OhmbenchError
@@ -38,7 +38,7 @@ class LedgerRun:
 
     def failed(self) -> bool:
         """Whether any claim of the ledger failed."""
-        return any(outcome.status is Status.FAILED for outcome in self.outcomes)
+        return any(outcome.status is ClaimStatus.FAILED for outcome in self.outcomes)
 
 
 def own_ledger() -> Path:
@@ -114,7 +114,7 @@ def _tests(ledger: Path, rows: Collection[Claim], whole_files: bool) -> list[str
 def _without_test(row: Claim) -> Outcome:
     if row.test is None:
         return Outcome.of(row, None, None)
-    return Outcome(row, Status.FAILED, reason="its test file does not exist")
+    return Outcome(row, ClaimStatus.FAILED, reason="its test file does not exist")
 
 
 def _pytest(ledger: Path, tests: list[str], environment: Mapping[str, str]) -> list[Outcome]:

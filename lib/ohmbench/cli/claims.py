@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ohmbench.claims.ledger import Status
+from ohmbench.claims.ledger import ClaimStatus
 from ohmbench.claims.outcomes import claims_table, write_csv, write_outcomes
 from ohmbench.claims.running import find_ledger, own_ledger, run_ledger
 from ohmbench.cli.common import Force, console_out, say
@@ -28,7 +28,7 @@ def claims(
         ),
     ] = None,
     status: Annotated[
-        list[Status] | None,
+        list[ClaimStatus] | None,
         typer.Option(help="Print only claims with this status; may be repeated."),
     ] = None,
     source: Annotated[

@@ -19,7 +19,7 @@ from ohmbench.cli.common import (
 from ohmbench.cli.naming import Name, PaperFann
 from ohmbench.digital import StoredInt8
 from ohmbench.digital.network import Int8Network
-from ohmbench.digital.prove import Bound, Certificate, Verdict, check_sizes
+from ohmbench.digital.prove import Bound, Certificate, RegisterVerdict, check_sizes
 from ohmbench.digital.prove import prove as prove_network
 from ohmbench.digital.widths import PUBLISHED_HARDWARE, Hardware
 from ohmbench.eda.hdl import check_buildable, hardware_for
@@ -189,7 +189,7 @@ def _print(name: str, network: Int8Network, certificate: Certificate) -> None:
     bounds = [b.register.name for b in certificate.bounds if not b.exact]
     say(f"{', '.join(bounds)}: bounds, which perhaps no image reaches")
     for b in certificate.bounds:
-        if b.verdict is not Verdict.HOLDS:
+        if b.verdict is not RegisterVerdict.HOLDS:
             say(_broken_line(b))
             if b.counterexample is not None and b.counterexample.image is not None:
                 pixels = b.counterexample.image.tolist()

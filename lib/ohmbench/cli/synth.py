@@ -61,7 +61,7 @@ _LONGEST_PATH = 12
 """Elements of a critical path that are shown; all are in the JSON."""
 
 
-class Flow(str, Enum):
+class ToolFlow(str, Enum):
     """Whose tools."""
 
     ECP5 = "ecp5"
@@ -102,7 +102,7 @@ DesignName = Annotated[
     ),
 ]
 FlowOption = Annotated[
-    Flow,
+    ToolFlow,
     typer.Option("--flow", help="ecp5: tools from pip. vtr: the paper's, from VTR_ROOT."),
 ]
 Seed = Annotated[
@@ -214,7 +214,7 @@ def _progress(steps: int) -> Iterator[Callable[[str], None]]:
 @app.command("run")
 def synth(
     design: DesignName,
-    flow: FlowOption = Flow.ECP5,
+    flow: FlowOption = ToolFlow.ECP5,
     seed: Seed = None,
     seeds: Seeds = None,
     jobs: Jobs = 1,
@@ -300,7 +300,7 @@ def sweep(
     design: Annotated[
         str, typer.Argument(metavar="[DESIGN]", help="As for 'ohmbench synth'.")
     ] = "64-100-10",
-    flow: FlowOption = Flow.ECP5,
+    flow: FlowOption = ToolFlow.ECP5,
     lanes: Annotated[
         list[int] | None,
         typer.Option(min=1, help="May be repeated. Default: " + ", ".join(map(str, LANES)) + "."),

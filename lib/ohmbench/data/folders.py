@@ -38,7 +38,7 @@ class Wanted:
         return [place / name for name in self.names if os.path.lexists(place / name)]
 
 
-class Found(NamedTuple):
+class ReadFile(NamedTuple):
     """A file that was read, and what it holds."""
 
     path: Path
@@ -91,7 +91,7 @@ class DataSet:
         folders += [root / inner for inner in self.below]
         return [folder for folder in folders if folder.is_dir()]
 
-    def read(self, *wanted: Wanted) -> list[Found]:
+    def read(self, *wanted: Wanted) -> list[ReadFile]:
         """What the files hold, all from one place.
 
         Raises FileError: what is wrong in the first place that has any of them, or where to put
@@ -114,14 +114,14 @@ class DataSet:
                     raise self.pickled.refusal(path)
         raise self._missing(places[0], wanted[0])
 
-    def _read_one(self, place: Path, wanted: Wanted) -> Found:
-        found: list[Found] = []
+    def _read_one(self, place: Path, wanted: Wanted) -> ReadFile:
+        found: list[ReadFile] = []
         errors: list[FileError] = []
         for path in wanted.there(place):
             if os.path.realpath(path) in (os.path.realpath(other.path) for other in found):
                 continue
             try:
-                found.append(Found(path, wanted.read(path)))
+                found.append(ReadFile(path, wanted.read(path)))
             except FileError as error:
                 errors.append(error)
         if not found:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.golden import ACTIVATION_MAX, GoldenPath, Inference, infer
+from ohmbench.digital.golden import ACTIVATION_MAX, GoldenExecutionPath, Inference, infer
 from ohmbench.digital.network import Int8Network
 from ohmbench.errors import RangeError, ShapeError
 from ohmbench.kernels.parallel import in_parts, part_bounds
@@ -19,7 +19,7 @@ _CHUNK_IMAGES = 500
 
 
 def infer_all(
-    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenPath = "auto"
+    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenExecutionPath = "auto"
 ) -> Inference:
     """``golden.infer`` over any number of images, parts side by side. Raises as ``infer`` does."""
     first = infer(network, images[:_CHUNK_IMAGES], path=path)

@@ -31,7 +31,7 @@ from ohmbench.kernels.choice import check_path, plain_preferred
 
 ACTIVATION_MAX = 255
 
-GoldenPath: TypeAlias = Literal["auto", "plain"]
+GoldenExecutionPath: TypeAlias = Literal["auto", "plain"]
 
 
 @dataclass(frozen=True)
@@ -67,14 +67,14 @@ def _plain_product(x: NDArray[np.uint8], w: NDArray[np.int8]) -> NDArray[np.int6
 
 
 def _product(
-    path: GoldenPath,
+    path: GoldenExecutionPath,
 ) -> Callable[[NDArray[np.uint8], NDArray[np.int8]], NDArray[np.int64]]:
-    check_path(path, get_args(GoldenPath))
+    check_path(path, get_args(GoldenExecutionPath))
     return _plain_product if path == "plain" or plain_preferred() else integer_product
 
 
 def infer(
-    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenPath = "auto"
+    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenExecutionPath = "auto"
 ) -> Inference:
     """Run ``images``, uint8 (n, inputs). Raises DtypeError or ShapeError.
 

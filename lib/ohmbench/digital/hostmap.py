@@ -30,7 +30,7 @@ class Region(IntEnum):
     B1 = 4
 
 
-class Register(IntEnum):
+class HostRegister(IntEnum):
     """Word addresses of the registers; see ``hdl/host_port.v`` for their bits."""
 
     ID = 0
@@ -53,7 +53,7 @@ class Error(IntEnum):
 
 
 @dataclass(frozen=True)
-class Memory:
+class HostMemory:
     """One region: how many memories stand side by side, how many words each has."""
 
     region: Region
@@ -67,7 +67,7 @@ class Memory:
         return (np.uint32(self.region << 16) | bank << np.uint32(10) | word).astype(np.uint32)
 
 
-def memories(hardware: Hardware) -> dict[Region, Memory]:
+def memories(hardware: Hardware) -> dict[Region, HostMemory]:
     """The host's memories of an accelerator, by region."""
     depth1 = hardware.groups * hardware.steps
     shapes = {
@@ -76,7 +76,7 @@ def memories(hardware: Hardware) -> dict[Region, Memory]:
         Region.W1: (-(-hardware.classes // _classes_a_memory(hardware)), depth1),
         Region.B1: (1, (hardware.classes + 1) // 2),
     }
-    return {region: Memory(region, *shape) for region, shape in shapes.items()}
+    return {region: HostMemory(region, *shape) for region, shape in shapes.items()}
 
 
 def _banks(bytes_at_once: int) -> int:
@@ -153,7 +153,7 @@ def network_words(
 
     addresses = [layout[region].addresses().reshape(-1) for region in data]
     words = [block.reshape(-1) for block in data.values()]
-    settings = np.array([Register.SCALE, Register.SHIFT], dtype=np.uint32)
+    settings = np.array([HostRegister.SCALE, HostRegister.SHIFT], dtype=np.uint32)
     return (
         np.concatenate([*addresses, settings]),
         np.concatenate([*words, np.array([network.M, network.S], dtype=np.uint64)]),

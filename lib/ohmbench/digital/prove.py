@@ -27,7 +27,7 @@ from ohmbench.errors import RangeError, ShapeError
 Integers = NDArray[np.int64]
 
 
-class Verdict(str, Enum):
+class RegisterVerdict(str, Enum):
     """What is known of a register: it holds all, an image breaks it, or neither is shown."""
 
     HOLDS = "holds"
@@ -65,7 +65,7 @@ class Bound:
     low_neuron: int
     high_neuron: int
     exact: bool
-    verdict: Verdict
+    verdict: RegisterVerdict
     counterexample: Counterexample | None = None
     beyond: int = 0
 
@@ -90,12 +90,12 @@ class Certificate:
     @property
     def proven(self) -> bool:
         """Whether no image can overflow any register."""
-        return all(bound.verdict is Verdict.HOLDS for bound in self.bounds)
+        return all(bound.verdict is RegisterVerdict.HOLDS for bound in self.bounds)
 
     @property
     def first_failure(self) -> Bound | None:
         """The first bound that does not hold, in the order of the data, or None."""
-        return next((b for b in self.bounds if b.verdict is not Verdict.HOLDS), None)
+        return next((b for b in self.bounds if b.verdict is not RegisterVerdict.HOLDS), None)
 
 
 @dataclass(frozen=True)
@@ -253,10 +253,10 @@ def _counterexample(
 def _bound(network: Int8Network, register: Register, span: _Span, offset: int) -> Bound:
     low_neuron, high_neuron = int(span.low.argmin()), int(span.high.argmax())
     low, high = int(span.low[low_neuron]), int(span.high[high_neuron])
-    verdict, example = Verdict.HOLDS, None
+    verdict, example = RegisterVerdict.HOLDS, None
     if low < register.low or high > register.high:
         example = _counterexample(network, register, span, offset)
-        verdict = Verdict.NOT_PROVEN if example is None else Verdict.BROKEN
+        verdict = RegisterVerdict.NOT_PROVEN if example is None else RegisterVerdict.BROKEN
     beyond = int(((span.low < register.low) | (span.high > register.high)).sum())
     return Bound(register, low, high, low_neuron, high_neuron, span.exact, verdict, example, beyond)
 

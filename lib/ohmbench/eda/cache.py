@@ -1,8 +1,8 @@
 """What is built once and kept: one folder, names by content, nothing in it half made.
 
-A thing's name says everything that its build read (``Entry``): command, options and versions, the
-inputs that are known beforehand, and the files that the tool itself reports to have read. When any
-of them changes, so does the name, and the thing is built anew.
+A thing's name says everything that its build read (``CacheEntry``): command, options and versions,
+the inputs that are known beforehand, and the files that the tool itself reports to have read. When
+any of them changes, so does the name, and the thing is built anew.
 
 Two processes may make the same thing at once; each works in a folder of its own and moves what it
 made into place whole. Any of them may remove what another is just looking at, so nothing here asks
@@ -34,7 +34,7 @@ _BUILD = "build-"
 
 __all__ = [
     "CACHE_VARIABLE",
-    "Entry",
+    "CacheEntry",
     "cache_folder",
     "content_key",
     "file_digest",
@@ -144,7 +144,7 @@ _TIMES_DIFFER_S = 2.0
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """A thing in the cache: what it is made of, and its name by that.
 
     ``key``: everything that is known of its build but contents (command, options, versions).

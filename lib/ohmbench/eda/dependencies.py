@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 
 from ohmbench.eda.tools import ToolError
+from ohmbench.errors import FileError
+from ohmbench.files import read_bytes
 
 _VERILATOR_SOURCE = re.compile(r'^S .* "[^"]*" "(.*)"$', re.MULTILINE)
 
@@ -53,6 +55,6 @@ def of_icarus(names: Path) -> list[Path]:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_bytes().decode("utf-8", "surrogateescape")
-    except OSError as error:
-        raise ToolError(f"{path}: {error.strerror}: the files that were read are unknown") from None
+        return read_bytes(path).decode("utf-8", "surrogateescape")
+    except FileError as error:
+        raise ToolError(f"{path}: {error.reason}: the files that were read are unknown") from None

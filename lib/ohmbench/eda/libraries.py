@@ -6,7 +6,7 @@ import ctypes
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from ohmbench.eda.cache import CACHE_VARIABLE, Entry, cache_folder, content_key, file_digest
+from ohmbench.eda.cache import CACHE_VARIABLE, CacheEntry, cache_folder, content_key, file_digest
 from ohmbench.eda.dependencies import of_compiler
 from ohmbench.eda.environment import toolchain
 from ohmbench.eda.tools import TOOLS, ToolError, require, run_tool
@@ -28,7 +28,7 @@ def compile_library(source: Path, flags: Sequence[str], kind: str, *, anew: bool
         reads = [path for path in of_compiler(work / "rules.d") if path != source]
         return work / "library.so", reads
 
-    return Entry(
+    return CacheEntry(
         cache_folder() / kind,
         content_key(TOOLS["compiler"].version(), *flags, repr(toolchain())),
         lambda: [f"{source.name}\0{file_digest(source)}"],

@@ -1,8 +1,8 @@
 """From Verilog to a shared library with a C interface (``harness.cpp``), by Verilator.
 
 A build is kept in the cache folder under the hash of everything that goes into it (see
-``cache.Entry``), and moved there whole: two processes may build the same thing, neither sees half
-of it.
+``cache.CacheEntry``), and moved there whole: two processes may build the same thing, neither sees
+half of it.
 
 Verilator's makefiles know no folders with spaces and the like. So everything runs in the folder of
 the generated files and speaks of the rest by short relative paths, of Verilator itself by that of a
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import environment
-from ohmbench.eda.cache import Entry, cache_folder, content_key, file_digest
+from ohmbench.eda.cache import CacheEntry, cache_folder, content_key, file_digest
 from ohmbench.eda.dependencies import of_compiler, of_verilator
 from ohmbench.eda.hdl import parameters, sources
 from ohmbench.eda.tools import TOOLS, ToolError, require, run_tool, verilator_root
@@ -79,7 +79,7 @@ class Build:
         badly."""
         return f"{COMPILE_FLAGS} {'-O0' if self.coverage or self.netlist else '-O2'}"
 
-    def entry(self) -> Entry:
+    def entry(self) -> CacheEntry:
         """The library's place in the cache."""
 
         def inputs() -> list[str]:
@@ -94,7 +94,9 @@ class Build:
             repr(environment.toolchain()),
             self.top,
         )
-        return Entry(cache_folder() / "verilator", key, inputs, (self.harness.parent.absolute(),))
+        return CacheEntry(
+            cache_folder() / "verilator", key, inputs, (self.harness.parent.absolute(),)
+        )
 
     def key(self) -> str:
         """Hash of everything that goes into the library. Raises ToolError for an input that cannot

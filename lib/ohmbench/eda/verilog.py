@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ohmbench.eda.hdl import hdl_folder
 from ohmbench.eda.tools import ToolError
+from ohmbench.errors import FileError
+from ohmbench.files import read_bytes
 
 _MOST_CHARACTERS = 1 << 24
 _TOKEN = re.compile(
@@ -117,9 +120,9 @@ def decoded(data: bytes) -> str:
 
 def _read(path: Path) -> VerilogFile:
     try:
-        text = decoded(path.read_bytes())
-    except OSError as error:
-        raise ToolError(f"{path}: {error.strerror}") from None
+        text = decoded(read_bytes(path, max_bytes=_MOST_CHARACTERS))
+    except FileError as error:
+        raise ToolError(str(error)) from None
     whole = _expanded(text, path.absolute(), ())
     alone = whole == text
     return VerilogFile(path, text if alone else _line(1, path, 0) + whole, alone)
@@ -152,9 +155,13 @@ def _find(name: str, path: Path, outer: tuple[Path, ...]) -> tuple[Path, str] | 
     for folder in _folders(path):
         included = folder / name
         try:
-            content = decoded(included.read_bytes())
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            if stat.S_ISDIR(included.stat().st_mode):
+                continue
+            content = decoded(read_bytes(included, max_bytes=_MOST_CHARACTERS))
+        except (FileNotFoundError, NotADirectoryError):
             continue
+        except FileError as error:
+            raise ToolError(str(error)) from None
         except (OSError, ValueError) as error:
             raise ToolError(f"{included}: {getattr(error, 'strerror', None) or error}") from None
         if included.resolve() in (one.resolve() for one in outer):

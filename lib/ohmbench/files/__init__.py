@@ -11,8 +11,8 @@ Reading order: ``opening`` and ``schema`` first; then ``archive``, ``array_heade
 ``npz_reading`` follow an npz file from its end to its data. ``temporary`` and ``saving`` are the
 way out, which ``npz_writing`` and ``json_files`` take. ``pth_pickle`` and ``pth_reading`` read
 PyTorch's checkpoints, without torch. ``idx`` reads through
-``gzip_members``; ``yaml_files`` and ``locking``
-stand by themselves.
+``gzip_members``; ``yaml_files``,
+``texts`` and ``locking`` stand by themselves.
 """
 
 from ohmbench.files.idx import read_idx
@@ -24,6 +24,7 @@ from ohmbench.files.opening import sha256_file
 from ohmbench.files.pth_reading import read_pth, write_pth
 from ohmbench.files.saving import atomic_write, check_writable, write_bytes
 from ohmbench.files.schema import ArraySpec
+from ohmbench.files.texts import read_bytes, read_text
 from ohmbench.files.yaml_files import parse_yaml, read_yaml
 
 __all__ = [
@@ -33,10 +34,12 @@ __all__ = [
     "npz_fields",
     "only_writer",
     "parse_yaml",
+    "read_bytes",
     "read_idx",
     "read_json",
     "read_npz",
     "read_pth",
+    "read_text",
     "read_yaml",
     "sha256_file",
     "write_bytes",

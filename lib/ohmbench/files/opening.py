@@ -105,7 +105,7 @@ def require_regular(name: str, mode: int) -> None:
     raise FileError(name, f"is {kind}, not a regular file", remedy="name a regular file")
 
 
-def _open_regular(name: str) -> tuple[BinaryIO, int]:
+def open_regular(name: str) -> tuple[BinaryIO, int]:
     """Open a regular file for reading, and its size; never blocks on pipes and devices."""
     try:
         # Before opening, because opening alone can block (pipe) or act (tape, watchdog) ...
@@ -127,7 +127,7 @@ def _open_regular(name: str) -> tuple[BinaryIO, int]:
 def open_bounded(path: PathLike, max_bytes: int) -> tuple[str, BinaryIO, int]:
     """Name, handle and size of a regular file of 1 to ``max_bytes`` bytes."""
     name = usable_name(path)
-    file, size = _open_regular(name)
+    file, size = open_regular(name)
     try:
         if size == 0:
             raise damaged(name, "is empty")
@@ -152,7 +152,7 @@ def only_file_errors(name: str, field: str | None = None) -> Iterator[None]:
 def sha256_file(path: PathLike) -> str:
     """SHA-256 of a regular file, in hexadecimal. Raises `FileError` if it cannot be read."""
     name = usable_name(path)
-    file, size = _open_regular(name)
+    file, size = open_regular(name)
     digest = hashlib.sha256()
     with file, only_file_errors(name):
         while size > 0:  # by the size at opening: a file that grows for ever must not hold us

@@ -255,7 +255,7 @@ class Logits(StrictModel):
     per_V: Annotated[float, bounded(above=0, high=1e6)]
 
 
-class Power(StrictModel):
+class PowerConstants(StrictModel):
     """Bias currents: of each neuron's circuits, and of those that all share."""
 
     per_neuron_A: _CurrentOrNone
@@ -279,7 +279,7 @@ class Card(StrictModel):
     relu_smooth: ReluSmoothConstants | None = None
     wta: WTACurveConstants | None = None
     logits: Logits
-    power: Power
+    power: PowerConstants
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Card:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS, Activation, Circuits
-from ohmbench.floatgate.rows import RowPath, line_currents
+from ohmbench.floatgate.rows import RowExecutionPath, line_currents
 from ohmbench.floatgate.synapse import Cell, LineCurrents
 
 
@@ -32,7 +32,7 @@ class FGLayer(torch.nn.Module):
         self.activation, self.circuits = activation, circuits
         self.cell: Cell = circuits.cell(activation) if cell is None else cell
 
-    def currents(self, v: torch.Tensor, *, path: RowPath = "auto") -> LineCurrents:
+    def currents(self, v: torch.Tensor, *, path: RowExecutionPath = "auto") -> LineCurrents:
         """Line currents (..., out) in ampere for gate voltages ``v`` (..., in) in volt."""
         return line_currents(self.cell, v, self.weight, self.bias, path=path)
 

@@ -11,7 +11,7 @@ from ohmbench.errors import OperandError, ShapeError
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS, Activation, Circuits
 from ohmbench.floatgate.layers import FGLayer
 from ohmbench.floatgate.programming import ProgrammableSet, Violations
-from ohmbench.floatgate.rows import RowPath
+from ohmbench.floatgate.rows import RowExecutionPath
 from ohmbench.floatgate.synapse import LineCurrents
 
 
@@ -114,7 +114,7 @@ class FGNetwork(torch.nn.Module):
         """The layers with their own type, which ModuleList forgets."""
         return [layer for layer in self.layers if isinstance(layer, FGLayer)]
 
-    def trace(self, v: torch.Tensor, *, path: RowPath = "auto") -> list[LayerTrace]:
+    def trace(self, v: torch.Tensor, *, path: RowExecutionPath = "auto") -> list[LayerTrace]:
         """Every layer's voltages and currents for gate voltages ``v`` (..., inputs) in volt.
 
         ``path`` as in ``rows``: "plain" is the reference.

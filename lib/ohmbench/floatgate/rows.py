@@ -15,11 +15,16 @@ from ohmbench.kernels.choice import check_path, plain_preferred, refuse_followed
 from ohmbench.kernels.compiling import require_compiler
 from ohmbench.transforms import followed, outside_graph
 
-RowPath: TypeAlias = Literal["auto", "plain", "fused"]
+RowExecutionPath: TypeAlias = Literal["auto", "plain", "fused"]
 
 
 def line_currents(
-    cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, *, path: RowPath = "auto"
+    cell: Cell,
+    v: torch.Tensor,
+    w: torch.Tensor,
+    bias: torch.Tensor,
+    *,
+    path: RowExecutionPath = "auto",
 ) -> LineCurrents:
     """``synapse.line_currents`` by the named path: "plain" is the reference, "auto" the fastest
     unless the user prefers the reference (``kernels.choice``).
@@ -30,7 +35,7 @@ def line_currents(
     raises, and OperandError for no path, or where the fused one was asked for by name and cannot
     take the cell or torch.func's operands, or is not compiled (``compiling``).
     """
-    check_path(path, get_args(RowPath))
+    check_path(path, get_args(RowExecutionPath))
     if path == "plain":
         return synapse.line_currents(cell, v, w, bias)
     return _fastest(cell, v, w, bias, path)
@@ -38,7 +43,7 @@ def line_currents(
 
 @outside_graph
 def _fastest(
-    cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, path: RowPath
+    cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, path: RowExecutionPath
 ) -> LineCurrents:
     if path == "fused":
         require_compiler()

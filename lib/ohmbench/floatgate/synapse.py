@@ -10,6 +10,7 @@ positive or negative line. ``v`` is the gate voltage in volt, clipped from above
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -84,18 +85,39 @@ def _ranges(cell: str, fitted: FittedCell, sign: str) -> tuple[FittedRange, Fitt
     )
 
 
-def _observe_cells(
-    fitted_v: FittedRange, v: torch.Tensor, fitted_w: FittedRange, w: torch.Tensor
-) -> None:
-    if not counting():
-        return
-    cells = torch.broadcast_shapes(v.shape, w.shape).numel()
-    for fitted, x in ((fitted_v, v), (fitted_w, w.abs())):
-        observe(fitted, x, times=cells // max(1, x.numel()))
+class _FittedCell(ABC):
+    """Which operands a cell takes, and where its formula was fitted: the same for every form."""
+
+    fitted_v: FittedRange
+    fitted_w: FittedRange
+    positive_only: bool
+
+    @property
+    @abstractmethod
+    def largest_A(self) -> float:
+        """The formula needs ``|w|`` below it, ampere."""
+
+    def check(self, name: str, w: torch.Tensor) -> None:
+        """Raise what ``check_weight`` raises; where weights are positive only, 0 is one of them."""
+        check_weight(
+            name,
+            w,
+            largest_A=self.largest_A,
+            zero_allowed=self.positive_only,
+            negative_allowed=not self.positive_only,
+        )
+
+    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+        """Count how many of the cells of ``v`` and ``w`` lie outside, while somebody counts."""
+        if not counting():
+            return
+        cells = torch.broadcast_shapes(v.shape, w.shape).numel()
+        for fitted, x in ((self.fitted_v, v), (self.fitted_w, w.abs())):
+            observe(fitted, x, times=cells // max(1, x.numel()))
 
 
 @dataclass(frozen=True)
-class EKVCell:
+class EKVCell(_FittedCell):
     """EKV-like cell of the hidden and output layers, subthreshold to above threshold.
 
     ``I(v, w) = sign(w) * (Is(w) * ln(1 + exp(a v - b(w)))^2 + I_leak)`` with
@@ -127,14 +149,6 @@ class EKVCell:
         """``|w|`` (A) at which ``Is`` is 0."""
         return math.exp(-self.is0 / self.is1)
 
-    def check(self, name: str, w: torch.Tensor) -> None:
-        """Raise DtypeError, NonFiniteError, ZeroWeightError or RangeError for weights ``w`` (A)."""
-        check_weight(name, w, largest_A=self.largest_A)
-
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
-        """Count what of ``v`` (V) and ``|w|`` (A) is outside the fitted ranges."""
-        _observe_cells(self.fitted_v, v, self.fitted_w, w)
-
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
         self.observe(v, w)
@@ -146,7 +160,7 @@ class EKVCell:
 
 
 @dataclass(frozen=True)
-class SubthresholdCell:
+class SubthresholdCell(_FittedCell):
     """Subthreshold-only cell: ``I = w exp((v - V_dd)(k1 lg|w| + k0)) + sign(w) I_leak`` (FANN).
 
     Exact at the supply, ``I(V_dd, w) = w``; the exponent's slope must be positive, which holds for
@@ -174,14 +188,6 @@ class SubthresholdCell:
         """``|w|`` (A) at which the slope of the exponent is 0."""
         return float(10.0 ** (-self.k0 / self.k1))
 
-    def check(self, name: str, w: torch.Tensor) -> None:
-        """Raise DtypeError, NonFiniteError, ZeroWeightError or RangeError for weights ``w`` (A)."""
-        check_weight(name, w, largest_A=self.largest_A)
-
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
-        """Count what of ``v`` (V) and ``|w|`` (A) is outside the fitted ranges."""
-        _observe_cells(self.fitted_v, v, self.fitted_w, w)
-
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
         self.observe(v, w)
@@ -193,7 +199,7 @@ class SubthresholdCell:
 
 
 @dataclass(frozen=True)
-class WTACell:
+class WTACell(_FittedCell):
     """Cell of a winner-take-all layer, weights >= 0 only (FANN).
 
     ``I = Is ln(1 + exp(a v - b))^2 + I_leak`` with ``Is``, ``a`` and ``b`` linear in ``w``; ``Is``
@@ -224,14 +230,6 @@ class WTACell:
     def largest_A(self) -> float:
         """``w`` (A) at which ``Is`` is 0."""
         return -self.is0 / self.is1
-
-    def check(self, name: str, w: torch.Tensor) -> None:
-        """Raise DtypeError, NonFiniteError or RangeError for weights ``w`` (A)."""
-        check_weight(name, w, largest_A=self.largest_A, zero_allowed=True, negative_allowed=False)
-
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
-        """Count what of ``v`` (V) and ``w`` (A) is outside the fitted ranges."""
-        _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
     def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Cell current in ampere, >= 0, for broadcastable ``v`` (V) and ``w`` (A)."""

@@ -19,7 +19,7 @@ from ohmbench.kirchhoff.circuit import (
     RightHandSide,
 )
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config, read_config
-from ohmbench.kirchhoff.devices import ACTIVATIONS, DEVICE_NAMES, Activation, Device, device
+from ohmbench.kirchhoff.devices import ACTIVATIONS, DEVICE_NAMES, Device, DeviceActivation, device
 from ohmbench.kirchhoff.evaluation import draw, log_density
 from ohmbench.kirchhoff.execution import ExecutionPath, right_hand_side
 from ohmbench.kirchhoff.flows import Flow, Samples, log_normal, noise, pull_back, push_forward
@@ -61,11 +61,11 @@ __all__ = [
     "FIXED_STEP",
     "GROUND",
     "TOPOLOGIES",
-    "Activation",
     "AutogradDivergence",
     "Circuit",
     "Config",
     "Device",
+    "DeviceActivation",
     "ExecutionPath",
     "FeedForward",
     "Flow",

@@ -185,7 +185,7 @@ class GeneralDevice(StrictModel):
 Widths = Annotated[tuple[Size, ...], Field(min_length=1, max_length=100), FROM_LIST]
 
 
-class FeedForward(StrictModel):
+class FeedForwardArguments(StrictModel):
     """Arguments of the feed-forward baseline: widths of its hidden layers."""
 
     hidden: Widths
@@ -239,7 +239,7 @@ Slice: TypeAlias = (
 Model: TypeAlias = (
     PlainDevice
     | NamedArgs[Literal["Device"], GeneralDevice]
-    | NamedArgs[Literal["FeedForward"], FeedForward]
+    | NamedArgs[Literal["FeedForward"], FeedForwardArguments]
     | NamedArgs[Literal["HyperNetwork"], HyperNetwork]
 )
 """The device on every edge, or a baseline in the circuit's place."""

@@ -118,7 +118,7 @@ class Network(StrictModel):
         return self
 
 
-class Simulation(StrictModel):
+class SimulationSettings(StrictModel):
     """Integration from ``t_end[i]`` to ``t_end[i + 1]`` in slice i; times in units of C/G = 1.
 
     ``tol`` is relative and absolute tolerance and ``first_step``, ``min_step`` steer the adaptive
@@ -142,7 +142,7 @@ class Simulation(StrictModel):
         return self.method in ADAPTIVE
 
     @model_validator(mode="after")
-    def _steps_fit(self) -> Simulation:
+    def _steps_fit(self) -> SimulationSettings:
         if self.t_end[0] != 0:
             raise fault(f"starts at {self.t_end[0]!r}, expected 0.0", "t_end[0]")
         for number, (before, after) in enumerate(zip(self.t_end, self.t_end[1:], strict=False)):
@@ -215,7 +215,7 @@ class Config(StrictModel):
     batch_size: Annotated[int, Field(ge=1, le=1_000_000)]
     num_worker: Annotated[int, Field(ge=0, le=1024)] = 0
     network: Network
-    simulation: Simulation
+    simulation: SimulationSettings
     train: Train
     test: Test = Test()
     visualization: Visualization | None = None

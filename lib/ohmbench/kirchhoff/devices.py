@@ -21,7 +21,7 @@ LEAKY_SLOPE = 0.01
 
 
 @dataclass(frozen=True)
-class Activation:
+class DeviceActivation:
     """``phi`` and its derivative, elementwise; ``slope(u, y)`` is given ``y = phi(u)`` too."""
 
     name: str
@@ -71,16 +71,16 @@ def _leaky_step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 ACTIVATIONS = {
     a.name: a
     for a in (
-        Activation("relu", torch.relu, _step),
-        Activation(
+        DeviceActivation("relu", torch.relu, _step),
+        DeviceActivation(
             "leaky_relu",
             _leaky_relu,
             _leaky_step,
         ),
-        Activation("tanh", torch.tanh, _tanh_slope),
-        Activation("sigmoid", torch.sigmoid, _sigmoid_slope),
-        Activation("softplus", _softplus, _softplus_slope),
-        Activation("identity", _identity, _constant_slope),
+        DeviceActivation("tanh", torch.tanh, _tanh_slope),
+        DeviceActivation("sigmoid", torch.sigmoid, _sigmoid_slope),
+        DeviceActivation("softplus", _softplus, _softplus_slope),
+        DeviceActivation("identity", _identity, _constant_slope),
     )
 }
 """Name -> activation. Slopes at a kink are the one below it, as in torch."""
@@ -104,7 +104,7 @@ class Device:
     """
 
     name: str
-    activation: Activation
+    activation: DeviceActivation
     rows: int
     used: int
     coefficients: Callable[[torch.Tensor], Coefficients]

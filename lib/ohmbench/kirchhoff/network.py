@@ -9,7 +9,7 @@ import torch
 
 from ohmbench.errors import ShapeError
 from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
-from ohmbench.kirchhoff.configuration import Config, Simulation
+from ohmbench.kirchhoff.configuration import Config, SimulationSettings
 from ohmbench.kirchhoff.devices import Device, device
 from ohmbench.kirchhoff.execution import ExecutionPath, right_hand_side
 from ohmbench.kirchhoff.simulation import Result, Solver, durations, integrate
@@ -19,7 +19,7 @@ from ohmbench.tensors import FLOAT32
 Tensor: TypeAlias = torch.Tensor
 
 
-def solver_of(simulation: Simulation, *, adjoint: bool) -> Solver:
+def solver_of(simulation: SimulationSettings, *, adjoint: bool) -> Solver:
     """The solver that a configuration asks for."""
     return Solver(
         simulation.method,

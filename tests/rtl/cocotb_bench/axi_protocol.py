@@ -9,7 +9,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from ohmbench.digital.hostmap import ID, Error, Region, Register
+from ohmbench.digital.hostmap import ID, Error, HostRegister, Region
 
 from . import scenarios
 from .axi_tb import ALL_BYTES, HOST_BYTES, OKAY, SLVERR, axi_bench
@@ -20,7 +20,7 @@ LIMIT = {"timeout_time": 10, "timeout_unit": "ms"}
 ACCESS_LATENCY = 5
 SAME_KIND_INTERVAL = 5
 TURNS_INTERVAL = 4
-SCALE = HOST_BYTES * Register.SCALE
+SCALE = HOST_BYTES * HostRegister.SCALE
 
 
 @cocotb.test(**LIMIT)
@@ -45,14 +45,14 @@ async def address_and_data_in_any_order(dut: Any) -> None:
     rng = random.Random(1)
     for first, second in (("aw", "w"), ("w", "aw")):
         for gap in (0, 1, 2, 3, 7, 40):
-            value, before = rng.getrandbits(16), await bench.read(Register.SCALE)
+            value, before = rng.getrandbits(16), await bench.read(HostRegister.SCALE)
             words = {"aw": (SCALE,), "w": (value, ALL_BYTES)}
             done = len(bench.seen["b"])
             early = cocotb.start_soon(getattr(bench, first).send([words[first]]))
             if gap:
                 await ClockCycles(bench.clk, gap)
                 # Reads go on meanwhile, and see no write.
-                assert await bench.read(Register.SCALE) == before, f"{first} alone wrote"
+                assert await bench.read(HostRegister.SCALE) == before, f"{first} alone wrote"
                 assert len(bench.seen["b"]) == done, f"a response for {first} alone"
             await getattr(bench, second).send([words[second]])
             await early
@@ -61,7 +61,7 @@ async def address_and_data_in_any_order(dut: Any) -> None:
             latency = bench.offered["b"][-1] - late
             assert latency == ACCESS_LATENCY, f"bvalid after {latency} clocks"
             assert bench.seen["b"][-1][1] == (OKAY,)
-            assert await bench.read(Register.SCALE) == value, f"{first} {gap} clocks earlier"
+            assert await bench.read(HostRegister.SCALE) == value, f"{first} {gap} clocks earlier"
             latency = bench.offered["r"][-1] - bench.seen["ar"][-1][0]
             assert latency == ACCESS_LATENCY, f"rvalid after {latency} clocks"
 
@@ -92,7 +92,7 @@ async def partial_strobes(dut: Any) -> None:
     assert await bench.read(word) == 0x1122334455667788, "a partial strobe wrote"
     # A read does not look at the strobe of a write that waits.
     late = cocotb.start_soon(bench.w.send([(0, 0x0F)]))
-    assert await bench.read(Register.ID) == ID
+    assert await bench.read(HostRegister.ID) == ID
     await late
     await bench.aw.send([(SCALE,)])
     answers = await bench.responses("b", len(bench.seen["b"]) + 1)

@@ -8,7 +8,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles
 
-from ohmbench.digital.hostmap import Error, Region, Register
+from ohmbench.digital.hostmap import Error, HostRegister, Region
 
 from . import scenarios
 from .core_tb import Access, core_bench
@@ -36,13 +36,13 @@ async def malformed_accesses(dut: Any) -> None:
     """Refused wherever they go, with one flag, and without effect."""
     bench = await core_bench(dut)
     kept = await scenarios.every_word_is_its_own(bench)
-    assert not await bench.write(Register.SHIFT, 21)
-    some = [*random.Random(1).sample(list(kept), 100), *Register, 7, 5 << 16]
+    assert not await bench.write(HostRegister.SHIFT, 21)
+    some = [*random.Random(1).sample(list(kept), 100), *HostRegister, 7, 5 << 16]
     for data in (None, 0):
         answers = await bench.host([Access(address, data, malformed=True) for address in some])
         assert all(error for _, error in answers), "a malformed access was not refused"
         await bench.expect_errors(Error.VALUE)
-    assert await bench.read(Register.SHIFT) == 21
+    assert await bench.read(HostRegister.SHIFT) == 21
     await scenarios.assert_words(bench, kept)
 
 
@@ -77,8 +77,8 @@ async def an_error_outlives_its_clearing(dut: Any) -> None:
     bench = await core_bench(dut)
     raised_later = []
     for offset in range(6):
-        assert not await bench.write(Register.ERRORS, Error.FRAMING)
-        clearing = cocotb.start_soon(bench.write(Register.ERRORS, Error.FRAMING))
+        assert not await bench.write(HostRegister.ERRORS, Error.FRAMING)
+        clearing = cocotb.start_soon(bench.write(HostRegister.ERRORS, Error.FRAMING))
         asked = bench.clock + 1
         if offset:
             await ClockCycles(bench.clk, offset)
@@ -88,7 +88,7 @@ async def an_error_outlives_its_clearing(dut: Any) -> None:
         raised_later.append(offered > asked)
         # The access is two clocks after its request.
         should = Error.FRAMING if offered >= asked + 2 else 0
-        found = await bench.read(Register.ERRORS)
+        found = await bench.read(HostRegister.ERRORS)
         assert found == should, f"offset {offset}: ERRORS is {found:#07b}, not {should:#07b}"
     assert len(set(raised_later)) == 2, "the offsets do not straddle the clearing"
 
@@ -99,7 +99,7 @@ async def whole_address_space(dut: Any) -> None:
     bench = await core_bench(dut)
     kept = await scenarios.every_word_is_its_own(bench)
     answers = await bench.host_read(range(1 << 19))
-    listed = {*kept, *Register}
+    listed = {*kept, *HostRegister}
     for address, (found, error) in enumerate(answers):
         assert error == (address not in listed), f"address {address:#x}: error is {error:d}"
         assert found == kept.get(address, found), f"word {address:#x} is {found:#x}"

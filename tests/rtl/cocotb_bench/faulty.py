@@ -11,7 +11,7 @@ from typing import Any
 import cocotb
 from cocotb.triggers import ClockCycles, Event
 
-from ohmbench.digital.hostmap import Region, Register
+from ohmbench.digital.hostmap import HostRegister, Region
 
 from .core_tb import CoreBench, core_bench
 from .scenarios import network_and_images
@@ -178,7 +178,7 @@ async def error_flag_unexpected(dut: Any) -> None:
 @cocotb.test(**LIMIT)
 async def refused_read(dut: Any) -> None:
     bench = await core_bench(dut)
-    await bench.read(max(Register) + 1)
+    await bench.read(max(HostRegister) + 1)
 
 
 @cocotb.test(**LIMIT)

@@ -16,7 +16,15 @@ from cocotb.triggers import ClockCycles
 from numpy.typing import NDArray
 
 from ohmbench.digital import Int8Network, load_int8
-from ohmbench.digital.hostmap import ID, Error, Memory, Region, Register, memories, network_words
+from ohmbench.digital.hostmap import (
+    ID,
+    Error,
+    HostMemory,
+    HostRegister,
+    Region,
+    memories,
+    network_words,
+)
 
 from ..stimulus import random_network, steered
 from .tb import IMAGES_VARIABLE, NETWORK_VARIABLE, RESULT_LIMIT, SIZES, Bench, within
@@ -110,7 +118,7 @@ async def images_wait_when_results_do(bench: Bench) -> None:
     await ClockCycles(bench.clk, 10 * INTERVAL)
     assert bench.scoreboard.expected == 4, f"{bench.scoreboard.expected} images accepted, not 4"
     assert bench.scoreboard.received == 0, "a result was taken without ready"
-    status = await bench.read(Register.STATUS)
+    status = await bench.read(HostRegister.STATUS)
     should = BUSY | RESULT_WAITS | IMAGE_WAITS | TWO_OUTSTANDING
     assert status == should, f"STATUS is {status:#09b}, but should be {should:#09b}"
     bench.sink.unblock()
@@ -145,12 +153,12 @@ async def host_while_busy(bench: Bench) -> None:
     rng = random.Random(5)
     bench.sink.block()  # so that it stays busy
     sending = bench.send(bench.packets(images))
-    while not await bench.read(Register.STATUS) & BUSY:
+    while not await bench.read(HostRegister.STATUS) & BUSY:
         pass
     for _ in range(3):
         some = rng.sample(all_words(bench), 40)
         refused = await bench.host_write(
-            [*some, Register.SCALE, Register.SHIFT],
+            [*some, HostRegister.SCALE, HostRegister.SHIFT],
             [*(rng.getrandbits(64) for _ in some), rng.getrandbits(16), rng.getrandbits(5)],
         )
         assert all(refused), f"{refused.count(False)} of {len(refused)} writes were not refused"
@@ -159,9 +167,9 @@ async def host_while_busy(bench: Bench) -> None:
     assert all(error for _, error in answers), "a read of a memory was not refused"
     await bench.expect_errors(Error.READ_REFUSED)
     # Registers may be read, and the others written.
-    assert await bench.read(Register.ID) == ID
-    assert await bench.read(Register.SCALE) == network.M
-    assert await bench.read(Register.SHIFT) == network.S
+    assert await bench.read(HostRegister.ID) == ID
+    assert await bench.read(HostRegister.SCALE) == network.M
+    assert await bench.read(HostRegister.SHIFT) == network.S
     bench.sink.unblock()
     await bench.results(len(images))
     await within(RESULT_LIMIT, "the end of sending", sending)
@@ -178,18 +186,18 @@ async def hold(bench: Bench) -> None:
     await bench.load(first)
     sending = bench.send(bench.packets(images))
     await bench.results(2)
-    assert not await bench.write(Register.CONTROL, 1), "setting hold was refused"
+    assert not await bench.write(HostRegister.CONTROL, 1), "setting hold was refused"
     for _ in range(RESULT_LIMIT):
-        if await bench.read(Register.STATUS) & (BUSY | IMAGE_WAITS) == IMAGE_WAITS:
+        if await bench.read(HostRegister.STATUS) & (BUSY | IMAGE_WAITS) == IMAGE_WAITS:
             break
     else:
         raise AssertionError("timeout: did not come to rest with hold set")
     received = bench.scoreboard.received
     await ClockCycles(bench.clk, 5 * INTERVAL)
     assert bench.scoreboard.received == received < len(images), "an image started in spite of hold"
-    assert await bench.read(Register.CONTROL) == 1
+    assert await bench.read(HostRegister.CONTROL) == 1
     await bench.load(second)
-    assert not await bench.write(Register.CONTROL, 0), "clearing hold was refused"
+    assert not await bench.write(HostRegister.CONTROL, 0), "clearing hold was refused"
     await bench.results(len(images))
     await within(RESULT_LIMIT, "the end of sending", sending)
     bench.scoreboard.finish(len(images))
@@ -202,14 +210,14 @@ async def reset_in_a_run(bench: Bench, seed: int, lengths: Sequence[int] = (1, 2
     rng = random.Random(seed)
     await bench.load(network)
     for length in lengths:
-        await bench.write(Register.CONTROL, rng.getrandbits(1))
+        await bench.write(HostRegister.CONTROL, rng.getrandbits(1))
         bench.send([[1, 2, 3], *bench.packets(images)])
         await ClockCycles(bench.clk, rng.randint(1, 6 * INTERVAL))
         await bench.reset(length)
-        for register in (Register.STATUS, Register.CONTROL, Register.ERRORS):
+        for register in (HostRegister.STATUS, HostRegister.CONTROL, HostRegister.ERRORS):
             found = await bench.read(register)
             assert found == 0, f"{register.name} is {found:#x} after reset, but should be 0"
-        for register, value in ((Register.SCALE, network.M), (Register.SHIFT, network.S)):
+        for register, value in ((HostRegister.SCALE, network.M), (HostRegister.SHIFT, network.S)):
             assert await bench.read(register) == 0, f"{register.name} is not 0 after reset"
             assert not await bench.write(register, value)
         await assert_holds(bench, network)
@@ -220,7 +228,7 @@ async def reset_in_a_run(bench: Bench, seed: int, lengths: Sequence[int] = (1, 2
 # The host's side, without images.
 
 
-def memory_mask(bench: Bench, memory: Memory, bank: int) -> int:
+def memory_mask(bench: Bench, memory: HostMemory, bank: int) -> int:
     """The bits that a word of this memory has."""
     hardware = bench.hardware
     a_class = 8 * hardware.requants
@@ -260,14 +268,14 @@ async def assert_words(bench: Bench, values: dict[int, int]) -> None:
 
 def unlisted_addresses(bench: Bench, rng: random.Random, extra: int) -> list[int]:
     """Addresses of nothing: beside every end, one bit away from a listed one, and at random."""
-    listed = {*all_words(bench), *Register}
+    listed = {*all_words(bench), *HostRegister}
     candidates: set[int] = set()
     for memory in memories(bench.hardware).values():
         base = memory.region << 16
         for bank in range(memory.banks + 1):
             candidates |= {base | bank << 10 | word for word in (0, memory.depth, 1023)}
         candidates |= {base | 63 << 10, base | 63 << 10 | 1023}
-    for address in [*rng.sample(sorted(listed), 40), *Register]:
+    for address in [*rng.sample(sorted(listed), 40), *HostRegister]:
         candidates |= {address ^ 1 << bit for bit in range(19)}
     for region in (5, 6, 7):
         candidates |= {region << 16 | low for low in (0, 1, 5, 6, 1023, 1024, 65535)}
@@ -279,7 +287,7 @@ def unlisted_addresses(bench: Bench, rng: random.Random, extra: int) -> list[int
 async def address_map(bench: Bench, extra: int) -> None:
     """Listed words are there and no alias of one another; unlisted ones are errors, no effect."""
     kept = await every_word_is_its_own(bench)
-    settings = {Register.SCALE: 0xBEEF, Register.SHIFT: 0x15, Register.CONTROL: 1}
+    settings = {HostRegister.SCALE: 0xBEEF, HostRegister.SHIFT: 0x15, HostRegister.CONTROL: 1}
     for register, value in settings.items():
         assert not await bench.write(register, value), f"{register.name} was refused"
     rng = random.Random(9)
@@ -300,12 +308,16 @@ async def registers(bench: Bench) -> None:
     hardware = bench.hardware
     inputs, hidden, classes = SIZES
     shape = inputs | hidden << 16 | classes << 32 | hardware.lanes << 48 | hardware.requants << 56
-    for register, should in ((Register.ID, ID), (Register.SHAPE, shape), (Register.STATUS, 0)):
+    for register, should in (
+        (HostRegister.ID, ID),
+        (HostRegister.SHAPE, shape),
+        (HostRegister.STATUS, 0),
+    ):
         found = await bench.read(register)
         assert found == should, f"{register.name} is {found:#x}, but should be {should:#x}"
         assert await bench.write(register, should), f"writing {register.name} was not refused"
         await bench.expect_errors(Error.ADDRESS)
-    bits = {Register.CONTROL: 1, Register.SCALE: 16, Register.SHIFT: 5}
+    bits = {HostRegister.CONTROL: 1, HostRegister.SCALE: 16, HostRegister.SHIFT: 5}
     rng = random.Random(11)
     for register, width in bits.items():
         held = 0
@@ -318,7 +330,7 @@ async def registers(bench: Bench) -> None:
         assert all(refused), f"{register.name} took a value of more than {width} bits"
         await bench.expect_errors(Error.VALUE)
         assert await bench.read(register) == held, f"a refused write changed {register.name}"
-    refused = await bench.host_write([Register.ERRORS] * 59, [1 << k for k in range(5, 64)])
+    refused = await bench.host_write([HostRegister.ERRORS] * 59, [1 << k for k in range(5, 64)])
     assert all(refused), "ERRORS took a value of more than 5 bits"
     await bench.expect_errors(Error.VALUE)
 
@@ -329,27 +341,27 @@ async def errors_clear_by_one(bench: Bench) -> None:
     await bench.load(network)
     bench.sink.block()
     bench.send([[1], *bench.packets(images)])
-    while not await bench.read(Register.STATUS) & BUSY:
+    while not await bench.read(HostRegister.STATUS) & BUSY:
         pass
     raised = Error.FRAMING
-    found = await bench.read(Register.ERRORS)
+    found = await bench.read(HostRegister.ERRORS)
     assert found == raised, f"ERRORS is {found:#07b}, but should be {raised:#07b}"
     for cause, flag in (
-        (bench.write(Register.SCALE, 1), Error.WRITE_REFUSED),
+        (bench.write(HostRegister.SCALE, 1), Error.WRITE_REFUSED),
         (bench.read_error(Region.W0 << 16), Error.READ_REFUSED),
         (bench.read_error(7), Error.ADDRESS),
-        (bench.write(Register.CONTROL, 2), Error.VALUE),
+        (bench.write(HostRegister.CONTROL, 2), Error.VALUE),
     ):
         assert await cause, f"the cause of {flag.name} was not refused"
         raised |= flag
-        found = await bench.read(Register.ERRORS)
+        found = await bench.read(HostRegister.ERRORS)
         assert found == raised, f"ERRORS is {found:#07b}, but should be {raised:#07b}"
-    assert not await bench.write(Register.ERRORS, 0)
-    assert await bench.read(Register.ERRORS) == raised, "writing 0 cleared a flag"
+    assert not await bench.write(HostRegister.ERRORS, 0)
+    assert await bench.read(HostRegister.ERRORS) == raised, "writing 0 cleared a flag"
     for flag in (Error.ADDRESS, Error.WRITE_REFUSED, Error.FRAMING, Error.VALUE):
-        assert not await bench.write(Register.ERRORS, flag)
+        assert not await bench.write(HostRegister.ERRORS, flag)
         raised &= ~flag
-        found = await bench.read(Register.ERRORS)
+        found = await bench.read(HostRegister.ERRORS)
         assert found == raised, f"ERRORS is {found:#07b}, but should be {raised:#07b}"
     await bench.expect_errors(Error.READ_REFUSED)
     bench.sink.unblock()

@@ -24,7 +24,7 @@ from cocotb.triggers import ClockCycles, Event, RisingEdge, SimTimeoutError, wit
 from numpy.typing import NDArray
 
 from ohmbench.digital import Hardware, Int8Network, infer
-from ohmbench.digital.hostmap import Error, Register, image_words, network_words
+from ohmbench.digital.hostmap import Error, HostRegister, image_words, network_words
 
 T = TypeVar("T")
 
@@ -438,9 +438,11 @@ class Bench:
     async def run_more(self, images: NDArray[np.uint8]) -> None:
         """Once more, after a run that has been judged; no error flag may rise."""
         await self.run(images)
-        assert await self.read(Register.ERRORS) == 0, "an error flag rose in a run without errors"
+        assert await self.read(HostRegister.ERRORS) == 0, (
+            "an error flag rose in a run without errors"
+        )
 
-    async def write(self, register: Register, value: int) -> bool:
+    async def write(self, register: HostRegister, value: int) -> bool:
         """One register; whether it was refused."""
         return (await self.host_write([register], [value]))[0]
 
@@ -456,16 +458,16 @@ class Bench:
 
     async def expect_errors(self, flags: int) -> None:
         """ERRORS holds exactly these flags; clear them."""
-        found = await self.read(Register.ERRORS)
+        found = await self.read(HostRegister.ERRORS)
         assert found == flags, f"ERRORS is {found:#07b}, but should be {flags:#07b}"
-        assert not await self.write(Register.ERRORS, flags), "clearing ERRORS was refused"
-        found = await self.read(Register.ERRORS)
+        assert not await self.write(HostRegister.ERRORS, flags), "clearing ERRORS was refused"
+        found = await self.read(HostRegister.ERRORS)
         assert found == 0, f"ERRORS is {found:#07b} after it was cleared"
 
     async def idle(self) -> None:
         """Until nothing is under way."""
         for _ in range(RESULT_LIMIT):
-            if await self.read(Register.STATUS) == 0:
+            if await self.read(HostRegister.STATUS) == 0:
                 return
         raise AssertionError("timeout: STATUS did not become 0")
 

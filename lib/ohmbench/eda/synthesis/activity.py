@@ -31,10 +31,11 @@ from ohmbench.eda.synthesis.blif import Netlist, read_blif
 from ohmbench.eda.synthesis.design import TOP
 from ohmbench.eda.synthesis.netlist import NetlistSimulation
 from ohmbench.eda.synthesis.reports import ReportError, ReportText, read_report
-from ohmbench.eda.synthesis.result import Activity, Clocks, Cost, Power, Record, Synthesis
+from ohmbench.eda.synthesis.result import Activity, Clocks, Cost, Power, Synthesis
 from ohmbench.eda.synthesis.runs import kept_run, run_measured, take
 from ohmbench.eda.tools import VTR_VPR, ToolError
 from ohmbench.errors import HardwareFailure, OperandError, ShapeError
+from ohmbench.fields import Record
 
 IMAGES = 64
 WARM_UP = 4

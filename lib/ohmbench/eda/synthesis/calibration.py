@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ohmbench.eda.synthesis.reports import ReportError
+from ohmbench.eda.synthesis.reports import ReportError, read_report
 from ohmbench.eda.synthesis.result import Calibration, Compared
 from ohmbench.eda.tools import ToolError
 
@@ -36,11 +36,7 @@ class OutOfBand(ToolError):
 
 def read_golden(path: Path, circuit: str) -> dict[str, str]:
     """The row of a circuit in a VTR golden file, by column. Raises ReportError."""
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not text"
-        raise ReportError(path.name, "(the file itself)", reason) from None
+    lines = read_report(path).text.splitlines()
     columns = lines[0].split("\t") if lines else []
     if "circuit" not in columns:
         raise ReportError(path.name, "circuit", "no such column")

@@ -24,7 +24,7 @@ BUSES = ("accelerator_axi.v", "axi_lite_port.v", "axi_result_stream.v")
 
 
 @dataclass(frozen=True)
-class Source:
+class VerilogSource:
     """One Verilog text with the design's parameters in it."""
 
     design: Design
@@ -39,7 +39,7 @@ def core_sources(files: Sequence[Path] | None = None) -> list[Path]:
     return found
 
 
-def source(hardware: Hardware, files: Sequence[Path] | None = None) -> Source:
+def source(hardware: Hardware, files: Sequence[Path] | None = None) -> VerilogSource:
     """The core's files as one text, with the parameters that give ``hardware``.
 
     Raises RangeError for hardware that cannot be built, ToolError for a header of ``accelerator``
@@ -58,7 +58,7 @@ def source(hardware: Hardware, files: Sequence[Path] | None = None) -> Source:
         requants=hardware.requants,
         sources_sha256=hashlib.sha256(verilog.encoded(text)).hexdigest(),
     )
-    return Source(design, text)
+    return VerilogSource(design, text)
 
 
 def with_parameters(text: str, given: dict[str, int]) -> str:

@@ -13,13 +13,14 @@ from pydantic import Field
 
 from ohmbench.eda.cache import content_key
 from ohmbench.eda.synthesis import reports_nextpnr as reports
-from ohmbench.eda.synthesis.design import TOP, Source
+from ohmbench.eda.synthesis.design import TOP, VerilogSource
 from ohmbench.eda.synthesis.reports import ReportError, read_report
-from ohmbench.eda.synthesis.result import Cost, Record, Synthesis, Versions
+from ohmbench.eda.synthesis.result import Cost, Synthesis, Versions
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured, take
 from ohmbench.eda.tools import TOOLS, ToolError, require
 from ohmbench.eda.verilog import write_verilog
 from ohmbench.eda.yosys import REPORTING, read_besides
+from ohmbench.fields import Record
 
 DEVICE = "LFE5U-85F-6"
 """The largest ECP5, in its slowest grade: what 13 lanes of eight multipliers need."""
@@ -36,7 +37,7 @@ REPORTS = (_REPORT, _LOG)
 """What a kept run has beside its result."""
 
 
-class Netlist(Record):
+class MappedNetlist(Record):
     """What Yosys made: cells by type, and what it took."""
 
     cells: dict[str, int] = Field(min_length=1)
@@ -57,7 +58,7 @@ def _script() -> str:
     )
 
 
-def netlist(source: Source) -> tuple[Netlist, Path]:
+def netlist(source: VerilogSource) -> tuple[MappedNetlist, Path]:
     """The design in cells of ECP5, and the folder that keeps it; seconds when made now.
 
     Raises ToolError when Yosys is missing or fails.
@@ -65,7 +66,7 @@ def netlist(source: Source) -> tuple[Netlist, Path]:
     program = require("yosys")
     key = f"ecp5-netlist-{content_key(TOOLS['yosys'].version(), _script(), source.verilog)}"
 
-    def make(work: Path) -> tuple[Netlist, tuple[str, ...]]:
+    def make(work: Path) -> tuple[MappedNetlist, tuple[str, ...]]:
         write_verilog(work / _VERILOG, source.verilog)
         (work / "script.ys").write_text(_script(), encoding="utf-8")
         cost = run_measured(
@@ -76,15 +77,15 @@ def netlist(source: Source) -> tuple[Netlist, Path]:
             timeout_s=TIMEOUT_S,
             error="ERROR",
         )
-        report = reports.Report(read_report(work / _STAT))
+        report = reports.NextpnrReport(read_report(work / _STAT))
         kinds = report.at("design", "num_cells_by_type")
         cells = {kind: report.count("design", "num_cells_by_type", kind) for kind in kinds}
-        return Netlist(cells=cells, cost=cost), (_NETLIST, _STAT, _YOSYS_LOG, _VERILOG)
+        return MappedNetlist(cells=cells, cost=cost), (_NETLIST, _STAT, _YOSYS_LOG, _VERILOG)
 
-    return kept_run(key, Netlist, make, reads=read_besides)
+    return kept_run(key, MappedNetlist, make, reads=read_besides)
 
 
-def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
+def synthesise(source: VerilogSource, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
     """Place and route with this seed: the result and the folder that keeps its reports.
 
     From the cache, or made now (minutes); ``anew`` places and routes in any case. Raises ToolError
@@ -113,7 +114,7 @@ def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthe
     return kept_run(key, Synthesis, make, anew=anew)
 
 
-def _explained(error: Failed, work: Path, source: Source) -> ToolError:
+def _explained(error: Failed, work: Path, source: VerilogSource) -> ToolError:
     try:
         reason = reports.does_not_fit(read_report(work / _LOG))
     except ReportError:
@@ -125,13 +126,13 @@ def _explained(error: Failed, work: Path, source: Source) -> ToolError:
 
 def _read(
     work: Path,
-    source: Source,
+    source: VerilogSource,
     seed: int,
     options: tuple[str, ...],
     known: Versions,
     cost: Cost,
 ) -> Synthesis:
-    report, log = reports.Report(read_report(work / _REPORT)), read_report(work / _LOG)
+    report, log = reports.NextpnrReport(read_report(work / _REPORT)), read_report(work / _LOG)
     reports.check_success(log)
     fmax = reports.fmax_Hz(report)
     return Synthesis(

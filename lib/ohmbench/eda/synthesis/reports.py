@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ohmbench.eda.tools import ToolError
-from ohmbench.errors import one_line
+from ohmbench.errors import FileError, one_line
+from ohmbench.files import read_text
 
 
 class ReportError(ToolError):
@@ -94,7 +95,6 @@ class ReportText:
 def read_report(path: Path) -> ReportText:
     """A report file. Raises ReportError when it is not there or is no text."""
     try:
-        return ReportText(path.name, path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "is not text"
-        raise ReportError(path.name, "(the file itself)", reason) from None
+        return ReportText(path.name, read_text(path))
+    except FileError as error:
+        raise ReportError(path.name, "(the file itself)", error.reason) from None

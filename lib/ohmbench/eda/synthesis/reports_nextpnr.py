@@ -20,7 +20,7 @@ WIRE_UNIT = "tiles, half perimeters after placement"
 _SAME_DELAY = 1e-4  # relative: the report's numbers were float32
 
 
-class Report:
+class NextpnrReport:
     """A nextpnr report; every figure is looked up strictly. Raises ReportError."""
 
     def __init__(self, text: ReportText) -> None:
@@ -71,7 +71,7 @@ def _path(keys: tuple[str | int, ...]) -> str:
     return "/".join(map(str, keys))
 
 
-def fmax_Hz(report: Report) -> float:
+def fmax_Hz(report: NextpnrReport) -> float:
     """Fmax of the accelerator's clock, which must be the only one."""
     clocks = report.at("fmax")
     if not isinstance(clocks, dict) or list(clocks) != [CLOCK]:
@@ -79,7 +79,7 @@ def fmax_Hz(report: Report) -> float:
     return report.number("fmax", CLOCK, "achieved") * MHZ
 
 
-def critical_path(report: Report, fmax: float) -> CriticalPath:
+def critical_path(report: NextpnrReport, fmax: float) -> CriticalPath:
     """The path between two rising edges of the clock, which must be as long as 1 / ``fmax``."""
     paths = report.at("critical_paths")
     edge = f"posedge {CLOCK}"
@@ -108,11 +108,11 @@ def critical_path(report: Report, fmax: float) -> CriticalPath:
     )
 
 
-def _pin(report: Report, at: tuple[str | int, ...]) -> str:
+def _pin(report: NextpnrReport, at: tuple[str | int, ...]) -> str:
     return f"{report.text(*at, 'cell')}.{report.text(*at, 'port')}"
 
 
-def _element(report: Report, at: tuple[str | int, ...]) -> PathElement:
+def _element(report: NextpnrReport, at: tuple[str | int, ...]) -> PathElement:
     return PathElement(
         at=_pin(report, (*at, "to")),
         kind=report.text(*at, "type"),
@@ -120,7 +120,7 @@ def _element(report: Report, at: tuple[str | int, ...]) -> PathElement:
     )
 
 
-def area(report: Report, log: ReportText) -> Area:
+def area(report: NextpnrReport, log: ReportText) -> Area:
     """Cells in use; the wire length is the placer's last, which is printed in the log."""
 
     def used(kind: str) -> int:

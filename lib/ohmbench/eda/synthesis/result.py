@@ -13,10 +13,11 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from ohmbench.digital.widths import Hardware
 from ohmbench.errors import FileError, RangeError
+from ohmbench.fields import Record
 from ohmbench.files import read_json, write_json
 
 FlowName = Literal["ecp5", "vtr"]
@@ -29,12 +30,6 @@ SUMS_AGREE = 0.01
 """Of a total: how far its rounded parts (reports print four digits) may miss it."""
 
 R = TypeVar("R", bound="Record")
-
-
-class Record(BaseModel):
-    """Frozen, strict in types and fields, numbers finite."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Design(Record):

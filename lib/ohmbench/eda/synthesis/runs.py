@@ -19,11 +19,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
-from ohmbench.eda.cache import CACHE_VARIABLE, Entry, cache_folder, work_folder
+from ohmbench.eda.cache import CACHE_VARIABLE, CacheEntry, cache_folder, work_folder
 from ohmbench.eda.environment import tool_environment
-from ohmbench.eda.synthesis.result import Cost, Record, read_record, write_record
+from ohmbench.eda.synthesis.result import Cost, read_record, write_record
 from ohmbench.eda.tools import ToolError
 from ohmbench.errors import FileError
+from ohmbench.fields import Record
 
 RESULT = "result.json"
 COMPRESSED_FROM_BYTES = 200_000
@@ -148,7 +149,7 @@ def kept_run(
     for. ``anew``: not from the cache, and not kept. A kept run that cannot be read is made again.
     That a design does not fit is kept too, and raised again.
     """
-    entry = Entry(runs_folder(), key)
+    entry = CacheEntry(runs_folder(), key)
     folder = runs_folder() / f"{key}-{entry.name()}"
     if not anew:
         found = _read(folder, kind)

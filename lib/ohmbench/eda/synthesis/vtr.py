@@ -13,14 +13,15 @@ from pathlib import Path
 
 from ohmbench.eda.cache import CACHE_VARIABLE, content_key
 from ohmbench.eda.synthesis import calibration, reports_vpr
-from ohmbench.eda.synthesis.design import TOP, Source
+from ohmbench.eda.synthesis.design import TOP, VerilogSource
 from ohmbench.eda.synthesis.reports import ReportError, read_report
-from ohmbench.eda.synthesis.result import Calibration, Cost, Record, Synthesis, Versions
+from ohmbench.eda.synthesis.result import Calibration, Cost, Synthesis, Versions
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, kept_run, run_measured
 from ohmbench.eda.tools import TOOLS, VTR_FLOW, ToolError, require, vtr_python, vtr_root
 from ohmbench.eda.verilog import SIMPLE_PATH, data_files, write_verilog
-from ohmbench.errors import one_line
-from ohmbench.files import sha256_file
+from ohmbench.errors import FileError, one_line
+from ohmbench.fields import Record
+from ohmbench.files import read_text, sha256_file
 
 ARCHITECTURE = "vtr_flow/arch/power/k6_N10_I40_Fi6_L4_frac0_ff1_130nm.xml"
 TECHNOLOGY = "vtr_flow/tech/PTM_130nm/130nm.xml"
@@ -148,10 +149,9 @@ def calibrate() -> Calibration:
     vtr, known = root(), versions()
     circuit = Path(calibration.CIRCUIT)
     try:
-        verilog = (vtr / circuit).read_text(encoding="utf-8")
-        golden = (vtr / calibration.GOLDEN).read_text(encoding="utf-8")
-    except OSError as error:
-        raise ToolError(f"{error.filename}: {error.strerror}: VTR cannot be calibrated") from None
+        verilog, golden = read_text(vtr / circuit), read_text(vtr / calibration.GOLDEN)
+    except FileError as error:
+        raise ToolError(f"{error.path}: {error.reason}: VTR cannot be calibrated") from None
     key = content_key(known.model_dump_json(), verilog, golden, repr(OPTIONS))
 
     def make(work: Path) -> tuple[Figures, tuple[str, ...]]:
@@ -170,7 +170,7 @@ def calibrate() -> Calibration:
     return found
 
 
-def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
+def synthesise(source: VerilogSource, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
     """A run of the flow with this seed: the result and the folder that keeps its files.
 
     From the cache, or made now (minutes); ``anew`` runs it in any case. Raises ToolError.
@@ -189,7 +189,7 @@ def synthesise(source: Source, seed: int, *, anew: bool = False) -> tuple[Synthe
 
 
 def read_run(
-    work: Path, source: Source, seed: int, known: Versions, compared: Calibration, cost: Cost
+    work: Path, source: VerilogSource, seed: int, known: Versions, compared: Calibration, cost: Cost
 ) -> Synthesis:
     """The result from a finished run's files. Raises ReportError."""
     vpr, front_end = read_report(work / VPR_OUT), read_report(work / FRONT_END)

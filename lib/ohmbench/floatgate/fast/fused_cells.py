@@ -79,7 +79,7 @@ class Box:
         return ends(v)[0] >= v_low and low <= smallest <= largest <= high
 
 
-class Bound(NamedTuple):
+class ErrorBound(NamedTuple):
     """Where the fast path of a cell may be taken, and the error of one cell's current there.
 
     ``roundings`` are in units of half the distance from 1 to the next number.
@@ -94,12 +94,12 @@ class Bound(NamedTuple):
 # all doubled by the square, and 2 of the amplitude. The others' exponents, in bits, are rounded
 # before they are large: |p x| and |q| of a WTA cell (51 on the paper's), |p x| of a subthreshold
 # one (73), each times ln 2.
-_PUBLISHED: dict[Cell, Bound] = {
+_PUBLISHED: dict[Cell, ErrorBound] = {
     # Beyond the operating box the leak is all there is of a cell, to 1e-10 of it.
-    EKV: Bound(Box(1.0, 1e-16, 4e-5), 50.0),
+    EKV: ErrorBound(Box(1.0, 1e-16, 4e-5), 50.0),
     # No leak here: the box ends where float32 currents underflow.
-    SUBTHRESHOLD: Bound(Box(1.7, 1e-12, 1e-5), 56.0),
-    WTA_CELL: Bound(Box(1.7, 0.0, WTA_CELL.largest_A), 88.0),
+    SUBTHRESHOLD: ErrorBound(Box(1.7, 1e-12, 1e-5), 56.0),
+    WTA_CELL: ErrorBound(Box(1.7, 0.0, WTA_CELL.largest_A), 88.0),
 }
 _POLYNOMIALS = {torch.float32: 0.0, torch.float64: 4e-13}
 """Errors of the fits themselves, beyond what is counted as roundings."""
@@ -111,7 +111,7 @@ _ROOM = 1000.0
 
 
 @cache
-def bound(cell: Cell) -> Bound | None:
+def bound(cell: Cell) -> ErrorBound | None:
     """Of a cell of one of the three forms, with any constants: within its fitted ranges, as far as
     float32 holds what is computed on the way. None where that is nowhere.
     """
@@ -119,7 +119,7 @@ def bound(cell: Cell) -> Bound | None:
         return _PUBLISHED[cell]
     derived = {EKVCell: _ekv_bound, WTACell: _wta_bound, SubthresholdCell: _subthreshold_bound}
     derive: Any = derived.get(type(cell))
-    found: Bound | None = None if derive is None else derive(cell)
+    found: ErrorBound | None = None if derive is None else derive(cell)
     if found is None or not (
         found.box.v_low_V < cell.v_dd_V and found.box.w_low_A < found.box.w_high_A  # type: ignore[attr-defined]
     ):
@@ -132,7 +132,7 @@ def _weights(cell: EKVCell | WTACell | SubthresholdCell) -> tuple[float, float]:
     return cell.fitted_w.low, min(cell.fitted_w.high, 0.99 * cell.largest_A)
 
 
-def _ekv_bound(c: EKVCell) -> Bound | None:
+def _ekv_bound(c: EKVCell) -> ErrorBound | None:
     low_A, high_A = _weights(c)
     if not 0 < low_A < high_A:
         return None
@@ -156,10 +156,10 @@ def _ekv_bound(c: EKVCell) -> Bound | None:
         or 4 * (max(map(abs, b)) + c.a * middle) + 2 * amplitudes > _ROOM
     ):
         return None
-    return Bound(Box(v_low, low_A, high_A), 2 * (2 * steepest + 3 + 2 + 4) + 2)
+    return ErrorBound(Box(v_low, low_A, high_A), 2 * (2 * steepest + 3 + 2 + 4) + 2)
 
 
-def _wta_bound(c: WTACell) -> Bound | None:
+def _wta_bound(c: WTACell) -> ErrorBound | None:
     low_A, high_A = _weights(c)
     middle = _middle_V(c.v_dd_V)
     v_low = max(c.fitted_v.low, middle / 2)
@@ -179,10 +179,10 @@ def _wta_bound(c: WTACell) -> Bound | None:
         or 4 * (steepest + offset) + 4 * c.is0 / amplitude > _ROOM
     ):
         return None
-    return Bound(Box(v_low, low_A, high_A), 2 * (steepest + offset + 3 + 4) + 3)
+    return ErrorBound(Box(v_low, low_A, high_A), 2 * (steepest + offset + 3 + 4) + 3)
 
 
-def _subthreshold_bound(c: SubthresholdCell) -> Bound | None:
+def _subthreshold_bound(c: SubthresholdCell) -> ErrorBound | None:
     low_A, high_A = _weights(c)
     if not 0 < low_A < high_A:
         return None
@@ -194,7 +194,7 @@ def _subthreshold_bound(c: SubthresholdCell) -> Bound | None:
     steepest = slopes[0] * (c.v_dd_V - v_low)
     if steepest > _NATS or 4 * (abs(c.k1 * math.log10(low_A)) + abs(c.k0)) > _ROOM:
         return None
-    return Bound(Box(v_low, low_A, high_A), steepest + 3 + 2)
+    return ErrorBound(Box(v_low, low_A, high_A), steepest + 3 + 2)
 
 
 def row_error(cell: Cell, dtype: torch.dtype, inputs: int) -> float:
