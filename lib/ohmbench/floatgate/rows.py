@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.errors import OperandError
 from ohmbench.floatgate import synapse
@@ -19,7 +21,12 @@ RowPath: TypeAlias = Literal["auto", "plain", "fused"]
 
 
 def line_currents(
-    cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor, *, path: RowPath = "auto"
+    cell: Cell,
+    v: Float[Tensor, "*batch inputs"],
+    w: Float[Tensor, "outputs inputs"],
+    bias: Float[Tensor, " outputs"],
+    *,
+    path: RowPath = "auto",
 ) -> LineCurrents:
     """``synapse.line_currents`` by the named path: "plain" is the reference, "auto" the fastest
     unless the user prefers the reference (``kernels.choice``).

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn.functional import softplus
 
 from ohmbench.floatgate.card import (
@@ -43,10 +45,11 @@ def _softplus(x: torch.Tensor) -> torch.Tensor:
 class LineCurrents(NamedTuple):
     """Currents of a row's two output lines, shape (..., out), ampere: ``pos >= 0 >= neg``."""
 
-    pos: torch.Tensor
-    neg: torch.Tensor
+    pos: Float[Tensor, "*batch outputs"]
+    neg: Float[Tensor, "*batch outputs"]
 
 
+@runtime_checkable  # where tests check what annotations say
 class Cell(Protocol):
     """One kind of synapse; ``current`` broadcasts gate voltages against weights.
 
@@ -66,13 +69,15 @@ class Cell(Protocol):
     def i_leak_A(self) -> float:
         """Current (A) of a cell that is off."""
 
-    def check(self, name: str, w: torch.Tensor) -> None:
+    def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
         """Raise what the formula demands of the weights ``w`` (A), calling them ``name``."""
 
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+    def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
         """Count which gate voltages ``v`` (V) and weights ``w`` (A) are outside the fits."""
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current (A) for broadcastable ``v`` (V) and ``w`` (A)."""
 
 
@@ -127,15 +132,17 @@ class EKVCell:
         """``|w|`` (A) at which ``Is`` is 0."""
         return math.exp(-self.is0 / self.is1)
 
-    def check(self, name: str, w: torch.Tensor) -> None:
+    def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
         """Raise DtypeError, NonFiniteError, ZeroWeightError or RangeError for weights ``w`` (A)."""
         check_weight(name, w, largest_A=self.largest_A)
 
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+    def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
         """Count what of ``v`` (V) and ``|w|`` (A) is outside the fitted ranges."""
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
         self.observe(v, w)
         magnitude = w.abs()
@@ -174,15 +181,17 @@ class SubthresholdCell:
         """``|w|`` (A) at which the slope of the exponent is 0."""
         return float(10.0 ** (-self.k0 / self.k1))
 
-    def check(self, name: str, w: torch.Tensor) -> None:
+    def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
         """Raise DtypeError, NonFiniteError, ZeroWeightError or RangeError for weights ``w`` (A)."""
         check_weight(name, w, largest_A=self.largest_A)
 
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+    def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
         """Count what of ``v`` (V) and ``|w|`` (A) is outside the fitted ranges."""
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
         self.observe(v, w)
         magnitude = w.abs()
@@ -225,15 +234,17 @@ class WTACell:
         """``w`` (A) at which ``Is`` is 0."""
         return -self.is0 / self.is1
 
-    def check(self, name: str, w: torch.Tensor) -> None:
+    def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
         """Raise DtypeError, NonFiniteError or RangeError for weights ``w`` (A)."""
         check_weight(name, w, largest_A=self.largest_A, zero_allowed=True, negative_allowed=False)
 
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+    def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
         """Count what of ``v`` (V) and ``w`` (A) is outside the fitted ranges."""
         _observe_cells(self.fitted_v, v, self.fitted_w, w)
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current in ampere, >= 0, for broadcastable ``v`` (V) and ``w`` (A)."""
         self.observe(v, w)
         magnitude = w.abs()
@@ -278,7 +289,12 @@ SUBTHRESHOLD = SubthresholdCell.of(
 
 
 @outside_graph
-def check_operands(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
+def check_operands(
+    cell: Cell,
+    v: Float[Tensor, "*batch inputs"],
+    w: Float[Tensor, "outputs inputs"],
+    bias: Float[Tensor, " outputs"],
+) -> None:
     """Raise what ``line_currents`` raises for operands that it does not take."""
     check_layer(v, w, bias)
     check_floating("input", v)
@@ -286,7 +302,12 @@ def check_operands(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Ten
     cell.check("weight", w)
 
 
-def line_currents(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> LineCurrents:
+def line_currents(
+    cell: Cell,
+    v: Float[Tensor, "*batch inputs"],
+    w: Float[Tensor, "outputs inputs"],
+    bias: Float[Tensor, " outputs"],
+) -> LineCurrents:
     """Vector-matrix multiply by Kirchhoff's current law: each row sums its cells on two lines.
 
     ``v`` (..., in) in volt, ``w`` (out, in) and ``bias`` (out,) in ampere; cells with ``w >= 0``
