@@ -133,13 +133,15 @@ def test_the_face_of_a_family(family):
 
 
 def test_faces_import_no_command_line_and_no_figures():
-    """Nor what only tests need."""
+    """Nor is a shape checked by them: beartype is for tests, and annotations stay texts."""
     text = (
         "import sys, ohmbench.digital, ohmbench.floatgate, ohmbench.kirchhoff\n"
-        "print(*({'beartype', 'matplotlib', 'typer'} & set(sys.modules)))"
+        "print(*({'beartype', 'matplotlib', 'typer'} & set(sys.modules)))\n"
+        "print(*(f for f in sys.meta_path if type(f).__module__.startswith('jaxtyping')))\n"
+        "print(*ohmbench.floatgate.relu.__annotations__.values())"
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == []
+    assert done.stdout.splitlines() == ["", "", " ".join(["Float[Tensor, '*rows']"] * 2)]
 
 
 DOCUMENTED = '"""A module."""\n\n\ndef f() -> None:\n    """Nothing."""\n'

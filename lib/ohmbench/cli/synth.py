@@ -68,14 +68,14 @@ class ToolFlow(str, Enum):
     VTR = "vtr"
 
 
-class ActivityFrom(str, Enum):
+class _ActivityFrom(str, Enum):
     """How often nets toggle, for power."""
 
     VECTORLESS = "vectorless"
     SIMULATED = "simulated"
 
 
-class RunByDefault(TyperGroup):
+class _RunByDefault(TyperGroup):
     """``synth DESIGN`` is short for ``synth run DESIGN``."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
@@ -86,7 +86,7 @@ class RunByDefault(TyperGroup):
 
 
 app = typer.Typer(
-    cls=RunByDefault,
+    cls=_RunByDefault,
     rich_markup_mode=None,
     help="Synthesise the accelerator: clock speed, area, power, energy per inference. "
     "'ohmbench synth DESIGN' is 'ohmbench synth run DESIGN'.",
@@ -231,12 +231,12 @@ def synth(
         float | None, typer.Option(metavar="MHZ", help="Latency, power, energy at this clock too.")
     ] = None,
     activity: Annotated[
-        ActivityFrom,
+        _ActivityFrom,
         typer.Option(
             "--activity",
             help="Of vtr's power. simulated: also from real images in the netlist that VPR placed.",
         ),
-    ] = ActivityFrom.VECTORLESS,
+    ] = _ActivityFrom.VECTORLESS,
     images: Annotated[
         int, typer.Option(min=1, metavar="N", help="Images of a simulated activity.")
     ] = IMAGES,
@@ -274,7 +274,7 @@ def synth(
     if out is not None:
         check_out(Path(out), force=force)
     stimulus = None
-    if activity is ActivityFrom.SIMULATED:
+    if activity is _ActivityFrom.SIMULATED:
         if name != "vtr":
             raise OperandError(f"--activity simulated: only --flow vtr knows power, not {name}")
         stimulus = _stimulus(design, hardware, images, paper_fann)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64, UInt8
 from numpy.typing import NDArray
 
 from ohmbench.digital.golden import ACTIVATION_MAX, GoldenExecutionPath, Inference, infer
@@ -19,7 +20,10 @@ _CHUNK_IMAGES = 500
 
 
 def infer_all(
-    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenExecutionPath = "auto"
+    network: Int8Network,
+    images: UInt8[NDArray[np.uint8], "n inputs"],
+    *,
+    path: GoldenExecutionPath = "auto",
 ) -> Inference:
     """``golden.infer`` over any number of images, parts side by side. Raises as ``infer`` does."""
     first = infer(network, images[:_CHUNK_IMAGES], path=path)
@@ -52,7 +56,7 @@ class Int8Evaluation:
     """
 
     inference: Inference
-    confusion: NDArray[np.int64]
+    confusion: Int64[NDArray[np.int64], "classes classes"]
     saturated: int
     largest_product: int
 
@@ -73,7 +77,9 @@ class Int8Evaluation:
 
 
 def evaluate_int8(
-    network: Int8Network, images: NDArray[np.uint8], labels: NDArray[np.int64]
+    network: Int8Network,
+    images: UInt8[NDArray[np.uint8], "n inputs"],
+    labels: Int64[NDArray[np.int64], " n"],
 ) -> Int8Evaluation:
     """Run uint8 ``images`` (n, inputs) against ``labels`` (n,).
 

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
+from jaxtyping import Int64, UInt8
 from numpy.typing import NDArray
 
 from ohmbench.digital.integer_product import integer_product
@@ -42,16 +43,16 @@ class Inference:
     ``logits``: int64 (n, classes); ``classes``, ``values``: int64 (n,).
     """
 
-    acc0: NDArray[np.int64]
-    r: NDArray[np.int64]
-    product: NDArray[np.int64]
-    hidden: NDArray[np.uint8]
-    logits: NDArray[np.int64]
-    classes: NDArray[np.int64]
-    values: NDArray[np.int64]
+    acc0: Int64[NDArray[np.int64], "n hidden"]
+    r: Int64[NDArray[np.int64], "n hidden"]
+    product: Int64[NDArray[np.int64], "n hidden"]
+    hidden: UInt8[NDArray[np.uint8], "n hidden"]
+    logits: Int64[NDArray[np.int64], "n classes"]
+    classes: Int64[NDArray[np.int64], " n"]
+    values: Int64[NDArray[np.int64], " n"]
 
 
-def check_images(network: Int8Network, images: NDArray[np.uint8]) -> None:
+def check_images(network: Int8Network, images: UInt8[NDArray[np.uint8], "n inputs"]) -> None:
     """Raise DtypeError unless ``images`` is uint8, ShapeError unless (n, inputs) with n >= 1."""
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         found = images.dtype if isinstance(images, np.ndarray) else type(images).__name__
@@ -74,7 +75,10 @@ def _product(
 
 
 def infer(
-    network: Int8Network, images: NDArray[np.uint8], *, path: GoldenExecutionPath = "auto"
+    network: Int8Network,
+    images: UInt8[NDArray[np.uint8], "n inputs"],
+    *,
+    path: GoldenExecutionPath = "auto",
 ) -> Inference:
     """Run ``images``, uint8 (n, inputs). Raises DtypeError or ShapeError.
 
@@ -106,7 +110,9 @@ class PlainInference:
     value: int
 
 
-def infer_plain(network: Int8Network, image: Sequence[int] | NDArray[np.uint8]) -> PlainInference:
+def infer_plain(
+    network: Int8Network, image: Sequence[int] | UInt8[NDArray[np.uint8], " inputs"]
+) -> PlainInference:
     """Run one image of ``inputs`` integers from 0 to 255, without numpy and without a word width.
 
     Raises ShapeError or RangeError.

@@ -7,6 +7,7 @@ no sum of magnitudes can reach that, no order of additions rounds anything.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Int8, Int64, UInt8
 from numpy.typing import DTypeLike, NDArray
 
 _LARGEST = 255 * 128
@@ -18,7 +19,9 @@ def exact_type(inputs: int) -> DTypeLike:
     return np.float32 if inputs * _LARGEST <= 2**24 else np.float64
 
 
-def integer_product(x: NDArray[np.uint8], w: NDArray[np.int8]) -> NDArray[np.int64]:
+def integer_product(
+    x: UInt8[NDArray[np.uint8], "n inputs"], w: Int8[NDArray[np.int8], "outputs inputs"]
+) -> Int64[NDArray[np.int64], "n outputs"]:
     """``x @ w.T`` (n, out), exact, of ``x`` (n, inputs) and ``w`` (out, inputs)."""
     real = exact_type(x.shape[1])
     product: NDArray[np.int64] = (x.astype(real) @ w.astype(real).T).astype(np.int64)

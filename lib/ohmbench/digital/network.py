@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float64, Int8, Int32
 from numpy.typing import NDArray
 
 from ohmbench.errors import DtypeError, NonFiniteError, RangeError, ShapeError
@@ -113,8 +114,8 @@ class Int8Network:
     Raises DtypeError, ShapeError or RangeError, naming the first operand at fault.
     """
 
-    weight: tuple[NDArray[np.int8], NDArray[np.int8]]
-    bias: tuple[NDArray[np.int32], NDArray[np.int32]]
+    weight: tuple[Int8[NDArray[np.int8], "hidden inputs"], Int8[NDArray[np.int8], "classes hidden"]]
+    bias: tuple[Int32[NDArray[np.int32], " hidden"], Int32[NDArray[np.int32], " classes"]]
     M: int
     S: int
     scales: tuple[LayerScales, LayerScales] | None = None
@@ -145,8 +146,10 @@ class Int8Network:
     @classmethod
     def from_scales(
         cls,
-        weight: tuple[NDArray[np.int8], NDArray[np.int8]],
-        bias: tuple[NDArray[np.int32], NDArray[np.int32]],
+        weight: tuple[
+            Int8[NDArray[np.int8], "hidden inputs"], Int8[NDArray[np.int8], "classes hidden"]
+        ],
+        bias: tuple[Int32[NDArray[np.int32], " hidden"], Int32[NDArray[np.int32], " classes"]],
         scales: tuple[LayerScales, LayerScales],
         S: int = FANN_S,
     ) -> Int8Network:
@@ -203,5 +206,8 @@ def _check_chain(scales: tuple[LayerScales, LayerScales]) -> None:
 class FloatNetwork:
     """Real weights (out, in) and biases (out,) of both layers, float64; inputs in [0, 1]."""
 
-    weight: tuple[NDArray[np.float64], NDArray[np.float64]]
-    bias: tuple[NDArray[np.float64], NDArray[np.float64]]
+    weight: tuple[
+        Float64[NDArray[np.float64], "hidden inputs"],
+        Float64[NDArray[np.float64], "classes hidden"],
+    ]
+    bias: tuple[Float64[NDArray[np.float64], " hidden"], Float64[NDArray[np.float64], " classes"]]

@@ -18,6 +18,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from jaxtyping import Int64, UInt8
 from numpy.typing import NDArray
 
 from ohmbench.digital.golden import ACTIVATION_MAX, Inference, check_images
@@ -39,7 +40,7 @@ PUBLISHED_REFERENCE = Faults(drops_last_hidden=False, stale_last_value=False)
 """The 32-bit reference that the published testbench compares with."""
 
 
-def wrap(x: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
+def wrap(x: Int64[NDArray[np.int64], "*shape"], bits: int) -> Int64[NDArray[np.int64], "*shape"]:
     """What a signed register of ``bits`` bits, 1 to 63, keeps of ``x`` (two's complement)."""
     half = np.int64(1) << np.int64(bits - 1)
     mask = np.int64((1 << bits) - 1)
@@ -48,7 +49,9 @@ def wrap(x: NDArray[np.int64], bits: int) -> NDArray[np.int64]:
 
 
 def infer_published(
-    network: Int8Network, images: NDArray[np.uint8], faults: Faults = PUBLISHED_RTL
+    network: Int8Network,
+    images: UInt8[NDArray[np.uint8], "n inputs"],
+    faults: Faults = PUBLISHED_RTL,
 ) -> Inference:
     """``golden.infer`` with ``faults``: uint8 (n, inputs); ``product`` is what the register keeps.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from jaxtyping import Float, Int8, Int32, UInt8
 from numpy.typing import NDArray
 
 from ohmbench.errors import RangeError
@@ -24,7 +25,9 @@ IN_SCALE = float(np.float32(1 / 255))
 so the paper's test inputs are."""
 
 
-def quantize_pixels(features: NDArray[np.float64]) -> NDArray[np.uint8]:
+def quantize_pixels(
+    features: Float[NDArray[np.float64], "*shape"],
+) -> UInt8[NDArray[np.uint8], "*shape"]:
     """Features in [0, 1] (any shape) as uint8 pixels. Raises RangeError outside.
 
     Example: 0.5 / IN_SCALE = 127.4999987 gives 127.
@@ -35,7 +38,7 @@ def quantize_pixels(features: NDArray[np.float64]) -> NDArray[np.uint8]:
     return np.rint(x / IN_SCALE).astype(np.uint8)
 
 
-def weight_scale(weight: NDArray[np.floating]) -> float:
+def weight_scale(weight: Float[NDArray[np.floating], " ..."]) -> float:
     """``max|w| / 127`` of a whole tensor, rounded to float32.
 
     Raises RangeError for all zeros, and where the scale is no positive, finite float32.
@@ -50,7 +53,9 @@ def weight_scale(weight: NDArray[np.floating]) -> float:
     return scale
 
 
-def quantize_weight(weight: NDArray[np.floating], scale: float) -> NDArray[np.int8]:
+def quantize_weight(
+    weight: Float[NDArray[np.floating], "*shape"], scale: float
+) -> Int8[NDArray[np.int8], "*shape"]:
     """``weight / scale`` as int8, from -127 to 127. Raises RangeError where it does not fit."""
     q = np.rint(np.asarray(weight, dtype=np.float64) / scale)
     if not np.abs(q).max(initial=0) <= WEIGHT_MAX:  # NaN neither
@@ -58,7 +63,9 @@ def quantize_weight(weight: NDArray[np.floating], scale: float) -> NDArray[np.in
     return q.astype(np.int8)
 
 
-def quantize_bias(bias: NDArray[np.floating], scale: float) -> NDArray[np.int32]:
+def quantize_bias(
+    bias: Float[NDArray[np.floating], "*shape"], scale: float
+) -> Int32[NDArray[np.int32], "*shape"]:
     """``bias / scale`` as int32. Raises RangeError where it does not fit."""
     q = np.rint(np.asarray(bias, dtype=np.float64) / scale)
     info = np.iinfo(np.int32)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float, Int, Int64
+from torch import Tensor
 
 from ohmbench.errors import RangeError, ShapeError
 from ohmbench.floatgate.networks import FGNetwork
@@ -31,9 +33,9 @@ def in_chunks(
 class Evaluation:
     """What ``evaluate`` found; ``confusion[t, p]`` counts images of class t answered with p."""
 
-    outputs: torch.Tensor
-    predictions: torch.Tensor
-    confusion: torch.Tensor
+    outputs: Float[Tensor, "images classes"]
+    predictions: Int64[Tensor, " images"]
+    confusion: Int64[Tensor, "classes classes"]
     ranges: RangeCounts
     violations: dict[str, Violations]
 
@@ -53,7 +55,9 @@ class Evaluation:
         return proportion_interval(self.correct, self.total)
 
 
-def evaluate(network: FGNetwork, v: torch.Tensor, labels: torch.Tensor) -> Evaluation:
+def evaluate(
+    network: FGNetwork, v: Float[Tensor, "images inputs"], labels: Int[Tensor, " images"]
+) -> Evaluation:
     """Run gate voltages ``v`` (images, inputs) in volt against ``labels`` (images,).
 
     The class is the first index of the largest output. Raises ShapeError, RangeError (no images,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS, Activation, Circuits
 from ohmbench.floatgate.rows import RowExecutionPath, line_currents
@@ -20,8 +22,8 @@ class FGLayer(torch.nn.Module):
 
     def __init__(
         self,
-        weight: torch.Tensor,
-        bias: torch.Tensor,
+        weight: Float[Tensor, "outputs inputs"],
+        bias: Float[Tensor, " outputs"],
         activation: Activation,
         cell: Cell | None = None,
         circuits: Circuits = PAPER_CIRCUITS,
@@ -32,14 +34,16 @@ class FGLayer(torch.nn.Module):
         self.activation, self.circuits = activation, circuits
         self.cell: Cell = circuits.cell(activation) if cell is None else cell
 
-    def currents(self, v: torch.Tensor, *, path: RowExecutionPath = "auto") -> LineCurrents:
+    def currents(
+        self, v: Float[Tensor, "*batch inputs"], *, path: RowExecutionPath = "auto"
+    ) -> LineCurrents:
         """Line currents (..., out) in ampere for gate voltages ``v`` (..., in) in volt."""
         return line_currents(self.cell, v, self.weight, self.bias, path=path)
 
-    def output(self, currents: LineCurrents) -> torch.Tensor:
+    def output(self, currents: LineCurrents) -> Float[Tensor, "*batch outputs"]:
         """What the circuits make of the lines' currents (..., out): volt, or of WTA a number."""
         return self.circuits.output(self.activation, currents)
 
-    def forward(self, v: torch.Tensor) -> torch.Tensor:
+    def forward(self, v: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:
         """Outputs (..., out): volt, or dimensionless for WTA."""
         return self.output(self.currents(v))

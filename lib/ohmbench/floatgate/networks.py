@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.errors import OperandError, ShapeError
 from ohmbench.floatgate.circuits import PAPER_CIRCUITS, Activation, Circuits
@@ -43,7 +45,7 @@ class NetworkSpec:
         """Rows with an activation circuit, over all layers: what the power model counts."""
         return sum(self.sizes[1:])
 
-    def encode(self, features: torch.Tensor) -> torch.Tensor:
+    def encode(self, features: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
         """Gate voltages in volt of features in [0, 1], any shape."""
         return self.v_low_V + self.v_span_V * features
 
@@ -81,9 +83,9 @@ def network_spec(name: str) -> NetworkSpec:
 class LayerTrace(NamedTuple):
     """One layer of a forward pass: gate voltages in, line currents, outputs."""
 
-    v: torch.Tensor
+    v: Float[Tensor, "*batch inputs"]
     currents: LineCurrents
-    out: torch.Tensor
+    out: Float[Tensor, "*batch outputs"]
 
 
 class FGNetwork(torch.nn.Module):
@@ -94,7 +96,10 @@ class FGNetwork(torch.nn.Module):
     """
 
     def __init__(
-        self, spec: NetworkSpec, weights: list[torch.Tensor], biases: list[torch.Tensor]
+        self,
+        spec: NetworkSpec,
+        weights: list[Float[Tensor, "_outputs _inputs"]],
+        biases: list[Float[Tensor, " _outputs"]],
     ) -> None:
         super().__init__()
         self.spec = spec
@@ -114,7 +119,9 @@ class FGNetwork(torch.nn.Module):
         """The layers with their own type, which ModuleList forgets."""
         return [layer for layer in self.layers if isinstance(layer, FGLayer)]
 
-    def trace(self, v: torch.Tensor, *, path: RowExecutionPath = "auto") -> list[LayerTrace]:
+    def trace(
+        self, v: Float[Tensor, "*batch inputs"], *, path: RowExecutionPath = "auto"
+    ) -> list[LayerTrace]:
         """Every layer's voltages and currents for gate voltages ``v`` (..., inputs) in volt.
 
         ``path`` as in ``rows``: "plain" is the reference.
@@ -127,13 +134,13 @@ class FGNetwork(torch.nn.Module):
             v = out
         return steps
 
-    def forward(self, v: torch.Tensor) -> torch.Tensor:
+    def forward(self, v: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch classes"]:
         """Outputs (..., classes) for gate voltages ``v`` (..., inputs) in volt."""
         for layer in self.layers:
             v = layer(v)
         return v
 
-    def logits(self, out: torch.Tensor) -> torch.Tensor:
+    def logits(self, out: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
         """Dimensionless logits of the outputs, as the device's card says; WTA's as they are."""
         return self.spec.circuits.logits(self.spec.activations[-1], out)
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.floatgate.ranges import FittedRange, observe
 from ohmbench.tensors import FLOAT64
@@ -56,7 +58,7 @@ class PiecewiseCurve:
         if len(self.branches) != len(self.edges) + 1 or list(self.edges) != sorted(set(self.edges)):
             raise ValueError(f"{self.name}: n ascending edges take n + 1 branches")
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+    def __call__(self, x: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
         """The curve at ``x``, any shape, in the units of ``fitted`` and ``unit_out``."""
         observe(self.fitted, x)
         lows = (-math.inf, *self.edges)

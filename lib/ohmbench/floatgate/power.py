@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 
 import torch
+from jaxtyping import Float, Float64, Int
+from torch import Tensor
 
 from ohmbench.errors import RangeError
 from ohmbench.floatgate.evaluation import in_chunks
@@ -19,7 +21,9 @@ from ohmbench.transforms import followed, outside_graph
 
 
 @outside_graph
-def power_per_image(network: FGNetwork, v: torch.Tensor) -> torch.Tensor:
+def power_per_image(
+    network: FGNetwork, v: Float[Tensor, "images inputs"]
+) -> Float64[Tensor, " images"]:
     """Static power in watt, float64 (images,), for gate voltages ``v`` (images, inputs) in volt.
 
     Has gradients where ``v`` asks for them, and under torch.func; many images without them take
@@ -37,8 +41,8 @@ def power_per_image(network: FGNetwork, v: torch.Tensor) -> torch.Tensor:
 
 
 def power_of_first_image_per_class(
-    power_W: torch.Tensor, labels: torch.Tensor, classes: int
-) -> torch.Tensor:
+    power_W: Float[Tensor, " images"], labels: Int[Tensor, " images"], classes: int
+) -> Float[Tensor, " {classes}"]:
     """Power (classes,) of each class's first image, as the published figures take it.
 
     NaN for a class without images.
@@ -48,7 +52,9 @@ def power_of_first_image_per_class(
     return torch.where(of_class.any(0), power_W[first], math.nan)
 
 
-def mean_power_per_class(power_W: torch.Tensor, labels: torch.Tensor, classes: int) -> torch.Tensor:
+def mean_power_per_class(
+    power_W: Float[Tensor, " images"], labels: Int[Tensor, " images"], classes: int
+) -> Float64[Tensor, " {classes}"]:
     """Mean power (classes,) over all images of each class; NaN for a class without images."""
     of_class = _of_class(labels, classes).double()
     return (power_W.double() @ of_class) / of_class.sum(0)
@@ -70,7 +76,9 @@ def max_power(network: FGNetwork) -> float:
     return circuits.overhead_W(network.spec.neurons) + circuits.v_dd_V * programmed
 
 
-def energy_per_inference(power_W: torch.Tensor, settling_time_s: float) -> torch.Tensor:
+def energy_per_inference(
+    power_W: Float[Tensor, "*images"], settling_time_s: float
+) -> Float[Tensor, "*images"]:
     """Static energy in joule: power held for ``settling_time_s``, which the user must know.
 
     The artifacts give no settling time. Raises RangeError unless it is positive and finite.

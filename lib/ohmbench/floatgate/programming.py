@@ -13,7 +13,9 @@ from functools import cached_property
 
 import numpy as np
 import torch
+from jaxtyping import Float, Float64, Int64
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ohmbench.errors import RangeError
 from ohmbench.floatgate.operands import check_floating
@@ -22,8 +24,10 @@ from ohmbench.transforms import refuse_transforms, untransformed
 
 
 def straight_through(
-    x: torch.Tensor, value: torch.Tensor, slope: torch.Tensor | float = 1.0
-) -> torch.Tensor:
+    x: Float[Tensor, "*cells"],
+    value: Float[Tensor, "*cells"],
+    slope: Float[Tensor, "*cells"] | float = 1.0,
+) -> Float[Tensor, "*cells"]:
     """``value`` to the last bit, with the gradient ``slope`` by ``x`` (finite)."""
     # x + (value - x) would be another number where they differ by more than a factor 2.
     return value.detach() + slope * (x - x.detach())
@@ -90,7 +94,7 @@ class ProgrammableSet:
         return float(np.expm1(self.step / 2))
 
     @cached_property
-    def levels(self) -> NDArray[np.float64]:
+    def levels(self) -> Float64[NDArray[np.float64], " levels"]:
         """All positive levels in ampere, shape (2^bits,), ascending; the ends are exact."""
         k = np.arange(2**self.bits)
         levels = np.exp(math.log(self.w_min_A) + self.step * k)
@@ -103,13 +107,13 @@ class ProgrammableSet:
         with untransformed():
             return torch.tensor(self.levels, **FLOAT64)
 
-    def level_index(self, w: torch.Tensor) -> torch.Tensor:
+    def level_index(self, w: Float[Tensor, "*cells"]) -> Int64[Tensor, "*cells"]:
         """Index (int64) of the level nearest to ``|w|`` in log current; ends beyond the range."""
         check_floating("weight", w)
         magnitude = w.detach().abs().double().clamp(self.w_min_A, self.w_max_A)
         return ((magnitude / self.w_min_A).log() / self.step).round().long()
 
-    def project(self, w: torch.Tensor) -> torch.Tensor:
+    def project(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
         """The programmable current nearest to each ``w`` in log current, same shape and dtype.
 
         Idempotent. The sign is kept (+ for 0); under ``positive_only`` negative currents become
@@ -120,11 +124,11 @@ class ProgrammableSet:
             return torch.where(w < 0, torch.full_like(w, self.w_min_A), level)
         return torch.where(w < 0, -level, level)
 
-    def straight_through(self, w: torch.Tensor) -> torch.Tensor:
+    def straight_through(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
         """``project(w)`` in value, the identity in gradient: training under the constraint."""
         return straight_through(w, self.project(w))
 
-    def violations(self, w: torch.Tensor) -> Violations:
+    def violations(self, w: Float[Tensor, "*cells"]) -> Violations:
         """Count the currents of ``w`` that are not in the set. Raises NonFiniteError, DtypeError.
 
         The range's ends are compared as ``w``'s dtype rounds them. Raises OperandError under

@@ -7,6 +7,8 @@ At exactly 0 A the published code returns 0 V, although the fit tends to 2 V fro
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.floatgate.card import OffBranch, ReluConstants, ReluSmoothConstants, load_card
 from ohmbench.floatgate.piecewise import Branch, PiecewiseCurve, constant
@@ -98,11 +100,11 @@ RELU, RELU_SMOOTH = _paper()
 """The paper's: of the released networks, and the older one."""
 
 
-def relu(i: torch.Tensor) -> torch.Tensor:
+def relu(i: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
     """Output voltage (V) of the ReLU for the net row current ``i = I_pos + I_neg`` (A)."""
     return RELU(i)
 
 
-def relu_smooth(i: torch.Tensor) -> torch.Tensor:
+def relu_smooth(i: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
     """Output voltage (V) of the older smooth ReLU for the net row current ``i`` (A)."""
     return RELU_SMOOTH(i)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Literal, TypeAlias, get_args
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.errors import OperandError
 from ohmbench.floatgate import synapse
@@ -20,9 +22,9 @@ RowExecutionPath: TypeAlias = Literal["auto", "plain", "fused"]
 
 def line_currents(
     cell: Cell,
-    v: torch.Tensor,
-    w: torch.Tensor,
-    bias: torch.Tensor,
+    v: Float[Tensor, "*batch inputs"],
+    w: Float[Tensor, "outputs inputs"],
+    bias: Float[Tensor, " outputs"],
     *,
     path: RowExecutionPath = "auto",
 ) -> LineCurrents:

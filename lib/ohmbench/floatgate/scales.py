@@ -12,6 +12,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.floatgate.programming import ProgrammableSet, straight_through
 from ohmbench.floatgate.synapse import EKV, Cell
@@ -24,7 +26,7 @@ class Scale(torch.nn.Module):
     largest_theta: float
 
     @abstractmethod
-    def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+    def right_inverse(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
         """A theta that gives ``w`` (ampere), up to rounding."""
 
 
@@ -37,11 +39,11 @@ class AsinhScale(Scale):
         self.w0_A = w0_A
         self.largest_theta = math.asinh(programmable.w_max_A / w0_A)
 
-    def forward(self, theta: torch.Tensor) -> torch.Tensor:
+    def forward(self, theta: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
         """Programmable current (A) nearest to ``w0 sinh(theta)``, with the gradient of that."""
         return self.programmable.straight_through(self.w0_A * theta.sinh())
 
-    def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+    def right_inverse(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
         """``asinh(w / w0)`` of currents ``w`` (A), any shape."""
         return (w / self.w0_A).asinh()
 
@@ -83,7 +85,7 @@ class OnCurrentScale(Scale):
             (slope,) = torch.autograd.grad(self._current(leaf).sum(), leaf)
         return slope
 
-    def forward(self, theta: torch.Tensor) -> torch.Tensor:
+    def forward(self, theta: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
         """Level (A) whose on-current is nearest to ``|theta| i0``, with the sign of theta."""
         magnitude = (theta.detach().abs().double() * self.i0_A).contiguous()
         index = torch.bucketize(magnitude, self.midpoints)
@@ -92,7 +94,7 @@ class OnCurrentScale(Scale):
         w = torch.where(theta < 0, below, w)
         return straight_through(theta, w, self.slope[index].to(theta.dtype))
 
-    def right_inverse(self, w: torch.Tensor) -> torch.Tensor:
+    def right_inverse(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
         """On-current over ``i0`` of programmed currents ``w`` (A), signed like ``w``."""
         return w.sign() * (self._current(w.abs().double()) / self.i0_A).to(w.dtype)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.floatgate.card import Lines, SigmoidConstants, SigmoidRegion, load_card
 from ohmbench.floatgate.piecewise import Jump
@@ -43,7 +45,9 @@ class Sigmoid:
             FittedRange("sigmoid", "n", "V", 0.0, lines.negative.v_last_V, _BASIS),
         )
 
-    def __call__(self, p: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+    def __call__(
+        self, p: Float[Tensor, "*#rows"], n: Float[Tensor, "*#rows"]
+    ) -> Float[Tensor, "*rows"]:
         """Output voltage for line voltages ``p``, ``n`` (V, broadcastable)."""
         observe(self.fitted_p, p)
         observe(self.fitted_n, n)
@@ -85,6 +89,6 @@ SIGMOID = _paper()
 """The paper's."""
 
 
-def sigmoid(p: torch.Tensor, n: torch.Tensor) -> torch.Tensor:
+def sigmoid(p: Float[Tensor, "*#rows"], n: Float[Tensor, "*#rows"]) -> Float[Tensor, "*rows"]:
     """Output voltage for line voltages ``p``, ``n`` (V, broadcastable); rises with ``p - n``."""
     return SIGMOID(p, n)

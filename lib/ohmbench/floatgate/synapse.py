@@ -12,9 +12,11 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn.functional import softplus
 
 from ohmbench.floatgate.card import (
@@ -44,10 +46,11 @@ def _softplus(x: torch.Tensor) -> torch.Tensor:
 class LineCurrents(NamedTuple):
     """Currents of a row's two output lines, shape (..., out), ampere: ``pos >= 0 >= neg``."""
 
-    pos: torch.Tensor
-    neg: torch.Tensor
+    pos: Float[Tensor, "*batch outputs"]
+    neg: Float[Tensor, "*batch outputs"]
 
 
+@runtime_checkable  # where tests check what annotations say
 class Cell(Protocol):
     """One kind of synapse; ``current`` broadcasts gate voltages against weights.
 
@@ -67,13 +70,15 @@ class Cell(Protocol):
     def i_leak_A(self) -> float:
         """Current (A) of a cell that is off."""
 
-    def check(self, name: str, w: torch.Tensor) -> None:
+    def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
         """Raise what the formula demands of the weights ``w`` (A), calling them ``name``."""
 
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+    def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
         """Count which gate voltages ``v`` (V) and weights ``w`` (A) are outside the fits."""
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current (A) for broadcastable ``v`` (V) and ``w`` (A)."""
 
 
@@ -97,7 +102,7 @@ class _FittedCell(ABC):
     def largest_A(self) -> float:
         """The formula needs ``|w|`` below it, ampere."""
 
-    def check(self, name: str, w: torch.Tensor) -> None:
+    def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
         """Raise what ``check_weight`` raises; where weights are positive only, 0 is one of them."""
         check_weight(
             name,
@@ -107,7 +112,7 @@ class _FittedCell(ABC):
             negative_allowed=not self.positive_only,
         )
 
-    def observe(self, v: torch.Tensor, w: torch.Tensor) -> None:
+    def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
         """Count how many of the cells of ``v`` and ``w`` lie outside, while somebody counts."""
         if not counting():
             return
@@ -149,7 +154,9 @@ class EKVCell(_FittedCell):
         """``|w|`` (A) at which ``Is`` is 0."""
         return math.exp(-self.is0 / self.is1)
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
         self.observe(v, w)
         magnitude = w.abs()
@@ -188,7 +195,9 @@ class SubthresholdCell(_FittedCell):
         """``|w|`` (A) at which the slope of the exponent is 0."""
         return float(10.0 ** (-self.k0 / self.k1))
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current in ampere for broadcastable ``v`` (V) and ``w`` (A), signed like ``w``."""
         self.observe(v, w)
         magnitude = w.abs()
@@ -231,7 +240,9 @@ class WTACell(_FittedCell):
         """``w`` (A) at which ``Is`` is 0."""
         return -self.is0 / self.is1
 
-    def current(self, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    def current(
+        self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
+    ) -> Float[Tensor, "*cells"]:
         """Cell current in ampere, >= 0, for broadcastable ``v`` (V) and ``w`` (A)."""
         self.observe(v, w)
         magnitude = w.abs()
@@ -276,7 +287,12 @@ SUBTHRESHOLD = SubthresholdCell.of(
 
 
 @outside_graph
-def check_operands(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
+def check_operands(
+    cell: Cell,
+    v: Float[Tensor, "*batch inputs"],
+    w: Float[Tensor, "outputs inputs"],
+    bias: Float[Tensor, " outputs"],
+) -> None:
     """Raise what ``line_currents`` raises for operands that it does not take."""
     check_layer(v, w, bias)
     check_floating("input", v)
@@ -284,7 +300,12 @@ def check_operands(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Ten
     cell.check("weight", w)
 
 
-def line_currents(cell: Cell, v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> LineCurrents:
+def line_currents(
+    cell: Cell,
+    v: Float[Tensor, "*batch inputs"],
+    w: Float[Tensor, "outputs inputs"],
+    bias: Float[Tensor, " outputs"],
+) -> LineCurrents:
     """Vector-matrix multiply by Kirchhoff's current law: each row sums its cells on two lines.
 
     ``v`` (..., in) in volt, ``w`` (out, in) and ``bias`` (out,) in ampere; cells with ``w >= 0``

@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import Enum
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.floatgate.card import LineEnd, Lines, load_card
 from ohmbench.floatgate.piecewise import Branch, PiecewiseCurve, constant
@@ -72,6 +74,6 @@ class Line(Enum):
         self.curve = line_curve(_PAPER, end, label)
 
 
-def current_to_voltage(i: torch.Tensor, line: Line) -> torch.Tensor:
+def current_to_voltage(i: Float[Tensor, "*rows"], line: Line) -> Float[Tensor, "*rows"]:
     """Voltage in volt of ``line`` carrying the current magnitude ``i`` (>= 0, A), any shape."""
     return line.curve(i)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.floatgate.card import WTACurveConstants, load_card
 from ohmbench.floatgate.piecewise import PiecewiseCurve, constant
@@ -64,11 +66,11 @@ WTA_TRANSISTOR = PiecewiseCurve(
 """The WTA row's transistor, volt from ampere."""
 
 
-def wta(i: torch.Tensor) -> torch.Tensor:
+def wta(i: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
     """WTA output (dimensionless, 0 to 10) of the row current ``i`` (A), any shape."""
     return WTA(i)
 
 
-def wta_transistor(i: torch.Tensor) -> torch.Tensor:
+def wta_transistor(i: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
     """Voltage (V) of a WTA row's transistor carrying the current magnitude ``i`` (A)."""
     return WTA_TRANSISTOR(i)

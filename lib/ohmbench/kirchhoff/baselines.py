@@ -6,6 +6,8 @@ import itertools
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.kirchhoff.circuit import RightHandSide
 from ohmbench.kirchhoff.configuration import Config
@@ -26,7 +28,7 @@ class FeedForward(torch.nn.Module):
             linear(a, b, generator) for a, b in itertools.pairwise(widths)
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         """Outputs (batch, n) of samples ``x`` (batch, inputs)."""
         for k, layer in enumerate(self.layers):
             x = layer(torch.relu(x) if k else x)
@@ -79,7 +81,11 @@ class HyperFlow(torch.nn.Module):
         """The solver of the configuration."""
         return solver_of(self.config.simulation, adjoint=self.config.network.adjoint)
 
-    def weights(self, t: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def weights(
+        self, t: Float[Tensor, ""]
+    ) -> tuple[
+        Float[Tensor, "width dimension"], Float[Tensor, " width"], Float[Tensor, "width dimension"]
+    ]:
         """``w`` and ``u`` (width, dimension) and ``b`` (width,) at time ``t``; ``u`` is gated."""
         x = t.reshape(1).to(next(self.parameters()).dtype)
         for k, layer in enumerate(self.layers):

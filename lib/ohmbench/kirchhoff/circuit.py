@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
 
 from ohmbench.errors import OperandError, ShapeError
 from ohmbench.kirchhoff.devices import Coefficients, Device
@@ -24,11 +26,13 @@ class Circuit(torch.nn.Module):
     when it does not fit.
     """
 
-    source: torch.Tensor
-    destination: torch.Tensor
-    column: torch.Tensor
+    source: Int64[Tensor, " edges"]
+    destination: Int64[Tensor, " edges"]
+    column: Int64[Tensor, " edges"]
 
-    def __init__(self, topology: Topology, device: Device, param: torch.Tensor) -> None:
+    def __init__(
+        self, topology: Topology, device: Device, param: Float[Tensor, "rows parameters"]
+    ) -> None:
         super().__init__()
         shape = (device.rows, topology.n_parameters)
         if tuple(param.shape) != shape:
@@ -51,6 +55,7 @@ class Circuit(torch.nn.Module):
         return self.device.coefficients(p[:, self.column] if self.topology.shared else p)
 
 
+@runtime_checkable  # where tests check what annotations say
 class RightHandSide(Protocol):
     """A circuit made ready for many evaluations with the same parameters.
 
@@ -62,13 +67,15 @@ class RightHandSide(Protocol):
     node_major: bool
     tensors: tuple[torch.Tensor, ...]
 
-    def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def derivative(
+        self, t: Float[Tensor, ""], v: Float[Tensor, "rows columns"]
+    ) -> Float[Tensor, "rows columns"]:
         """dv/dt, shaped as ``v``."""
         ...
 
     def with_divergence(
-        self, t: torch.Tensor, v: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, t: Float[Tensor, ""], v: Float[Tensor, "rows columns"]
+    ) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, " batch"]]:
         """dv/dt, and its divergence (trace of its Jacobian) for each sample (batch,)."""
         ...
 
@@ -82,14 +89,14 @@ class Stepper(Protocol):
     """
 
     def rk4(
-        self, v: torch.Tensor, h: torch.Tensor, *, divergence: bool
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, v: Float[Tensor, "rows columns"], h: Float[Tensor, " steps"], *, divergence: bool
+    ) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, " batch"]]:
         """Steps ``h`` (steps,) of torchdiffeq's fourth-order method."""
         ...
 
     def dopri5(
-        self, v: torch.Tensor, control: StepControl, *, divergence: bool
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, v: Float[Tensor, "rows columns"], control: StepControl, *, divergence: bool
+    ) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, " batch"]]:
         """Steps of Dormand and Prince's method, as ``control`` has them from their errors.
 
         Gradients take the steps as given. Raises what ``control`` does.
@@ -114,11 +121,11 @@ class PlainRightHandSide:
             - torch.where(circuit.source != GROUND, a, 0.0)
         )
 
-    def node_currents(self, v: torch.Tensor) -> torch.Tensor:
+    def node_currents(self, v: Float[Tensor, "batch n_free"]) -> Float[Tensor, "batch n_free+1"]:
         """Net current into every node, ground first, (batch, n_free + 1); its sum is zero."""
         return self._scatter(self.edge_currents(v))
 
-    def edge_currents(self, v: torch.Tensor) -> torch.Tensor:
+    def edge_currents(self, v: Float[Tensor, "batch n_free"]) -> Float[Tensor, "batch edges"]:
         """Current of every edge from source to destination, (batch, edges)."""
         return self._coefficients.g * self._c.device.activation.phi(self._drive(v))
 
@@ -131,13 +138,15 @@ class PlainRightHandSide:
         net = i.new_zeros(len(i), self._c.topology.n_free + 1)
         return net.index_add(1, self._c.destination, i).index_add(1, self._c.source, -i)
 
-    def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def derivative(
+        self, t: Float[Tensor, ""], v: Float[Tensor, "batch n_free"]
+    ) -> Float[Tensor, "batch n_free"]:
         """dv/dt (batch, n_free), V/s, of ``v`` (batch, n_free)."""
         return self.node_currents(v)[:, 1:]
 
     def with_divergence(
-        self, t: torch.Tensor, v: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, t: Float[Tensor, ""], v: Float[Tensor, "batch n_free"]
+    ) -> tuple[Float[Tensor, "batch n_free"], Float[Tensor, " batch"]]:
         """dv/dt (batch, n_free) and its divergence (batch,), in closed form."""
         activation = self._c.device.activation
         u = self._drive(v)
@@ -161,13 +170,15 @@ class AutogradDivergence:
         self._rhs = rhs
         self.tensors = rhs.tensors
 
-    def derivative(self, t: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    def derivative(
+        self, t: Float[Tensor, ""], v: Float[Tensor, "batch n_free"]
+    ) -> Float[Tensor, "batch n_free"]:
         """dv/dt of the right-hand side given."""
         return self._rhs.derivative(t, v)
 
     def with_divergence(
-        self, t: torch.Tensor, v: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        self, t: Float[Tensor, ""], v: Float[Tensor, "batch n_free"]
+    ) -> tuple[Float[Tensor, "batch n_free"], Float[Tensor, " batch"]]:
         """dv/dt (batch, n_free) and its divergence (batch,), a reverse pass for each node."""
         # Of torch.func, so that it may itself be transformed.
         net, pull_back = torch.func.vjp(lambda v: self._rhs.derivative(t, v), v)[:2]

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from ohmbench.errors import OperandError
 
@@ -89,10 +91,10 @@ ACTIVATIONS = {
 class Coefficients(NamedTuple):
     """``g, a, b, c`` of ``i = g phi(a v_s + b v_d + c)``, each (edges,)."""
 
-    g: torch.Tensor
-    a: torch.Tensor
-    b: torch.Tensor
-    c: torch.Tensor
+    g: Float[Tensor, " edges"]
+    a: Float[Tensor, " edges"]
+    b: Float[Tensor, " edges"]
+    c: Float[Tensor, " edges"]
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,12 @@ class Device:
     coefficients: Callable[[torch.Tensor], Coefficients]
     difference: bool
 
-    def current(self, p: torch.Tensor, v_s: torch.Tensor, v_d: torch.Tensor) -> torch.Tensor:
+    def current(
+        self,
+        p: Float[Tensor, "rows edges"],
+        v_s: Float[Tensor, "*#batch edges"],
+        v_d: Float[Tensor, "*#batch edges"],
+    ) -> Float[Tensor, "*batch edges"]:
         """Current from source to destination, (..., edges), for voltages (..., edges)."""
         g, a, b, c = self.coefficients(p)
         return g * self.activation.phi(a * v_s + b * v_d + c)

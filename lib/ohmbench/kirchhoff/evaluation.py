@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ohmbench.data.energies import Energy
 from ohmbench.kirchhoff.flows import Flow, Samples, noise, pull_back, push_forward
@@ -58,7 +60,11 @@ def judge_solver(flow: Flow, tol: float = JUDGE_TOL) -> Solver:
 
 
 def log_density(
-    flow: Flow, x: torch.Tensor, *, solver: Solver | None = None, advance: Advance = _nothing
+    flow: Flow,
+    x: Float[Tensor, "n dimension"],
+    *,
+    solver: Solver | None = None,
+    advance: Advance = _nothing,
 ) -> Samples:
     """``pull_back`` of many points (n, dimension) in bounded memory; calls ``advance(points)``.
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
 
 from ohmbench.errors import ShapeError
 from ohmbench.kirchhoff.circuit import RightHandSide
@@ -19,6 +21,7 @@ from ohmbench.kirchhoff.simulation import Solver, integrate
 from ohmbench.tensors import FLOAT32
 
 
+@runtime_checkable  # where tests check what annotations say
 class Flow(Protocol):
     """What flows need of a network: ``dimension`` numbers a sample, slices and their durations."""
 
@@ -36,13 +39,13 @@ class Flow(Protocol):
 class Samples(NamedTuple):
     """``x`` (n, dimension), the noise ``z`` it came from, and ``log_density`` (n,) in nats."""
 
-    x: torch.Tensor
-    z: torch.Tensor
-    log_density: torch.Tensor
+    x: Float[Tensor, "n dimension"]
+    z: Float[Tensor, "n dimension"]
+    log_density: Float[Tensor, " n"]
     nfe: tuple[int, ...]
 
 
-def log_normal(z: torch.Tensor) -> torch.Tensor:
+def log_normal(z: Float[Tensor, "n dimension"]) -> Float[Tensor, " n"]:
     """Log-density (n,) of the standard normal at ``z`` (n, dimension), in nats."""
     return -0.5 * (z * z).sum(1) - 0.5 * z.shape[1] * math.log(2 * math.pi)
 
@@ -69,7 +72,11 @@ def _carried(
 
 
 def push_forward(
-    flow: Flow, z: torch.Tensor, *, solver: Solver | None = None, path: ExecutionPath = "auto"
+    flow: Flow,
+    z: Float[Tensor, "n dimension"],
+    *,
+    solver: Solver | None = None,
+    path: ExecutionPath = "auto",
 ) -> Samples:
     """Noise ``z`` (n, dimension) through the slices, with the log-density of where it arrives.
 
@@ -80,7 +87,11 @@ def push_forward(
 
 
 def pull_back(
-    flow: Flow, x: torch.Tensor, *, solver: Solver | None = None, path: ExecutionPath = "auto"
+    flow: Flow,
+    x: Float[Tensor, "n dimension"],
+    *,
+    solver: Solver | None = None,
+    path: ExecutionPath = "auto",
 ) -> Samples:
     """Points ``x`` (n, dimension) backwards to their noise, with their log-density.
 
@@ -91,6 +102,8 @@ def pull_back(
     return Samples(x, found.v, log_normal(found.v) - found.delta, found.nfe)
 
 
-def noise(flow: Flow, n: int, generator: torch.Generator) -> torch.Tensor:
+def noise(
+    flow: Flow, n: int, generator: torch.Generator
+) -> Float32[Tensor, "{n} {flow.dimension}"]:
     """``n`` standard normal vectors, float32 (n, dimension)."""
     return torch.randn(n, flow.dimension, generator=generator, **FLOAT32)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from typing import TypeAlias
 
 import torch
+from jaxtyping import Float, Float32
+from torch import Tensor
 
 from ohmbench.errors import ShapeError
 from ohmbench.kirchhoff.circuit import Circuit, RightHandSide
@@ -15,8 +16,6 @@ from ohmbench.kirchhoff.execution import ExecutionPath, right_hand_side
 from ohmbench.kirchhoff.simulation import Result, Solver, durations, integrate
 from ohmbench.kirchhoff.topologies import Topology, topology
 from ohmbench.tensors import FLOAT32
-
-Tensor: TypeAlias = torch.Tensor
 
 
 def solver_of(simulation: SimulationSettings, *, adjoint: bool) -> Solver:
@@ -33,7 +32,7 @@ def solver_of(simulation: SimulationSettings, *, adjoint: bool) -> Solver:
 
 def initial_parameters(
     kind: str, device: Device, columns: int, generator: torch.Generator
-) -> Tensor:
+) -> Float32[Tensor, "{device.rows} {columns}"]:
     """Parameters (device.rows, columns), float32, as torch.nn.init's function of that name makes
     them.
 
@@ -55,7 +54,7 @@ def initial_parameters(
     return init.kaiming_uniform_(p, generator=generator)
 
 
-def filled(x: Tensor, width: int, how: str) -> Tensor:
+def filled(x: Float[Tensor, "batch n"], width: int, how: str) -> Float[Tensor, "batch {width}"]:
     """``x`` (batch, n) widened to (batch, width), with ``zeros`` or by ``repeat``.
 
     Raises ShapeError when it is wider already.
@@ -125,13 +124,13 @@ class KirchhoffNet(torch.nn.Module):
         """The slices made ready; valid until a parameter changes."""
         return [right_hand_side(c, path) for c in self.circuits]
 
-    def voltages(self, x: Tensor) -> Tensor:
+    def voltages(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch {self.n_free}"]:
         """Initial node voltages (batch, n_free) of samples ``x`` (batch, inputs)."""
         if self.encoder is not None:
             x = self.encoder(x)
         return filled(x, self.n_free, self.config.network.fill)
 
-    def read_out(self, v: Tensor) -> Tensor:
+    def read_out(self, v: Float[Tensor, "batch n_free"]) -> Float[Tensor, "batch outputs"]:
         """Outputs (batch, n) of end voltages ``v`` (batch, n_free)."""
         projector = self.config.network.projector
         if self.projector is not None:
@@ -147,7 +146,7 @@ class KirchhoffNet(torch.nn.Module):
 
     def run(
         self,
-        x: Tensor,
+        x: Float[Tensor, "batch inputs"],
         *,
         solver: Solver | None = None,
         path: ExecutionPath = "auto",
@@ -166,6 +165,6 @@ class KirchhoffNet(torch.nn.Module):
             path_parts += [found.path] if found.path is not None else []
         return Result(v, None, nfe, torch.cat(path_parts) if path_parts else None)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
         """Outputs (batch, n) of samples ``x`` (batch, inputs), by the configuration's solver."""
         return self.read_out(self.run(x).v)

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torchdiffeq import odeint, odeint_adjoint
 
 from ohmbench.errors import OhmbenchError, OperandError
@@ -95,10 +97,10 @@ class Result(NamedTuple):
     asked for, over all slices.
     """
 
-    v: torch.Tensor
-    delta: torch.Tensor | None
+    v: Float[Tensor, "batch n_free"]
+    delta: Float[Tensor, " batch"] | None
     nfe: tuple[int, ...]
-    path: torch.Tensor | None = None
+    path: Float[Tensor, "times batch n_free"] | None = None
 
 
 class _Field(torch.nn.Module):
@@ -296,7 +298,7 @@ def _check_finite(
 def integrate(
     slices: Sequence[RightHandSide],
     durations: Sequence[float],
-    v: torch.Tensor,
+    v: Float[Tensor, "batch n_free"],
     solver: Solver,
     *,
     divergence: bool = False,
@@ -356,7 +358,7 @@ def integrate(
 def integrate_noisy(
     slices: Sequence[RightHandSide],
     durations: Sequence[float],
-    v: torch.Tensor,
+    v: Float[Tensor, "batch n_free"],
     *,
     step_size: float,
     noise: float,

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 from numpy.typing import NDArray
 
 from ohmbench.errors import OperandError, RangeError, ShapeError
@@ -33,9 +34,9 @@ class Topology:
     """
 
     n_free: int
-    source: Nodes
-    destination: Nodes
-    parameter: Nodes = field(default=None)  # type: ignore[arg-type]
+    source: Int64[Nodes, " edges"]
+    destination: Int64[Nodes, " edges"]
+    parameter: Int64[Nodes, " edges"] = field(default=None)  # type: ignore[arg-type]
 
     def __post_init__(self) -> None:
         if self.parameter is None:

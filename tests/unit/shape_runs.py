@@ -1,0 +1,124 @@
+"""Calls of everything that states a shape, and calls with a wrong one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from ohmbench import digital, floatgate, kirchhoff
+from ohmbench.digital import integer_product, published, quantization
+from ohmbench.floatgate import EKV, FG_ARRAY, SPECS, Activation, FGLayer, Line
+from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
+from ohmbench.kirchhoff import AutogradDivergence, PlainRightHandSide, Solver
+from tests.unit.circuits import T0, config, random_circuit, random_flow, voltages
+from tests.unit.int8_networks import random_int8, random_scaled
+from tests.unit.networks import random_network
+from tests.unit.transform_cases import CASES, generator
+
+F64 = torch.float64
+MATRIX = torch.ones(2, 3, dtype=F64)
+VECTOR = torch.ones(3, dtype=F64)
+NETWORK = random_network(SPECS["floatgate-circles"], seed=0, dtype=F64)
+INT8, IMAGES = random_int8(0, (6, 5, 4))
+CIRCUIT = random_circuit(3, 2, 5, "ShiftTanh2")
+FLOW = random_flow(0, solver=Solver("rk4", step_size=0.5))
+
+
+def every_case() -> None:
+    """Each function with operands that it takes."""
+    for case in CASES.values():
+        case.f(case.x[0])
+    _floatgate()
+    _kirchhoff()
+    _digital()
+
+
+def _floatgate() -> None:
+    v = 1.9 + 0.3 * MATRIX[:, :2]
+    found = floatgate.evaluate(NETWORK, v, torch.tensor([0, 1]))
+    assert found.outputs.shape == (2, 2)
+    assert floatgate.max_power(NETWORK) > 0
+    assert FG_ARRAY.violations(1e-8 * MATRIX).total == 6
+    assert len(floatgate.ProgrammableSet(bits=3).levels) == 8
+    network = random_network(SPECS["floatgate-circles"], seed=1)
+    assert [len(layer.bias) for layer in network.fg_layers] == [5, 2]
+    for options in (AsinhOptions(1e-8), OnCurrentOptions(2.44, 1e-8)):
+        scale = options.scale(FG_ARRAY)
+        assert scale.right_inverse(1e-8 * MATRIX).shape == (2, 3)
+
+
+def _kirchhoff() -> None:
+    plain = PlainRightHandSide(CIRCUIT)
+    assert plain.node_currents(voltages(0, 3, 2)).shape == (3, 3)
+    assert AutogradDivergence(plain).derivative(T0, voltages(0, 3, 2)).shape == (3, 2)
+    z = kirchhoff.noise(FLOW, 3, generator())
+    assert kirchhoff.log_density(FLOW, z.double()).x.shape == (3, 2)
+    assert kirchhoff.draw(kirchhoff.build(config()), 3, 0).x.shape == (3, 2)
+
+
+def _digital() -> None:
+    labels = np.zeros(len(IMAGES), np.int64)
+    assert digital.evaluate_int8(INT8, IMAGES, labels).total == len(IMAGES)
+    for path in ("auto", "plain"):
+        digital.infer(INT8, IMAGES, path=path)
+        digital.infer_all(INT8, IMAGES, path=path)
+    assert random_scaled(1)[0].scales is not None
+    digital.infer_plain(INT8, IMAGES[0])
+    digital.infer_plain(INT8, IMAGES[0].tolist())
+    published.infer_published(INT8, IMAGES)
+    integer_product.integer_product(IMAGES, INT8.weight[0])
+    weight = np.linspace(-1, 1, 6).reshape(2, 3)
+    scale = quantization.weight_scale(weight)
+    quantization.quantize_weight(weight, scale)
+    quantization.quantize_bias(weight[0], scale)
+    digital.quantize_pixels(abs(weight))
+    digital.FloatNetwork((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+
+
+def _confusion(classes: int) -> object:
+    found = floatgate.evaluate(NETWORK, 2 * MATRIX[:, :2], torch.tensor([0, 1]))
+    wrong = torch.zeros(2, classes, dtype=torch.int64)
+    return floatgate.Evaluation(
+        found.outputs, found.predictions, wrong, found.ranges, found.violations
+    )
+
+
+WRONG: dict[str, Callable[[], object]] = {
+    "line_currents: inputs": lambda: floatgate.line_currents(
+        EKV, MATRIX, 1e-8 * MATRIX[:, :2], 1e-8 * VECTOR[:2]
+    ),
+    "line_currents: bias": lambda: floatgate.line_currents(
+        EKV, MATRIX, 1e-8 * MATRIX, 1e-8 * VECTOR
+    ),
+    "FGLayer": lambda: FGLayer(1e-8 * MATRIX, 1e-8 * VECTOR, Activation.SIGMOID),
+    "FGNetwork: integers": lambda: NETWORK(torch.ones(3, 2, dtype=torch.int64)),
+    "sigmoid": lambda: floatgate.sigmoid(MATRIX, MATRIX[:, :2]),
+    "relu: integers": lambda: floatgate.relu(torch.tensor([1])),
+    "current_to_voltage: numpy": lambda: floatgate.current_to_voltage(np.ones(3), Line.POS),
+    "evaluate: labels": lambda: floatgate.evaluate(NETWORK, MATRIX[:, :2], torch.tensor([0])),
+    "power_per_image: one image": lambda: floatgate.power_per_image(NETWORK, VECTOR[:2]),
+    "mean_power_per_class: labels": lambda: floatgate.mean_power_per_class(
+        VECTOR, torch.tensor([0, 1]), 2
+    ),
+    "project: integers": lambda: FG_ARRAY.project(torch.tensor([1])),
+    "Evaluation: confusion": lambda: _confusion(3),
+    "Circuit": lambda: kirchhoff.Circuit(CIRCUIT.topology, CIRCUIT.device, VECTOR),
+    "derivative: one sample": lambda: PlainRightHandSide(CIRCUIT).derivative(T0, VECTOR[:2]),
+    "derivative: times": lambda: PlainRightHandSide(CIRCUIT).derivative(VECTOR, MATRIX[:, :2]),
+    "integrate: one sample": lambda: kirchhoff.integrate(
+        [PlainRightHandSide(CIRCUIT)], [0.5], VECTOR[:2], Solver("rk4")
+    ),
+    "pull_back: one point": lambda: kirchhoff.pull_back(FLOW, VECTOR[:2]),
+    "log_normal: one point": lambda: kirchhoff.log_normal(VECTOR),
+    "Device.current": lambda: CIRCUIT.device.current(MATRIX, VECTOR[:2], VECTOR[:2]),
+    "infer: one image": lambda: digital.infer(INT8, IMAGES[0]),
+    "infer: int64": lambda: digital.infer(INT8, IMAGES.astype(np.int64)),
+    "infer_plain: images": lambda: digital.infer_plain(INT8, IMAGES),
+    "evaluate_int8: labels": lambda: digital.evaluate_int8(INT8, IMAGES, np.zeros(1, np.int64)),
+    "quantize_pixels: integers": lambda: digital.quantize_pixels(np.ones(3, np.int64)),
+    "Int8Network: hidden": lambda: digital.Int8Network(
+        (INT8.weight[0], INT8.weight[1][:, :-1].copy()), INT8.bias, 1, 0
+    ),
+}
