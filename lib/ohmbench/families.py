@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
+from ohmbench.data.own import FILLED_IN
 from ohmbench.digital.family import Int8Family
 from ohmbench.errors import FileError, OperandError
 from ohmbench.family import Ability, Family, Training
@@ -183,7 +184,19 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
     file = os.path.join(name, KIRCHHOFF_CONFIG) if os.path.isdir(name) else name
     value = read_yaml(file)
     family = _named_in(value, file)
+    _check_not_filled_in(value, file)
     return family, family.training_of(value, file, seed, samples)
+
+
+def _check_not_filled_in(value: object, file: str) -> None:
+    """Raise FileError for keys with which a network's own file says what training found."""
+    if not isinstance(value, dict):
+        return
+    data = value.get("data")
+    given = [f"data.{key}" for key in FILLED_IN if isinstance(data, dict) and key in data]
+    given += ["device"] if "device" in value else []
+    if given:
+        raise FileError(file, "is filled in by training", field=given[0], remedy="leave it out")
 
 
 def _named_in(value: object, file: str) -> Family[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from hypothesis import strategies as st
 from sklearn.datasets import load_wine
 
 from ohmbench.data.own import DataReference, Dataset, Scaling, Task, load_data
+from ohmbench.digital.configuration import config_of
 from ohmbench.errors import FileError
+from ohmbench.families import find_training
 from ohmbench.files.csv_table import CsvTable, read_csv
 
 CSV = """height,weight,kind
@@ -384,3 +387,65 @@ def test_numbers_too_large_to_compute_with_are_refused(write: Write, scale: str)
         load(path, "classification", target="kind", scale=scale)
     fits = write("x,kind\n1,a\n2,b\n1e30,a\n-1e30,b\n" + "3,a\n4,b\n" * 4)
     assert np.isfinite(load(fits, "classification", target="kind", scale=scale).train_x).all()
+
+
+def test_a_file_that_is_split_already_takes_no_held_out(tmp_path: Path) -> None:
+    """Also no fraction, which would have no effect."""
+    x, y = np.arange(8.0).reshape(4, 2), np.array([0, 1, 0, 1])
+    np.savez(tmp_path / "d.npz", x=x, y=y, x_test=x + 1, y_test=y)
+    assert len(load(tmp_path / "d.npz", "classification").test_x) == 4
+    for held_out in (0.25, 0.5, "other.npz"):
+        with pytest.raises(FileError, match="has x_test already"):
+            load(tmp_path / "d.npz", "classification", held_out=held_out)
+
+
+def test_the_training_data_do_not_judge(write: Write, tmp_path: Path) -> None:
+    path = write(CSV)
+    for name in ("copy.csv", path.name):
+        (tmp_path / name).write_bytes(path.read_bytes())
+        with pytest.raises(FileError, match=r"data\.held_out: holds the same as"):
+            load(path, "classification", target="kind", held_out=name)
+
+
+@pytest.mark.parametrize("scale", ["minmax", "standard", "none"])
+def test_a_density_of_one_value_has_no_bound(tmp_path: Path, scale: str) -> None:
+    x = np.random.default_rng(0).normal(size=(20, 3))
+    np.savez(tmp_path / "all.npz", x=x)
+    assert load(tmp_path / "all.npz", "density", scale=scale).train_x.shape == (15, 3)
+    x[:, 1] = 7.0
+    np.savez(tmp_path / "one.npz", x=x)
+    with pytest.raises(FileError, match="feature 'x1' is the same in every sample"):
+        load(tmp_path / "one.npz", "density", scale=scale)
+
+
+@pytest.mark.parametrize(
+    ("features", "complaint"),
+    [
+        ([], r"^data\.features: is empty"),
+        (["weight", ""], r"^data\.features\[1\]: is empty"),
+        (["weight", "height", "weight"], r"^data\.features\[2\]: 'weight' is there already"),
+        (["weight", "kind"], r"^data\.features\[1\]: 'kind' is the target"),
+    ],
+)
+def test_features_are_different_columns(features: list[str], complaint: str) -> None:
+    value = {"family": "int8", "hidden": 3}
+    data = {"file": "d.csv", "target": "kind", "features": features}
+    with pytest.raises(FileError) as caught:
+        config_of({**value, "data": data}, "net.yaml")
+    assert re.search(complaint, str(caught.value).removeprefix("net.yaml: "))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "data: {file: d.csv, target: kind, inputs: 2}",
+        "data: {file: d.csv, target: kind, outputs: 2}",
+        "data: {file: d.csv, target: kind, held_out_rows: 2}",
+        "data: {file: d.csv, target: kind, sha256: []}",
+        "device: {}\ndata: {file: d.csv, target: kind}",
+    ],
+)
+def test_what_training_finds_is_not_for_the_user_to_say(tmp_path: Path, keys: str) -> None:
+    (tmp_path / "net.yaml").write_text(f"family: int8\nhidden: 3\n{keys}\n", encoding="utf-8")
+    with pytest.raises(FileError, match=r"(data\.\w+|device): is filled in by training"):
+        find_training(str(tmp_path / "net.yaml"), 0)

@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from sklearn.model_selection import train_test_split
 
 from ohmbench.errors import FileError
-from ohmbench.fields import FROM_LIST, StrictModel
+from ohmbench.fields import FROM_LIST, StrictModel, fault
 from ohmbench.files import ArraySpec, npz_fields, read_npz
 from ohmbench.files.csv_table import CsvTable, read_csv
 from ohmbench.files.opening import sha256_file
@@ -54,6 +54,25 @@ class DataReference(StrictModel):
     held_out: Annotated[float, Field(gt=0, lt=1)] | Annotated[str, Field(min_length=1)] = _HELD_OUT
     scale: Scale = "minmax"
 
+    @model_validator(mode="after")
+    def _columns_differ(self) -> DataReference:
+        names = self.features
+        if names is None:
+            return self
+        if not names:
+            raise fault("is empty: leave it out to take all columns", "features")
+        for k, name in enumerate(names):
+            if not name:
+                raise fault("is empty: expected the name of a column", f"features[{k}]")
+            if name in names[:k]:
+                raise fault(f"{name!r} is there already", f"features[{k}]")
+            if name == self.target:
+                raise fault(f"{name!r} is the target", f"features[{k}]")
+        return self
+
+
+FILLED_IN = ("inputs", "outputs", "held_out_rows", "sha256")
+"""What training finds in the data, and a user does not say."""
 
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -163,12 +182,19 @@ def load_data(
     raw, already = _read(path, reference, task)
     held_out = already
     hashes = [sha256_file(path)]
+    if already is not None and "held_out" in reference.model_fields_set:
+        raise FileError(path, "has x_test already", remedy="leave held_out away")
     if isinstance(reference.held_out, str):
-        if already is not None:
-            raise FileError(path, "has x_test already", remedy="leave held_out away")
         second = Path(folder, reference.held_out)
         held_out, _ = _read(second, reference, task)
         hashes.append(sha256_file(second))
+        if hashes[0] == hashes[1]:
+            raise FileError(
+                second,
+                f"holds the same as {path}: a network is judged by data it has not seen",
+                field="data.held_out",
+                remedy="name another file, or a fraction",
+            )
         if held_out.names != raw.names:
             raise FileError(
                 second,
@@ -184,6 +210,8 @@ def load_data(
     else:
         train_x, test_x = raw.x, held_out.x
         train_y, test_y = targets
+    if task == "density":
+        _check_varies(raw, train_x)
     scaling = Scaling.of(reference.scale, train_x)
     largest = max(float(np.abs(x).max()) for x in (train_x, test_x))
     if largest > _LARGEST:
@@ -209,6 +237,17 @@ def load_data(
         target_scaling,
         tuple(hashes),
     )
+
+
+def _check_varies(raw: _Raw, train_x: Floats) -> None:
+    """Raise FileError for a feature that is always the same, whose density is infinite there."""
+    for name, span in zip(raw.names, np.ptp(train_x, 0), strict=True):
+        if span == 0:
+            raise FileError(
+                raw.path,
+                f"feature {name!r} is the same in every sample, so its density has no bound",
+                remedy="leave the column out (data.features)",
+            )
 
 
 def _read(path: Path, reference: DataReference, task: Task) -> tuple[_Raw, _Raw | None]:
