@@ -181,6 +181,10 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
             f"no training for {name!r}; there is one for: {', '.join(TRAININGS)}, "
             "and for any configuration (FILE.yaml)"
         )
+    if name.lower().endswith(".npz"):
+        raise FileError(
+            name, "is not a configuration", remedy="name the YAML file that it was trained from"
+        )
     file = os.path.join(name, KIRCHHOFF_CONFIG) if os.path.isdir(name) else name
     value = read_yaml(file)
     family = _named_in(value, file)

@@ -9,7 +9,7 @@ import pytest
 from ohmbench import families
 from ohmbench.digital import StoredInt8
 from ohmbench.errors import FileError
-from ohmbench.families import Papers, load
+from ohmbench.families import Papers, find_training, load
 from ohmbench.floatgate import StoredNetwork
 
 
@@ -43,3 +43,9 @@ def test_what_looks_like_a_path_is_a_file_that_is_not_there(
 )
 def test_stored_names_are_read_from_the_package(name: str, kind: type[object]) -> None:
     assert isinstance(load(name, Papers(None)).network, kind)
+
+
+def test_a_network_is_no_configuration(tmp_path: Path) -> None:
+    (tmp_path / "net.npz").write_bytes(b"")
+    with pytest.raises(FileError, match=r"net\.npz: is not a configuration"):
+        find_training(str(tmp_path / "net.npz"), 0)
