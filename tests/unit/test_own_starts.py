@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from ohmbench.data.augmentation import Augmentation
 from ohmbench.digital import configuration as int8
 from ohmbench.digital.store import Own as Int8Own
 from ohmbench.digital.training import Int8Recipe, Int8Task
@@ -20,9 +21,11 @@ from ohmbench.floatgate.scales import AsinhOptions, AsinhScale, OnCurrentOptions
 from ohmbench.floatgate.store import Own as FloatgateOwn
 from ohmbench.floatgate.training import FloatgateTask, own_recipe
 from ohmbench.kirchhoff import configuration as kirchhoff
-from ohmbench.kirchhoff.samples import OwnSource
+from ohmbench.kirchhoff import samples
+from ohmbench.kirchhoff.samples import Labelled, OwnSource
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
 from ohmbench.train import step_generator
+from tests.unit.circuits import baseline_config
 from tests.unit.test_card_keys import DEVICE, sigmoid
 from tests.unit.test_network_keys import FLOATGATE, INT8, KIRCHHOFF, table, write
 from tests.unit.test_updates import cross_entropy, fake_quantised
@@ -160,3 +163,45 @@ def test_an_own_kirchhoffnet_sees_its_training_part_as_it_is(folder: Path, step:
         logits = task.model(torch.from_numpy(data.train_x).float()[chosen]).double().numpy()
     expected = cross_entropy(logits, data.train_y[chosen])
     assert task.update(step, step_generator(2, step)) == pytest.approx(expected, rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------
+# Pictures
+
+
+def pictures(channels: int, side: int, classes: int) -> Labelled:
+    rng = np.random.default_rng(side)
+    x = torch.from_numpy(rng.random((30, channels * side * side))).float()
+    y = torch.from_numpy(np.arange(30) % classes)
+    return Labelled(x, y, x, y)
+
+
+@pytest.mark.parametrize(
+    ("bench", "channels", "side", "classes"),
+    [("mnist", 1, 28, 10), ("svhn", 3, 32, 10), ("cifar10", 3, 32, 10), ("cifar100", 3, 32, 100),
+     ("tinyimage", 3, 64, 200)],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [0, 5])
+def test_every_set_of_pictures_is_turned_by_15_degrees_and_shifted_by_a_tenth(
+    monkeypatch: pytest.MonkeyPatch, bench: str, channels: int, side: int, classes: int, step: int
+) -> None:
+    """At most, all channels of a picture alike, and in training alone (KIRCHHOFF)."""
+    made = pictures(channels, side, classes)
+    monkeypatch.setattr(samples, "labelled", lambda bench, seed: made)
+    value = baseline_config("mnist").model_dump(mode="json", exclude_none=True)
+    value |= {"test_bench": bench, "batch_size": 10}
+    task = KirchhoffTask(kirchhoff.config_of(value, "x"), 1)
+    generator = step_generator(1, step)
+    epoch, place = divmod(step, 3)
+    order = torch.randperm(30, generator=step_generator(1, (1 << 41) + epoch))
+    chosen = order[10 * place : 10 * place + 10]
+    distort = Augmentation(rotation_deg=15.0, shift_px=0.1 * side, scale=0.0, shear=0.0)
+    x = distort(made.train_x[chosen].view(10, channels, side, side), generator).view(10, -1)
+    with torch.no_grad():
+        logits = task.model(x).double().numpy()
+        as_they_are = task.model(made.train_x[chosen]).double().numpy()
+    labels = made.train_y[chosen].numpy()
+    expected = cross_entropy(logits, labels)
+    found = task.update(step, step_generator(1, step))
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert abs(cross_entropy(as_they_are, labels) / expected - 1) > 1e-4
