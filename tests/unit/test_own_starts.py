@@ -12,6 +12,8 @@ import pytest
 import torch
 
 from ohmbench.data.augmentation import Augmentation
+from ohmbench.data.densities import DENSITIES
+from ohmbench.data.energies import ENERGIES
 from ohmbench.digital import configuration as int8
 from ohmbench.digital.store import Own as Int8Own
 from ohmbench.digital.training import Int8Recipe, Int8Task
@@ -22,10 +24,11 @@ from ohmbench.floatgate.store import Own as FloatgateOwn
 from ohmbench.floatgate.training import FloatgateTask, own_recipe
 from ohmbench.kirchhoff import configuration as kirchhoff
 from ohmbench.kirchhoff import samples
+from ohmbench.kirchhoff.flows import pull_back, push_forward
 from ohmbench.kirchhoff.samples import Labelled, OwnSource
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
 from ohmbench.train import step_generator
-from tests.unit.circuits import baseline_config
+from tests.unit.circuits import baseline_config, config
 from tests.unit.test_card_keys import DEVICE, sigmoid
 from tests.unit.test_network_keys import FLOATGATE, INT8, KIRCHHOFF, table, write
 from tests.unit.test_updates import cross_entropy, fake_quantised
@@ -205,3 +208,25 @@ def test_every_set_of_pictures_is_turned_by_15_degrees_and_shifted_by_a_tenth(
     found = task.update(step, step_generator(1, step))
     assert found == pytest.approx(expected, rel=1e-5)
     assert abs(cross_entropy(as_they_are, labels) / expected - 1) > 1e-4
+
+
+# ------------------------------------------------------------------------------------------------
+# What is drawn anew
+
+
+@pytest.mark.parametrize("step", [0, 1, 63, 64, 150])
+@pytest.mark.parametrize("bench", ["potential1", "potential2", "gauss"])
+def test_every_update_draws_noise_or_points_of_its_own(bench: str, step: int) -> None:
+    """As many as the batch says, by the generator of that update; in the first epoch and later."""
+    changes = {"train__resample": True} if bench == "gauss" else {}
+    task = KirchhoffTask(config(bench, batch_size=48, train__num_epoch=3, **changes), 3)
+    generator = step_generator(3, step)
+    with torch.no_grad():
+        if bench == "gauss":
+            seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
+            x = DENSITIES[bench].sample(48, np.random.default_rng(seed))
+            expected = -pull_back(task.model, torch.from_numpy(x).float()).log_density.mean()
+        else:
+            found = push_forward(task.model, torch.randn(48, 2, generator=generator))
+            expected = (found.log_density + ENERGIES[bench](found.x)).mean()
+    assert task.update(step, step_generator(3, step)) == pytest.approx(float(expected), rel=1e-5)
