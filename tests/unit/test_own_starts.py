@@ -14,6 +14,7 @@ import torch
 from ohmbench.data.augmentation import Augmentation
 from ohmbench.data.densities import DENSITIES
 from ohmbench.data.energies import ENERGIES
+from ohmbench.data.regression import REGRESSIONS
 from ohmbench.digital import configuration as int8
 from ohmbench.digital.store import Own as Int8Own
 from ohmbench.digital.training import Int8Recipe, Int8Task
@@ -25,7 +26,7 @@ from ohmbench.floatgate.training import FloatgateTask, own_recipe
 from ohmbench.kirchhoff import configuration as kirchhoff
 from ohmbench.kirchhoff import samples
 from ohmbench.kirchhoff.flows import pull_back, push_forward
-from ohmbench.kirchhoff.samples import Labelled, OwnSource
+from ohmbench.kirchhoff.samples import Labelled, OwnSource, PaperSource
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
 from ohmbench.train import step_generator
 from tests.unit.circuits import baseline_config, config
@@ -230,3 +231,28 @@ def test_every_update_draws_noise_or_points_of_its_own(bench: str, step: int) ->
             found = push_forward(task.model, torch.randn(48, 2, generator=generator))
             expected = (found.log_density + ENERGIES[bench](found.x)).mean()
     assert task.update(step, step_generator(3, step)) == pytest.approx(float(expected), rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------
+# Units of a regression's targets
+
+
+def test_targets_of_an_own_regression_come_back_in_the_files_unit(folder: Path) -> None:
+    network = KIRCHHOFF["network"] | {"projector": "last1"}
+    data = {"file": "one.csv", "target": "c", "features": ["a", "d"]}
+    value = KIRCHHOFF | {"test_bench": "regression", "data": data, "network": network}
+    _, found = with_data(kirchhoff.config_of(value, "x"), 2, folder=folder)
+    assert found is not None
+    given = OwnSource(found).labelled(2)
+    back = torch.cat([given.train_y, given.test_y]).double() * given.y_span + given.y_shift
+    assert sorted(back.tolist()) == pytest.approx(sorted(table(0)[:, 2]), rel=1e-5)
+
+
+@pytest.mark.parametrize("bench", ["toyregress", "diabete"])
+def test_targets_of_the_papers_regressions_come_back_in_their_unit(bench: str) -> None:
+    """Friedman's function of the features, and the disease's progression as it is published."""
+    given = PaperSource(bench).labelled(4)
+    back = torch.cat([given.train_y, given.test_y]).double() * given.y_span + given.y_shift
+    _, y = REGRESSIONS[bench](4)
+    assert sorted(back.tolist()) == pytest.approx(sorted(y.tolist()), rel=1e-4, abs=1e-3)
+    assert given.unit == {"toyregress": "", "diabete": "disease progression"}[bench]
