@@ -532,6 +532,28 @@ def test_counts_outside_of_ranges_by_hand() -> None:
     assert out.ranges["wta(|I|)"].seen == 2 * SIZES[-1]
 
 
+def test_currents_that_an_array_cannot_hold_are_counted_by_layer() -> None:
+    """Each layer by its own array: the last alone refuses a sign, and ends at another current."""
+    circuits = Circuits(card_of(DEVICE, "card"))
+    network = network_of(circuits)
+    bad = torch.tensor([1e-12, -1e-12, 4.5e-6, -4.5e-6, 5.5e-6, -3e-9], **F64)
+    with torch.no_grad():
+        for layer in network.fg_layers:
+            held = layer.circuits.programmable(layer.activation)
+            layer.weight.copy_(held.project(layer.weight))
+            layer.bias.copy_(held.project(layer.bias))
+            layer.weight.view(-1)[: len(bad)] = bad[: layer.weight.numel()]
+    found = network.violations()
+    for k in range(3):
+        # 1 pA of either sign, and what is above 4 uA; 3 nA of any sign may be between two levels.
+        v = found[f"layer {k} weight"]
+        assert (v.too_small, v.too_large, v.negative, v.off_level) == (2, 3, 0, 1)
+        assert v.total == SIZES[k] * SIZES[k + 1]
+        assert found[f"layer {k} bias"].unholdable == found[f"layer {k} bias"].off_level == 0
+    last = found["layer 3 weight"]
+    assert (last.too_small, last.too_large, last.negative, last.off_level) == (1, 1, 3, 1)
+
+
 @pytest.mark.parametrize("of_wta", [False, True], ids=["signed", "wta"])
 def test_currents_are_programmed_to_the_nearest_level_in_the_logarithm(of_wta: bool) -> None:
     activation = Activation.WTA if of_wta else Activation.SIGMOID

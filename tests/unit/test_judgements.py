@@ -18,7 +18,9 @@ from ohmbench.floatgate import (
     power_of_first_image_per_class,
 )
 from ohmbench.floatgate import evaluation as floatgate_evaluation
-from ohmbench.kirchhoff.evaluation import judge_classification, judge_regression
+from ohmbench.kirchhoff.evaluation import judge_classification, judge_regression, log_density
+from ohmbench.kirchhoff.simulation import Solver
+from tests.unit.circuits import TIGHT, random_flow
 from tests.unit.int8_networks import random_int8
 from tests.unit.networks import random_network
 
@@ -117,3 +119,17 @@ def test_the_share_of_variance_explained_by_hand(n: int) -> None:
     assert found.r2 == pytest.approx(1 - residual / spread, rel=1e-9)
     constant = judge_regression(torch.full((n, 1), mean, dtype=torch.float64), torch.from_numpy(y))
     assert constant.r2 == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_figures_of_a_density_are_right_to_a_tenth_of_a_millinat(seed: int) -> None:
+    """Against an integration that is exact: figures are shown with four places at most."""
+    flow = random_flow(seed, solver=Solver("rk4", step_size=0.5))
+    x = torch.randn(300, 2, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    judged = log_density(flow, x)
+    exact = log_density(flow, x, solver=TIGHT)
+    off = (judged.log_density - exact.log_density).numpy()
+    assert abs(off.mean()) < 1e-4
+    assert np.abs(off).max() < 1e-3
+    coarse = (log_density(flow, x, solver=flow.solver).log_density - exact.log_density).numpy()
+    assert np.abs(coarse).max() > 1e-3

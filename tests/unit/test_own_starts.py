@@ -11,7 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from ohmbench.data.augmentation import Augmentation
 from ohmbench.data.classifier import Own
+from ohmbench.data.densities import DENSITIES
+from ohmbench.data.energies import ENERGIES
+from ohmbench.data.regression import REGRESSIONS
 from ohmbench.digital import configuration as int8
 from ohmbench.digital.training import Int8Recipe, Int8Task
 from ohmbench.floatgate import Circuits, configuration
@@ -19,9 +23,12 @@ from ohmbench.floatgate.card import card_of
 from ohmbench.floatgate.scales import AsinhOptions, AsinhScale, OnCurrentOptions, OnCurrentScale
 from ohmbench.floatgate.training import FloatgateTask, own_recipe
 from ohmbench.kirchhoff import configuration as kirchhoff
-from ohmbench.kirchhoff.samples import OwnSource
+from ohmbench.kirchhoff import samples
+from ohmbench.kirchhoff.flows import pull_back, push_forward
+from ohmbench.kirchhoff.samples import Labelled, OwnSource, PaperSource
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
 from ohmbench.training import step_generator
+from tests.unit.circuits import baseline_config, config
 from tests.unit.test_card_keys import DEVICE, sigmoid
 from tests.unit.test_network_keys import FLOATGATE, INT8, KIRCHHOFF, table, write
 from tests.unit.test_updates import cross_entropy, fake_quantised
@@ -157,3 +164,92 @@ def test_an_own_kirchhoffnet_sees_its_training_part_as_it_is(folder: Path, step:
         logits = task.model(torch.from_numpy(data.train_x).float()[chosen]).double().numpy()
     expected = cross_entropy(logits, data.train_y[chosen])
     assert task.update(step, step_generator(2, step)) == pytest.approx(expected, rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------
+# Pictures
+
+
+def pictures(channels: int, side: int, classes: int) -> Labelled:
+    rng = np.random.default_rng(side)
+    x = torch.from_numpy(rng.random((30, channels * side * side))).float()
+    y = torch.from_numpy(np.arange(30) % classes)
+    return Labelled(x, y, x, y)
+
+
+@pytest.mark.parametrize(
+    ("bench", "channels", "side", "classes"),
+    [("mnist", 1, 28, 10), ("svhn", 3, 32, 10), ("cifar10", 3, 32, 10), ("cifar100", 3, 32, 100),
+     ("tinyimage", 3, 64, 200)],
+)  # fmt: skip
+@pytest.mark.parametrize("step", [0, 5])
+def test_every_set_of_pictures_is_turned_by_15_degrees_and_shifted_by_a_tenth(
+    monkeypatch: pytest.MonkeyPatch, bench: str, channels: int, side: int, classes: int, step: int
+) -> None:
+    """At most, all channels of a picture alike, and in training alone (KIRCHHOFF)."""
+    made = pictures(channels, side, classes)
+    monkeypatch.setattr(samples, "labelled", lambda bench, seed: made)
+    value = baseline_config("mnist").model_dump(mode="json", exclude_none=True)
+    value |= {"test_bench": bench, "batch_size": 10}
+    task = KirchhoffTask(kirchhoff.config_of(value, "x"), 1)
+    generator = step_generator(1, step)
+    epoch, place = divmod(step, 3)
+    order = torch.randperm(30, generator=step_generator(1, (1 << 41) + epoch))
+    chosen = order[10 * place : 10 * place + 10]
+    distort = Augmentation(rotation_deg=15.0, shift_px=0.1 * side, scale=0.0, shear=0.0)
+    x = distort(made.train_x[chosen].view(10, channels, side, side), generator).view(10, -1)
+    with torch.no_grad():
+        logits = task.model(x).double().numpy()
+        as_they_are = task.model(made.train_x[chosen]).double().numpy()
+    labels = made.train_y[chosen].numpy()
+    expected = cross_entropy(logits, labels)
+    found = task.update(step, step_generator(1, step))
+    assert found == pytest.approx(expected, rel=1e-5)
+    assert abs(cross_entropy(as_they_are, labels) / expected - 1) > 1e-4
+
+
+# ------------------------------------------------------------------------------------------------
+# What is drawn anew
+
+
+@pytest.mark.parametrize("step", [0, 1, 63, 64, 150])
+@pytest.mark.parametrize("bench", ["potential1", "potential2", "gauss"])
+def test_every_update_draws_noise_or_points_of_its_own(bench: str, step: int) -> None:
+    """As many as the batch says, by the generator of that update; in the first epoch and later."""
+    changes = {"train__resample": True} if bench == "gauss" else {}
+    task = KirchhoffTask(config(bench, batch_size=48, train__num_epoch=3, **changes), 3)
+    generator = step_generator(3, step)
+    with torch.no_grad():
+        if bench == "gauss":
+            seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
+            x = DENSITIES[bench].sample(48, np.random.default_rng(seed))
+            expected = -pull_back(task.model, torch.from_numpy(x).float()).log_density.mean()
+        else:
+            found = push_forward(task.model, torch.randn(48, 2, generator=generator))
+            expected = (found.log_density + ENERGIES[bench](found.x)).mean()
+    assert task.update(step, step_generator(3, step)) == pytest.approx(float(expected), rel=1e-5)
+
+
+# ------------------------------------------------------------------------------------------------
+# Units of a regression's targets
+
+
+def test_targets_of_an_own_regression_come_back_in_the_files_unit(folder: Path) -> None:
+    network = KIRCHHOFF["network"] | {"projector": "last1"}
+    data = {"file": "one.csv", "target": "c", "features": ["a", "d"]}
+    value = KIRCHHOFF | {"test_bench": "regression", "data": data, "network": network}
+    _, found = with_data(kirchhoff.config_of(value, "x"), 2, folder=folder)
+    assert found is not None
+    given = OwnSource(found).labelled(2)
+    back = torch.cat([given.train_y, given.test_y]).double() * given.y_span + given.y_shift
+    assert sorted(back.tolist()) == pytest.approx(sorted(table(0)[:, 2]), rel=1e-5)
+
+
+@pytest.mark.parametrize("bench", ["toyregress", "diabete"])
+def test_targets_of_the_papers_regressions_come_back_in_their_unit(bench: str) -> None:
+    """Friedman's function of the features, and the disease's progression as it is published."""
+    given = PaperSource(bench).labelled(4)
+    back = torch.cat([given.train_y, given.test_y]).double() * given.y_span + given.y_shift
+    _, y = REGRESSIONS[bench](4)
+    assert sorted(back.tolist()) == pytest.approx(sorted(y.tolist()), rel=1e-4, abs=1e-3)
+    assert given.unit == {"toyregress": "", "diabete": "disease progression"}[bench]

@@ -292,3 +292,60 @@ def test_parameters_are_stored_slice_by_slice(saved: dict[str, Path], name: str)
         assert np.array_equal(array, circuit.param.detach().numpy())
     assert (found.seed, found.recipe) == (7, RECIPE)
     assert np.array_equal(found.history, HISTORY)
+
+
+# ------------------------------------------------------------------------------------------------
+# What no network has
+
+OWN_KINDS = [name for name in KINDS if name.endswith("-own")]
+
+
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("field", ["data_scaling", "data_target_scaling"])
+@pytest.mark.parametrize("name", OWN_KINDS)
+def test_a_span_has_to_be_positive(
+    saved: dict[str, Path], tmp_path: Path, name: str, field: str, place: int
+) -> None:
+    """Of features and of targets, in the first column and in the last; a shift may be anything."""
+    arrays = contents(saved[name])
+    for row, value, fits in ((1, 0.0, False), (1, -2.0, False), (0, 0.0, True), (0, -2.0, True)):
+        other = arrays[field].copy()
+        other[row, place] = value
+        write_npz(tmp_path / "net.npz", arrays | {field: other}, overwrite=True)
+        if fits:
+            KINDS[name].load(tmp_path / "net.npz")
+        else:
+            with pytest.raises(FileError, match=field):
+                KINDS[name].load(tmp_path / "net.npz")
+
+
+@pytest.mark.parametrize("place", [0, -1])
+@pytest.mark.parametrize("label", [-1, 3])
+@pytest.mark.parametrize("name", ["floatgate-own", "int8-own", "kirchhoff-own"])
+def test_a_label_has_to_be_a_class(
+    saved: dict[str, Path], tmp_path: Path, name: str, label: int, place: int
+) -> None:
+    arrays = contents(saved[name])
+    other = arrays["test_y"].copy()
+    other[place] = label
+    write_npz(tmp_path / "net.npz", arrays | {"test_y": other})
+    with pytest.raises(FileError, match="test_y"):
+        KINDS[name].load(tmp_path / "net.npz")
+
+
+@every_kind
+def test_no_number_of_a_file_may_be_none(saved: dict[str, Path], tmp_path: Path, name: str) -> None:
+    """NaN or an infinity, at the end of any array of floating numbers; a seed below 0."""
+    arrays = contents(saved[name])
+    floats = [key for key, array in arrays.items() if array.dtype.kind == "f"]
+    assert "history" in floats
+    for key in floats:
+        for value in (np.nan, -np.inf):
+            other = arrays[key].copy()
+            other.reshape(-1)[-1] = value
+            write_npz(tmp_path / "net.npz", arrays | {key: other}, overwrite=True)
+            with pytest.raises(FileError, match=key.split(".")[-1]):
+                KINDS[name].load(tmp_path / "net.npz")
+    write_npz(tmp_path / "net.npz", arrays | {"seed": np.array(-1)}, overwrite=True)
+    with pytest.raises(FileError, match="seed"):
+        KINDS[name].load(tmp_path / "net.npz")

@@ -218,6 +218,34 @@ def test_int8_weights_start_with_a_variance_of_two_over_their_inputs(
         assert float(network.get_parameter(f"bias_{k}").detach().abs().max()) == 0
 
 
+def test_int8_biases_are_rounded_at_the_scale_of_their_sums() -> None:
+    """Of a black picture: biases are all that there is of a sum, and a sum of the first layer shows
+    as the largest hidden value, one of the second as a logit."""
+    network = FakeQuantNetwork((6, 5, 4), torch.Generator().manual_seed(2))
+    black = torch.zeros(1, 6)
+    for largest in (0.7, 3.0):
+        w0, w1 = (float(network.get_parameter(f"weight_{k}").detach().abs().max()) for k in (0, 1))
+        b0 = torch.tensor([-1.0, 0.0123456, -0.5, 0.0234567, 0.0012345])
+        b1 = torch.tensor([0.00123456, -0.0234567, 0.0345678, 0.0456789])
+        with torch.no_grad():
+            network.get_parameter("bias_0").copy_(b0)
+            network.get_parameter("bias_1").copy_(b1)
+            network.hidden_max.zero_()
+            network(black, 0.5)
+            step = w0 / 127 * IN_SCALE
+            expected = step * round(0.0234567 / step)
+            assert float(network.hidden_max) == pytest.approx(expected, rel=1e-5)
+            assert abs(expected - 0.0234567) > 1e-5 * expected
+            network.get_parameter("bias_0").fill_(-1.0)  # no hidden value, but for the bias
+            network.hidden_max.fill_(largest)
+            logits = network(black)[0]
+        step = w1 / 127 * max(largest / 255, IN_SCALE * w0 / 127 * 2**24 / 65535)
+        rounded = step * np.rint(b1.double().numpy() / step)
+        assert logits.tolist() == pytest.approx(rounded.tolist(), rel=1e-5, abs=1e-9)
+        assert np.abs(rounded - b1.numpy()).max() > 1e-4 * np.abs(rounded).max()
+        assert network.integers().bias[1].tolist() == np.rint(b1.numpy() / step).tolist()
+
+
 # ------------------------------------------------------------------------------------------------
 # Where an update goes
 

@@ -43,6 +43,13 @@ def _augmentation(side: int) -> Augmentation:
     return Augmentation(rotation_deg=15, shift_px=0.1 * side, scale=0.0, shear=0.0)
 
 
+def _planes(pixels: int) -> tuple[int, int, int] | None:
+    """Channels (grey or of three colours), rows and columns of square pictures of so many numbers;
+    None where these make none."""
+    sides = ((channels, math.isqrt(pixels // channels)) for channels in (1, 3))
+    return next(((c, side, side) for c, side in sides if c * side * side == pixels), None)
+
+
 class KirchhoffTask(Task[StoredKirchhoff]):
     """One training of ``config`` from ``seed``, which fixes data, start, batches and noise.
 
@@ -145,11 +152,9 @@ class KirchhoffTask(Task[StoredKirchhoff]):
         self._x, self._y = data.train_x, data.train_y
         if kind == "regression":
             return self._squared_error, len(self._x)
-        pixels = self._x.shape[1]
-        side = math.isqrt(pixels)
         # Rows of a table are no pictures, whatever their number of columns.
-        pictures = self.config.data is None and side * side == pixels
-        self._distort = _augmentation(side) if pictures else None
+        pictures = self.config.data is None
+        self._planes = _planes(self._x.shape[1]) if pictures else None
         return self._cross_entropy, len(self._x)
 
     def _flow(self) -> Any:
@@ -179,8 +184,9 @@ class KirchhoffTask(Task[StoredKirchhoff]):
     def _cross_entropy(self, step: int, generator: torch.Generator) -> torch.Tensor:
         chosen = self._batch(step)
         x = self._x[chosen]
-        if self._distort is not None:
-            x = self._distort(x, generator)
+        if self._planes is not None:
+            images = x.view(-1, *self._planes)
+            x = _augmentation(self._planes[-1])(images, generator).view(x.shape)
         return cross_entropy(self.model(x), self._y[chosen])
 
 
