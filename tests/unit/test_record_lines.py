@@ -14,6 +14,7 @@ import pytest
 
 from ohmbench.claims.ledger import read_ledger
 from ohmbench.errors import FileError
+from ohmbench.files import csv_table
 from ohmbench.files.csv_table import CsvTable, read_csv
 from ohmbench.files.tables import Column, parse_table
 from ohmbench.files.yaml_files import parse_yaml
@@ -88,6 +89,36 @@ def test_columns_are_in_the_order_in_which_they_are_asked_for(tmp_path: Path) ->
         rows = np.array([[1, 2, 3], [4, 5, 6]])
         assert found.number_names == tuple(wanted)
         assert found.numbers.tolist() == rows[:, [place[name] for name in wanted]].tolist()
+
+
+def test_the_largest_cell_and_the_most_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the header as of every row; the last that is taken, and one more."""
+    long = "x" * 1024
+    assert table(tmp_path / "x.csv", f"a,b,t\n1,2,{long}\n").texts["t"] == [long]
+    for text, line in ((f"a,b,t\n1,2,{long}x\n", 2), (f"a,b,t,{long}x\n1,2,x,3\n", 1)):
+        with pytest.raises(FileError, match=f"line {line}: has a cell of more than 1024"):
+            table(tmp_path / "x.csv", text)
+    monkeypatch.setattr(csv_table, "MAX_COLUMNS", 3)
+    assert len(table(tmp_path / "x.csv", "a,b,t\n1,2,x\n").lines) == 1
+    monkeypatch.setattr(csv_table, "MAX_COLUMNS", 2)
+    with pytest.raises(FileError, match="line 1: has more than 2 columns"):
+        table(tmp_path / "x.csv", "a,b,t\n1,2,x\n")
+    monkeypatch.setattr(csv_table, "MAX_COLUMNS", 3)
+    with pytest.raises(FileError, match="line 2: has more than 3 columns"):
+        table(tmp_path / "x.csv", "a,b,t\n1,2,x,4\n")
+
+
+def test_only_the_first_column_may_have_no_name(tmp_path: Path) -> None:
+    """... which is how pandas writes its index."""
+    assert table(tmp_path / "x.csv", ",a,b,t\n0,1,2,x\n").numbers.tolist() == [[1, 2]]
+    with pytest.raises(FileError, match="line 1: has no name for column 2"):
+        table(tmp_path / "x.csv", "a,,b,t\n0,1,2,x\n")
+    with pytest.raises(FileError, match="line 3: names column 'b' twice"):
+        table(tmp_path / "x.csv", "\n\na,b,t,b\n0,1,2,x\n")
+    with pytest.raises(FileError, match="has numbers in its first line"):
+        table(tmp_path / "x.csv", "0,1,2\n0,1,2\n")
 
 
 # ------------------------------------------------------------------------------------------------
