@@ -300,6 +300,75 @@ def test_samples(see: See) -> None:
         assert arrays["log_density"].tolist() == found["log_density"]
 
 
+INTERVALS = {
+    "flow": {
+        "mean negative log-likelihood, nats": ("nll", 1, 4),
+        "gap to the true density, KL(p||q), nats": ("gap", 1, 4),
+    },
+    "regression": {"mean squared error, targets scaled to [0, 1]": ("mse", 1, 6)},
+    "classifier": {
+        "top-1, %": ("accuracy", 100, 2),
+        "top-5, %": ("top5", 100, 2),
+        "mean cross entropy, nats": ("loss", 1, 4),
+    },
+    "potential": {
+        "KL(q||p), nats": ("kl", 1, 5),
+        "effective sample size, %": ("ess", 100, 2),
+        "objective E[ln q + U] = KL - ln Z, nats": ("objective", 1, 4),
+    },
+}
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_a_judgement_of_circuits(see: See, tmp_path: Path, name: str) -> None:
+    """Each figure of the table is the one of that name in the JSON, with its interval about it."""
+    if name == "potential":
+        path = tmp_path / "potential.npz"
+        save_kirchhoff(path, build(config("potential1")), seed=0, recipe="{}", history=HISTORY)
+    words = f"evaluate {tmp_path}/potential.npz" if name == "potential" else f"evaluate {{{name}}}"
+    words += " --points 40" if name in ("flow", "potential") else ""
+    found, out = see(f"{words} --json").json, see(words).out
+    rows = by_name(tables(out)[0])
+    values = []
+    for label, (key, scale, digits) in INTERVALS[name].items():
+        low, high = found[f"{key}_95"]
+        assert low <= found[key] <= high
+        assert low < high or found[key] in (0, 1)
+        expected = [f"{scale * x:.{digits}f}" for x in (found[key], low, high)]
+        assert rows[label] == f"{expected[0]} [{expected[1]}, {expected[2]}]"
+        values.append(rows[label])
+    assert len(set(values)) == len(values)
+    if name == "regression":
+        assert rows["R2"] == f"{found['r2']:.4f}"
+        (own,) = (v for k, v in rows.items() if k.startswith("root of it in the data's own unit"))
+        assert own == f"{found['rmse_own_unit']:.4f}"
+    assert rows["parameters"].startswith(f"{found['parameters']}: ")
+
+
+@pytest.mark.parametrize(("asked", "drawn"), [(4, 4), (64, 64), (5000, 64)])
+def test_no_more_images_are_drawn_than_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, asked: int, drawn: int
+) -> None:
+    """... nor than can be seen; as many held-out ones stand beside them."""
+    calls: list[Any] = []
+
+    def sampled(data: Any, n: int, seed: int) -> Any:
+        calls.append((n, seed))
+        return SimpleNamespace(x=torch.zeros(n, 4))
+
+    monkeypatch.setattr(kirchhoff_drawing, "sampled", sampled)
+    monkeypatch.setattr(kirchhoff_drawing, "held_out_digits", lambda: np.ones((100, 4)))
+    monkeypatch.setattr(kirchhoff_drawing.draw, "images_figure", lambda groups, _: groups)
+    data: Any = SimpleNamespace(
+        source=SimpleNamespace(pixels=True), config=SimpleNamespace(is_flow=True, inputs=4)
+    )
+    found: Any = kirchhoff_drawing._generation("x", data, asked, 7)
+    assert calls == [(drawn, 7)]
+    assert [(name, len(x)) for name, x in found["samples.png"]] == [
+        ("samples of the network", drawn), ("held-out images", drawn),
+    ]  # fmt: skip
+
+
 def test_a_drawn_density_of_a_potential_is_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

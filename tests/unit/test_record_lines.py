@@ -14,7 +14,7 @@ import pytest
 
 from ohmbench.claims.ledger import read_ledger
 from ohmbench.errors import FileError
-from ohmbench.files import csv_table
+from ohmbench.files import csv_table, read_json
 from ohmbench.files.csv_table import CsvTable, read_csv
 from ohmbench.files.tables import Column, parse_table
 from ohmbench.files.yaml_files import parse_yaml
@@ -173,6 +173,34 @@ def test_the_row_of_a_ledgers_fault(tmp_path: Path, place: int) -> None:
     with pytest.raises(FileError) as caught:
         read_ledger(tmp_path / "claims.yaml")
     assert caught.value.field == f"claim {place}, row"
+
+
+# ------------------------------------------------------------------------------------------------
+# JSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"a"', r'"\\"', r'"\""', r'"a\\\""', r'"\\\\"', r'"\\" , "\""', '"[{"', r'"\u005b"'],
+)
+def test_brackets_in_texts_are_no_depth_and_others_are(tmp_path: Path, text: str) -> None:
+    """... wherever texts end: a quote behind a backslash goes on, one behind two of them ends."""
+    path = tmp_path / "x.json"
+    path.write_text(f'[{text}, "{"[" * 100}", {"[" * 63}{"]" * 63}]')
+    assert read_json(path)[-2] == "[" * 100
+    path.write_text(f'[{text}, "{"]" * 100}", {"[" * 64}{"]" * 64}]')
+    with pytest.raises(FileError, match="nested more than 64 deep"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_the_key_that_occurs_twice_is_named(tmp_path: Path, place: int) -> None:
+    keys = ["a", "b", "c", "d"]
+    keys.insert(3, keys[place])
+    path = tmp_path / "x.json"
+    path.write_text('{"k": {%s}}' % ", ".join(f'"{key}": {k}' for k, key in enumerate(keys)))
+    with pytest.raises(FileError, match=f"key '{keys[3]}' occurs twice"):
+        read_json(path)
 
 
 # ------------------------------------------------------------------------------------------------
