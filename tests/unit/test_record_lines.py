@@ -198,7 +198,8 @@ def test_the_key_that_occurs_twice_is_named(tmp_path: Path, place: int) -> None:
     keys = ["a", "b", "c", "d"]
     keys.insert(3, keys[place])
     path = tmp_path / "x.json"
-    path.write_text('{"k": {%s}}' % ", ".join(f'"{key}": {k}' for k, key in enumerate(keys)))
+    text = ", ".join(f'"{key}": {k}' for k, key in enumerate(keys))
+    path.write_text('{"k": {' + text + "}}")
     with pytest.raises(FileError, match=f"key '{keys[3]}' occurs twice"):
         read_json(path)
 
