@@ -22,7 +22,7 @@ import torch
 
 from ohmbench.claims.ledger import Status
 from ohmbench.claims.outcomes import COLUMNS
-from ohmbench.cli import evaluation, kirchhoff_drawing
+from ohmbench.cli import evaluation, kirchhoff_drawing, kirchhoff_judging
 from ohmbench.data.energies import ENERGIES
 from ohmbench.digital import Images, infer, load_int8, save_int8
 from ohmbench.floatgate import SPECS, load_network, power_per_image
@@ -320,7 +320,7 @@ INTERVALS = {
 
 
 @pytest.mark.parametrize("name", INTERVALS)
-def test_a_judgement_of_circuits(see: See, tmp_path: Path, name: str) -> None:
+def test_a_judgement_of_circuits(see: See, world: Path, tmp_path: Path, name: str) -> None:
     """Each figure of the table is the one of that name in the JSON, with its interval about it."""
     if name == "potential":
         path = tmp_path / "potential.npz"
@@ -343,6 +343,16 @@ def test_a_judgement_of_circuits(see: See, tmp_path: Path, name: str) -> None:
         (own,) = (v for k, v in rows.items() if k.startswith("root of it in the data's own unit"))
         assert own == f"{found['rmse_own_unit']:.4f}"
     assert rows["parameters"].startswith(f"{found['parameters']}: ")
+    options = kirchhoff_judging.Options(points=40 if "--points" in words else None)
+    file = words.split()[1].format(**{name: world / f"{name}.npz"})
+    metrics = kirchhoff_judging.judge(load_kirchhoff(file), options).metrics
+    count, value = {"flow": ("points", 40), "potential": ("samples", 40)}.get(
+        name, ("total", 30) if name == "classifier" else ("samples", 177)
+    )
+    assert metrics[count] == value
+    of_json = {key: found[key] for key in metrics if key in found}
+    assert len(of_json) >= 2
+    assert {key: metrics[key] for key in of_json} == of_json
 
 
 @pytest.mark.parametrize(("asked", "drawn"), [(4, 4), (64, 64), (5000, 64)])

@@ -142,6 +142,7 @@ YAML_FAULTS = {
     "digits": (f"a:\n  - {'7' * 401}", 1, "more than 400 digits"),
     "second": ("a: 1\n---\nb: 2", 1, "a second document"),
     "character": ("a: 1\nb: \x07\nc: 1\nd: 1", 1, "U+0007"),
+    "indentation": ("m:\n  k: 1\n  j: 2\n - x", 3, "expected <block end>"),
     "colon": ("a: 1\nb: c: d\n", 1, "mapping values"),
 }
 
