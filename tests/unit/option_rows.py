@@ -160,7 +160,10 @@ def measurement(name: str, ratio: float) -> Measurement:
 
 
 def benchmark_run(
-    *found: Measurement, when: str = "2026-01-01T12:00:00+01:00", commit: str = "a" * 40
+    *found: Measurement,
+    when: str = "2026-01-01T12:00:00+01:00",
+    commit: str = "a" * 40,
+    measured: str = "2026-02-02T08:00:00+00:00",
 ) -> str:
     """A file of a run, as pytest-benchmark writes it."""
     at = records.Circumstances(
@@ -173,7 +176,7 @@ def benchmark_run(
         "machine_info": {records.KEY: at.model_dump(mode="json")},
         "commit_info": {"id": commit, "dirty": False, "time": when},
         "benchmarks": [{"extra_info": {records.KEY: m.model_dump(mode="json")}} for m in found],
-        "datetime": "2026-02-02T08:00:00+00:00",
+        "datetime": measured,
     }
     return json.dumps(value)
 

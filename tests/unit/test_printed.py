@@ -538,6 +538,18 @@ def test_runs_lie_in_folders_at_any_depth(see: See, world: Path) -> None:
     assert line == [[0.0, pytest.approx(9.0)], [1.0, pytest.approx(8.0)], [2.0, pytest.approx(7.0)]]
 
 
+def test_runs_of_one_commit_are_in_the_order_in_which_they_were_measured(see: See) -> None:
+    """... whatever their files are called."""
+    files = {
+        f"runs/{name}.json": benchmark_run(
+            measurement("flow", ratio), measured=f"2026-02-0{day}T08:00:00+00:00"
+        ).encode()
+        for name, day, ratio in (("a", 3, 7.0), ("b", 1, 9.0), ("c", 2, 8.0))
+    }
+    line = json.loads(see("bench plot runs --out x.png", files).files["x.png"])[0]["lines"][0]
+    assert [ratio for _, ratio in line] == pytest.approx([9.0, 8.0, 7.0])
+
+
 def test_claims_are_stored_in_the_order_of_their_ledger(see: See, world: Path) -> None:
     """... whatever their names, with each value under its column."""
     rows = (world / "ledger" / "claims.yaml").read_text().replace("a.one", "z.one")
