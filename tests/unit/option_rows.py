@@ -160,7 +160,10 @@ def measurement(name: str, ratio: float) -> Measurement:
 
 
 def benchmark_run(
-    *found: Measurement, when: str = "2026-01-01T12:00:00+01:00", commit: str = "a" * 40
+    *found: Measurement,
+    when: str = "2026-01-01T12:00:00+01:00",
+    commit: str = "a" * 40,
+    measured: str = "2026-02-02T08:00:00+00:00",
 ) -> str:
     """A file of a run, as pytest-benchmark writes it."""
     at = records.Circumstances(
@@ -173,7 +176,7 @@ def benchmark_run(
         "machine_info": {records.KEY: at.model_dump(mode="json")},
         "commit_info": {"id": commit, "dirty": False, "time": when},
         "benchmarks": [{"extra_info": {records.KEY: m.model_dump(mode="json")}} for m in found],
-        "datetime": "2026-02-02T08:00:00+00:00",
+        "datetime": measured,
     }
     return json.dumps(value)
 
@@ -289,6 +292,11 @@ def _power(activity: Any) -> synthesis.Power:
 CLOCKS = synthesis.Clocks(load=8, latency=93, interval=64, mean_interval=60.0, simulator="v 5")
 PATH_ns = (3.0, 1.0, 9.0, 4.0, 1.5, 2.0, 5.0, 0.5, 6.0, 2.5, 3.5, 7.0, 0.25, 8.0)
 """Delays along a critical path: by turns of a wire and of a cell."""
+
+
+DESIGN = synthesis.Design(
+    inputs=64, hidden=100, classes=10, lanes=13, requants=2, sources_sha256="0" * 64
+)
 
 
 def synthesised(flow: str, design: synthesis.Design, seed: int) -> synthesis.Synthesis:

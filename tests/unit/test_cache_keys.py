@@ -114,6 +114,27 @@ def test_a_simulation(checkout: Callable[[str], tuple[list[Path], Path]]) -> Non
     assert_all_differ(keys)
 
 
+def test_simulations_of_sources_without_parameters(
+    checkout: Callable[[str], tuple[list[Path], Path]],
+) -> None:
+    """Where Verilator is told no sizes, the harness is still compiled for them; and flags of the
+    compiler and of coverage are parts of what they make."""
+    files, harness = checkout("one")
+    keys: dict[str, str] = {}
+    for kind in ("netlist", "mutants"):
+        options: dict[str, Any] = {"verilog": files, "harness": harness, kind: True}
+        for name, value in (("classes", 3), ("classes", 4), ("hidden", 9), ("inputs", 40)):
+            build = Build(replace(SMALL, **{name: value}), **options)
+            keys[f"{kind} {name} {value}"] = build.key()
+    usual = Build(SMALL, verilog=files, harness=harness, coverage=True)
+    keys["usual"] = usual.key()
+    for name, value in (("COMPILE_FLAGS", "-fPIC"), ("COVERAGE_FLAGS", ("--coverage-line",))):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(verilator, name, value)
+            keys[name] = usual.key()
+    assert_all_differ(keys)
+
+
 def test_the_same_simulation(
     checkout: Callable[[str], tuple[list[Path], Path]], tmp_path: Path
 ) -> None:

@@ -159,6 +159,21 @@ def test_the_density_of_samples_is_that_of_the_files_own_unit(
         np.testing.assert_allclose(arrays["log_density"], found, atol=1e-2)
 
 
+def test_a_likelihood_in_the_files_own_unit(trained: dict[str, Path]) -> None:
+    """A tenth of the unit spreads a density over ten times as much: its log falls by ln 10, and
+    what is minus the log rises."""
+    stored = load_kirchhoff(trained["generation"])
+    assert isinstance(stored.source, OwnSource)
+    volume = float(np.log(stored.source.data.scaling.span).sum())
+    assert volume > 1  # moons of some ten units
+    found = evaluated(trained["generation"])
+    low, high = found["nll_95"]
+    own = " [".join((f"{found['nll'] + volume:.4f}", f"{low + volume:.4f}, {high + volume:.4f}]"))
+    out = CliRunner().invoke(app, ["evaluate", str(trained["generation"])]).output
+    (row,) = [line for line in out.splitlines() if "in the units of the data's file" in line]
+    assert own in row
+
+
 @pytest.mark.parametrize(
     ("command", "figure"),
     [(["sample", "-n", "400", "--plot"], "sample_figure"), (["plot", "--out"], "density_figure")],

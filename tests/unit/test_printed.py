@@ -20,18 +20,18 @@ import numpy as np
 import pytest
 import torch
 
-from ohmbench.claims.ledger import Status
+from ohmbench.claims.ledger import ClaimStatus as Status
 from ohmbench.claims.outcomes import COLUMNS
 from ohmbench.data.energies import ENERGIES
 from ohmbench.digital import Images, infer, load_int8, save_int8
-from ohmbench.family import DrawOptions
+from ohmbench.family import DrawOptions, JudgeOptions
 from ohmbench.floatgate import SPECS, load_network, power_per_image
 from ohmbench.floatgate.programming import Violations
 from ohmbench.floatgate.ranges import FittedRange, RangeCount
-from ohmbench.kirchhoff import drawing
+from ohmbench.kirchhoff import drawing, judging
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
-from ohmbench.needs import NEEDS, Found, Need
+from ohmbench.needs import NEEDS, Availability, Need
 from ohmbench.stats import proportion_interval
 from tests.unit.circuits import config
 from tests.unit.int8_networks import random_int8
@@ -301,6 +301,86 @@ def test_samples(see: See) -> None:
         assert arrays["log_density"].tolist() == found["log_density"]
 
 
+INTERVALS = {
+    "flow": {
+        "mean negative log-likelihood, nats": ("nll", 1, 4),
+        "gap to the true density, KL(p||q), nats": ("gap", 1, 4),
+    },
+    "regression": {"mean squared error, targets scaled to [0, 1]": ("mse", 1, 6)},
+    "classifier": {
+        "top-1, %": ("accuracy", 100, 2),
+        "top-5, %": ("top5", 100, 2),
+        "mean cross entropy, nats": ("loss", 1, 4),
+    },
+    "potential": {
+        "KL(q||p), nats": ("kl", 1, 5),
+        "effective sample size, %": ("ess", 100, 2),
+        "objective E[ln q + U] = KL - ln Z, nats": ("objective", 1, 4),
+    },
+}
+
+
+@pytest.mark.parametrize("name", INTERVALS)
+def test_a_judgement_of_circuits(see: See, world: Path, tmp_path: Path, name: str) -> None:
+    """Each figure of the table is the one of that name in the JSON, with its interval about it."""
+    if name == "potential":
+        path = tmp_path / "potential.npz"
+        save_kirchhoff(path, build(config("potential1")), seed=0, recipe="{}", history=HISTORY)
+    words = f"evaluate {tmp_path}/potential.npz" if name == "potential" else f"evaluate {{{name}}}"
+    words += " --points 40" if name in ("flow", "potential") else ""
+    found, out = see(f"{words} --json").json, see(words).out
+    rows = by_name(tables(out)[0])
+    values = []
+    for label, (key, scale, digits) in INTERVALS[name].items():
+        low, high = found[f"{key}_95"]
+        assert low <= found[key] <= high
+        assert low < high or found[key] in (0, 1)
+        expected = [f"{scale * x:.{digits}f}" for x in (found[key], low, high)]
+        assert rows[label] == f"{expected[0]} [{expected[1]}, {expected[2]}]"
+        values.append(rows[label])
+    assert len(set(values)) == len(values)
+    if name == "regression":
+        assert rows["R2"] == f"{found['r2']:.4f}"
+        (own,) = (v for k, v in rows.items() if k.startswith("root of it in the data's own unit"))
+        assert own == f"{found['rmse_own_unit']:.4f}"
+    assert rows["parameters"].startswith(f"{found['parameters']}: ")
+    options = JudgeOptions(points=40 if "--points" in words else None)
+    file = words.split()[1].format(**{name: world / f"{name}.npz"})
+    metrics = judging.judge(load_kirchhoff(file), options).metrics
+    count, value = {"flow": ("points", 40), "potential": ("samples", 40)}.get(
+        name, ("total", 30) if name == "classifier" else ("samples", 177)
+    )
+    assert metrics[count] == value
+    of_json = {key: found[key] for key in metrics if key in found}
+    assert len(of_json) >= 2
+    assert {key: metrics[key] for key in of_json} == of_json
+
+
+@pytest.mark.parametrize(("asked", "drawn"), [(4, 4), (64, 64), (5000, 64)])
+def test_no_more_images_are_drawn_than_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, asked: int, drawn: int
+) -> None:
+    """... nor than can be seen; as many held-out ones stand beside them."""
+    calls: list[Any] = []
+
+    def sampled(data: Any, n: int, seed: int) -> Any:
+        calls.append((n, seed))
+        return SimpleNamespace(x=torch.zeros(n, 4))
+
+    monkeypatch.setattr(drawing, "sampled", sampled)
+    monkeypatch.setattr(drawing, "held_out_digits", lambda: np.ones((100, 4)))
+    monkeypatch.setattr(drawing.draw, "images_figure", lambda groups, _: groups)
+    data: Any = SimpleNamespace(
+        source=SimpleNamespace(pixels=True), config=SimpleNamespace(is_flow=True, inputs=4)
+    )
+    files = drawing._generation("x", data, DrawOptions(samples=asked, seed=7))
+    found: Any = files["samples.png"]()
+    assert calls == [(drawn, 7)]
+    assert [(name, len(x)) for name, x in found] == [
+        ("samples of the network", drawn), ("held-out images", drawn),
+    ]  # fmt: skip
+
+
 def test_a_drawn_density_of_a_potential_is_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -461,6 +541,18 @@ def test_runs_lie_in_folders_at_any_depth(see: See, world: Path) -> None:
     assert line == [[0.0, pytest.approx(9.0)], [1.0, pytest.approx(8.0)], [2.0, pytest.approx(7.0)]]
 
 
+def test_runs_of_one_commit_are_in_the_order_in_which_they_were_measured(see: See) -> None:
+    """... whatever their files are called."""
+    files = {
+        f"runs/{name}.json": benchmark_run(
+            measurement("flow", ratio), measured=f"2026-02-0{day}T08:00:00+00:00"
+        ).encode()
+        for name, day, ratio in (("a", 3, 7.0), ("b", 1, 9.0), ("c", 2, 8.0))
+    }
+    line = json.loads(see("bench plot runs --out x.png", files).files["x.png"])[0]["lines"][0]
+    assert [ratio for _, ratio in line] == pytest.approx([9.0, 8.0, 7.0])
+
+
 def test_claims_are_stored_in_the_order_of_their_ledger(see: See, world: Path) -> None:
     """... whatever their names, with each value under its column."""
     rows = (world / "ledger" / "claims.yaml").read_text().replace("a.one", "z.one")
@@ -502,7 +594,10 @@ def test_the_doctor_says_what_is_skipped_where_something_is_missing(
 ) -> None:
     for name in [*NEEDS]:
         monkeypatch.delitem(NEEDS, name)
-    for name, found in (("here", Found("/a/place")), ("gone", Found(None, "not built"))):
+    for name, found in (
+        ("here", Availability("/a/place")),
+        ("gone", Availability(None, "not built")),
+    ):
         need = Need(name, f"what {name} is", f"uses of {name}", f"get {name}", lambda f=found: f)
         monkeypatch.setitem(NEEDS, name, need)
     (rows,) = [t for t in tables(see("doctor").out) if t and "need" in t[0]]

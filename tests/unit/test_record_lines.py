@@ -14,6 +14,7 @@ import pytest
 
 from ohmbench.claims.ledger import read_ledger
 from ohmbench.errors import FileError
+from ohmbench.files import csv_table, read_json
 from ohmbench.files.csv_table import CsvTable, read_csv
 from ohmbench.files.tables import Column, parse_table
 from ohmbench.files.yaml_files import parse_yaml
@@ -90,6 +91,36 @@ def test_columns_are_in_the_order_in_which_they_are_asked_for(tmp_path: Path) ->
         assert found.numbers.tolist() == rows[:, [place[name] for name in wanted]].tolist()
 
 
+def test_the_largest_cell_and_the_most_columns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the header as of every row; the last that is taken, and one more."""
+    long = "x" * 1024
+    assert table(tmp_path / "x.csv", f"a,b,t\n1,2,{long}\n").texts["t"] == [long]
+    for text, line in ((f"a,b,t\n1,2,{long}x\n", 2), (f"a,b,t,{long}x\n1,2,x,3\n", 1)):
+        with pytest.raises(FileError, match=f"line {line}: has a cell of more than 1024"):
+            table(tmp_path / "x.csv", text)
+    monkeypatch.setattr(csv_table, "MAX_COLUMNS", 3)
+    assert len(table(tmp_path / "x.csv", "a,b,t\n1,2,x\n").lines) == 1
+    monkeypatch.setattr(csv_table, "MAX_COLUMNS", 2)
+    with pytest.raises(FileError, match="line 1: has more than 2 columns"):
+        table(tmp_path / "x.csv", "a,b,t\n1,2,x\n")
+    monkeypatch.setattr(csv_table, "MAX_COLUMNS", 3)
+    with pytest.raises(FileError, match="line 2: has more than 3 columns"):
+        table(tmp_path / "x.csv", "a,b,t\n1,2,x,4\n")
+
+
+def test_only_the_first_column_may_have_no_name(tmp_path: Path) -> None:
+    """... which is how pandas writes its index."""
+    assert table(tmp_path / "x.csv", ",a,b,t\n0,1,2,x\n").numbers.tolist() == [[1, 2]]
+    with pytest.raises(FileError, match="line 1: has no name for column 2"):
+        table(tmp_path / "x.csv", "a,,b,t\n0,1,2,x\n")
+    with pytest.raises(FileError, match="line 3: names column 'b' twice"):
+        table(tmp_path / "x.csv", "\n\na,b,t,b\n0,1,2,x\n")
+    with pytest.raises(FileError, match="has numbers in its first line"):
+        table(tmp_path / "x.csv", "0,1,2\n0,1,2\n")
+
+
 # ------------------------------------------------------------------------------------------------
 # YAML
 
@@ -111,6 +142,7 @@ YAML_FAULTS = {
     "digits": (f"a:\n  - {'7' * 401}", 1, "more than 400 digits"),
     "second": ("a: 1\n---\nb: 2", 1, "a second document"),
     "character": ("a: 1\nb: \x07\nc: 1\nd: 1", 1, "U+0007"),
+    "indentation": ("m:\n  k: 1\n  j: 2\n - x", 3, "expected <block end>"),
     "colon": ("a: 1\nb: c: d\n", 1, "mapping values"),
 }
 
@@ -142,6 +174,35 @@ def test_the_row_of_a_ledgers_fault(tmp_path: Path, place: int) -> None:
     with pytest.raises(FileError) as caught:
         read_ledger(tmp_path / "claims.yaml")
     assert caught.value.field == f"claim {place}, row"
+
+
+# ------------------------------------------------------------------------------------------------
+# JSON
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"a"', r'"\\"', r'"\""', r'"a\\\""', r'"\\\\"', r'"\\" , "\""', '"[{"', r'"\u005b"'],
+)
+def test_brackets_in_texts_are_no_depth_and_others_are(tmp_path: Path, text: str) -> None:
+    """... wherever texts end: a quote behind a backslash goes on, one behind two of them ends."""
+    path = tmp_path / "x.json"
+    path.write_text(f'[{text}, "{"[" * 100}", {"[" * 63}{"]" * 63}]')
+    assert read_json(path)[-2] == "[" * 100
+    path.write_text(f'[{text}, "{"]" * 100}", {"[" * 64}{"]" * 64}]')
+    with pytest.raises(FileError, match="nested more than 64 deep"):
+        read_json(path)
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_the_key_that_occurs_twice_is_named(tmp_path: Path, place: int) -> None:
+    keys = ["a", "b", "c", "d"]
+    keys.insert(3, keys[place])
+    path = tmp_path / "x.json"
+    text = ", ".join(f'"{key}": {k}' for k, key in enumerate(keys))
+    path.write_text('{"k": {' + text + "}}")
+    with pytest.raises(FileError, match=f"key '{keys[3]}' occurs twice"):
+        read_json(path)
 
 
 # ------------------------------------------------------------------------------------------------
