@@ -28,8 +28,7 @@ from ohmbench import cli
 from ohmbench.benchmarks import records
 from ohmbench.benchmarks.records import Band, Estimate, Machine, Measurement, Speed
 from ohmbench.claims import running
-from ohmbench.claims.ledger import Measurement as ClaimMeasurement
-from ohmbench.claims.ledger import read_ledger
+from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
 from ohmbench.claims.outcomes import Outcome
 from ohmbench.cli import synth
 from ohmbench.digital import Images, infer, save_int8

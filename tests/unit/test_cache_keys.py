@@ -19,10 +19,10 @@ import pytest
 
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import libraries, verilator
-from ohmbench.eda.cache import Entry, content_key
+from ohmbench.eda.cache import CacheEntry, content_key
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.synthesis import activity, calibration, ecp5, vtr
-from ohmbench.eda.synthesis.design import Source
+from ohmbench.eda.synthesis.design import VerilogSource
 from ohmbench.eda.synthesis.result import Clocks, Design, Versions
 from ohmbench.eda.tools import TOOLS
 from ohmbench.eda.verilator import Build
@@ -159,11 +159,11 @@ def test_the_same_simulation(
 def library_key(monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """The name under which a library would be kept, without a compiler."""
 
-    def called(entry: Entry, *_: Any, **__: Any) -> Path:
+    def called(entry: CacheEntry, *_: Any, **__: Any) -> Path:
         return Path(entry.folder.name, entry.name())
 
     monkeypatch.setattr(libraries, "require", lambda name: "compiler")
-    monkeypatch.setattr(Entry, "file", called)
+    monkeypatch.setattr(CacheEntry, "file", called)
     return lambda *arguments: str(libraries.compile_library(*arguments))
 
 
@@ -240,7 +240,7 @@ def test_a_netlist(monkeypatch: pytest.MonkeyPatch) -> None:
     """The script that makes it is a part of it."""
 
     def key(text: str = "module m; endmodule") -> str:
-        return key_of(lambda: ecp5.netlist(Source(DESIGN, text)))
+        return key_of(lambda: ecp5.netlist(VerilogSource(DESIGN, text)))
 
     keys = {"usual": key(), "source": key("module n; endmodule")}
     with version_of("yosys", "2"):
@@ -259,7 +259,7 @@ def test_a_run_of_nextpnr(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ecp5, "netlist", lambda source: (None, made))
 
     def key(seed: int = 1) -> str:
-        return key_of(lambda: ecp5.synthesise(Source(DESIGN, "text"), seed))
+        return key_of(lambda: ecp5.synthesise(VerilogSource(DESIGN, "text"), seed))
 
     keys = {"usual": key(), "seed": key(2)}
     for tool in ("yosys", "nextpnr"):
@@ -292,7 +292,7 @@ def test_a_run_of_vtr(flows: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vtr, "calibrate", lambda: None)
 
     def key(seed: int = 1, text: str = "module m; endmodule") -> str:
-        return key_of(lambda: vtr.synthesise(Source(DESIGN, text), seed))
+        return key_of(lambda: vtr.synthesise(VerilogSource(DESIGN, text), seed))
 
     vtr._hashes.cache_clear()
     keys = {"usual": key(), "seed": key(2), "source": key(text="module n; endmodule")}
@@ -392,8 +392,8 @@ def test_parts_are_kept_apart(tmp_path: Path) -> None:
 def test_entries_of_other_search_folders_know_other_files(tmp_path: Path) -> None:
     """What one build read says nothing of a build that looks elsewhere."""
 
-    def entry(*search: str, key: str = "key") -> Entry:
-        return Entry(tmp_path, key, lambda: ["text"], tuple(tmp_path / s for s in search))
+    def entry(*search: str, key: str = "key") -> CacheEntry:
+        return CacheEntry(tmp_path, key, lambda: ["text"], tuple(tmp_path / s for s in search))
 
     files = {entry("a")._file(), entry("b")._file(), entry("a", "b")._file(),
              entry("b", "a")._file(), entry("a", key="other")._file()}  # fmt: skip

@@ -13,6 +13,7 @@ from ohmbench.benchmarks.records import Estimate
 from ohmbench.digital import infer
 from ohmbench.digital.figures import prediction_figure as int8_prediction
 from ohmbench.floatgate import SPECS
+from ohmbench.floatgate.figures import currents_figure, prediction_figure
 from ohmbench.kirchhoff.figures import (
     Map,
     Window,
@@ -22,7 +23,6 @@ from ohmbench.kirchhoff.figures import (
     predictions_figure,
 )
 from ohmbench.report.benchmark_figures import History, history_figure
-from ohmbench.report.figures import currents_figure, prediction_figure
 from ohmbench.report.synthesis_figures import Curve, sweep_figure
 from tests.unit.int8_networks import random_int8
 from tests.unit.networks import random_network

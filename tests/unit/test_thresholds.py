@@ -42,7 +42,8 @@ from ohmbench.fields import found
 from ohmbench.files import csv_table, temporary
 from ohmbench.files.schema import text_is_valid
 from ohmbench.kirchhoff import drawing
-from ohmbench.report import benchmark_tables, figures, kirchhoff_figures
+from ohmbench.kirchhoff import figures as kirchhoff_figures
+from ohmbench.report import benchmark_tables, figures
 from ohmbench.stats import proportion_interval
 from tests.unit.option_rows import CLOCKS, DESIGN, measurement, synthesised
 
@@ -330,11 +331,11 @@ def _slices(count: int) -> str:
 
 FIGURES = [
     Row("report/figures.py:confusion_figure", _numbers, ((2, 2), (20, 20), (21, 0))),
-    Row("report/kirchhoff_figures.py:_scatter", _outside,
+    Row("kirchhoff/figures.py:_scatter", _outside,
         (((-1.0, -2.0), False), ((3.0, 1.0), False), ((-1.0, 1.0), False),
          ((below(-1.0), 0.0), True), ((above(3.0), 0.0), True),
          ((0.0, below(-2.0)), True), ((0.0, above(1.0)), True))),
-    Row("report/kirchhoff_figures.py:voltages_figure", _slices,
+    Row("kirchhoff/figures.py:voltages_figure", _slices,
         ((1, "time in s (C = 1 F), 1 slice"),
          (2, "time in s (C = 1 F), 2 slices, dotted where the circuit changes"),
          (3, "time in s (C = 1 F), 3 slices, dotted where the circuit changes"))),
@@ -473,12 +474,13 @@ ELSEWHERE = {
 }
 # How much of a stream has come is tested by streams that bring it in parts of every size.
 STREAMS = ("files/opening.py", "files/mat.py", "files/npz_reading.py", "files/pth_")
-MODULES = ("api.py", "cli", "families.py", "family.py", "kirchhoff/drawing.py",
-           "kirchhoff/judging.py", "kirchhoff/figures.py", "digital/figures.py", "floatgate/figures.py",
-            "files", "claims", "benchmarks", "report", "eda/cache.py", "eda/hdl.py",
-           "eda/synthesis/flows.py", "eda/synthesis/re", "eda/synthesis/runs.py",
-           "errors.py", "fields.py", "needs.py", "paper.py", "stats.py", "streams.py",
-           "weights")  # fmt: skip
+MODULES = (
+    "api.py", "benchmarks", "claims", "cli", "digital/figures.py", "eda/cache.py", "eda/hdl.py",
+    "eda/synthesis/flows.py", "eda/synthesis/re", "eda/synthesis/runs.py", "errors.py",
+    "families.py", "family.py", "fields.py", "files", "floatgate/figures.py",
+    "kirchhoff/drawing.py", "kirchhoff/figures.py", "kirchhoff/judging.py", "needs.py", "paper.py",
+    "report", "stats.py", "streams.py", "weights",
+)  # fmt: skip
 ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 
 
