@@ -31,7 +31,12 @@ from ohmbench.floatgate.ranges import FittedRange, RangeCount
 from ohmbench.kirchhoff import drawing, judging
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
+<<<<<<< HEAD
 from ohmbench.needs import NEEDS, Availability, Need
+=======
+from ohmbench.needs import NEEDS, Found, Need
+from ohmbench.paper import read_fann_v3
+>>>>>>> kinds1
 from ohmbench.stats import proportion_interval
 from tests.unit.circuits import config
 from tests.unit.int8_networks import random_int8
@@ -622,3 +627,14 @@ def test_stored_power_is_the_mean_of_all_images(see: See, world: Path) -> None:
     for name in ("accuracy", "correct", "total"):
         assert metrics[name] == found[name]
     assert (entry["seed"], entry["file"]) == (3, "new.npz")
+
+
+def test_probabilities_are_those_of_the_logits_of_a_sigmoid_network(see: See, world: Path) -> None:
+    """Whose outputs are voltages, of which the loss was not taken as they are."""
+    data = read_fann_v3(world / "fann-usual")
+    found = see("predict paper-v3 --index 1 --json").json
+    with torch.no_grad():
+        outputs = data.network(data.v[1])
+        expected = data.network.logits(outputs).softmax(-1)
+    assert found["softmax"] == pytest.approx(expected.tolist(), rel=1e-5)
+    assert found["softmax"] != pytest.approx(outputs.softmax(-1).tolist(), rel=1e-3)

@@ -360,7 +360,7 @@ def _nextpnr_path(delay_ns: float) -> object:
             {"from": "async", "to": "posedge clk_i", "path": []},
         ]
     }
-    report = reports_nextpnr.Report(ReportText("report.json", json.dumps(content)))
+    report = reports_nextpnr.NextpnrReport(ReportText("report.json", json.dumps(content)))
     return reports_nextpnr.critical_path(report, 1e8)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ohmbench import paper, streams
+from ohmbench.benchmarks import timing
 from ohmbench.claims import running
 from ohmbench.claims.running import ClaimsRunError, run_ledger
 from ohmbench.digital import Images, infer, save_int8
@@ -274,3 +275,17 @@ def test_an_error_is_itself_in_another_process(kind: str) -> None:
     assert str(again) == str(error)
     for name in ("path", "reason", "field", "remedy"):
         assert getattr(again, name) == getattr(error, name)
+
+
+def test_the_counts_that_are_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of user, nice, system, idle, waiting, both interrupts, stolen, and guests (which are part of
+    the first two), all but idle and waiting; of this process' cores alone."""
+    counts = [3**k for k in range(10)]
+    text = "".join(f"{cpu} {' '.join(map(str, counts))}\n" for cpu in ("cpu", "cpu0", "cpu7"))
+    stat = tmp_path / "stat"
+    stat.write_text(text)
+    monkeypatch.setattr(timing, "_STAT", stat)
+    monkeypatch.setattr(timing.os, "sched_getaffinity", lambda _: {0})
+    monkeypatch.setattr(timing.time, "process_time", lambda: 1.0)
+    work = sum(counts[k] for k in (0, 1, 2, 5, 6, 7))
+    assert timing.others_s() == pytest.approx(work / timing.os.sysconf("SC_CLK_TCK") - 1.0)
