@@ -31,12 +31,8 @@ from ohmbench.floatgate.ranges import FittedRange, RangeCount
 from ohmbench.kirchhoff import drawing, judging
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
-<<<<<<< HEAD
 from ohmbench.needs import NEEDS, Availability, Need
-=======
-from ohmbench.needs import NEEDS, Found, Need
 from ohmbench.paper import read_fann_v3
->>>>>>> kinds1
 from ohmbench.stats import proportion_interval
 from tests.unit.circuits import config
 from tests.unit.int8_networks import random_int8
