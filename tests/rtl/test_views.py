@@ -102,8 +102,9 @@ def test_a_wrong_netlist_is_seen(tmp_path: Path) -> None:
     """One operator of the netlist replaced by another."""
     text = netlist(TINY, "words", tmp_path).read_text()
     lines = text.splitlines()
-    sums = [k for k, line in enumerate(lines) if line.startswith("  assign ") and " + " in line]
-    lines[sums[len(sums) // 2]] = lines[sums[len(sums) // 2]].replace(" + ", " - ", 1)
+    sums = (k for k, line in enumerate(lines) if line.startswith("  assign ") and " + " in line)
+    of_biases = next(k for k in sums if "hidden.summing.unit" in lines[k])
+    lines[of_biases] = lines[of_biases].replace(" + ", " - ", 1)
     wrong = tmp_path / "wrong.v"
     wrong.write_text("\n".join(lines))
     with Simulation(Build(TINY, verilog=[wrong], netlist=True)) as simulation:
