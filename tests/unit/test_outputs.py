@@ -213,3 +213,9 @@ def test_a_folder_that_is_not_there_is_known_before_any_work(
     seen = see(words.replace("there", "missing/there"))
     assert (seen.status, seen.out, seen.files) == (2, "", {})
     assert "missing/there" in seen.err
+
+
+@pytest.mark.parametrize("ending", ["PNG", "Pdf", "svg"])
+def test_an_ending_in_capitals_is_the_same_format(ending: str, see: Callable[..., Seen]) -> None:
+    seen = see(f"predict {{int8}} --index 3 --plot x.{ending}")
+    assert (seen.status, [*seen.files]) == (0, [f"x.{ending}"])
