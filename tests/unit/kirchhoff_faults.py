@@ -20,7 +20,7 @@ import ohmbench.kirchhoff.fast.edge_pass as edge_pass
 import ohmbench.kirchhoff.fast.fused_circuit as fused_circuit
 import ohmbench.kirchhoff.fast.fused_slices as fused_slices
 
-_K, _N = "ohmbench.kirchhoff", "ohmbench.kernels"
+_K, _N = "ohmbench.kirchhoff", "ohmbench.kirchhoff.fast"
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,16 @@ def test_light():
 """
     repository.write("tests/test_it.py", tests)
     result = repository.pytester.runpytest_subprocess(
-        *("-p", "no:cacheprovider", "-p", "no:hypothesispytest", "-p", "no:benchmark")
+        *(
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:hypothesispytest",
+            "-p",
+            "no:benchmark",
+            "-p",
+            "no:jaxtyping",
+        )
     )
     result.assert_outcomes(passed=1)
 

@@ -122,7 +122,7 @@ RANGES: dict[str, dict[str, str]] = {
         **_DATA,
         "batch_size": "[1, 1000000]",
         "num_worker": "[0, 1024]",
-        "network.model.FeedForward.hidden": SIZE,
+        "network.model.FeedForwardArguments.hidden": SIZE,
         "network.model.HyperNetwork.hidden": SIZE,
         "network.model.HyperNetwork.width": SIZE,
         f"{_SLICE}.FullyConnect.num_node": "[2, 100000]",

@@ -237,7 +237,7 @@ def test_fields_are_json() -> None:
     plain = fields(judge_density(points, None))
     assert plain["nll"] == -1.0
     assert plain["gap"] is None
-    assert plain["nfe"] == (8,)
+    assert plain["nfe"] == [8]
 
 
 def test_regression_of_one_column() -> None:

@@ -60,7 +60,7 @@ def writers() -> dict[str, Callable[..., Any]]:
     """The public functions of the library that take ``overwrite``, by name."""
     found: dict[str, Callable[..., Any]] = {}
     for module in pkgutil.walk_packages(ohmbench.__path__, "ohmbench."):
-        if module.name.startswith(("ohmbench.repro", "ohmbench.hdl")):
+        if module.name.startswith(("ohmbench.repro", "ohmbench.hdl", "ohmbench.__main__")):
             continue
         loaded = importlib.import_module(module.name)
         for name, value in vars(sys.modules[loaded.__name__]).items():

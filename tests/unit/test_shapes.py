@@ -33,7 +33,7 @@ def checked(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 def test_every_shape_that_is_stated_holds(checked: dict[str, Any]) -> None:
     """Of each function that states one, in a call at least."""
     assert {name.split(".")[1] for name in checked["modules"]} >= FAMILIES
-    assert len(checked["stated"]) >= 80
+    assert len(checked["stated"]) >= 75
     assert checked["uncalled"] == []
 
 

@@ -9,7 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
-from ohmbench import report
+from ohmbench import digital, floatgate, kirchhoff, report
 from ohmbench.report.figures import history_figure, save_figure
 from ohmbench.report.style import FigureError, in_own_style, own_style, plain_text
 from ohmbench.report.synthesis_figures import Curve, sweep_figure
@@ -61,8 +61,10 @@ def test_settings_of_the_user_change_no_figure(draw, tmp_path):
 
 def test_every_figure_is_drawn_so():
     found = set()
-    for module in pkgutil.iter_modules(report.__path__, f"{report.__name__}."):
-        if module.name.endswith("figures"):
+    for package in (report, digital, floatgate, kirchhoff):
+        for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if not module.name.endswith("figures"):
+                continue
             for name, function in vars(importlib.import_module(module.name)).items():
                 if inspect.isfunction(function) and not name.startswith("_"):
                     returns = function.__annotations__.get("return")

@@ -355,7 +355,7 @@ NOT_OF_TENSORS = {
     kirchhoff: (
         *("ACTIVATIONS", "ADAPTIVE", "CONFIG_NAMES", "DEVICE_NAMES", "FIXED_STEP", "GROUND"),
         *("TOPOLOGIES", "Topology", "fully_connect", "mix_connect", "neighbor_index", "pregiven"),
-        *("simple_connect", "topology", "Activation", "Circuit", "Device", "device"),
+        *("simple_connect", "topology", "DeviceActivation", "Circuit", "Device", "device"),
         *("ExecutionPath", "RightHandSide", "Flow", "Result", "Samples", "Solver", "SolverError"),
         *("Config", "config_text", "own_config", "parse_config", "read_config", "Model", "build"),
         *("StoredKirchhoff", "load_checkpoint", "load_kirchhoff", "save_kirchhoff"),

@@ -378,7 +378,8 @@ def integrate_noisy(
     for k, (rhs, end) in enumerate(zip(slices, durations, strict=True)):
         steps = max(1, round(end / step_size + 0.5 - 1e-9))
         dt = end / steps
-        x = v.t().contiguous() if rhs.node_major else v
+        # Laid out in one way, sums are added in one order.
+        x = (v.t() if rhs.node_major else v).contiguous()
         for step in range(steps):
             time = torch.tensor(step * dt, dtype=x.dtype, device=x.device)
             x = x + dt * rhs.derivative(time, x)
