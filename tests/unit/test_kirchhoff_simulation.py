@@ -555,5 +555,8 @@ def test_tolerances_and_steps_that_are_none(name: str, value: float) -> None:
 def test_tightened() -> None:
     assert Solver("dopri8", tol=1e-7).tightened(1e-5) == Solver("dopri8", tol=1e-7)
     assert Solver("dopri5", tol=1e-3, min_step=1e-3).tightened(1e-5) == Solver("dopri5", tol=1e-5)
+    exactly = Solver("bosh3", tol=1e-5, first_step=0.1, min_step=1e-3)
+    assert exactly.tightened(1e-5) is exactly
+    assert exactly.tightened(math.nextafter(1e-5, 0)).method == "dopri5"
     fixed = Solver("rk4", tol=1e-9, step_size=0.5).tightened(1e-5)
     assert (fixed.method, fixed.tol) == ("dopri5", 1e-5)
