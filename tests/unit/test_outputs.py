@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
 import sys
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from matplotlib.figure import Figure
 import ohmbench
 from ohmbench.benchmarks.records import Baseline, write_baseline
 from ohmbench.claims.outcomes import write_csv, write_outcomes
+from ohmbench.cli.common import check_not_input
 from ohmbench.digital import save_int8
 from ohmbench.eda.cache import keep_text
 from ohmbench.eda.synthesis.result import Cost, write_record
@@ -219,3 +221,28 @@ def test_a_folder_that_is_not_there_is_known_before_any_work(
 def test_an_ending_in_capitals_is_the_same_format(ending: str, see: Callable[..., Seen]) -> None:
     seen = see(f"predict {{int8}} --index 3 --plot x.{ending}")
     assert (seen.status, [*seen.files]) == (0, [f"x.{ending}"])
+
+
+def another_name(kind: str, path: Path) -> str:
+    """Of the file ``path``."""
+    other = path.with_name("other.npz")
+    if kind == "relative":
+        return os.path.relpath(path)
+    if kind == "through a folder":
+        return os.fspath(path.parent / ".." / path.parent.name / path.name)
+    if kind == "linked folder":
+        (path.parent / "folder").symlink_to(path.parent)
+        return os.fspath(path.parent / "folder" / path.name)
+    other.symlink_to(path) if kind == "symbolic link" else os.link(path, other)
+    return os.fspath(other)
+
+
+@pytest.mark.parametrize(
+    "kind", ["relative", "through a folder", "linked folder", "symbolic link", "hard link"]
+)
+def test_an_input_is_not_written_by_another_of_its_names(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / "net.npz"
+    path.write_bytes(MINE)
+    check_not_input(os.fspath(tmp_path / "new.npz"), os.fspath(path))
+    with pytest.raises(FileError, match="is what this command reads"):
+        check_not_input(another_name(kind, path), os.fspath(tmp_path / "none"), os.fspath(path))
