@@ -281,6 +281,18 @@ def test_a_trace_says_the_first_departure_and_no_other(see: See, world: Path) ->
         assert column(rows, header) == [of(*one) for one in parts]
 
 
+@pytest.mark.parametrize(("option", "image"), [("", 0), ("--image 3", 3), ("--all", None)])
+def test_text_and_json_of_a_trace_name_the_same_image(
+    see: See, world: Path, option: str, image: int | None
+) -> None:
+    words = f"trace {{int8}} --no-rtl --float {{float}} --tolerance 1e-9 {option}"
+    found = [s["departure"] for s in see(f"{words} --json").json["stages"] if s["departure"]][0]
+    assert image is None or found["image"] == image
+    (said,) = (line for line in see(words).out.splitlines() if line.startswith(str(world)))
+    assert f"image {found['image']}, layer {found['layer']}: " in said
+    assert f"[{found['neuron']}] = " in said
+
+
 # ------------------------------------------------------------------------------------------------
 # KirchhoffNets
 
