@@ -286,7 +286,7 @@ def test_text_and_json_of_a_trace_name_the_same_image(
     see: See, world: Path, option: str, image: int | None
 ) -> None:
     words = f"trace {{int8}} --no-rtl --float {{float}} --tolerance 1e-9 {option}"
-    found = [s["departure"] for s in see(f"{words} --json").json["stages"] if s["departure"]][0]
+    found = next(s["departure"] for s in see(f"{words} --json").json["stages"] if s["departure"])
     assert image is None or found["image"] == image
     (said,) = (line for line in see(words).out.splitlines() if line.startswith(str(world)))
     assert f"image {found['image']}, layer {found['layer']}: " in said
