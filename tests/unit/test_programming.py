@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmbench.errors import DtypeError, NonFiniteError, RangeError
+from ohmbench.errors import DtypeError, NonFiniteError, OperandError, RangeError
 from ohmbench.floatgate import FG_ARRAY, FG_ARRAY_WTA, ProgrammableSet
 from ohmbench.floatgate.programming import Violations
 
@@ -166,3 +166,13 @@ def test_a_current_counts_once_however_wrong_it_is() -> None:
     found = held.violations(torch.tensor([-1e-3, -1e-15, -1e-8, 1e-3, 1e-15, 1e-6]))
     assert (found.negative, found.too_large, found.too_small) == (3, 1, 1)
     assert found.unholdable == 5
+
+
+def test_violations_are_counted_of_numbers_alone() -> None:
+    w = torch.full((2, 3), 1e-8)
+    for count in (torch.func.vmap(FG_ARRAY.violations), torch.func.grad(FG_ARRAY.violations)):
+        with pytest.raises(OperandError, match=r"^a count of violations .*count outside it"):
+            count(w)
+    with pytest.raises(DtypeError, match="^weight"):
+        FG_ARRAY.violations(w.long())
+    assert FG_ARRAY.violations(w.clone().requires_grad_()) == FG_ARRAY.violations(w)
