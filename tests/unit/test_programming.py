@@ -173,6 +173,6 @@ def test_violations_are_counted_of_numbers_alone() -> None:
     for count in (torch.func.vmap(FG_ARRAY.violations), torch.func.grad(FG_ARRAY.violations)):
         with pytest.raises(OperandError, match=r"^a count of violations .*count outside it"):
             count(w)
-    with pytest.raises(DtypeError, match="^weight"):
+    with pytest.raises(DtypeError, match=r"^weight"):
         FG_ARRAY.violations(w.long())
     assert FG_ARRAY.violations(w.clone().requires_grad_()) == FG_ARRAY.violations(w)
