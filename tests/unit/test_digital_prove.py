@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ohmbench.digital import Hardware, check_fits, infer
+from ohmbench.digital import Hardware, Int8Network, check_fits, infer
 from ohmbench.digital.prove import RegisterVerdict, extreme_image, prove, spans
+from ohmbench.eda.hdl import hardware_for
 from ohmbench.errors import RangeError, ShapeError
 from tests.unit.int8_networks import INT32, int8_networks, random_int8, zeros
 
@@ -401,3 +402,29 @@ def test_a_prover_that_forgets_a_pixel_is_caught(monkeypatch, name):
     monkeypatch.setattr(module, "spans", smaller)
     with pytest.raises(AssertionError):
         judge_layer_0(random_int8(0, (4, 4, 3))[0])
+
+
+@pytest.mark.parametrize("broken", [1, 2, 3])
+def test_an_image_is_looked_for_in_every_row_that_may_overflow(broken: int) -> None:
+    """The first rows could only overflow if two neurons were at their largest at once, which the
+    same input makes high and low in turn; one row of the others does."""
+    M, S = 8257, 20  # 127 * 255 is scaled to 255
+    others = [0, 1, 2, 3]
+    w1 = np.array([[127, 0] if k == broken else [127, 127] for k in others], np.int8)
+    network = Int8Network(
+        (np.array([[127], [-127]], np.int8), w1),
+        (np.array([0, 127 * 255], np.int32),
+         np.array([20_000 * (k == broken) for k in others], np.int32)),
+        M,
+        S,
+        None,
+    )  # fmt: skip
+    hardware = replace(hardware_for(network), logit_bits=16)
+    (bound,) = (b for b in prove(network, hardware).bounds if b.register.name == "logit")
+    assert bound.verdict is RegisterVerdict.BROKEN
+    assert bound.counterexample is not None
+    assert bound.counterexample.neuron == broken
+    (logits,) = infer(network, bound.counterexample.image[None]).logits
+    assert logits[broken] == bound.counterexample.value > 2**15 - 1
+    assert np.delete(logits, broken).max() < 2**15
+    assert bound.beyond == 4
