@@ -31,15 +31,42 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from ohmbench.digital import StoredInt8, infer, load_int8
+from ohmbench.data.own import DataReference, Dataset, load_data
+from ohmbench.digital import StoredInt8, configuration, infer, load_int8
 from ohmbench.errors import FileError
+from ohmbench.families import find_training
+from ohmbench.family import Family, Training
+from ohmbench.fields import StrictModel, checked, yaml_text
 from ohmbench.files import read_idx, read_json, read_npz, read_pth, read_yaml, sha256_file
+from ohmbench.floatgate import StoredNetwork, load_card, load_network
+from ohmbench.floatgate import configuration as floatgate
+from ohmbench.floatgate.card import CELL_FORMS, Card, card_of
+from ohmbench.floatgate.circuits import Circuits
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config, read_config
+from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff
 from ohmbench.kirchhoff.topologies import topology
-from tests.unit import hostile, hostile_kirchhoff
+from tests.unit import hostile, hostile_kirchhoff, hostile_own
 from tests.unit.hostile import SCHEMA, Kind
 
 Reader = Callable[[Path], Any]
+
+
+def _table(path: Path) -> Dataset:
+    reference = DataReference(file=os.fspath(path) or ".", target="kind")
+    return load_data(reference, "classification", 0)
+
+
+def _own_npz(path: Path) -> Dataset:
+    return load_data(DataReference(file=os.fspath(path) or "."), "classification", 0)
+
+
+def _yaml_of(module: Any) -> Reader:
+    return lambda path: module.config_of(read_yaml(path), os.fspath(path))
+
+
+def _trained(path: Path) -> tuple[Family[Any], Training]:
+    return find_training(os.fspath(path), 0)
+
 
 READERS: dict[str, Reader] = {
     "npz": lambda path: read_npz(path, SCHEMA),
@@ -49,6 +76,16 @@ READERS: dict[str, Reader] = {
     "pth": read_pth,
     "yaml": read_yaml,
     "config": read_config,
+    "card": lambda path: load_card(os.fspath(path)),
+    "floatgate-yaml": _yaml_of(floatgate),
+    "int8-yaml": _yaml_of(configuration),
+    "floatgate-training": _trained,
+    "int8-training": _trained,
+    "csv": _table,
+    "own-npz": _own_npz,
+    "own-floatgate": load_network,
+    "own-int8": load_int8,
+    "own-kirchhoff": load_kirchhoff,
 }
 KINDS = {
     "npz": hostile.npz_kinds(),
@@ -58,11 +95,12 @@ KINDS = {
     "pth": hostile_kirchhoff.pth_kinds(),
     "yaml": hostile_kirchhoff.yaml_kinds(),
     "config": hostile_kirchhoff.config_kinds(),
+    **{loader: hostile_own.kinds(loader) for loader in hostile_own.LOADERS},
 }
 BUILDERS = {
     loader: hostile_kirchhoff if loader in ("pth", "yaml", "config") else hostile
     for loader in READERS
-}
+} | dict.fromkeys(hostile_own.LOADERS, hostile_own)
 CASES = [(loader, kind) for loader, kinds in KINDS.items() for kind in kinds]
 ROOT = Path(__file__).parents[2]
 HANG_S = 20.0  # only ends a test that hangs
