@@ -12,14 +12,16 @@ import json
 import random
 import re
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache, lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from ruamel.yaml import YAML
 
 from ohmbench.data.classifier import Own
 from ohmbench.digital import configuration as int8
@@ -51,17 +53,15 @@ def copied(value: Any) -> Any:
 # Good ones
 
 
-@lru_cache(maxsize=1)
+def loaded(text: str) -> Any:
+    """What good YAML says, by another reader than the one under test."""
+    return YAML(typ="safe", pure=True).load(text)
+
+
+@cache
 def _paper_card() -> str:
-    value = hostile_kirchhoff_yaml(CARDS_FOLDER / f"{DEFAULT_CARD}.yaml")
-    return json.dumps(value | {"name": "fg-own"})
-
-
-def hostile_kirchhoff_yaml(path: Path) -> Any:
-    """What a good YAML file says, by another reader than the one under test."""
-    from ruamel.yaml import YAML
-
-    return YAML(typ="safe", pure=True).load(path)
+    text = (CARDS_FOLDER / f"{DEFAULT_CARD}.yaml").read_text(encoding="utf-8")
+    return json.dumps(loaded(text) | {"name": "fg-own"})
 
 
 def card() -> dict[str, Any]:
@@ -359,7 +359,6 @@ def _card_faults() -> dict[str, tuple[str, Any]]:
         "logarithms-flat": ("relu.logarithms_V[0]", [0, 2.6]),
         "logarithms-falling": ("relu.logarithms_V[2]", [-0.1, 2.6]),
         "logarithms-tiny": ("relu.logarithms_V[0]", [5e-324, 2.6]),
-        "logarithms-huge": ("relu.logarithms_V[2]", [1e12, -1e12]),
         "exponential-text": ("relu_smooth.exponential[1]", "-0.8"),
         "height-zero": ("wta.height", 0),
         "current-turned": ("wta.fitted.i_A", [1e-5, 1e-9]),
@@ -381,8 +380,7 @@ _CARD_FIELDS: dict[str, str | None] = {
     "form-other": "positive_cell.form",
     "cell-alone": "positive_cell",
     "edges-none": "sigmoid.regions",
-    "decades-huge": None,
-    "logarithms-huge": None,
+    "decades-huge": "relu.decades",
     "surprise-escape": None,
     "surprise-5000": None,
     "programmable-turned": "programmable.w_max_A",
@@ -409,7 +407,7 @@ def _data_faults() -> dict[str, tuple[str, Any]]:
         "features-target": ("data.features[1]", "kind"),
         "features-empty": ("data.features[1]", ""),
         "features-number": ("data.features[1]", 1),
-        "features-18000": ("data.features[17999]", _MANY),
+        "features-9000": ("data.features[8999]", _MANY),
         "held_out-zero": ("data.held_out", 0),
         "held_out-one": ("data.held_out", 1.0),
         "held_out-nan": ("data.held_out", raw(".nan")),
@@ -455,7 +453,7 @@ def _floatgate_faults() -> dict[str, tuple[str, Any]]:
         "card-number": ("card", 350),
         "card-mapping": ("card", {}),
         "device-text": ("device", "fg-350nm"),
-        "device-empty": ("device", {}),
+        "device-empty": ("device.card", REMOVED),
         "layers-missing": ("layers", REMOVED),
         "layers-none": ("layers", []),
         "layers-101": ("layers", many),
@@ -507,8 +505,10 @@ def _int8_faults() -> dict[str, tuple[str, Any]]:
 
 
 def _faulty(base: dict[str, Any], path: str, value: Any) -> bytes:
+    if path == "device.card":
+        return yaml_of(base | {"device": {}}).encode()
     if value is _MANY:
-        base["data"]["features"] = [f"column {k}" for k in range(17_999)] + ["column 0"]
+        base["data"]["features"] = [f"c{k}" for k in range(8_999)] + ["c0"]
         return yaml_of(base).encode()
     if path.startswith("k" * 50):
         return yaml_of(base | {path: value}).encode()
@@ -609,8 +609,11 @@ def training_kinds(loader: str) -> list[Kind]:
                 "layers",
             ),
             "volts-huge": ({"encoding.low_V": 1e300}, "encoding"),
-            "volts-digits": ({"encoding.span_V": 10**300}, "encoding.span_V"),
-            "circuit-lacking": ({"card": "small.yaml", "encoding.span_V": 0.5}, "layers[0].activation"),
+            "volts-digits": ({"encoding.span_V": 10**300}, "encoding"),
+            "circuit-lacking": (
+                {"card": "small.yaml", "encoding.span_V": 0.5},
+                "layers[0].activation",
+            ),
             "device-given": ({"device": small_card()}, "device"),
         }
     else:
@@ -726,7 +729,7 @@ def _csv_texts() -> dict[str, tuple[str | bytes, str | None]]:
         "cell-200000": (header + "1" * 200_000 + ",2,up\n", line[2]),
         "label-2000": (header + "1,2," + "u" * 2000 + "\n", line[2]),
         "line-8MiB": (header + "x" * (8 << 20), line[2]),
-        "line-8MiB-header": ("x" * (8 << 20), None),
+        "line-8MiB-header": ("x" * (8 << 20), line[1]),
         "label-missing": (good.replace(",up", ",", 1), "line 2, column 'kind'"),
         "label-once": (good + "1,2,side\n", "line 18, column 'kind'"),
         "labels-all-different": ("a,kind\n" + "".join(f"{k},{k}\n" for k in range(99)), None),
@@ -767,6 +770,17 @@ def csv_kinds() -> list[Kind]:
     for name, (text, field) in _csv_texts().items():
         data = text if isinstance(text, bytes) else text.encode()
         kinds.append(Kind(f"csv-{name}", hostile.write(data), field))
+
+    def large(text: bytes, count: int) -> Callable[[Path], None]:
+        return lambda path: hostile.write(b"a,b,kind\n" + text * count)(path)
+
+    megabytes = {
+        "commas": (b",", 48 << 20),
+        "text": (b"x", 48 << 20),
+        "quoted": (b'"\n",', 9 << 20),
+    }
+    for name, what in megabytes.items():
+        kinds.append(Kind(f"csv-row-48MiB-of-{name}", large(*what), "line 2"))
     return kinds
 
 
@@ -869,9 +883,8 @@ def _own_bomb() -> bytes:
     return pack(own_members(**made))
 
 
+@cache
 def _zeros(header: bytes, size: int) -> tuple[bytes, int]:
-    import zlib
-
     data = header + bytes(size)
     return hostile.deflate(data), zlib.crc32(data)
 
@@ -885,6 +898,7 @@ def own_npz_kinds() -> list[Kind]:
     for name, packed in hostile.member_kinds().items():
         if any(m.name == b"W.npy" and m != hostile.member() for m in packed):
             field = None if name in unnamed else "x"
+            field = {"overlap-same-data": "y"}.get(name, field)
             kinds.append(Kind(f"{loader}-{name}", hostile.write(pack(_of_x(packed))), field))
     for name, (filename, flags) in hostile.name_kinds().items():
         odd = replace(own_members()[0], name=filename, flags=flags)
@@ -943,10 +957,15 @@ def _network_file(family: str) -> bytes:
         return out.read_bytes()
 
 
+@cache
+def _stored_arrays(family: str) -> dict[str, np.ndarray]:
+    with np.load(io.BytesIO(_network_file(family))) as file:
+        return {name: file[name] for name in file.files}
+
+
 def network_arrays(loader: str) -> dict[str, np.ndarray]:
     """The arrays of a good file of ``loader``."""
-    with np.load(io.BytesIO(_network_file(loader.removeprefix("own-")))) as file:
-        return {name: file[name] for name in file.files}
+    return dict(_stored_arrays(loader.removeprefix("own-")))
 
 
 def npz_of(arrays: dict[str, np.ndarray], packed: bool = False) -> bytes:
@@ -955,13 +974,20 @@ def npz_of(arrays: dict[str, np.ndarray], packed: bool = False) -> bytes:
     return stream.getvalue()
 
 
+@cache
+def _stored_config(loader: str) -> Any:
+    return loaded("\n".join(network_arrays(loader)["config"].tolist()))
+
+
 def network_config(loader: str) -> dict[str, Any]:
     """The configuration in a good file of ``loader``."""
-    from ruamel.yaml import YAML
-
-    lines = "\n".join(network_arrays(loader)["config"].tolist())
-    found: dict[str, Any] = YAML(typ="safe", pure=True).load(lines)
+    found: dict[str, Any] = copied(_stored_config(loader))
     return found
+
+
+def _lazy(make: Callable[..., bytes], *arguments: Any) -> Callable[[Path], None]:
+    """Made where it is written, not where the kinds are listed."""
+    return lambda path: hostile.write(make(*arguments))(path)
 
 
 def _with_config(loader: str, text: str) -> bytes:
@@ -1117,9 +1143,7 @@ def own_file_kinds(loader: str) -> list[Kind]:
     for name, text in _texts().items():
         if len(text) < 60_000:
             lines = text.decode("utf-8", "replace").replace("\0", "\ufffd")
-            kinds.append(
-                Kind(f"{loader}-config-{name}", hostile.write(_with_config(loader, lines)))
-            )
+            kinds.append(Kind(f"{loader}-config-{name}", _lazy(_with_config, loader, lines)))
     config = "\n".join(network_arrays(loader)["config"].tolist())
     odd = {
         "break-in-line": config.replace("family", "a\n\nfamily", 1) + "\n\x0c",
@@ -1132,18 +1156,18 @@ def own_file_kinds(loader: str) -> list[Kind]:
         "of-a-card": yaml_of(card()),
     }
     kinds += [
-        Kind(f"{loader}-config-{name}", hostile.write(_with_config(loader, text)))
+        Kind(f"{loader}-config-{name}", _lazy(_with_config, loader, text))
         for name, text in odd.items()
     ]
     for other in FILES:
         if other != loader:
-            swapped = npz_of(network_arrays(loader) | {"config": network_arrays(other)["config"]})
-            kinds.append(Kind(f"{loader}-config-of-{other}", hostile.write(swapped)))
+            swapped = network_arrays(loader) | {"config": network_arrays(other)["config"]}
+            kinds.append(Kind(f"{loader}-config-of-{other}", _lazy(npz_of, swapped)))
             whole = _network_file(other.removeprefix("own-"))
             kinds.append(Kind(f"{loader}-is-{other}", hostile.write(whole)))
     for name, (changes, field) in _own_config_faults(loader).items():
         text = yaml_of(changed(network_config(loader), changes))
-        kinds.append(Kind(f"{loader}-{name}", hostile.write(_with_config(loader, text)), field))
+        kinds.append(Kind(f"{loader}-{name}", _lazy(_with_config, loader, text), field))
     for name, (key, value) in _own_array_faults(loader).items():
         arrays = network_arrays(loader)
         if value is None:
@@ -1153,7 +1177,7 @@ def own_file_kinds(loader: str) -> list[Kind]:
         kinds.append(
             Kind(
                 f"{loader}-array-{name}",
-                hostile.write(npz_of(arrays)),
+                _lazy(npz_of, arrays),
                 _OWN_FILE_FIELDS.get(name, key),
             )
         )

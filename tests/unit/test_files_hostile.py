@@ -36,14 +36,11 @@ from ohmbench.digital import StoredInt8, configuration, infer, load_int8
 from ohmbench.errors import FileError
 from ohmbench.families import find_training
 from ohmbench.family import Family, Training
-from ohmbench.fields import StrictModel, checked, yaml_text
 from ohmbench.files import read_idx, read_json, read_npz, read_pth, read_yaml, sha256_file
-from ohmbench.floatgate import StoredNetwork, load_card, load_network
 from ohmbench.floatgate import configuration as floatgate
-from ohmbench.floatgate.card import CELL_FORMS, Card, card_of
-from ohmbench.floatgate.circuits import Circuits
+from ohmbench.floatgate import load_card, load_network
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config, read_config
-from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff
+from ohmbench.kirchhoff.store import load_kirchhoff
 from ohmbench.kirchhoff.topologies import topology
 from tests.unit import hostile, hostile_kirchhoff, hostile_own
 from tests.unit.hostile import SCHEMA, Kind
