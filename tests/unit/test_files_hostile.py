@@ -33,14 +33,17 @@ from ruamel.yaml import YAML
 
 from ohmbench.data.own import DataReference, Dataset, load_data
 from ohmbench.digital import StoredInt8, configuration, infer, load_int8
-from ohmbench.errors import FileError
+from ohmbench.errors import FileError, one_line
 from ohmbench.families import find_training
 from ohmbench.family import Family, Training
+from ohmbench.fields import StrictModel, checked
 from ohmbench.files import read_idx, read_json, read_npz, read_pth, read_yaml, sha256_file
+from ohmbench.floatgate import Activation, StoredNetwork, load_card, load_network
 from ohmbench.floatgate import configuration as floatgate
-from ohmbench.floatgate import load_card, load_network
+from ohmbench.floatgate.card import CELL_FORMS, Card
+from ohmbench.floatgate.circuits import Circuits
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config, read_config
-from ohmbench.kirchhoff.store import load_kirchhoff
+from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff
 from ohmbench.kirchhoff.topologies import topology
 from tests.unit import hostile, hostile_kirchhoff, hostile_own
 from tests.unit.hostile import SCHEMA, Kind
@@ -49,12 +52,13 @@ Reader = Callable[[Path], Any]
 
 
 def _table(path: Path) -> Dataset:
-    reference = DataReference(file=os.fspath(path) or ".", target="kind")
+    # Names that no YAML file can spell are the loader's to refuse.
+    reference = DataReference.model_construct(file=os.fspath(path), target="kind")
     return load_data(reference, "classification", 0)
 
 
 def _own_npz(path: Path) -> Dataset:
-    return load_data(DataReference(file=os.fspath(path) or "."), "classification", 0)
+    return load_data(DataReference.model_construct(file=os.fspath(path)), "classification", 0)
 
 
 def _yaml_of(module: Any) -> Reader:
@@ -134,10 +138,14 @@ def fingerprint(path: Path) -> object:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def judge_message(error: FileError, path: Path, field: str | None) -> None:
+def judge_message(
+    error: FileError, path: Path, field: str | None, others: Iterable[str | Path] = ()
+) -> None:
+    """``others`` are files that the one at ``path`` names, and that may be at fault themselves."""
     text = str(error)
     assert text.isprintable(), f"not one printable line: {text!r}"
-    assert text.startswith(f"{path}: "), f"does not begin with the file: {text!r}"
+    named = (f"{one_line(os.fspath(file))}: " for file in (path, *others))
+    assert text.startswith(tuple(named)), f"does not begin with the file: {text!r}"
     assert len(text) < 1500, f"a message of {len(text)} characters"
     assert error.reason, f"gives no reason: {text!r}"
     if field is not None:
@@ -147,8 +155,13 @@ def judge_message(error: FileError, path: Path, field: str | None) -> None:
         assert f": {field}: " in text, f"does not show the field {field!r}: {text!r}"
 
 
-def judge_refusal(read: Reader, path: Path, field: str | None = None) -> FileError:
-    """The whole contract for one hostile file; return the refusal."""
+def judge_refusal(
+    read: Reader, path: Path, field: str | None = None, named: str | None = None
+) -> FileError:
+    """The whole contract for one hostile file; return the refusal.
+
+    ``named`` is the file that must be named, as the hostile one names it, if it is another.
+    """
     before, start = fingerprint(path), time.process_time()
     try:
         with no_hang():
@@ -162,7 +175,10 @@ def judge_refusal(read: Reader, path: Path, field: str | None = None) -> FileErr
         assert not hostile.canary(path).exists(), "code from the file was run"
     assert fingerprint(path) == before, "the file was changed"
     assert spent <= CPU_S, f"took {spent:.2f} s of processor time, but should take {CPU_S} at most"
-    judge_message(refusal, path, field)
+    if named is None:
+        judge_message(refusal, path, field)
+    else:
+        judge_message(refusal, path.parent / named, field, [named])
     return refusal
 
 
@@ -271,6 +287,91 @@ def judge_config(value: Config) -> None:
             assert sizes == (made.n_free, made.n_edges), f"{part.name}: sizes"
 
 
+def judge_same_again(value: StrictModel) -> None:
+    """What is accepted can be written down and read again: as JSON, which is YAML and faster."""
+    text = json.dumps(value.model_dump(mode="json", exclude_none=True), allow_nan=False)
+    assert checked(type(value), json.loads(text), "again", CELL_FORMS) == value
+
+
+def numbers_in(value: Any) -> Iterator[float]:
+    """All numbers in plain values."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, (list, tuple)):
+        for part in value:
+            yield from numbers_in(part)
+    elif isinstance(value, (int, float)):
+        yield value
+
+
+def judge_card(value: Card) -> None:
+    """What is accepted makes the circuits that it has, from numbers that are numbers."""
+    judge_same_again(value)
+    for number in numbers_in(value.model_dump()):
+        assert abs(number) < float("inf"), f"{number} is no number"
+    assert value.programmable.w_min_A < value.programmable.w_max_A, "programmable"
+    circuits = Circuits(value)
+    there = [activation for activation in Activation if circuits.has(activation)]
+    assert there, "no circuit"
+    for activation in there:
+        circuits.cell(activation)
+
+
+def judge_own_config(value: floatgate.Config | configuration.Config) -> None:
+    judge_same_again(value)
+    names = value.data.features or ()
+    assert len(set(names)) == len(names), "features"
+    for number in numbers_in(value.model_dump()):
+        assert abs(number) < float("inf"), f"{number} is no number"
+
+
+def judge_training(value: tuple[Family[Any], Training]) -> None:
+    """What is accepted can begin: its files are there."""
+    family, training = value
+    assert family.key in ("floatgate", "int8"), f"family {family.key}"
+    assert callable(training.task)
+    assert Path(training.reads[0]).is_file(), "no file"
+
+
+def judge_dataset(value: Dataset) -> None:
+    """Numbers that are numbers, labels that are classes, and columns that belong together."""
+    assert len(set(value.classes)) == len(value.classes) >= 2, "classes"
+    for x, y in ((value.train_x, value.train_y), (value.test_x, value.test_y)):
+        assert x.dtype == np.float64, f"type {x.dtype}"
+        assert y.dtype == np.int64, f"type {y.dtype}"
+        assert x.shape == (len(y), len(value.features)), f"shape {x.shape}"
+        assert np.isfinite(x).all(), "not finite"
+        assert ((y >= 0) & (y < len(value.classes))).all(), "a label of no class"
+    assert len(value.test_x) >= 1, "nothing held out"
+    assert set(value.train_y.tolist()) == set(range(len(value.classes))), "a class never trained"
+    assert value.train_x.min() >= 0, "not scaled"
+    assert value.train_x.max() <= 1, "not scaled"
+    assert all(len(digest) == 64 for digest in value.sha256)
+
+
+def judge_floatgate(value: StoredNetwork) -> None:
+    """What is accepted can be computed with, on the file's own data."""
+    inputs, *_, classes = value.network.spec.sizes
+    assert value.v.shape == (len(value.labels), inputs), "shape"
+    assert torch.isfinite(value.v).all(), "not finite"
+    assert value.labels.min() >= 0, "a label of no class"
+    assert value.labels.max() < classes, "a label of no class"
+    assert value.own is not None
+    judge_same_again(value.own.config)
+    with torch.no_grad():
+        assert value.network(value.v[:1]).shape == (1, classes)
+
+
+def judge_kirchhoff(value: StoredKirchhoff) -> None:
+    """What is accepted has parameters, and data that fit it."""
+    judge_config(value.config)
+    assert all(torch.isfinite(p).all() for p in value.model.parameters()), "not finite"
+    data = value.source.data  # type: ignore[attr-defined]
+    assert data.test_x.shape == (len(data.test_y), value.config.inputs), "shape"
+    assert np.isfinite(data.test_x).all(), "not finite"
+    assert data.test_y.max() < len(data.classes), "a label of no class"
+
+
 JUDGES: dict[str, Callable[[Any], None]] = {
     "npz": judge_arrays,
     "json": judge_json,
@@ -279,17 +380,63 @@ JUDGES: dict[str, Callable[[Any], None]] = {
     "pth": judge_tensors,
     "yaml": judge_plain,
     "config": judge_config,
+    "card": judge_card,
+    "floatgate-yaml": judge_own_config,
+    "int8-yaml": judge_own_config,
+    "floatgate-training": judge_training,
+    "int8-training": judge_training,
+    "csv": judge_dataset,
+    "own-npz": judge_dataset,
+    "own-floatgate": judge_floatgate,
+    "own-int8": judge_int8,
+    "own-kirchhoff": judge_kirchhoff,
 }
 
 
-def judge_outcome(read: Reader, judge: Callable[[Any], None], path: Path) -> str:
-    """For a file that may be good or bad: a proper refusal or a proper value, nothing else."""
+def files_named(path: Path) -> list[str]:
+    """Every text in a YAML file, and the file that it would be."""
+    texts: list[str] = []
+
+    def collect(value: Any) -> None:
+        if isinstance(value, (dict, list)):
+            for part in value.values() if isinstance(value, dict) else value:
+                collect(part)
+        elif isinstance(value, str):
+            texts.append(value)
+
+    collect(read_yaml(path) if path.stat().st_size else None)
+    return [*texts, *(os.path.join(path.parent, text) for text in texts)]
+
+
+def no_yaml(path: Path) -> list[str]:
+    """As ``files_named``; none in a file that is no YAML."""
+    try:
+        return files_named(path)
+    except FileError:
+        return []
+
+
+NAMES = dict.fromkeys(hostile_own.TRAININGS, no_yaml)
+FILE_NAMES = {"own-npz": "f.npz"} | dict.fromkeys(hostile_own.TRAININGS, "f.yaml")
+"""Of readers that go by the ending."""
+
+
+def judge_outcome(
+    read: Reader,
+    judge: Callable[[Any], None],
+    path: Path,
+    names: Callable[[Path], Iterable[str]] | None = None,
+) -> str:
+    """For a file that may be good or bad: a proper refusal or a proper value, nothing else.
+
+    ``names`` finds the other files that it names.
+    """
     data = path.read_bytes()
     try:
         with no_hang():
             value = read(path)
     except FileError as error:
-        judge_message(error, path, None)
+        judge_message(error, path, None, () if names is None else names(path))
         outcome = re.split(r"[0-9'(]", error.reason)[0]
     else:
         judge(value)
@@ -351,9 +498,10 @@ def judge_memory(cases: list[tuple[str, str, Path]]) -> dict[str, float]:
 
 @pytest.mark.parametrize(("loader", "kind"), [pytest.param(*c, id=c[1].name) for c in CASES])
 def test_hostile_file_is_refused(loader: str, kind: Kind, tmp_path: Path) -> None:
-    path = tmp_path / f"stranger.{loader}"
+    path = tmp_path / FILE_NAMES.get(loader, f"stranger.{loader}")
+    hostile_own.surroundings(loader, tmp_path)
     kind.build(path)
-    judge_refusal(READERS[loader], path, kind.field)
+    judge_refusal(READERS[loader], path, kind.field, kind.named)
 
 
 def test_hostile_files_cost_no_memory(tmp_path: Path) -> None:
@@ -361,8 +509,10 @@ def test_hostile_files_cost_no_memory(tmp_path: Path) -> None:
     for number, (loader, kind) in enumerate(CASES):
         folder = tmp_path / str(number)
         folder.mkdir()
-        kind.build(folder / "f")
-        cases.append((kind.name, loader, folder / "f"))
+        hostile_own.surroundings(loader, folder)
+        path = folder / FILE_NAMES.get(loader, "f")
+        kind.build(path)
+        cases.append((kind.name, loader, path))
     judge_memory(cases)
 
 
@@ -376,12 +526,15 @@ def test_there_are_enough_kinds_and_each_name_is_one_kind() -> None:
     assert len(KINDS["pth"]) >= 60
     assert len(KINDS["yaml"]) >= 60
     assert len(KINDS["config"]) >= 60
+    for loader in hostile_own.LOADERS:
+        assert len(KINDS[loader]) >= (25 if loader in hostile_own.TRAININGS else 100), loader
 
 
 @pytest.mark.parametrize("loader", list(READERS))
 def test_templates_are_accepted(loader: str, tmp_path: Path) -> None:
     # Otherwise the hostile files could be refused for a reason that all of them share.
-    path = tmp_path / "good"
+    path = tmp_path / FILE_NAMES.get(loader, "good")
+    hostile_own.surroundings(loader, tmp_path)
     for data in BUILDERS[loader].templates(loader):
         path.write_bytes(data)
         if loader == "idx":
@@ -398,7 +551,7 @@ def test_hashing_refuses_what_is_no_file(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "half\udc00\ud800", "x" * 5000, "line\nbreak"])
-@pytest.mark.parametrize("loader", list(READERS))
+@pytest.mark.parametrize("loader", [n for n in READERS if n not in hostile_own.TRAININGS])
 def test_impossible_names_are_refused_in_one_line(loader: str, name: str) -> None:
     with pytest.raises(FileError) as caught:
         READERS[loader](name)  # type: ignore[arg-type]
@@ -416,6 +569,7 @@ def fuzz_outcomes(
     files: Iterable[bytes],
     read: Reader,
     judge: Callable[[Any], None],
+    names: Callable[[Path], Iterable[str]] | None = None,
 ) -> Counter[str]:
     """How often each outcome of ``judge_outcome`` came of reading ``files``, one after another.
 
@@ -428,7 +582,7 @@ def fuzz_outcomes(
             os.pwrite(file.fileno(), data, 0)
             file.truncate(len(data))
             try:
-                outcomes[judge_outcome(read, judge, path)] += 1
+                outcomes[judge_outcome(read, judge, path, names)] += 1
             except Exception as error:
                 raise AssertionError(
                     f"file {number} of {name}: {error!r}; {data[:4000].hex()}"
@@ -436,26 +590,43 @@ def fuzz_outcomes(
     return outcomes
 
 
-@pytest.mark.parametrize("loader", list(READERS))
-@pytest.mark.parametrize(
-    ("seed", "count"),
-    [
-        pytest.param(20, 2_000, id="seed=20-2000"),
-        pytest.param(21, 100_000, id="seed=21-100000", marks=pytest.mark.slow),
-    ],
-)
+FILES = dict.fromkeys(READERS, 2_000) | {
+    "card": 200,
+    "floatgate-yaml": 300,
+    "int8-yaml": 300,
+    "floatgate-training": 200,
+    "int8-training": 200,
+    "csv": 600,
+    "own-npz": 600,
+    "own-floatgate": 150,
+    "own-int8": 200,
+    "own-kirchhoff": 200,
+}
+"""Fewer of those that take the parser of YAML ten milliseconds each."""
+FUZZED = [
+    pytest.param(20, count, loader, id=f"seed=20-{count}-{loader}")
+    for loader, count in FILES.items()
+] + [
+    pytest.param(21, 100_000, loader, id=f"seed=21-100000-{loader}", marks=pytest.mark.slow)
+    for loader in READERS
+]
+
+
+@pytest.mark.parametrize(("seed", "count", "loader"), FUZZED)
 def test_damaged_files_are_refused_or_right(
     seed: int, count: int, loader: str, tmp_path: Path
 ) -> None:
     rng = random.Random(f"{loader}-{seed}")
     originals = BUILDERS[loader].templates(loader)
-    path = tmp_path / "f"
+    path = tmp_path / FILE_NAMES.get(loader, "f")
+    hostile_own.surroundings(loader, tmp_path)
     outcomes = fuzz_outcomes(
         f"{loader}-{seed}",
         path,
         (BUILDERS[loader].mutate(rng, loader, originals) for _ in range(count)),
         READERS[loader],
         JUDGES[loader],
+        NAMES.get(loader),
     )
     print(f"{loader} seed={seed}: {outcomes.most_common(12)}")
     # Neither a reader that refuses everything nor mutations that never pass the front door.

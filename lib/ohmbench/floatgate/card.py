@@ -336,7 +336,8 @@ def load_card(name: str = DEFAULT_CARD, *, folder: str | os.PathLike[str] = ".")
     if name in CARD_NAMES:
         return _shipped(name)
     path = Path(folder, name)
-    if path.suffix.lower() not in (".yaml", ".yml") and not path.exists():
+    # Not Path.exists, which lets a name too long and a folder that may not be read through.
+    if path.suffix.lower() not in (".yaml", ".yml") and not os.path.exists(path):
         raise FileError(
             name, "no such card", remedy=f"there are {', '.join(CARD_NAMES)}; or name a YAML file"
         )
