@@ -6,6 +6,7 @@ can hand each of them a reader with a planted fault and see it go red.
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import io
@@ -22,6 +23,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,16 +33,24 @@ import pytest
 import torch
 from ruamel.yaml import YAML
 
-from ohmbench.data.own import DataReference, Dataset, load_data
+from ohmbench.data.own import DataReference, Dataset, Scaling, load_data
 from ohmbench.digital import StoredInt8, configuration, infer, load_int8
 from ohmbench.errors import FileError, one_line
 from ohmbench.families import find_training
 from ohmbench.family import Family, Training
 from ohmbench.fields import StrictModel, checked
-from ohmbench.files import read_idx, read_json, read_npz, read_pth, read_yaml, sha256_file
+from ohmbench.files import (
+    csv_table,
+    read_idx,
+    read_json,
+    read_npz,
+    read_pth,
+    read_yaml,
+    sha256_file,
+)
 from ohmbench.floatgate import Activation, StoredNetwork, load_card, load_network
 from ohmbench.floatgate import configuration as floatgate
-from ohmbench.floatgate.card import CELL_FORMS, Card
+from ohmbench.floatgate.card import CELL_FORMS, Card, card_of
 from ohmbench.floatgate.circuits import Circuits
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config, read_config
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff
@@ -591,14 +601,14 @@ def fuzz_outcomes(
 
 
 FILES = dict.fromkeys(READERS, 2_000) | {
-    "card": 200,
+    "card": 150,
     "floatgate-yaml": 300,
     "int8-yaml": 300,
     "floatgate-training": 200,
     "int8-training": 200,
     "csv": 600,
     "own-npz": 600,
-    "own-floatgate": 150,
+    "own-floatgate": 100,
     "own-int8": 200,
     "own-kirchhoff": 200,
 }
@@ -678,6 +688,33 @@ def _ruamel(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(Path(path))
 
 
+def _trusting(path: Path) -> Any:
+    """The configuration in a network's file as another library reads it."""
+    with np.load(path) as file:
+        return YAML(typ="safe", pure=True).load("\n".join(file["config"].tolist()))
+
+
+def _loose_table(path: Path) -> Any:
+    rows = list(csv.DictReader(Path(path).read_text(encoding="utf-8").splitlines()))
+    return [[float(row["a"]), float(row["b"])] for row in rows]
+
+
+def _own_card(path: Path) -> Any:
+    """A loader that finds a fault in the wrong one of two files."""
+    raise FileError(path, "no such card")
+
+
+def _inflate_first_npz_of_own(path: Path) -> Any:
+    with np.load(path) as file:
+        rows = len(file["x"])
+    raise FileError(path, f"{rows} rows, too many")
+
+
+def _whole_rows(path: Path) -> Any:
+    cells = Path(path).read_text(encoding="utf-8").split(",")
+    raise FileError(path, f"{len(cells)} cells, too many")
+
+
 def _inflate_first_pth(path: Path) -> Any:
     with zipfile.ZipFile(path) as archive:
         contents = [archive.read(member) for member in archive.namelist()]
@@ -719,6 +756,8 @@ PLANTED: dict[str, Reader] = {
     "inflate-first-npz": _inflate_first_npz,
     "inflate-first-idx": _inflate_first_idx,
     "inflate-first-pth": _inflate_first_pth,
+    "inflate-first-own": _inflate_first_npz_of_own,
+    "whole-rows": _whole_rows,
 }
 
 
@@ -748,6 +787,19 @@ def _build(name: str, path: Path) -> Path:
         pytest.param(_constructing, "yaml-payload", "code from the file", id="yaml-constructs"),
         pytest.param(_ruamel, "yaml-billion-laughs", "accepted", id="yaml-accepts-aliases"),
         pytest.param(_ruamel, "config-t_end-falls", "accepted", id="config-accepts-anything"),
+        pytest.param(_ruamel, "card-alias", "accepted", id="card-accepts-aliases"),
+        pytest.param(_ruamel, "card-fitted-turned", "accepted", id="card-accepts-anything"),
+        pytest.param(_ruamel, "floatgate-yaml-low-inf", "accepted", id="floatgate-accepts-inf"),
+        pytest.param(_ruamel, "int8-yaml-hidden-zero", "accepted", id="int8-accepts-zero"),
+        pytest.param(_loose_table, "csv-number-nan", "accepted", id="csv-accepts-nan"),
+        pytest.param(_loose_table, "csv-number-underscore", "accepted", id="csv-accepts-1_000"),
+        pytest.param(_unpickling, "own-npz-pickle-x", "code from the file", id="own-unpickles"),
+        pytest.param(_unpickling, "own-npz-x_test-nan", "accepted", id="own-accepts-nan"),
+        pytest.param(
+            _trusting, "own-floatgate-config-key-escape", "accepted", id="own-accepts-escapes"
+        ),
+        pytest.param(_trusting, "own-int8-hidden-other", "accepted", id="own-int8-accepts-sizes"),
+        pytest.param(_trusting, "own-kirchhoff-nodes-7000", "accepted", id="own-accepts-nodes"),
     ],
 )
 def test_planted_reader_faults_are_caught(
@@ -775,11 +827,13 @@ def test_a_reader_that_lets_library_errors_through_is_caught(tmp_path: Path) -> 
         pytest.param("inflate-first-npz", "npz-bomb-honest", id="npz"),
         pytest.param("inflate-first-idx", "idx-gz-bomb", id="idx"),
         pytest.param("inflate-first-pth", "pth-bomb", id="pth"),
+        pytest.param("inflate-first-own", "own-npz-bomb", id="own-npz"),
+        pytest.param("whole-rows", "csv-row-48MiB-of-commas", id="csv"),
     ],
 )
 def test_inflating_before_checking_is_caught(reader: str, kind: str, tmp_path: Path) -> None:
     path = _build(kind, tmp_path / "f")
-    assert path.stat().st_size < 400_000
+    assert path.stat().st_size < 400_000 or reader == "whole-rows"
     with pytest.raises(AssertionError, match="peak memory grew by"):
         judge_memory([(kind, reader, path)])
 
@@ -823,6 +877,114 @@ def test_planted_values_are_caught(name: str, wrong: np.ndarray, complaint: str)
 def test_planted_tensors_are_caught(wrong: np.ndarray, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         judge_tensors({"p": wrong})
+
+
+def test_a_loader_that_names_the_wrong_file_is_caught(tmp_path: Path) -> None:
+    path = _build("floatgate-training-card-nowhere", tmp_path / "f.yaml")
+    with pytest.raises(AssertionError, match="does not begin"):
+        judge_refusal(_own_card, path, None, "card.yaml")
+    with pytest.raises(AssertionError, match="does not begin"):
+        judge_refusal(_refusing(of="/etc/passwd"), path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        pytest.param({"train_x": np.full((2, 1), np.nan)}, "not finite", id="nan"),
+        pytest.param({"train_x": np.full((2, 1), 2.0)}, "not scaled", id="scale"),
+        pytest.param({"train_x": np.zeros((2, 2))}, "shape", id="shape"),
+        pytest.param({"train_x": np.zeros((2, 1), "f4")}, "type", id="type"),
+        pytest.param({"test_y": np.array([2])}, "no class", id="label"),
+        pytest.param({"train_y": np.array([0, 0])}, "never trained", id="never"),
+        pytest.param({"classes": ("a", "a")}, "classes", id="twice"),
+        pytest.param(
+            {"test_x": np.zeros((0, 1)), "test_y": np.zeros(0, np.int64)}, "held out", id="none"
+        ),
+    ],
+)
+def test_planted_data_are_caught(changes: dict[str, Any], complaint: str) -> None:
+    scaling = Scaling(np.zeros(1), np.ones(1))
+    good = Dataset("d", "classification", ("a",), ("0", "1"), np.zeros((2, 1)), np.array([0, 1]),
+                   np.zeros((1, 1)), np.array([1]), scaling, scaling, ("0" * 64,))  # fmt: skip
+    judge_dataset(good)
+    with pytest.raises(AssertionError, match=complaint):
+        judge_dataset(replace(good, **changes))
+
+
+@pytest.mark.parametrize("loader", hostile_own.FILES)
+def test_planted_networks_are_caught(loader: str, tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(hostile_own.templates(loader)[0])
+    value = READERS[loader](path)
+    JUDGES[loader](value)
+    if loader == "own-floatgate":
+        for change, complaint in (
+            ({"labels": value.labels + 2}, "no class"),
+            ({"v": value.v[:, :1]}, "shape"),
+            ({"v": value.v * float("inf")}, "not finite"),
+        ):
+            with pytest.raises(AssertionError, match=complaint):
+                judge_floatgate(replace(value, **change))
+    elif loader == "own-int8":
+        with pytest.raises(AssertionError):
+            judge_int8(replace(value, own_images=replace(value.own_images, labels=np.full(4, 2))))
+    else:
+        with torch.no_grad():
+            next(value.model.parameters()).fill_(float("nan"))
+        with pytest.raises(AssertionError, match="not finite"):
+            judge_kirchhoff(value)
+
+
+def test_planted_cards_are_caught(tmp_path: Path) -> None:
+    path = tmp_path / "card.yaml"
+    path.write_bytes(hostile_own.templates("card")[0])
+    good = load_card(os.fspath(path))
+    judge_card(good)
+    turned = good.programmable.model_copy(update={"w_max_A": 1e-14})
+    for changes in ({"supply_V": float("nan")}, {"programmable": turned}, {"cell": None}):
+        with pytest.raises((AssertionError, FileError, ValueError)):
+            judge_card(good.model_copy(update=changes))
+
+
+@pytest.mark.parametrize("base", list(hostile_own.BASES))
+def test_no_place_takes_what_cannot_stand_there(base: str) -> None:
+    check = {"card": card_of, "floatgate": floatgate.config_of, "int8": configuration.config_of}
+    found = 0
+    for path, name, value in hostile_own.wrong_values(base):
+        blamed = refused_field(check[base], value)
+        assert blamed is not None, f"{name} is accepted at {path}"
+        part = re.split(r"[.[]", path)[0]
+        assert blamed.startswith(part), f"{name} at {path} is blamed on {blamed}"
+        found += 1
+    assert found > 150
+
+
+def refused_field(check: Callable[[Any, str], object], value: Any) -> str | None:
+    """The field that is blamed for ``value``; None where it is accepted."""
+    try:
+        check(value, "f")
+    except FileError as error:
+        judge_message(error, Path("f"), None)
+        return error.field or ""
+    return None
+
+
+class _Growing(io.BytesIO):
+    """A file that gets longer as it is read, for ever."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        place = self.tell()
+        if place == len(self.getvalue()):
+            self.write(b"1,2,up\n" * 5000)
+            self.seek(place)
+        return super().read(size)
+
+
+def test_a_table_that_grows_while_it_is_read_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = b"a,b,kind\n" + b"1,2,up\n" * 9
+    monkeypatch.setattr(csv_table, "open_bounded", lambda *_: ("f", _Growing(text), len(text)))
+    with pytest.raises(FileError, match="became longer"), no_hang():
+        csv_table.read_csv("f", lambda names: (names[:2], ()), max_bytes=1 << 20)
 
 
 @pytest.mark.parametrize("value", [b"x", (1, 2), {1: 2}, {1}, np.float64(1.0)])
