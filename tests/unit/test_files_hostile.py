@@ -969,6 +969,20 @@ def refused_field(check: Callable[[Any, str], object], value: Any) -> str | None
     return None
 
 
+def test_both_ends_of_a_row(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    for length, fits in ((4 << 20, True), ((4 << 20) + 1, False)):
+        cells = [" " * 1000 + "1"] * 4000
+        row = ",".join([" " * (length - 1002 * 4000 - 2) + "1", *cells]) + "\n"
+        assert len(row) == length
+        path.write_text(",".join(f"c{k}" for k in range(4001)) + "\n" + row)
+        if fits:
+            assert csv_table.read_csv(path, lambda names: (names, ())).numbers.shape == (1, 4001)
+        else:
+            with pytest.raises(FileError, match="line 2: has a row of more than 4194304"):
+                csv_table.read_csv(path, lambda names: (names, ()))
+
+
 class _Growing(io.BytesIO):
     """A file that gets longer as it is read, for ever."""
 
