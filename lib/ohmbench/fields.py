@@ -103,6 +103,7 @@ _EXPECTED = {
     "bool_type": "expected true or false",
     "greater_than": "expected more than {gt:g}",
     "greater_than_equal": "expected at least {ge:g}",
+    "less_than": "expected less than {lt:g}",
     "less_than_equal": "expected at most {le:g}",
     "literal_error": "expected {expected}",
     "too_short": "expected at least {min_length}, found {actual_length}",
@@ -110,6 +111,10 @@ _EXPECTED = {
     "union_tag_invalid": "expected {expected_tags}",
     "union_tag_not_found": "missing",
 }
+
+
+# What pydantic calls the members of a choice by type, which stand in its paths and in no file.
+_MEMBERS = frozenset(("constrained-float", "constrained-str"))
 
 
 def _dotted(parts: Sequence[int | str]) -> str:
@@ -121,7 +126,7 @@ def _refusal(source: str, error: ErrorDetails, tags: Collection[str]) -> FileErr
     """One line for one complaint of pydantic: the key's dotted path, what is and what should be."""
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
     # A choice by name leaves the name in the path, which is no key of the file.
-    parts = [part for part in error["loc"] if part not in tags]
+    parts = [part for part in error["loc"] if part not in tags and part not in _MEMBERS]
     remedy = "correct the file"
     if kind == "fault":
         parts += [context["field"]] if context["field"] else []

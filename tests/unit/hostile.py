@@ -47,11 +47,15 @@ def valid_arrays() -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of hostile file; ``build`` makes it at a path. ``field`` is what must be named."""
+    """One kind of hostile file; ``build`` makes it at a path. ``field`` is what must be named.
+
+    ``named`` is the file that must be named, relative to the hostile one, if it is another.
+    """
 
     name: str
     build: Callable[[Path], None]
     field: str | None = None
+    named: str | None = None
 
 
 # ------------------------------------------------------------------------------------------------
@@ -277,9 +281,10 @@ def not_files(loader: str) -> list[Kind]:
 # npz
 
 
-def _archive_kinds() -> dict[str, bytes]:
-    whole = pack(members())
-    two_archives = pack(members()) + pack(members())
+def archive_kinds(parts: Sequence[Member]) -> dict[str, bytes]:
+    """The archive of ``parts`` in ways in which it is none, or another."""
+    whole = pack(parts)
+    two_archives = pack(parts) + pack(parts)
     zip64_end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 5, 5, 100, 100)
     zip64_locator = struct.pack("<4sLQL", b"PK\6\7", 0, len(whole), 1)
     many = [Member(f"x{i}.npy".encode(), b"") for i in range(2000)]
@@ -295,21 +300,21 @@ def _archive_kinds() -> dict[str, bytes]:
         "appended-byte": whole + b"\n",
         "appended-megabyte": whole + bytes(1 << 20),
         "two-archives": two_archives,
-        "comment": pack(members(), comment=b"hello"),
-        "shell-script-before": pack(members(), prefix=b"#!/bin/sh\nexit 0\n"),
+        "comment": pack(parts, comment=b"hello"),
+        "shell-script-before": pack(parts, prefix=b"#!/bin/sh\nexit 0\n"),
         "script-before-offsets-kept": b"#!/bin/sh\n" + whole,
-        "zip64-end-record": pack(members(), before_end=zip64_end + zip64_locator),
-        "zip64-locator-only": pack(members(), before_end=zip64_locator),
-        "several-disks": pack(members(), disk=1),
-        "part-of-entries-here": pack(members(), here=2),
-        "count-too-high": pack(members(), count=6),
-        "count-too-low": pack(members(), count=2),
-        "count-65535": pack(members(), count=0xFFFF),
-        "directory-offset-low": pack(members(), directory_offset=-10),
-        "directory-offset-high": pack(members(), directory_offset=1 << 31),
-        "directory-length-lies": pack(members(), directory_length=7),
-        "directory-4GB": pack(members(), directory_length=(1 << 32) - 2 - 500),
-        "directory-magic": pack(members(), entry_magic=b"PK\1\0"),
+        "zip64-end-record": pack(parts, before_end=zip64_end + zip64_locator),
+        "zip64-locator-only": pack(parts, before_end=zip64_locator),
+        "several-disks": pack(parts, disk=1),
+        "part-of-entries-here": pack(parts, here=2),
+        "count-too-high": pack(parts, count=6),
+        "count-too-low": pack(parts, count=2),
+        "count-65535": pack(parts, count=0xFFFF),
+        "directory-offset-low": pack(parts, directory_offset=-10),
+        "directory-offset-high": pack(parts, directory_offset=1 << 31),
+        "directory-length-lies": pack(parts, directory_length=7),
+        "directory-4GB": pack(parts, directory_length=(1 << 32) - 2 - 500),
+        "directory-magic": pack(parts, entry_magic=b"PK\1\0"),
         "directory-is-noise": whole[:-400] + noise(6, 378) + whole[-22:],
         "2000-members": pack(many),
     }
@@ -330,7 +335,7 @@ def _bomb_kinds() -> list[Kind]:
 
     # Built only on demand: compressing 300 MB takes a second, and every import would pay for it.
     def kind(name: str, size: int, shape: str, field: str | None) -> Kind:
-        return Kind(f"npz-bomb-{name}", lambda path: _write(_bomb(size, shape))(path), field)
+        return Kind(f"npz-bomb-{name}", lambda path: write(_bomb(size, shape))(path), field)
 
     return [
         kind("honest", large, long_shape, None),
@@ -340,7 +345,7 @@ def _bomb_kinds() -> list[Kind]:
     ]
 
 
-def _member_kinds() -> dict[str, list[Member]]:
+def member_kinds() -> dict[str, list[Member]]:
     good = npy_of(valid_arrays()["W"])
     zip64 = struct.pack("<2H2Q", 1, 16, 1 << 62, 1 << 62)
     return {
@@ -381,7 +386,7 @@ def _member_kinds() -> dict[str, list[Member]]:
     }
 
 
-def _name_kinds() -> dict[str, tuple[bytes, int]]:
+def name_kinds() -> dict[str, tuple[bytes, int]]:
     return {
         "no-suffix": (b"W", 0),
         "suffix-only": (b".npy", 0),
@@ -400,7 +405,7 @@ def _name_kinds() -> dict[str, tuple[bytes, int]]:
     }
 
 
-def _header_kinds() -> dict[str, bytes]:
+def header_kinds() -> dict[str, bytes]:
     good = npy_of(valid_arrays()["W"])
     return {
         "npy-magic": npy(magic=b"\x93NUMPI"),
@@ -507,7 +512,7 @@ def _value_kinds() -> dict[str, tuple[str, bytes | None]]:
     }
 
 
-def _write(data: bytes) -> Callable[[Path], None]:
+def write(data: bytes) -> Callable[[Path], None]:
     def build(path: Path) -> None:
         path.write_bytes(data)
 
@@ -516,27 +521,27 @@ def _write(data: bytes) -> Callable[[Path], None]:
 
 def npz_kinds() -> list[Kind]:
     kinds = not_files("npz")
-    kinds += [Kind(f"npz-{n}", _write(data)) for n, data in _archive_kinds().items()]
+    kinds += [Kind(f"npz-{n}", write(data)) for n, data in archive_kinds(members()).items()]
     kinds += _bomb_kinds()
     unnamed = {"needs-zip-9.9", "size-4GB", "zip64-sizes", "zip64-extra-cut"}
     last = dict.fromkeys(
         ("offset-behind-end", "offset-in-directory", "packed-size-runs-on"), "mask"
     )
-    for name, packed in _member_kinds().items():
+    for name, packed in member_kinds().items():
         field = None if name in unnamed else last.get(name, "W")
-        kinds.append(Kind(f"npz-{name}", _write(pack(packed)), field))
-    for name, (filename, flags) in _name_kinds().items():
+        kinds.append(Kind(f"npz-{name}", write(pack(packed)), field))
+    for name, (filename, flags) in name_kinds().items():
         odd = member(name=filename, flags=flags)
-        kinds.append(Kind(f"npz-{name}", _write(pack(members(W=odd)))))
+        kinds.append(Kind(f"npz-{name}", write(pack(members(W=odd)))))
     kinds += [
-        Kind(f"npz-{n}", _write(pack(members(W=data))), "W") for n, data in _header_kinds().items()
+        Kind(f"npz-{n}", write(pack(members(W=data))), "W") for n, data in header_kinds().items()
     ]
     kinds += [
-        Kind(f"npz-{n}", _write(pack(members(**{field: data}))), field)
+        Kind(f"npz-{n}", write(pack(members(**{field: data}))), field)
         for n, (field, data) in _value_kinds().items()
     ]
     twice = [*members(), member()]
-    kinds.append(Kind("npz-member-twice", _write(pack(twice)), "W"))
+    kinds.append(Kind("npz-member-twice", write(pack(twice)), "W"))
     kinds.append(Kind("npz-object-pickle", object_npz, "W"))
     kinds.append(Kind("npz-object-pickle-O8", lambda path: object_npz(path, "'|O8'"), "W"))
     kinds.append(Kind("npz-header-calls-mkdir", call_npz, "W"))
@@ -632,7 +637,7 @@ def int8_kinds() -> list[Kind]:
             changed.pop(field, None)
         stream = io.BytesIO()
         np.savez(stream, **changed)
-        kinds.append(Kind(f"int8-{name}", _write(stream.getvalue()), field))
+        kinds.append(Kind(f"int8-{name}", write(stream.getvalue()), field))
     return kinds
 
 
@@ -684,7 +689,7 @@ def json_kinds() -> list[Kind]:
         "5-MiB": "[" + "1," * (5 << 19) + "1]",
     }
     return not_files("json") + [
-        Kind(f"json-{name}", _write(text.encode() if isinstance(text, str) else text))
+        Kind(f"json-{name}", write(text.encode() if isinstance(text, str) else text))
         for name, text in texts.items()
     ]
 
@@ -762,8 +767,8 @@ def idx_kinds() -> list[Kind]:
         "gz-200MB-promised": (gzip.compress(idx((200, 1000, 1000), b""), mtime=0), "data"),
     }
     kinds = not_files("idx")
-    kinds += [Kind(f"idx-{name}", _write(data), field) for name, (data, field) in fields.items()]
-    kinds.append(Kind("idx-gz-bomb", lambda path: _write(_gzip_bomb())(path), "data"))
+    kinds += [Kind(f"idx-{name}", write(data), field) for name, (data, field) in fields.items()]
+    kinds.append(Kind("idx-gz-bomb", lambda path: write(_gzip_bomb())(path), "data"))
     return kinds
 
 

@@ -469,7 +469,7 @@ def _laughs() -> str:
     return "\n".join(lines)
 
 
-def _yaml_texts() -> dict[str, str | bytes]:
+def yaml_texts() -> dict[str, str | bytes]:
     return {
         "blank": "  \n",
         "comment-only": "# nothing\n",
@@ -549,7 +549,7 @@ def yaml_kinds() -> list[Kind]:
     kinds = not_files("yaml")[:-4]
     kinds += [
         Kind(f"yaml-{name}", _fixed(text.encode() if isinstance(text, str) else text))
-        for name, text in _yaml_texts().items()
+        for name, text in yaml_texts().items()
     ]
     return [*kinds, Kind("yaml-payload", _write(_yaml_payload))]
 
@@ -1096,7 +1096,7 @@ train: {lr: 5e-4, num_epoch: 3, scheduler: cosinelr_50_0.00001, resample: true}
 _WORDS = re.compile(rb"[A-Za-z_.0-9+-]+")
 
 
-def _exchange(rng: random.Random, data: bytes) -> bytes:
+def exchange(rng: random.Random, data: bytes) -> bytes:
     """Two words change places, or one is written twice."""
     words = [(m.start(), m.end()) for m in _WORDS.finditer(data)]
     (a, b), (c, d) = sorted(rng.sample(words, 2))
@@ -1118,5 +1118,5 @@ def mutate(rng: random.Random, loader: str, originals: Sequence[bytes]) -> bytes
     if loader == "pth" and rng.random() < 0.5:
         return _repacked(rng)
     if loader != "pth" and rng.random() < 0.5:
-        return _exchange(rng, rng.choice(originals))
+        return exchange(rng, rng.choice(originals))
     return hostile.damage(rng, rng.choice(originals))

@@ -61,11 +61,13 @@ class DataReference(StrictModel):
             return self
         if not names:
             raise fault("is empty: leave it out to take all columns", "features")
+        seen: set[str] = set()
         for k, name in enumerate(names):
             if not name:
                 raise fault("is empty: expected the name of a column", f"features[{k}]")
-            if name in names[:k]:
+            if name in seen:
                 raise fault(f"{name!r} is there already", f"features[{k}]")
+            seen.add(name)
             if name == self.target:
                 raise fault(f"{name!r} is the target", f"features[{k}]")
         return self

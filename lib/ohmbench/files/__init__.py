@@ -18,7 +18,7 @@ PyTorch's checkpoints, without torch. ``idx`` reads through
 from ohmbench.files.idx import read_idx
 from ohmbench.files.json_files import read_json, write_json
 from ohmbench.files.locking import only_writer
-from ohmbench.files.npz_reading import npz_fields, read_npz
+from ohmbench.files.npz_reading import npz_bytes, npz_fields, read_npz
 from ohmbench.files.npz_writing import write_npz
 from ohmbench.files.opening import sha256_file
 from ohmbench.files.pth_reading import read_pth, write_pth
@@ -31,6 +31,7 @@ __all__ = [
     "ArraySpec",
     "atomic_write",
     "check_writable",
+    "npz_bytes",
     "npz_fields",
     "only_writer",
     "parse_yaml",

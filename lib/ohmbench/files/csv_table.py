@@ -9,9 +9,11 @@ import re
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from ohmbench.errors import FileError
 from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
@@ -19,6 +21,7 @@ from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
 MAX_BYTES = 256 * 2**20  # MNIST as CSV has 110 MB
 MAX_COLUMNS = 10_000
 _LONGEST_CELL = 1024
+_LONGEST_ROW = 4 * 2**20  # characters: 10 000 columns of 400
 _DELIMITERS = ",;\t"
 _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 # float() also takes "1_000", "inf" and the digits of other scripts.
@@ -60,7 +63,8 @@ def read_csv(path: PathLike, choose: Choice, *, max_bytes: int = MAX_BYTES) -> C
     with a name twice or an empty name after the first column, is refused too.
     """
     name, file, _ = open_bounded(path, max_bytes)
-    with file, only_file_errors(name), io.TextIOWrapper(file, "utf-8-sig", newline="") as text:
+    bounded = io.BufferedReader(_Bounded(name, file, max_bytes), 1 << 16)
+    with file, only_file_errors(name), io.TextIOWrapper(bounded, "utf-8-sig", newline="") as text:
         try:
             return _read(name, text, choose)
         except UnicodeDecodeError as error:
@@ -70,15 +74,70 @@ def read_csv(path: PathLike, choose: Choice, *, max_bytes: int = MAX_BYTES) -> C
             ) from None
 
 
-class _Lines:
-    """The lines of a text, and whether the last ones could hold a number that is none."""
+class _Bounded(io.RawIOBase):
+    """The bytes of a file, at most ``max_bytes`` of them, also where it grows meanwhile."""
 
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text = text
+    def __init__(self, name: str, file: BinaryIO, max_bytes: int) -> None:
+        self._name, self._file, self._max_bytes = name, file, max_bytes
+
+    @override
+    def readable(self) -> bool:
+        return True
+
+    @override
+    def seekable(self) -> bool:
+        return True
+
+    @override
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    @override
+    def tell(self) -> int:
+        return self._file.tell()
+
+    @override
+    def readinto(self, buffer: Any) -> int:
+        found = self._file.read(len(buffer))
+        if self._file.tell() > self._max_bytes:
+            raise FileError(
+                self._name,
+                f"became longer than {self._max_bytes} bytes, which are accepted at most",
+            )
+        buffer[: len(found)] = found
+        return len(found)
+
+
+class _Lines:
+    """The lines of a text, and whether the last ones could hold a number that is none.
+
+    ``row`` counts the characters since it was last set to 0, where a row begins, in line ``begin``.
+    """
+
+    def __init__(self, name: str, text: io.TextIOWrapper) -> None:
+        self._name, self._text = name, text
         self.suspicious = False
+        self.row, self.begin = 0, 1
+
+    def first(self) -> str:
+        """The first line that is not blank; the text is at its beginning afterwards."""
+        readline = self._text.readline
+        while (line := readline(_LONGEST_ROW + 1)) and line.isspace():
+            pass
+        self._text.seek(0)
+        return line
 
     def __iter__(self) -> Iterator[str]:
-        for line in self._text:
+        readline = self._text.readline
+        while line := readline(_LONGEST_ROW + 1):
+            self.row += len(line)
+            if self.row > _LONGEST_ROW:
+                raise FileError(
+                    self._name,
+                    f"has a row of more than {_LONGEST_ROW} characters",
+                    field=f"line {self.begin}",
+                    remedy="look for a quote that is not closed",
+                )
             if "\0" in line:
                 raise ValueError("it holds zero bytes, which no text has")
             self.suspicious = self.suspicious or "_" in line or not line.isascii()
@@ -86,21 +145,18 @@ class _Lines:
 
 
 def _read(name: str, text: io.TextIOWrapper, choose: Choice) -> CsvTable:
-    first = text.readline()
-    while first and not first.strip():
-        first = text.readline()
-    text.seek(0)
-    lines = _Lines(text)
-    delimiter = max(_DELIMITERS, key=first.count)
+    lines = _Lines(name, text)
+    delimiter = max(_DELIMITERS, key=lines.first().count)
     reader = csv.reader(lines, delimiter=delimiter, strict=True, skipinitialspace=True)
-    rows = _rows(name, reader)
+    rows = _rows(name, reader, lines)
     line, header = next(rows, (0, None))
     if header is None:
         raise FileError(name, "holds no rows", remedy="name a CSV file with a header line")
     names = _checked_header(name, line, header)
     number_names, text_names = choose(names)
-    places = [names.index(column) for column in number_names]
-    text_places = {column: names.index(column) for column in text_names}
+    place_of = {column: k for k, column in enumerate(names)}
+    places = [place_of[column] for column in number_names]
+    text_places = {column: place_of[column] for column in text_names}
     numbers, numbers_of_lines = array("d"), array("q")
     texts: dict[str, list[str]] = {column: [] for column in text_names}
     lines.suspicious = False
@@ -135,19 +191,23 @@ def _read(name: str, text: io.TextIOWrapper, choose: Choice) -> CsvTable:
     )
 
 
-def _rows(name: str, reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
+def _rows(name: str, reader: Iterator[list[str]], lines: _Lines) -> Iterator[tuple[int, list[str]]]:
     line = 1
     try:
         for row in reader:
-            cells = [cell.strip() for cell in row]
-            if len(cells) > MAX_COLUMNS:
+            lines.row, lines.begin = 0, reader.line_num + 1  # type: ignore[attr-defined]
+            if not row:
+                line = lines.begin
+                continue
+            if len(row) > MAX_COLUMNS:
                 raise FileError(name, f"has more than {MAX_COLUMNS} columns", field=f"line {line}")
+            cells = [cell.strip() for cell in row]
             if any(len(cell) > _LONGEST_CELL for cell in cells):
                 reason = f"has a cell of more than {_LONGEST_CELL} characters"
                 raise FileError(name, reason, field=f"line {line}")
             if any(cells):
                 yield line, cells
-            line = reader.line_num + 1  # type: ignore[attr-defined]
+            line = lines.begin
     except csv.Error as error:
         raise FileError(
             name, f"is not CSV: {error}", field=f"line {line}", remedy="correct the line"
@@ -158,13 +218,15 @@ def _checked_header(name: str, line: int, header: list[str]) -> tuple[str, ...]:
     remedy = "the first line has to name the columns"
     if all(_NUMBER.fullmatch(cell) for cell in header):
         raise FileError(name, "has numbers in its first line, not names", remedy=remedy)
+    seen: set[str] = set()
     for k, cell in enumerate(header):
         if not cell and k > 0:  # pandas writes its index below an empty first name
             reason = f"has no name for column {k + 1}"
             raise FileError(name, reason, field=f"line {line}", remedy=remedy)
-        if cell in header[:k]:
+        if cell in seen:
             reason = f"names column {cell!r} twice"
             raise FileError(name, reason, field=f"line {line}", remedy=remedy)
+        seen.add(cell)
     return tuple(header)
 
 

@@ -27,6 +27,9 @@ from ohmbench.files.schema import (
 
 MAX_BYTES = 64 * 2**20
 """What a file may hold beyond the arrays whose sizes its reader knows beforehand."""
+_MOST_PACKED = 100
+"""How many bytes one byte may unpack to in a larger file: numbers of measurements do not, zeros
+do. ``write_npz`` packs nothing."""
 _ANY_SIZE = 1 << 62  # of a file whose arrays are not read, or only some small ones
 
 
@@ -162,7 +165,21 @@ def read_npz(
         total = sum(members[spec.name].file_size for spec in schema if spec.name in members)
         if total > limit:
             raise FileError(name, f"would unpack to {total} bytes, at most {limit} are accepted")
+        packed = sum(members[spec.name].compress_size for spec in schema if spec.name in members)
+        if total > max(MAX_BYTES, _MOST_PACKED * packed):
+            raise FileError(
+                name,
+                f"would unpack from {packed} to {total} bytes, at most {_MOST_PACKED} times as "
+                "many are accepted",
+                remedy="write the file with numpy.savez, which does not pack",
+            )
         return _read_members(name, archive, members, schema)
+
+
+def npz_bytes(path: PathLike) -> int:
+    """How much an npz file's arrays unpack to, of which none is read. Raises `FileError`."""
+    with _opened(path, _ANY_SIZE) as (_, _, members):
+        return sum(min(m.file_size, _MOST_PACKED * m.compress_size) for m in members.values())
 
 
 def npz_fields(path: PathLike) -> list[str]:

@@ -211,6 +211,8 @@ class ReluConstants(StrictModel):
             if not a > 0 or abs(end - b) > 700 * a:
                 raise fault(f"[{a!r}, {b!r}] does not reach {end!r} V", f"logarithms_V[{k}]")
         knee, strong = self.decades
+        if max(map(abs, self.decades)) > 300:  # 10 to the power of more is no float
+            raise fault(f"{list(self.decades)}, expected exponents from -300 to 300", "decades")
         edges = (self.i_floor_A, 10**knee, 10**strong, self.i_ceiling_A)
         _ascending(edges, "decades")
         return self
@@ -334,7 +336,8 @@ def load_card(name: str = DEFAULT_CARD, *, folder: str | os.PathLike[str] = ".")
     if name in CARD_NAMES:
         return _shipped(name)
     path = Path(folder, name)
-    if path.suffix.lower() not in (".yaml", ".yml") and not path.exists():
+    # Not Path.exists, which lets a name too long and a folder that may not be read through.
+    if path.suffix.lower() not in (".yaml", ".yml") and not os.path.exists(path):
         raise FileError(
             name, "no such card", remedy=f"there are {', '.join(CARD_NAMES)}; or name a YAML file"
         )

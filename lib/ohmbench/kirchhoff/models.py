@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TypeAlias
 
 import torch
@@ -21,6 +22,28 @@ def build(config: Config, generator: torch.Generator | None = None) -> Model:
     if config.network.model.name == "HyperNetwork":
         return HyperFlow(config, generator)
     return KirchhoffNet(config, generator)
+
+
+def fewest_parameters(config: Config) -> int:
+    """As many numbers the network of ``config`` has at least, known before it is made.
+
+    Edges that share their parameters do not count.
+    """
+    network = config.network
+    arguments = network.model.args.model_dump()
+    widths: list[tuple[int, ...]] = []
+    if network.model.name == "FeedForward":
+        widths.append((config.inputs, *arguments["hidden"], config.outputs))
+    elif network.model.name == "HyperNetwork":
+        hidden, width = arguments["hidden"], arguments["width"]
+        widths.append((1, hidden, hidden, width * (3 * config.inputs + 1)))
+    if network.encoder.kind == "mlp":
+        widths.append((network.encoder.inputs, network.encoder.outputs))
+    if network.projector.kind == "mlp":
+        widths.append((network.projector.n, network.projector.outputs))
+    layers = sum((a + 1) * b for chain in widths for a, b in pairwise(chain))
+    own = [part.args for part in network.net_struct if not getattr(part.args, "sharing", False)]
+    return layers + sum(part.n_edges for part in own)
 
 
 def parameter_count(model: torch.nn.Module) -> int:

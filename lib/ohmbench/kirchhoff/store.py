@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from ohmbench.data.own import Dataset, data_schema, dataset_arrays, dataset_for
 from ohmbench.errors import FileError
-from ohmbench.files import ArraySpec, read_npz, write_npz
+from ohmbench.files import ArraySpec, npz_bytes, read_npz, write_npz
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config
-from ohmbench.kirchhoff.models import Model, build
+from ohmbench.kirchhoff.models import Model, build, fewest_parameters
 from ohmbench.kirchhoff.samples import DATA_TASKS, OwnSource, PaperSource, Source
 
 _OURS = re.compile(r"slices\.(\d+)\.param")
@@ -137,6 +137,14 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     config = parse_config("\n".join(map(str, side["config"])), f"{path}: config")
     if not config.is_bound:
         raise FileError(path, "does not say the sizes of its data", field="config: data")
+    needed, held = 4 * fewest_parameters(config), npz_bytes(path)
+    if needed > held:  # before they are made
+        raise FileError(
+            path,
+            f"describes a network of {needed} bytes, but the arrays hold {held}",
+            field="config: network",
+            remedy="train it again",
+        )
     model = build(config)
     side_schema: tuple[ArraySpec, ...] = _SIDE_SCHEMA
     if config.data is not None:
