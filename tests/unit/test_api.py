@@ -117,3 +117,35 @@ def test_what_a_family_cannot_do_is_refused(call: Any, complaint: str) -> None:
 
 def test_names_are_those_that_load_takes() -> None:
     assert {"floatgate-digits", "int8-digits", "twomoon"} <= set(ohmbench.names())
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("resume", True), ("force", True), ("console", QUIET), ("max_minutes", 0.5)],
+)
+def test_every_option_of_a_training_reaches_it(
+    monkeypatch: pytest.MonkeyPatch, option: str, value: Any
+) -> None:
+    calls: list[dict[str, Any]] = []
+
+    def note(task: Any, out: Any, **options: Any) -> None:
+        calls.append({"seed": task.seed, **options})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "train_to_file", note)
+    for options in ({}, {option: value, "seed": 5}):
+        with pytest.raises(KeyboardInterrupt):
+            ohmbench.train("floatgate-circles", "x.npz", **options)
+    usual, other = calls
+    assert (usual["seed"], other["seed"]) == (0, 5)
+    assert other[option] is value
+    assert {**other, "seed": 0, option: usual[option]} == usual
+    assert set(usual) - {"seed"} == {"resume", "force", "console", "max_minutes"}
+
+
+def test_samples_of_a_training_reach_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: list[Any] = []
+    monkeypatch.setattr(api, "train_to_file", lambda task, *_, **__: found.append(task.settings))
+    monkeypatch.setattr("ohmbench.kirchhoff.family.KirchhoffFamily.load", lambda *_: None)
+    ohmbench.train("gauss", "x.npz", samples=7)
+    assert found[0]["samples"] == 7

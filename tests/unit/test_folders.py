@@ -219,3 +219,15 @@ def test_scikit_learns_pickle_of_housing_is_never_opened(root: Path) -> None:
     assert not hostile.canary(path).exists()
     (root / "cal_housing.tgz").write_bytes(tgz(text()))
     assert_housing()
+
+
+def test_of_several_places_that_are_wrong_the_first_is_told(root: Path) -> None:
+    """A damaged file where others look first, and one alone in the next place."""
+    damaged, _ = put_both(root / "mnist")
+    damaged.write_bytes(b"damaged")
+    _, alone = put_both(root)
+    (root / NAMES["official"][0]).unlink()
+    assert alone.exists()
+    with pytest.raises(FileError) as caught:
+        read_mnist("train")
+    assert str(caught.value).startswith(os.fspath(damaged))

@@ -306,6 +306,30 @@ def test_whatever_the_parameters_there_are_numbers_or_an_error(
         torch.autograd.grad(end.v.sum() + end.delta.sum(), [v, circuit.param])
 
 
+@pytest.mark.parametrize("kind", ["ShiftRelu2", "ShiftTanh2"])
+@pytest.mark.parametrize("path", ["plain", "dense", "fused"])
+@pytest.mark.parametrize("of", ["voltages", "parameters"])
+@pytest.mark.parametrize("method", ["rk4", "dopri5"])
+def test_gradients_of_one_with_the_other_frozen(kind, path, of, method) -> None:
+    """... are those that both together have."""
+    solver = Solver(method, tol=1e-4, step_size=0.25)
+
+    def gradients(v_too: bool, param_too: bool) -> tuple[torch.Tensor | None, torch.Tensor | None]:
+        circuit = random_circuit(0, 3, 8, kind, dtype=F32)
+        circuit.param.requires_grad_(param_too)
+        v = voltages(0, 5, 3, F32).requires_grad_(v_too)
+        end = integrate([right_hand_side(circuit, path)], [0.5], v, solver, divergence=True)
+        (end.v.square().sum() + end.delta.sum()).backward()
+        return v.grad, circuit.param.grad
+
+    both = gradients(True, True)
+    one = gradients(of == "voltages", of == "parameters")
+    which = int(of == "parameters")
+    assert one[1 - which] is None
+    assert bool(one[which].isfinite().all())
+    assert torch.allclose(one[which], both[which], rtol=1e-5, atol=1e-6)
+
+
 def judge_refusal(error: SolverError, extreme: float) -> None:
     assert not extreme < 1, "nothing in these circuits is beyond any number"
     assert re.match("slice [01]: ", str(error))

@@ -504,9 +504,18 @@ class TestOut:
         (tmp_path / "mine").mkdir()
         (tmp_path / "mine" / "thesis.tex").touch()
         (tmp_path / "file").touch()
-        for name, reason in (("mine", "holds something else"), ("file", "is not a folder")):
+        (tmp_path / "empty").mkdir()
+        (tmp_path / "link").symlink_to("empty")
+        (tmp_path / "broken").symlink_to("nowhere")
+        for name, reason in (
+            ("mine", "holds something else"),
+            ("file", "is not a folder"),
+            ("link", "is not a folder"),
+            ("broken", "is not a folder"),
+        ):
             with pytest.raises(FileError, match=reason):
                 save(finished, tmp_path / name, force=True)
+        assert (tmp_path / "link").is_symlink()
         assert (tmp_path / "mine" / "thesis.tex").exists()
 
     def test_the_old_result_stays_where_the_new_one_fails(

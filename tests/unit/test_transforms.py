@@ -30,6 +30,7 @@ from ohmbench.floatgate import (
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff.execution import right_hand_side
 from ohmbench.kirchhoff.simulation import Solver, SolverError, integrate
+from ohmbench.transforms import batched
 from tests.unit.circuits import DEVICES, T0, random_circuit, random_flow, voltages
 from tests.unit.networks import random_network
 from tests.unit.transform_cases import CASES, GROUPS, NOT_OF_TENSORS, Case, Tensor, joined
@@ -450,6 +451,22 @@ def test_what_cannot_be_transformed(name: str, transform: Callable[..., None]) -
     f, complaint = REFUSALS[name]
     with pytest.raises(OperandError, match=complaint):
         transform(f, POINTS)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_a_sample_of_a_vmap_is_seen_through_gradients(depth: int) -> None:
+    """However many transformations lie between."""
+    seen: list[bool] = []
+
+    def f(x: Tensor) -> Tensor:
+        seen.append(batched(x))
+        return x.sum()
+
+    for _ in range(depth):
+        f = (lambda inner: lambda x: grad(lambda y: inner(y).sum())(x).sum())(f)
+    vmap(f)(torch.ones(3, 2))
+    f(torch.ones(2))
+    assert seen == [True, False]
 
 
 def test_samples_of_a_vmap_share_no_adaptive_steps_and_no_counts() -> None:

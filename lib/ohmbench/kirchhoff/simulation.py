@@ -125,9 +125,14 @@ class _WatchedField(_Field):
         self._ratio = math.nan
 
     def norm(self, x: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """torchdiffeq's own, which it asks for each step's error over what is tolerated."""
-        found = error_norm(x if isinstance(x, tuple) else (x,))
-        self._ratio = float(found.detach())
+        """torchdiffeq's own, which it asks for each step's error over what is tolerated.
+
+        Without gradients: steps are constants to them, as on the compiled path, and where an error
+        is exactly 0 (that of a ReLU's divergence mostly is) the root would make NaN of them.
+        """
+        with torch.no_grad():
+            found = error_norm(x if isinstance(x, tuple) else (x,))
+        self._ratio = float(found)
         return found
 
     def callback_step(self, t: torch.Tensor, state: Any, dt: torch.Tensor) -> None:
