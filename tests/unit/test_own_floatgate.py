@@ -35,7 +35,7 @@ layers: {layers}
 data: {{file: {name}.csv, target: kind}}
 train: {train}
 """
-SHORT = "{steps: 120, population: 1, batch: 32}"
+SHORT = "{steps: 120, population: 1, batch: 32, noise_V: 0.03}"
 LAYERS = {
     "three": "[{neurons: 10}, {neurons: 8}, {activation: sigmoid}]",
     "relu": "[{neurons: 10, activation: relu}, {neurons: 3}]",

@@ -125,7 +125,7 @@ def test_an_own_floatgate_network_sees_its_training_part_as_it_is(folder: Path) 
     generator = step_generator(2, 1)
     chosen = torch.randint(45, (8,), generator=generator)
     x = torch.from_numpy(own.data.train_x).float()[chosen]
-    v = 1.6 + 0.5 * x + 0.03 * torch.randn(8, 4, generator=generator)
+    v = 1.6 + 0.5 * x + recipe.noise_V * torch.randn(8, 4, generator=generator)
     seen: list[torch.Tensor] = []
     loss = task._loss
 

@@ -48,7 +48,7 @@ class Training(StrictModel):
     batch: Annotated[int, Field(ge=1, le=100_000)] = 64
     population: Annotated[int, Field(ge=1, le=1000)] = 4
     learning_rate: Annotated[float, bounded(above=0, high=10)] = 0.1
-    noise_V: Annotated[float, bounded(low=0, high=1)] = 0.03
+    noise_V: Annotated[float, bounded(low=0, high=1)] = 0.12
     logit_gain: Annotated[float, bounded(above=0, high=1000)] = 2.0
 
 
