@@ -13,7 +13,7 @@ import torch
 from rich.console import Console
 
 from ohmbench.errors import OperandError
-from ohmbench.families import FAMILIES, Loaded, Papers, find_training
+from ohmbench.families import Loaded, Papers, find_training, takers
 from ohmbench.families import load as _load
 from ohmbench.family import Ability, DrawOptions, Judgement, JudgeOptions, Prediction
 from ohmbench.report.figures import save_figures
@@ -70,8 +70,8 @@ def _able(network: Network, ability: Ability) -> Any:
     """The network itself. Raises OperandError where its family has no such ability."""
     family, stored = _loaded(network)
     if ability not in family.abilities:
-        takers = " and ".join(f.many for f in FAMILIES if ability in f.abilities)
-        raise OperandError(f"{ability} takes {takers}, not {family.one}")
+        able = takers(lambda f: ability in f.abilities)
+        raise OperandError(f"{ability} takes {able}, not {family.one}")
     return stored
 
 

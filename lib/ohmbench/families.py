@@ -33,6 +33,12 @@ INT8, KIRCHHOFF, FLOATGATE = Int8Family(), KirchhoffFamily(), FloatgateFamily()
 FAMILIES: tuple[Family[Any], ...] = (INT8, KIRCHHOFF, FLOATGATE)
 """In the order in which they are asked for a file. The last takes any, and says what is wrong."""
 
+
+def takers(takes: Callable[[Family[Any]], object]) -> str:
+    """What the families are called together that ``takes`` says yes to."""
+    return " and ".join(family.many for family in FAMILIES if takes(family))
+
+
 TRAININGS = tuple(name for family in (FLOATGATE, INT8, KIRCHHOFF) for name in family.trainings)
 """The names of all trainings."""
 
@@ -158,8 +164,11 @@ def load_able(name: str, papers: Papers, ability: Ability) -> Loaded:
     """
     there = _find(name, papers)
     if ability not in there.family.abilities:
-        takers = " and ".join(f.many for f in FAMILIES if ability in f.abilities)
-        raise FileError(name, f"is {there.family.one}", remedy=f"'{ability}' takes {takers}")
+        raise FileError(
+            name,
+            f"is {there.family.one}",
+            remedy=f"'{ability}' takes {takers(lambda f: ability in f.abilities)}",
+        )
     return Loaded(there.family, there.read())
 
 

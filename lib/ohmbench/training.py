@@ -14,6 +14,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -22,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import TextColumn
+from typing_extensions import override
 
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, check_writable, only_writer, read_npz, write_npz
@@ -84,6 +86,36 @@ class Task(ABC, Generic[Made]):
         if not finished(self, history):
             recipe = {**recipe, "ended_at": int(history[-1, 0])}
         return json.dumps(recipe, sort_keys=True)
+
+
+class RecipeTask(Task[Made]):
+    """The training of a classifier by a ``recipe``, a dataclass with all that decides it but the
+    seed, or of one of the user's ``own``, whose configuration decides it too."""
+
+    recipe: Any
+    own: Any | None
+
+    def __init__(self, recipe: Any, seed: int, own: Any | None) -> None:
+        self.recipe, self.own, self.seed = recipe, own, seed
+        self.name = recipe.network
+        self.steps = recipe.steps
+        self.history_every = recipe.history_every
+
+    @property
+    @override
+    def settings(self) -> dict[str, Any]:
+        found: dict[str, Any] = {"seed": self.seed, "recipe": asdict(self.recipe)}
+        if self.own is not None:
+            found["config"] = self.own.config.model_dump(mode="json")
+        return found
+
+    @override
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up times a cosine to zero."""
+        r = self.recipe
+        warm = min(1.0, (step + 1) / r.warm_up)
+        rate: float = r.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / r.steps))
+        return rate
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:

@@ -16,7 +16,7 @@ import random
 import socket
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -169,9 +169,13 @@ def pack(
 
 def members(**changes: bytes | Member | None) -> list[Member]:
     """The valid members with some replaced (bytes: the npy content), removed or added."""
+    return members_of(valid_arrays(), **changes)
+
+
+def members_of(arrays: Mapping[str, np.ndarray], **changes: bytes | Member | None) -> list[Member]:
+    """Those of ``arrays``, changed in the same way."""
     found: dict[str, Member] = {
-        name: Member(f"{name}.npy".encode(), npy_of(array))
-        for name, array in valid_arrays().items()
+        name: Member(f"{name}.npy".encode(), npy_of(array)) for name, array in arrays.items()
     }
     for name, change in changes.items():
         if change is None:

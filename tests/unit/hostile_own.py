@@ -34,7 +34,7 @@ from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import save_kirchhoff
 from ohmbench.kirchhoff.training import with_data
 from tests.unit import hostile, hostile_kirchhoff
-from tests.unit.hostile import Kind, Member, canary, not_files, npy, npy_of, pack
+from tests.unit.hostile import Kind, Member, canary, members_of, not_files, npy, npy_of, pack
 from tests.unit.hostile_kirchhoff import REMOVED, changed, exchange, raw, yaml_of, yaml_texts
 from tests.unit.int8_networks import random_scaled
 from tests.unit.networks import random_network
@@ -803,15 +803,7 @@ def own_arrays() -> dict[str, np.ndarray]:
 
 
 def own_members(**changes: bytes | Member | None) -> list[Member]:
-    found = {name: Member(f"{name}.npy".encode(), npy_of(a)) for name, a in own_arrays().items()}
-    for name, change in changes.items():
-        if change is None:
-            found.pop(name)
-        elif isinstance(change, Member):
-            found[name] = change
-        else:
-            found[name] = Member(f"{name}.npy".encode(), change)
-    return list(found.values())
+    return members_of(own_arrays(), **changes)
 
 
 def _of_x(packed: Sequence[Member]) -> list[Member]:

@@ -376,7 +376,7 @@ def judge_kirchhoff(value: StoredKirchhoff) -> None:
     """What is accepted has parameters, and data that fit it."""
     judge_config(value.config)
     assert all(torch.isfinite(p).all() for p in value.model.parameters()), "not finite"
-    data = value.source.data  # type: ignore[attr-defined]
+    data = value.source.own  # type: ignore[attr-defined]
     assert data.test_x.shape == (len(data.test_y), value.config.inputs), "shape"
     assert np.isfinite(data.test_x).all(), "not finite"
     assert data.test_y.max() < len(data.classes), "a label of no class"

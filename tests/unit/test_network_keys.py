@@ -368,7 +368,7 @@ def test_the_seed_reaches_the_network_and_its_data(
     assert (found.seed, before.seed) == (5, 0)
     assert json.loads(found.recipe).get("seed", 5) == 5
     data, data_before = (
-        s.source.data if family == "kirchhoff" else s.own.data for s in (found, before)
+        s.source.own if family == "kirchhoff" else s.own.data for s in (found, before)
     )
     assert not np.array_equal(data.test_x, data_before.test_x)
 

@@ -164,7 +164,7 @@ def test_a_likelihood_in_the_files_own_unit(trained: dict[str, Path]) -> None:
     what is minus the log rises."""
     stored = load_kirchhoff(trained["generation"])
     assert isinstance(stored.source, OwnSource)
-    volume = float(np.log(stored.source.data.scaling.span).sum())
+    volume = float(np.log(stored.source.own.scaling.span).sum())
     assert volume > 1  # moons of some ten units
     found = evaluated(trained["generation"])
     low, high = found["nll_95"]

@@ -10,7 +10,6 @@ import ast
 import contextlib
 import io
 import json
-import math
 import os
 import tempfile
 import time
@@ -46,17 +45,10 @@ from ohmbench.kirchhoff import figures as kirchhoff_figures
 from ohmbench.report import benchmark_tables, figures
 from ohmbench.stats import proportion_interval
 from tests.unit.option_rows import CLOCKS, DESIGN, measurement, synthesised
+from tests.unit.range_rows import above, below
 
 LIBRARY = Path(ohmbench.__file__).parent
 EXCERPTS = Path(__file__).parents[1] / "synth" / "excerpts"
-
-
-def above(x: float) -> float:
-    return math.nextafter(x, math.inf)
-
-
-def below(x: float) -> float:
-    return math.nextafter(x, -math.inf)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import typer
 from ohmbench.cli.common import Json, print_json, print_whole, say, shown
 from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
 from ohmbench.errors import OperandError
-from ohmbench.families import FAMILIES, Papers, load
+from ohmbench.families import Papers, load, takers
 from ohmbench.family import JudgeOptions
 
 
@@ -65,8 +65,8 @@ def evaluate_command(
     options = JudgeOptions(points, seed, tol, images)
     family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))
     if options.given() and not family.judge_options:
-        takers = " and ".join(f.many for f in FAMILIES if f.judge_options)
-        raise OperandError(f"{options.given()[0]} is for {takers}, which {name} is not")
+        able = takers(lambda f: f.judge_options)
+        raise OperandError(f"{options.given()[0]} is for {able}, which {name} is not")
     judgement = family.judge(network, options)
     if as_json:
         print_json({"name": name, **judgement.values})

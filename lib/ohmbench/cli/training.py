@@ -11,7 +11,7 @@ from rich.console import Console
 
 from ohmbench.cli.common import Force, check_not_input, fail, say
 from ohmbench.errors import OhmbenchError, OperandError, one_line
-from ohmbench.families import FAMILIES, TRAININGS, find_training, load_file
+from ohmbench.families import TRAININGS, find_training, load_file, takers
 from ohmbench.family import JudgeOptions
 from ohmbench.training import checkpoint_path, train_to_file
 
@@ -74,8 +74,8 @@ def train(
         raise OperandError(f"--max-minutes {max_minutes:g}: should be positive and finite")
     family, training = find_training(name, seed, samples)
     if samples is not None and not family.takes_samples:
-        takers = " and ".join(f.many for f in FAMILIES if f.takes_samples)
-        raise OperandError(f"--samples is for {takers}, which {name} is not")
+        able = takers(lambda f: f.takes_samples)
+        raise OperandError(f"--samples is for {able}, which {name} is not")
     path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
     check_not_input(path, *training.reads)
     check_not_input(os.fspath(checkpoint_path(path)), *training.reads)

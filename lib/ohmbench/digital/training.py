@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import asdict, dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,7 +37,7 @@ from ohmbench.digital.specs import INT8_SPECS, Int8Spec
 from ohmbench.digital.store import save_int8
 from ohmbench.errors import OperandError
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.training import Task, step_generator
+from ohmbench.training import RecipeTask, step_generator
 
 
 @dataclass(frozen=True)
@@ -169,13 +168,15 @@ class FakeQuantNetwork(torch.nn.Module):
         )
 
 
-class Int8Task(Task[Int8Network]):
+class Int8Task(RecipeTask[Int8Network]):
     """One training of ``recipe`` from ``seed``, which fixes start, batches and distortions.
 
     ``parts`` replaces the data set's own split, to compare recipes without its held-out part;
     ``own`` are configuration and data of a network of the user's own.
     """
 
+    recipe: Int8Recipe
+    own: Own[Config] | None
     threads = 1
 
     def __init__(
@@ -185,11 +186,7 @@ class Int8Task(Task[Int8Network]):
         parts: Split | Dataset | None = None,
         own: Own[Config] | None = None,
     ) -> None:
-        self.recipe, self.own = recipe, own
-        self.name = recipe.network
-        self.seed = seed
-        self.steps = recipe.steps
-        self.history_every = recipe.history_every
+        super().__init__(recipe, seed, own)
         self.spec: Int8Spec = INT8_SPECS[recipe.network] if own is None else own.config.spec
         if own is not None:
             parts = own.data
@@ -202,21 +199,6 @@ class Int8Task(Task[Int8Network]):
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), weight_decay=recipe.weight_decay
         )
-
-    @property
-    @override
-    def settings(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"seed": self.seed, "recipe": asdict(self.recipe)}
-        if self.own is not None:
-            found["config"] = self.own.config.model_dump(mode="json")
-        return found
-
-    @override
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up times a cosine to zero."""
-        r = self.recipe
-        warm = min(1.0, (step + 1) / r.warm_up)
-        return r.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / r.steps))
 
     @override
     def update(self, step: int, generator: torch.Generator) -> float:

@@ -11,7 +11,6 @@ import math
 import os
 from dataclasses import asdict, dataclass
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +30,7 @@ from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.floatgate.store import save_network
 from ohmbench.kernels.parallel import SERIAL_BELOW
 from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.training import Task, step_generator
+from ohmbench.training import RecipeTask, step_generator
 
 
 @dataclass(frozen=True)
@@ -189,19 +188,18 @@ def initial_network(
     return network, thetas
 
 
-class FloatgateTask(Task[FGNetwork]):
+class FloatgateTask(RecipeTask[FGNetwork]):
     """One training of ``recipe`` from ``seed``, which fixes split, start, batches and noise.
 
     ``own`` are configuration and data of a network of the user's own; without them the recipe names
     one of ``SPECS``.
     """
 
+    recipe: Recipe
+    own: Own[Config] | None
+
     def __init__(self, recipe: Recipe, seed: int, own: Own[Config] | None = None) -> None:
-        self.recipe, self.own = recipe, own
-        self.name = recipe.network
-        self.seed = seed
-        self.steps = recipe.steps
-        self.history_every = recipe.history_every
+        super().__init__(recipe, seed, own)
         spec = SPECS[recipe.network] if own is None else own.config.spec
         cells = max(math.prod(pair) for pair in pairwise(spec.sizes))
         self.threads = 1 if recipe.batch * cells < SERIAL_BELOW else None
@@ -220,21 +218,6 @@ class FloatgateTask(Task[FGNetwork]):
         self.optimizer = torch.optim.AdamW(
             self.module.parameters(), weight_decay=0.0, eps=1e-12, betas=(0.9, 0.999)
         )
-
-    @property
-    @override
-    def settings(self) -> dict[str, Any]:
-        found: dict[str, Any] = {"seed": self.seed, "recipe": asdict(self.recipe)}
-        if self.own is not None:
-            found["config"] = self.own.config.model_dump(mode="json")
-        return found
-
-    @override
-    def learning_rate(self, step: int) -> float:
-        """Linear warm-up times a cosine to zero."""
-        r = self.recipe
-        warm = min(1.0, (step + 1) / r.warm_up)
-        return r.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / r.steps))
 
     @override
     def update(self, step: int, generator: torch.Generator) -> float:

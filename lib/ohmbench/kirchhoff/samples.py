@@ -208,22 +208,25 @@ class PaperSource(Source):
 class OwnSource(Source):
     """Data of the user's own, already split; a network's file holds no training part of them."""
 
+    own: Dataset
+    log_volume: float
+
     def __init__(self, data: Dataset) -> None:
         self.name = data.name
-        self.data = self.own = data
-        self._log_volume = self.log_volume = float(np.log(data.scaling.span).sum())
+        self.own = data
+        self.log_volume = float(np.log(data.scaling.span).sum())
 
     def training_points(self, seed: int) -> torch.Tensor:
         """All rows of the training part, float32 (n, inputs)."""
-        return _floats(self.data.train_x)
+        return _floats(self.own.train_x)
 
     def judging_points(self, n: int, seed: int) -> torch.Tensor:
         """The first ``n`` held-out rows, float32 (n, inputs)."""
-        return _floats(self.data.test_x[:n])
+        return _floats(self.own.test_x[:n])
 
     def labelled(self, seed: int) -> Labelled:
         """Both parts with their targets: int64 classes, or float32 numbers."""
-        d = self.data
+        d = self.own
         if d.task == "classification":
             targets = [torch.from_numpy(y) for y in (d.train_y, d.test_y)]
         else:
@@ -233,9 +236,9 @@ class OwnSource(Source):
 
     def in_own_unit(self, found: Samples) -> Samples:
         """Samples (float64) and log-density in the units of the data's file."""
-        scaling = self.data.scaling
+        scaling = self.own.scaling
         x = found.x.double() * torch.from_numpy(scaling.span) + torch.from_numpy(scaling.shift)
-        return found._replace(x=x, log_density=found.log_density - self._log_volume)
+        return found._replace(x=x, log_density=found.log_density - self.log_volume)
 
     def describe_points(self, n: int, seed: int) -> str:
         """What ``judging_points`` are, in words."""
