@@ -1,4 +1,4 @@
-"""Intervals for the numbers that are estimates."""
+"""Confidence intervals for estimates."""
 
 from __future__ import annotations
 
@@ -31,7 +31,9 @@ def proportion_interval(successes: int, trials: int) -> Interval:
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Mean of independent runs with Student's t interval, 95 %. Raises ValueError below two."""
+    """Mean of independent runs with Student's t interval, 95 %. Raises ValueError for fewer than
+    two values.
+    """
     if len(values) < 2:
         raise ValueError("an interval needs at least two values")
     x = np.asarray(values, dtype=np.float64)

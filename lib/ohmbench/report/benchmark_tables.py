@@ -1,4 +1,4 @@
-"""Tables of benchmarks: what was measured, and what became of it since."""
+"""Tables of benchmarks: what was measured, and how it compares with an earlier run."""
 
 from __future__ import annotations
 
@@ -76,9 +76,10 @@ def _cells(found: Measurement) -> list[str]:
 
 
 def measurements_table(found: Mapping[str, Measurement]) -> Table:
-    """Reference, ours, bound, ratio [95 % interval], noise floor, memory ratio, goal; a row each.
+    """One row per benchmark: reference, ours, bound, ratio [95 % interval], noise floor, memory
+    ratio, goal.
 
-    Times are of one call; memory is the reference's peak over ours.
+    Times are per call; memory is the reference's peak over ours.
     """
     table = Table(Column(_HEADERS[0], no_wrap=True), *_HEADERS[1:])
     for measurement in found.values():
@@ -87,7 +88,7 @@ def measurements_table(found: Mapping[str, Measurement]) -> Table:
 
 
 def measurements_markdown(found: Mapping[str, Measurement]) -> str:
-    """The same in Markdown, with the names as code."""
+    """The same in Markdown, with names as code."""
     rows = [list(_HEADERS), ["---"] * len(_HEADERS)]
     for measurement in found.values():
         name, *rest = _cells(measurement)
@@ -101,7 +102,9 @@ def _value(value: float | None) -> str:
 
 
 def verdicts_table(verdicts: Iterable[Verdict], titles: tuple[str, str]) -> Table:
-    """A row a figure: before, now, change, status; ``titles`` name before and now."""
+    """One row per figure: before, now, change, status; ``titles`` are the headings of before and
+    now.
+    """
     table = Table("benchmark", "figure", *map(escape, titles), "change", "verdict")
     for v in verdicts:
         change = "" if v.change is None else f"{100 * v.change:+.1f} %"
