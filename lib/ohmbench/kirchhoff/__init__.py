@@ -1,14 +1,14 @@
 """KirchhoffNet: circuits that obey Kirchhoff's current law, integrated as neural ODEs.
 
-KIRCHHOFF in these modules stands for Gao, Sun, Rohrer and Boning, "KirchhoffNet: A scalable ultra
+In these modules KIRCHHOFF stands for Gao, Sun, Rohrer and Boning, "KirchhoffNet: A scalable ultra
 fast analog neural network", ICCAD 2024 (arXiv 2310.15872), and its published artifacts.
 
-Reading order: ``devices`` (an edge), ``topologies`` (which nodes edges join), ``circuit`` (the
-current law), ``simulation`` (its integration), ``network`` (slices, what goes in, what is read
-out), ``flows`` (densities); then ``configuration`` with ``experiments``, ``arguments``,
-``grammars`` and ``fields`` (the paper's YAML), ``recipes`` (ours), ``baselines``, ``models``,
-``store`` (files), ``samples`` (data), ``training``, ``evaluation``. ``execution`` chooses among the
-paths, of which the fast ones are in ``fast``.
+Reading order: ``devices`` (an edge), ``topologies`` (which nodes the edges join), ``circuit`` (the
+current law), ``simulation`` (its integration), ``network`` (slices, inputs and outputs), ``flows``
+(densities); then ``configuration`` with ``experiments``, ``arguments``, ``grammars`` and ``fields``
+(the paper's YAML), ``recipes`` (ours), ``baselines``, ``models``, ``store`` (files), ``samples``
+(data), ``training``, ``evaluation``. ``execution`` chooses among the paths; the fast ones are in
+``fast``.
 """
 
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow

@@ -30,7 +30,7 @@ from ohmbench.kirchhoff.training import KirchhoffTask, with_data
 from ohmbench.report.figures import Figures
 
 IMAGES_AFTER_TRAINING = 1000
-"""Of a classification: all of MNIST's take minutes."""
+"""For a classification: all images of MNIST take minutes."""
 
 
 class KirchhoffFamily(Family[StoredKirchhoff]):
@@ -46,7 +46,7 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
 
     @override
     def recognises(self, fields: Collection[str]) -> bool:
-        # Networks of the user's own have a configuration in the other families too.
+        # Networks on the user's own data have a configuration in the other families too.
         return not any(f.startswith("mlp_") for f in fields) and any(
             f.startswith(("config", "circuit.")) for f in fields
         )
@@ -67,7 +67,7 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
     def _training(
         self, config: Config, source: str, reads: list[str], seed: int, samples: int | None
     ) -> Training:
-        """``source`` is what errors call the configuration, ``reads`` the file that it is in."""
+        """Errors call the configuration ``source``; ``reads`` is its file."""
         folder = os.path.dirname(reads[0]) if reads else ""
         files = config.data.files(folder) if config.data else []
         config, data = with_data(config, seed, folder=folder, source=source)
@@ -89,7 +89,9 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
 
     @override
     def origin(self, network: StoredKirchhoff, file: Path) -> Origin:
-        """A network whose configuration comes with this package, so that its name makes it."""
+        """A network whose configuration comes with this package, so that its name is enough to make
+        it.
+        """
         seed = present(file, "seed", network.seed)
         text = present(file, "recipe", network.recipe)
         history = present(file, "history", network.history)

@@ -1,4 +1,4 @@
-"""Judging a KirchhoffNet, or a baseline of it, by what its experiment asks of it."""
+"""Judging a KirchhoffNet or its baseline by the measures of its experiment."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TAKEN: dict[Kind, tuple[str, ...]] = {
 
 
 class Runs:
-    """A network's way from samples to outputs that counts evaluations of its circuits."""
+    """A network's map from samples to outputs that counts evaluations of its circuits."""
 
     def __init__(self, model: KirchhoffNet | FeedForward, tol: float | None = None) -> None:
         self._model = model
@@ -59,10 +59,10 @@ class Runs:
 
 
 def judge(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
-    """The judgement of the network by data it has not seen, with a progress bar.
+    """Judge the network on data it has not seen, with a progress bar.
 
-    Raises OperandError for an option that has no meaning for its experiment, FileError where the
-    data set is missing, SolverError where the solver cannot go on.
+    Raises OperandError for an option that does not apply to its experiment, FileError if the data
+    set is missing, SolverError if the solver cannot continue.
     """
     kind, bench = data.config.kind, data.config.test_bench
     for option in options.given():
@@ -89,7 +89,7 @@ def _judgement(
     remarks: Sequence[str] = (),
     **more: Any,
 ) -> Judgement:
-    """All that was found; ``more`` are JSON values besides those of ``found``."""
+    """All results; ``more`` are JSON values in addition to those of ``found``."""
     config = data.config
     values = {
         "test_bench": config.test_bench,
@@ -113,13 +113,13 @@ def _judgement(
 
 
 def flow_solver(data: StoredKirchhoff, tol: float | None) -> Solver:
-    """The solver by which a flow is judged and sampled."""
+    """The solver used to judge and sample a flow."""
     return evaluation.judge_solver(flow_of(data), JUDGE_TOL if tol is None else tol)
 
 
 def flow_of(data: StoredKirchhoff) -> Any:
     """The model of a density or potential, which is a flow."""
-    assert not isinstance(data.model, FeedForward)  # refused by the configuration
+    assert not isinstance(data.model, FeedForward)  # the configuration refuses anything else
     return data.model
 
 
@@ -144,7 +144,7 @@ def _evaluations(nfe: int, batches: int, solver: Solver) -> tuple[str, str]:
 
 
 class _Counted:
-    """Passes progress on and counts the batches that were reported."""
+    """Reports progress and counts the reported batches."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
@@ -195,7 +195,7 @@ def _generation(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
 
 
 def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
-    """Of the levels 0 to 255, from nats of the pixels as numbers in [0, 1)."""
+    """Convert nats of pixels in [0, 1] to bits per pixel of grey levels 0 to 255."""
     return Interval(
         *((n / pixels + math.log(256)) / math.log(2) for n in (nll.value, nll.low, nll.high))
     )
@@ -247,12 +247,12 @@ def _percent(share: Interval) -> Interval:
 
 
 def _readout(data: StoredKirchhoff) -> KirchhoffNet | FeedForward:
-    assert isinstance(data.model, KirchhoffNet | FeedForward)  # by the configuration
+    assert isinstance(data.model, KirchhoffNet | FeedForward)  # the configuration guarantees it
     return data.model
 
 
 def _split_seed(data: StoredKirchhoff, seed: int | None) -> int:
-    """The seed of the split that a regression was trained by, if it is known."""
+    """The seed of a regression's train/test split, if known."""
     if data.seed is not None and seed is not None and seed != data.seed:
         raise OperandError(
             f"--seed {seed}: trained on the split of seed {data.seed}, which another would mix up"

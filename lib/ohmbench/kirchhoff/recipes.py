@@ -1,4 +1,4 @@
-"""This project's own configurations, by the names that ``ohmbench train`` takes."""
+"""This project's own configurations, under the names that ``ohmbench train`` accepts."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _FOLDER = Path(__file__).parent / "configs"
 
 
 CONFIG_NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
-"""The configurations that come with ohmbench: the stems of ``configs/*.yaml``."""
+"""Names of the configurations that come with ohmbench: the stems of ``configs/*.yaml``."""
 
 
 def own_config(name: str) -> Config:
-    """The configuration called ``name``. Raises OperandError when there is none of that name."""
+    """The configuration called ``name``. Raises OperandError for an unknown name."""
     if name not in CONFIG_NAMES:
         raise OperandError(f"no configuration {name!r}; there are: {', '.join(CONFIG_NAMES)}")
     return read_config(_FOLDER / f"{name}.yaml")
 
 
 def name_of(config: Config) -> str | None:
-    """The name whose configuration equals ``config``, or None when it is nobody's."""
+    """The name whose configuration equals ``config``, or None."""
     return next((name for name in CONFIG_NAMES if own_config(name) == config), None)
