@@ -94,7 +94,7 @@ def evaluate(
     options = JudgeOptions(points, seed, tol, images)
     for option in options.given():
         if option not in family.judge_options:
-            raise OperandError(f"{option.removeprefix('--')} says nothing for {family.one}")
+            raise OperandError(f"{option.removeprefix('--')} does not apply to {family.one}")
     return family.judge(stored, options)
 
 
@@ -116,7 +116,7 @@ def train(
     """
     family, training = find_training(os.fspath(name), seed, samples)
     if samples is not None and not family.takes_samples:
-        raise OperandError(f"samples says nothing for {family.one}")
+        raise OperandError(f"samples does not apply to {family.one}")
     train_to_file(
         training.task(), out, resume=resume, force=force, console=console, max_minutes=max_minutes
     )

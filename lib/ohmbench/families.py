@@ -123,14 +123,16 @@ def _in_paper_layout(name: str) -> _Found | None:
 def _unknown(name: str) -> FileError:
     if name in CONFIG_NAMES:
         return FileError(
-            name, "no weights of that name are stored", remedy=f"'ohmbench train {name}' makes some"
+            name,
+            "no weights of that name are stored",
+            remedy=f"train some with 'ohmbench train {name}'",
         )
     known = [n for n in read_manifest() if "-seed" not in n]
     listed = ", ".join([*known[:8], PAPER_SHORT])
     return FileError(
         name,
         "neither stored weights nor a file",
-        remedy=f"there are {listed}, and more in 'ohmbench list'",
+        remedy=f"choose from {listed} and more in 'ohmbench list'",
     )
 
 
@@ -189,8 +191,8 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
         return family, family.training(name, seed, samples)
     if not _is_path(name):
         raise OperandError(
-            f"no training for {name!r}; there is one for: {', '.join(TRAININGS)}, "
-            "and for any configuration (FILE.yaml)"
+            f"unknown training {name!r}; choose one of {', '.join(TRAININGS)}, "
+            "or name a configuration (FILE.yaml)"
         )
     if name.lower().endswith(".npz"):
         raise FileError(

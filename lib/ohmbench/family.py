@@ -224,7 +224,7 @@ def accuracy_metrics(found: Judged) -> dict[str, float]:
 def check_index(index: int, images: int) -> None:
     """Raise OperandError unless ``index`` is one of ``images`` images."""
     if not 0 <= index < images:
-        raise OperandError(f"--index {index}: there are images 0 to {images - 1}")
+        raise OperandError(f"--index {index}: images are numbered 0 to {images - 1}")
 
 
 def present(file: Path, name: str, value: Value | None) -> Value:
@@ -257,7 +257,7 @@ def recipe_of(file: Path, text: str) -> dict[str, Any]:
         value = None
     if not isinstance(value, dict):
         raise FileError(
-            file, "is no JSON object", field="recipe", remedy="store what 'ohmbench train' wrote"
+            file, "is not a JSON object", field="recipe", remedy="store what 'ohmbench train' wrote"
         )
     return value
 

@@ -25,7 +25,7 @@ class Interval:
 def proportion_interval(successes: int, trials: int) -> Interval:
     """Wilson score interval of a proportion, 95 %. Raises ValueError unless 0 <= k <= n > 0."""
     if trials < 1 or not 0 <= successes <= trials:
-        raise ValueError(f"{successes} of {trials} is no proportion")
+        raise ValueError(f"{successes} of {trials} is not a proportion")
     ci = scipy.stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return Interval(successes / trials, float(ci.low), float(ci.high))
 

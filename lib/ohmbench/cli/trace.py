@@ -83,7 +83,7 @@ def trace(
     data: StoredInt8 = load_able(name, Papers(paper_fann), "trace").network
     images = data.images()
     if not every and not 0 <= image < len(images.x):
-        raise OperandError(f"--image {image}: there are images 0 to {len(images.x) - 1}")
+        raise OperandError(f"--image {image}: images are numbered 0 to {len(images.x) - 1}")
     first = 0 if every else image
     x = images.x if every else images.x[image : image + 1]
     stages = trace_network(

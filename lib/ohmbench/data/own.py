@@ -451,7 +451,9 @@ def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     task = next((task for task in _TASKS if task == str(arrays["data_task"])), None)
     remedy = "train it again"
     if task is None:
-        raise FileError(path, f"{arrays['data_task']} is no task", field="data_task", remedy=remedy)
+        raise FileError(
+            path, f"{arrays['data_task']} is not a task", field="data_task", remedy=remedy
+        )
     y = arrays.get("test_y", np.empty(0))
     classes = tuple(map(str, arrays.get("data_classes", ())))
     if (task == "density") != ("test_y" not in arrays):
@@ -459,7 +461,7 @@ def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     if task == "classification" and not (
         y.dtype == np.int64 and classes and y.min() >= 0 and y.max() < len(classes)
     ):
-        raise FileError(path, "holds labels that are no class", field="test_y", remedy=remedy)
+        raise FileError(path, "holds labels that are not classes", field="test_y", remedy=remedy)
     for field in ("data_scaling", "data_target_scaling"):
         if not (arrays[field][1] > 0).all():
             raise FileError(path, "holds a span that is not positive", field=field, remedy=remedy)

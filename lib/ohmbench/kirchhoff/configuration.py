@@ -270,7 +270,8 @@ class Config(StrictModel):
             )
         if self.network.is_baseline and (self.network.model.name == "HyperNetwork") != self.is_flow:
             raise fault(
-                f"{self.network.model.name!r} is no network for {self.kind}", "network.model.name"
+                f"{self.network.model.name!r} is not a network for {self.kind}",
+                "network.model.name",
             )
         if self.data is None and self.test_bench not in EXPERIMENTS:
             raise fault(f"test_bench {self.test_bench} needs data of your own", "data")

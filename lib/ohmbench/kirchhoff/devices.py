@@ -180,7 +180,7 @@ def device(name: str, *, activation: str | None = None, difference: bool = True)
         form, used = (_difference_gain, 2) if difference else (_two_voltages, 3)
         return Device(name, ACTIVATIONS[activation], 3, used, form, difference)
     if name not in _NAMED:
-        raise OperandError(f"no device {name!r}; there are: {', '.join(DEVICE_NAMES)}")
+        raise OperandError(f"unknown device {name!r}; choose one of {', '.join(DEVICE_NAMES)}")
     if activation is not None:
         raise OperandError(f"{name}: takes no activation, only Device does")
     return _NAMED[name]

@@ -100,7 +100,7 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
         if name is None:
             raise FileError(
                 file,
-                "is none of the configurations that come with ohmbench",
+                "is not one of the configurations that come with ohmbench",
                 field="config",
                 remedy="store what 'ohmbench train' wrote for one of its names",
             )

@@ -68,7 +68,8 @@ def judge(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     for option in options.given():
         if option not in _TAKEN[kind]:
             raise OperandError(
-                f"{option} says nothing for {kind} ({bench}); there are {', '.join(_TAKEN[kind])}"
+                f"{option} does not apply to {kind} ({bench}); "
+                f"choose from {', '.join(_TAKEN[kind])}"
             )
     judges: dict[Kind, Callable[[StoredKirchhoff, JudgeOptions], Judgement]] = {
         "generation": _generation,

@@ -17,7 +17,9 @@ CONFIG_NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
 def own_config(name: str) -> Config:
     """The configuration called ``name``. Raises OperandError for an unknown name."""
     if name not in CONFIG_NAMES:
-        raise OperandError(f"no configuration {name!r}; there are: {', '.join(CONFIG_NAMES)}")
+        raise OperandError(
+            f"unknown configuration {name!r}; choose one of {', '.join(CONFIG_NAMES)}"
+        )
     return read_config(_FOLDER / f"{name}.yaml")
 
 

@@ -55,7 +55,8 @@ class Solver:
     def __post_init__(self) -> None:
         if self.method not in (*ADAPTIVE, *FIXED_STEP):
             raise OperandError(
-                f"no method {self.method!r}; there are {', '.join((*ADAPTIVE, *FIXED_STEP))}"
+                f"unknown method {self.method!r}; "
+                f"choose one of {', '.join((*ADAPTIVE, *FIXED_STEP))}"
             )
         for name in ("tol", "first_step", "step_size"):
             value = getattr(self, name)

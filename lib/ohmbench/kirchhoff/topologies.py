@@ -280,7 +280,7 @@ def topology(name: str, args: dict[str, Any]) -> Topology:
     Raises OperandError for an unknown name or arguments, and as the generators do.
     """
     if name not in TOPOLOGIES:
-        raise OperandError(f"no topology {name!r}; there are: {', '.join(TOPOLOGIES)}")
+        raise OperandError(f"unknown topology {name!r}; choose one of {', '.join(TOPOLOGIES)}")
     try:
         return TOPOLOGIES[name](**args)
     except TypeError as error:

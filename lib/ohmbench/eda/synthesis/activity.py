@@ -155,7 +155,7 @@ class _Pins:
         known = {simulation.nets[k] for name in inputs for k in self._at[name]}
         strangers = set(circuit.inputs) - known
         if strangers:
-            raise circuit.fail(1, f"input {min(strangers)} is none of the accelerator's")
+            raise circuit.fail(1, f"input {min(strangers)} is not an input of the accelerator")
         lost = known - set(circuit.inputs)
         lost |= {simulation.nets[k] for name in outputs for k in self._at[name]} - set(
             circuit.outputs
