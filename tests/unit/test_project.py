@@ -1,4 +1,4 @@
-"""The project's files agree about its version and addresses, and have the forms they should have."""
+"""The project's files agree about version and addresses, and have the forms they should have."""
 
 from __future__ import annotations
 
