@@ -793,6 +793,8 @@ ROWS = [
         lambda seen: seen.out.startswith("| benchmark |"), only_second),
     Row("bench compare --json", "bench compare {before} {after}", "", "--json",
         is_json, only_second),
+    Row("bench compare --markdown", "bench compare {before} {after}", "", "--markdown",
+        lambda seen: seen.out.startswith("**Benchmarks:**"), only_second),
     Row("bench plot --out", _RUNS, "", "--out x.svg", lambda seen: sorted(seen.files),
         lambda a, b: (a, b) == (["history.png"], ["x.svg"])),
     Row("bench plot --only", f"{_RUNS} --out x.png", "--only flow", "--only circuit",

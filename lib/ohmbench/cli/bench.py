@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from ohmbench.benchmarks.judging import Status, Verdict, compare
+from ohmbench.benchmarks.judging import Verdict, compare
 from ohmbench.benchmarks.records import Baseline, Run, read_run, read_stored
 from ohmbench.cli.common import (
     Force,
@@ -24,8 +23,10 @@ from ohmbench.cli.common import (
 from ohmbench.errors import FileError, OperandError
 from ohmbench.report.benchmark_figures import History, history_figure
 from ohmbench.report.benchmark_tables import (
+    comparison_markdown,
     measurements_markdown,
     measurements_table,
+    tally,
     verdicts_table,
 )
 from ohmbench.report.figures import save_figure
@@ -47,7 +48,9 @@ def _title(run: Run | Baseline) -> str:
     return f"{run.commit[:10]}{'+' if run.dirty else ''}"
 
 
-def _circumstances(run: Run) -> str:
+def _circumstances(run: Run | Baseline) -> str:
+    if isinstance(run, Baseline):
+        return _title(run)
     at = run.circumstances
     found = ", ".join(f"{name} {number}" for name, number in at.versions.items())
     commit = f"commit {_title(run)}, {run.when.isoformat()}"
@@ -83,25 +86,33 @@ def compare_command(
     ],
     after: Annotated[str, typer.Argument(metavar="B", help="The later run's file.")],
     as_json: Json = False,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="As a Markdown table, for a comment on a pull request."),
+    ] = False,
 ) -> None:
     """Each figure of two runs, and whether it got worse by more than its band.
 
     Ratios that changed by less than the noise of both runs are not judged; those of two machines
     are held against a wider band. Exit status 1 when a figure got worse or is missing on one side.
 
-    Example: ohmbench bench compare tests/bench/baseline.json run.json
+    Example: ohmbench bench compare tests/bench/baseline.json run.json --markdown
     """
+    if as_json and markdown:
+        raise OperandError("--json and --markdown: choose one of them")
     old, new = read_stored(before), read_run(after)
     verdicts = compare(old, new)
     if as_json:
         print_json({"verdicts": [_plain(v) for v in verdicts]})
+    elif markdown:
+        about = (_circumstances(old), _circumstances(new))
+        sys.stdout.write(comparison_markdown(verdicts, new.measurements, about))
     else:
         print_whole(verdicts_table(verdicts, (_title(old), _title(new))))
         for verdict in verdicts:
             if verdict.status.red:
                 say(verdict.line)
-        tally = Counter(v.status for v in verdicts)
-        say(", ".join(f"{tally[status]} {status.value}" for status in Status if tally[status]))
+        say(tally(verdicts))
     if any(v.status.red for v in verdicts):
         raise typer.Exit(1)
 
