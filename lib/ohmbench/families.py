@@ -14,12 +14,19 @@ from ohmbench.family import Ability, Family, Training
 from ohmbench.fields import found
 from ohmbench.files import npz_fields, read_yaml
 from ohmbench.floatgate.family import FloatgateFamily
-from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.family import KirchhoffFamily
-from ohmbench.kirchhoff.recipes import CONFIG_NAMES
-from ohmbench.paper import (
+from ohmbench.names import (
+    CONFIG_NAMES,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_CONFIG,
+    PAPER_INT8,
+    PAPER_NAMES,
+    PAPER_PREFIX,
+    PAPER_SHORT,
+    PAPER_V3,
+    TRAININGS,
+)
+from ohmbench.paper import (
     read_fann_int8,
     read_fann_v3,
     read_kirchhoff,
@@ -37,17 +44,6 @@ FAMILIES: tuple[Family[Any], ...] = (INT8, KIRCHHOFF, FLOATGATE)
 def takers(takes: Callable[[Family[Any]], object]) -> str:
     """What the families are called together that ``takes`` says yes to."""
     return " and ".join(family.many for family in FAMILIES if takes(family))
-
-
-TRAININGS = tuple(name for family in (FLOATGATE, INT8, KIRCHHOFF) for name in family.trainings)
-"""The names of all trainings."""
-
-PAPER_V3 = "paper-v3"
-PAPER_INT8 = "paper-int8"
-PAPER_PREFIX = "paper-"
-PAPER_NAMES = (PAPER_V3, PAPER_INT8, *(PAPER_PREFIX + name for name in EXPERIMENTS))
-PAPER_SHORT = f"{PAPER_V3}, {PAPER_INT8}, {PAPER_PREFIX}EXPERIMENT"
-"""The seventeen names of ``PAPER_NAMES``, which fill a page."""
 
 
 @dataclass(frozen=True)

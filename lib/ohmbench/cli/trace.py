@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ohmbench.cli.common import (
     Json,
@@ -16,11 +15,11 @@ from ohmbench.cli.common import (
     say,
 )
 from ohmbench.cli.naming import Name, PaperFann
-from ohmbench.digital import StoredInt8, load_float
-from ohmbench.digital.trace import Simulate, Stage
-from ohmbench.digital.trace import trace as trace_network
 from ohmbench.errors import OperandError
-from ohmbench.families import Papers, load_able
+
+if TYPE_CHECKING:
+    from ohmbench.digital import StoredInt8
+    from ohmbench.digital.trace import Simulate, Stage
 
 SIMULATION = "ohmbench.eda.simulation"
 
@@ -77,6 +76,10 @@ def trace(
 
     Example: ohmbench trace int8-digits --image 7 --no-rtl
     """
+    from ohmbench.digital import load_float
+    from ohmbench.digital.trace import trace as trace_network
+    from ohmbench.families import Papers, load_able
+
     if every and image is not None:
         raise OperandError("--image and --all: give one of them")
     image = image or 0
@@ -102,6 +105,8 @@ def trace(
 
 
 def _print(name: str, first: int, images: int, stages: list[Stage]) -> None:
+    from rich.table import Table
+
     which = f"image {first}" if images == 1 else f"{images} images"
     table = Table("stage", "layer", "quantity", "values", "largest difference", "tolerance")
     for stage in stages:
