@@ -1,7 +1,11 @@
 """Errors that the person at the keyboard can mend.
 
-Every one of them is a single line: the ``ohmbench`` command prints ``str(error)`` and exits with
-status 2. Anything else that escapes is a defect of ohmbench itself and keeps its traceback.
+Every one of them is a single line, ``WHAT: PROBLEM; REMEDY``. WHAT is the file (and the field in
+it), the option or the argument at fault, PROBLEM says what is wrong with it, and REMEDY what to do:
+an order ("give one of them") or what there is to choose from. The ``ohmbench`` command prints
+``ohmbench: `` before it and exits with status 2; where an error has no remedy of its own, it is the
+command's help (``ohmbench.cli.refusals``). Anything else that escapes is a defect of ohmbench
+itself and keeps its traceback.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ohmbench.data.own import FILLED_IN
 from ohmbench.digital.family import Int8Family
-from ohmbench.errors import FileError, OperandError
+from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.family import Ability, Family, Training
 from ohmbench.fields import found
 from ohmbench.files import npz_fields, read_yaml
@@ -183,8 +183,8 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
         return family, family.training(name, seed, samples)
     if not _is_path(name):
         raise OperandError(
-            f"no training for {name!r}; there is one for: {', '.join(TRAININGS)}, "
-            "and for any configuration (FILE.yaml)"
+            f"{one_line(name)}: no training for this name; choose from {', '.join(TRAININGS)}, "
+            "or name a configuration (FILE.yaml)"
         )
     if name.lower().endswith(".npz"):
         raise FileError(

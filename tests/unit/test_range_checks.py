@@ -69,13 +69,13 @@ OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ("plot nobody --out x", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
     ("plot nobody --out x", "--images", (("2", "100"), ("1", "0")), NOBODY),
     ("plot nobody --out x", "--seed", SEEDS, NOBODY),
-    ("train nobody", "--seed", SEEDS, "no training for 'nobody'"),
-    ("train nobody", "--samples", AT_LEAST_1, "no training for 'nobody'"),
+    ("train nobody", "--seed", SEEDS, "nobody: no training"),
+    ("train nobody", "--samples", AT_LEAST_1, "nobody: no training"),
     (
         "train nobody",
         "--max-minutes",
         (("5e-324", "1e300"), ("0", "-1", "nan", "inf")),
-        "no training for 'nobody'",
+        "nobody: no training",
     ),
     *(
         ("prove nobody", f"--{name}-bits", BITS, NOBODY)

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from ohmbench.claims.status import ClaimStatus
+from ohmbench.claims.status import ClaimStatus as ClaimStatus
 from ohmbench.errors import FileError
 from ohmbench.files import read_yaml
 

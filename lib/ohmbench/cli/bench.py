@@ -173,7 +173,7 @@ def plot(
     unknown = sorted(set(only or []) - {h.name for h in histories})
     if unknown:
         there = ", ".join(h.name for h in histories)
-        raise OperandError(f"no benchmark {unknown[0]!r} in these runs; there are: {there}")
+        raise OperandError(f"--only {unknown[0]}: not in these runs; choose from {there}")
     chosen = [h for h in histories if not only or h.name in only]
     if not chosen:
         raise FileError(files[0], "holds no benchmark with a ratio")

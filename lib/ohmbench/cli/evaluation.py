@@ -67,7 +67,7 @@ def evaluate_command(
     family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))
     if options.given() and not family.judge_options:
         able = takers(lambda f: f.judge_options)
-        raise OperandError(f"{options.given()[0]} is for {able}, which {name} is not")
+        raise OperandError(f"{options.given()[0]}: not for {name}; it is for {able}")
     judgement = family.judge(network, options)
     if as_json:
         print_json({"name": name, **judgement.values})

@@ -9,7 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from typer import _completion_classes
+from typer._completion_shared import Shells
 from typer.core import TyperCommand, TyperGroup
+
+from ohmbench.errors import OperandError
 
 if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
@@ -59,6 +62,23 @@ def _take_as_typed(command: Any, ctx: Any) -> None:
             parameter.process_value = lambda ctx, value: value
 
 
+def _check_shell(args: list[str]) -> None:
+    """Raise OperandError where completion is asked for in a shell that has none."""
+    asked = [word for word in args[:1] if word in ("--install-completion", "--show-completion")]
+    if not asked:
+        return
+    import shellingham  # by which typer finds out, too
+
+    try:
+        shell, _ = shellingham.detect_shell()
+    except shellingham.ShellDetectionFailure:
+        shell = "an unknown shell"
+    if shell not in Shells.__members__:
+        raise OperandError(
+            f"{asked[0]}: not for {shell}; run it in one of {', '.join(Shells.__members__)}"
+        )
+
+
 def _shortened(item: Any) -> Any:
     if item.help is not None:
         item.help = f"{item.help.split('. ')[0].removesuffix('.')}."
@@ -75,6 +95,8 @@ class Group(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse ``args``; flags that are not given are False."""
         _take_as_typed(self, ctx)
+        if not ctx.resilient_parsing:
+            _check_shell(args)
         for parameter in self.get_params(ctx):
             # typer leaves --help and its flags for completion at None, which pydantic would check.
             if getattr(parameter, "is_flag", False) and parameter.default is None:

@@ -53,7 +53,7 @@ def plot_command(
     from ohmbench.report.style import plain_text
 
     if out == "":
-        raise OperandError("--out is empty: name a folder, or leave it out")
+        raise OperandError("--out: is empty; name a folder, or leave it out")
     folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     _check_folder(folder)
     family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))

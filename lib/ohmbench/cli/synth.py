@@ -145,7 +145,7 @@ def _stimulus(design: str, hardware: Hardware, images: int, paper_fann: str | No
 
 def _seeds(flow: FlowName, seed: list[int] | None, seeds: int | None) -> list[int]:
     if seed and seeds:
-        raise OperandError("--seed and --seeds: give one of them")
+        raise OperandError("--seed and --seeds: exclude each other; give one of them")
     return seed or list(range(1, (seeds or SEEDS[flow]) + 1))
 
 
@@ -268,10 +268,10 @@ def synth(
     )
     check_buildable(hardware)
     if clock is not None and not 0 < clock < 1e6:
-        raise OperandError(f"--clock {clock:g}: a positive number of MHz")
+        raise OperandError(f"--clock {clock:g}: not a clock; give a positive number of MHz")
     chosen = _seeds(name, seed, seeds)
     if out == "":
-        raise OperandError("--out is empty: name a folder, or leave it out")
+        raise OperandError("--out: is empty; name a folder, or leave it out")
     check_tools(name)
     if out is not None:
         check_out(Path(out), force=force)

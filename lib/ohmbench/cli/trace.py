@@ -32,7 +32,7 @@ def simulator() -> Simulate:
         if error.name not in (SIMULATION, SIMULATION.rpartition(".")[0]):
             raise
         raise OperandError(
-            f"{SIMULATION} is not installed, so there is no hardware to run; --no-rtl leaves it out"
+            f"{SIMULATION}: not installed, so there is no hardware to run; leave it out by --no-rtl"
         ) from None
     return partial(module.simulate, on_build=_say_that_it_takes_time)
 
@@ -81,12 +81,12 @@ def trace(
     from ohmbench.families import Papers, load_able
 
     if every and image is not None:
-        raise OperandError("--image and --all: give one of them")
+        raise OperandError("--image and --all: exclude each other; give one of them")
     image = image or 0
     data: StoredInt8 = load_able(name, Papers(paper_fann), "trace").network
     images = data.images()
     if not every and not 0 <= image < len(images.x):
-        raise OperandError(f"--image {image}: there are images 0 to {len(images.x) - 1}")
+        raise OperandError(f"--image {image}: not in these data; choose 0 to {len(images.x) - 1}")
     first = 0 if every else image
     x = images.x if every else images.x[image : image + 1]
     stages = trace_network(

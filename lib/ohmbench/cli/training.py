@@ -80,13 +80,13 @@ def train(
     from ohmbench.training import checkpoint_path, train_to_file
 
     if resume and force:
-        raise OperandError("--resume continues and --force starts over: give one of them")
+        raise OperandError("--resume and --force: exclude each other; give one of them")
     if max_minutes is not None and not 0 < max_minutes < float("inf"):
         raise OperandError(f"--max-minutes {max_minutes:g}: should be positive and finite")
     family, training = find_training(name, seed, samples)
     if samples is not None and not family.takes_samples:
         able = takers(lambda f: f.takes_samples)
-        raise OperandError(f"--samples is for {able}, which {name} is not")
+        raise OperandError(f"--samples: not for {name}; it is for {able}")
     path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
     check_not_input(path, *training.reads)
     check_not_input(os.fspath(checkpoint_path(path)), *training.reads)
