@@ -375,6 +375,10 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(vtr, "calibrate", lambda: None)
     monkeypatch.setattr(flows, "with_simulated_power", _simulated)
     monkeypatch.setattr(running, "_pytest", _measured_at_once)
+    # A shell's files at home are not for tests; 'test_command_weight' installs in another home.
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    installed = "bash", "for _OHMBENCH_COMPLETE"
+    monkeypatch.setattr("typer.completion.install", lambda **_: installed)
 
     def simulate(network: Any, images: Any, **_: Any) -> Any:
         return infer(network, images)
@@ -572,6 +576,10 @@ def _names(seen: Seen) -> list[str]:
 
 
 ROWS = [
+    *(
+        Row(option, "", "", option, lambda seen: "_OHMBENCH_COMPLETE" in seen.out, only_second)
+        for option in ("--install-completion", "--show-completion")
+    ),
     Row("--version", "", "", "--version", lambda seen: (seen.out.count("\n"), seen.status),
         lambda a, b: b == (1, 0)),
     # train
@@ -589,6 +597,9 @@ ROWS = [
     Row("train --resume", _TRAIN, "", "--resume", lambda seen: seen.err,
         lambda a, b: "resume" not in a and "nothing to resume" in b),
     # evaluate
+    Row("list --all", "list", "", "--all", lambda seen: "int8-digits-seed9" in seen.out,
+        only_second),
+    Row("list --json", "list", "", "--json", is_json, only_second),
     Row("evaluate --samples", "evaluate {flow} --json", "--samples 20", "--samples 30",
         at("points"), sizes(20, 30)),
     Row("evaluate --seed", "evaluate {flow} --samples 20 --json", "--seed 1", "--seed 2",

@@ -101,7 +101,7 @@ def _table(family: str, networks: list[_Network], every: bool) -> Table:
     for network in networks:
         if every:
             for name, entry in network.entries.items():
-                metrics = ", ".join(f"{k} {v:.5g}" for k, v in entry.metrics.items())
+                metrics = ", ".join(f"{k} {v:.4g}" for k, v in entry.metrics.items())
                 table.add_row(escape(name), str(entry.seed), metrics)
         else:
             table.add_row(escape(network.name), _seeds(network.seeds), _summary(network))
