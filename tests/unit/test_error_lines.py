@@ -1,7 +1,7 @@
 """Every line about what is wrong has one form: what, how, and what to do.
 
-``assert_refused`` holds all refusals of all tests against the form; here are those that typer and the
-system word themselves.
+``assert_refused`` holds all refusals of all tests against the form; here are those that typer and
+the system word themselves.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.synthesis import calibration, reports_vpr, vtr
+from ohmbench.eda.synthesis.defaults import LANES
 from ohmbench.eda.synthesis.design import VerilogSource, core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
 from ohmbench.eda.synthesis.reports import ReportError, read_report
@@ -47,7 +48,7 @@ from ohmbench.eda.synthesis.result import (
     write_record,
 )
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, keep, kept_run, run_measured, take
-from ohmbench.eda.synthesis.sweep import LANES, Point, candidates
+from ohmbench.eda.synthesis.sweep import Point, candidates
 from ohmbench.eda.tools import VTR_VARIABLE, ToolError
 from ohmbench.errors import FileError, OhmbenchError, RangeError
 from tests.eda.mutation import MutantList, MutationError, prove_no_change
