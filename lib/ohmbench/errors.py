@@ -1,7 +1,11 @@
 """Errors that the user can fix.
 
-Each is a single line: the ``ohmbench`` command prints ``str(error)`` and exits with status 2. Any
-other exception that escapes is a bug of ohmbench and keeps its traceback.
+Each is a single line, ``WHAT: PROBLEM; REMEDY``. WHAT is the file (and the field in it), the option
+or the argument at fault, PROBLEM says what is wrong with it, and REMEDY what to do: an instruction
+("give one of them") or the choices. The ``ohmbench`` command prints ``ohmbench: `` before it and
+exits with status 2; for an error without its own remedy it refers to the command's help
+(``ohmbench.cli.refusals``). Any other exception that escapes is a bug of ohmbench and keeps its
+traceback.
 """
 
 from __future__ import annotations

@@ -9,17 +9,24 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ohmbench.data.own import FILLED_IN
 from ohmbench.digital.family import Int8Family
-from ohmbench.errors import FileError, OperandError
+from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.family import Ability, Family, Training
 from ohmbench.fields import found
 from ohmbench.files import npz_fields, read_yaml
 from ohmbench.floatgate.family import FloatgateFamily
-from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.family import KirchhoffFamily
-from ohmbench.kirchhoff.recipes import CONFIG_NAMES
-from ohmbench.paper import (
+from ohmbench.names import (
+    CONFIG_NAMES,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_CONFIG,
+    PAPER_INT8,
+    PAPER_NAMES,
+    PAPER_PREFIX,
+    PAPER_SHORT,
+    PAPER_V3,
+    TRAININGS,
+)
+from ohmbench.paper import (
     read_fann_int8,
     read_fann_v3,
     read_kirchhoff,
@@ -39,17 +46,6 @@ reports what is wrong with it.
 def takers(takes: Callable[[Family[Any]], object]) -> str:
     """Names of the families for which ``takes`` is true, as one phrase."""
     return " and ".join(family.many for family in FAMILIES if takes(family))
-
-
-TRAININGS = tuple(name for family in (FLOATGATE, INT8, KIRCHHOFF) for name in family.trainings)
-"""Names of all trainings."""
-
-PAPER_V3 = "paper-v3"
-PAPER_INT8 = "paper-int8"
-PAPER_PREFIX = "paper-"
-PAPER_NAMES = (PAPER_V3, PAPER_INT8, *(PAPER_PREFIX + name for name in EXPERIMENTS))
-PAPER_SHORT = f"{PAPER_V3}, {PAPER_INT8}, {PAPER_PREFIX}EXPERIMENT"
-"""The names in ``PAPER_NAMES``, shortened: all of them would fill a page."""
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,7 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
         return family, family.training(name, seed, samples)
     if not _is_path(name):
         raise OperandError(
-            f"unknown training {name!r}; choose one of {', '.join(TRAININGS)}, "
+            f"{one_line(name)}: no training for this name; choose from {', '.join(TRAININGS)}, "
             "or name a configuration (FILE.yaml)"
         )
     if name.lower().endswith(".npz"):

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 import numpy as np
 
 from ohmbench.errors import FileError, OperandError
+from ohmbench.names import IMAGES_DRAWN, SAMPLES_DRAWN
 from ohmbench.report.figures import Figures, Judged
 from ohmbench.stats import Interval
 from ohmbench.training import Task
@@ -42,11 +43,11 @@ class Table:
 class JudgeOptions:
     """Options of a judgement; None means the network's default.
 
-    ``points`` and ``seed`` control points or samples that are drawn, ``tol`` is the solver's
+    ``samples`` and ``seed`` control the samples that are drawn, ``tol`` is the solver's
     tolerance in volt, ``images`` the number of held-out samples.
     """
 
-    points: int | None = None
+    samples: int | None = None
     seed: int | None = None
     tol: float | None = None
     images: int | None = None
@@ -60,8 +61,8 @@ class JudgeOptions:
 class DrawOptions:
     """Options of figures: numbers of samples and images to draw, and their seed."""
 
-    samples: int = 5000
-    images: int = 1000
+    samples: int = SAMPLES_DRAWN
+    images: int = IMAGES_DRAWN
     seed: int = 0
 
 
@@ -224,7 +225,7 @@ def accuracy_metrics(found: Judged) -> dict[str, float]:
 def check_index(index: int, images: int) -> None:
     """Raise OperandError unless ``index`` is one of ``images`` images."""
     if not 0 <= index < images:
-        raise OperandError(f"--index {index}: images are numbered 0 to {images - 1}")
+        raise OperandError(f"--image {index}: not in these data; choose 0 to {images - 1}")
 
 
 def present(file: Path, name: str, value: Value | None) -> Value:

@@ -16,16 +16,13 @@ from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
 from ohmbench.data.regression import housing_file
 from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
-from ohmbench.paper import (
-    FANN_INT8,
-    FANN_V3,
+from ohmbench.names import (
     FANN_VARIABLE,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_OPTION,
     KIRCHHOFF_VARIABLE,
-    fann_folder,
-    kirchhoff_results,
 )
+from ohmbench.paper import FANN_INT8, FANN_V3, fann_folder, kirchhoff_results
 
 
 @dataclass(frozen=True)

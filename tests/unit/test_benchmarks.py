@@ -1169,7 +1169,7 @@ class TestCommand:
         assert run("bench", "plot", tmp_path / "runs", "--out", one, "--only", "flow")[0] == 0
         assert_refused(run("bench", "plot", tmp_path / "runs", "--out", out), "exists already")
         result = run("bench", "plot", tmp_path / "runs", "--out", tmp_path / "x.png", "--only", "y")
-        assert_refused(result, "no benchmark 'y'", "flow")
+        assert_refused(result, "--only y: not in these runs", "flow")
 
     def test_history_is_in_the_order_of_instants(
         self, run: Any, saved: Callable[..., Path], tmp_path: Path, monkeypatch: Any

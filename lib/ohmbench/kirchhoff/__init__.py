@@ -25,7 +25,7 @@ from ohmbench.kirchhoff.execution import ExecutionPath, right_hand_side
 from ohmbench.kirchhoff.flows import Flow, Samples, log_normal, noise, pull_back, push_forward
 from ohmbench.kirchhoff.models import Model, build
 from ohmbench.kirchhoff.network import KirchhoffNet
-from ohmbench.kirchhoff.recipes import CONFIG_NAMES, own_config
+from ohmbench.kirchhoff.recipes import own_config
 from ohmbench.kirchhoff.simulation import (
     ADAPTIVE,
     FIXED_STEP,
@@ -52,6 +52,7 @@ from ohmbench.kirchhoff.topologies import (
     simple_connect,
     topology,
 )
+from ohmbench.names import CONFIG_NAMES
 
 __all__ = [
     "ACTIVATIONS",

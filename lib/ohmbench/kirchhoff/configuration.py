@@ -29,7 +29,7 @@ from ohmbench.fields import (
 from ohmbench.files import parse_yaml, read_yaml
 from ohmbench.kirchhoff.arguments import BASELINES, Model, Slice
 from ohmbench.kirchhoff.devices import DEVICE_NAMES
-from ohmbench.kirchhoff.experiments import EXPERIMENTS, INPUTS, OUTPUTS, OWN, Kind
+from ohmbench.kirchhoff.experiments import INPUTS, OUTPUTS, OWN
 from ohmbench.kirchhoff.fields import MAX_NODES
 from ohmbench.kirchhoff.grammars import (
     Encoder,
@@ -42,6 +42,7 @@ from ohmbench.kirchhoff.grammars import (
 )
 from ohmbench.kirchhoff.simulation import ADAPTIVE, FIXED_STEP
 from ohmbench.kirchhoff.topologies import TOPOLOGIES
+from ohmbench.names import EXPERIMENTS, Kind
 
 MAX_EDGES = 50_000_000  # all slices together
 MAX_SLICES = 1000

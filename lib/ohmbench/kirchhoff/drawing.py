@@ -19,7 +19,6 @@ from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff import figures as draw
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
 from ohmbench.kirchhoff.evaluation import Classification
-from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.figures import Map, Traces, Window
 from ohmbench.kirchhoff.flows import Samples, noise
 from ohmbench.kirchhoff.judging import Runs, flow_of, flow_solver, judge
@@ -28,6 +27,7 @@ from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import held_out_digits
 from ohmbench.kirchhoff.simulation import integrate
 from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.names import Kind
 from ohmbench.progress import counted
 from ohmbench.report import figures
 from ohmbench.report.figures import Figures

@@ -21,11 +21,9 @@ from torch import Tensor
 from ohmbench.data.energies import Energy
 from ohmbench.kirchhoff.flows import Flow, Samples, noise, pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver
+from ohmbench.names import JUDGE_TOL
 from ohmbench.stats import Interval, mean_interval, proportion_interval
 from ohmbench.transforms import refuse_transforms
-
-JUDGE_TOL = 1e-5
-"""Tolerance (V and nats) at which densities are judged; a tenth of it changes no digit shown."""
 
 _CHUNK = 2000  # samples integrated together
 

@@ -1,33 +1,11 @@
-"""The paper's experiments under the names in its files, and the sizes of their data."""
+"""The sizes of the data of the paper's experiments."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
-Kind: TypeAlias = Literal["generation", "matching", "regression", "classification"]
+from ohmbench.names import EXPERIMENTS, Kind
 
 OWN: tuple[Kind, ...] = ("generation", "regression", "classification")
 """``test_bench`` of a configuration with the user's own data: the purpose of the network."""
-
-EXPERIMENTS: dict[str, Kind] = {
-    **dict.fromkeys(
-        (
-            "twomoon",
-            "circle",
-            "8gaussians",
-            "2spirals",
-            "pinwheel",
-            "swissroll",
-            "gauss",
-            "genmnist",
-        ),
-        "generation",
-    ),
-    **dict.fromkeys(("potential1", "potential2"), "matching"),
-    **dict.fromkeys(("toyregress", "diabete", "housing"), "regression"),
-    **dict.fromkeys(("mnist", "svhn", "cifar10", "cifar100", "tinyimage"), "classification"),
-}
-"""``test_bench`` -> purpose of the network."""
 
 INPUTS: dict[str, int] = {
     **dict.fromkeys(EXPERIMENTS, 2),

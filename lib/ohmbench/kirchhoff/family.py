@@ -23,10 +23,11 @@ from ohmbench.family import (
 )
 from ohmbench.kirchhoff import drawing, judging
 from ohmbench.kirchhoff.configuration import Config, config_of
-from ohmbench.kirchhoff.recipes import CONFIG_NAMES, name_of, own_config
+from ohmbench.kirchhoff.recipes import name_of, own_config
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
+from ohmbench.names import CONFIG_NAMES
 from ohmbench.report.figures import Figures
 
 IMAGES_AFTER_TRAINING = 1000
@@ -41,7 +42,7 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
     key = None
     trainings = CONFIG_NAMES
     abilities = frozenset({"sample"})
-    judge_options = ("--points", "--seed", "--tol", "--images")
+    judge_options = ("--samples", "--seed", "--tol", "--images")
     takes_samples = True
 
     @override

@@ -13,13 +13,13 @@ from ohmbench.errors import OperandError
 from ohmbench.family import Judgement, JudgeOptions, Table, accuracy_line
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff.baselines import FeedForward
-from ohmbench.kirchhoff.evaluation import JUDGE_TOL, DensityFit, Matching
-from ohmbench.kirchhoff.experiments import Kind
+from ohmbench.kirchhoff.evaluation import DensityFit, Matching
 from ohmbench.kirchhoff.models import parameter_count
 from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import FRESH_SEED
 from ohmbench.kirchhoff.simulation import ADAPTIVE, Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.names import JUDGE_TOL, Kind
 from ohmbench.progress import counted
 from ohmbench.stats import Interval
 
@@ -29,8 +29,8 @@ IMAGES_CHUNK = 500
 
 
 _TAKEN: dict[Kind, tuple[str, ...]] = {
-    "generation": ("--points", "--seed", "--tol"),
-    "matching": ("--points", "--seed", "--tol"),
+    "generation": ("--samples", "--seed", "--tol"),
+    "matching": ("--samples", "--seed", "--tol"),
     "regression": ("--seed", "--tol"),
     "classification": ("--images", "--tol"),
 }
@@ -68,7 +68,7 @@ def judge(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     for option in options.given():
         if option not in _TAKEN[kind]:
             raise OperandError(
-                f"{option} does not apply to {kind} ({bench}); "
+                f"{option}: does not apply to {kind} ({bench}); "
                 f"choose from {', '.join(_TAKEN[kind])}"
             )
     judges: dict[Kind, Callable[[StoredKirchhoff, JudgeOptions], Judgement]] = {
@@ -159,7 +159,7 @@ class _Counted:
 def _generation(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     source = data.source
     seed = FRESH_SEED if options.seed is None else options.seed
-    x = source.judging_points(POINTS if options.points is None else options.points, seed)
+    x = source.judging_points(POINTS if options.samples is None else options.samples, seed)
     solver = flow_solver(data, options.tol)
     with counted(f"{source.name}: density", len(x)) as advance:
         batches = _Counted(advance)
@@ -205,7 +205,7 @@ def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
 def _matching(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     bench = data.config.test_bench
     seed = FRESH_SEED if options.seed is None else options.seed
-    n = MATCHING_SAMPLES if options.points is None else options.points
+    n = MATCHING_SAMPLES if options.samples is None else options.samples
     solver = flow_solver(data, options.tol)
     with counted(f"{bench}: samples", n) as advance:
         batches = _Counted(advance)

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ohmbench.errors import OperandError
 from ohmbench.kirchhoff.configuration import Config, read_config
-
-_FOLDER = Path(__file__).parent / "configs"
-
-
-CONFIG_NAMES = tuple(sorted(path.stem for path in _FOLDER.glob("*.yaml")))
-"""Names of the configurations that come with ohmbench: the stems of ``configs/*.yaml``."""
+from ohmbench.names import CONFIG_NAMES, CONFIGS_FOLDER
 
 
 def own_config(name: str) -> Config:
@@ -20,7 +13,7 @@ def own_config(name: str) -> Config:
         raise OperandError(
             f"unknown configuration {name!r}; choose one of {', '.join(CONFIG_NAMES)}"
         )
-    return read_config(_FOLDER / f"{name}.yaml")
+    return read_config(CONFIGS_FOLDER / f"{name}.yaml")
 
 
 def name_of(config: Config) -> str | None:

@@ -18,8 +18,8 @@ from ohmbench.data.images import digit_images, held_out_digit_images, image_spli
 from ohmbench.data.own import Dataset
 from ohmbench.data.own import Task as DataTask
 from ohmbench.data.regression import regression_split
-from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.flows import Samples
+from ohmbench.names import Kind
 from ohmbench.tensors import FLOAT32, INT64
 
 GENERATED_DIGIT = 2

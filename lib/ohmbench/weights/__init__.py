@@ -15,9 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ohmbench.errors import FileError
 from ohmbench.files import read_json, sha256_file, write_json
-
-WEIGHTS_FOLDER = Path(__file__).parent
-MANIFEST = WEIGHTS_FOLDER / "manifest.json"
+from ohmbench.names import MANIFEST as MANIFEST
+from ohmbench.names import WEIGHTS_FOLDER as WEIGHTS_FOLDER
 
 _VERSIONED = ("ohmbench", "torch", "numpy", "scipy", "scikit-learn", "torchdiffeq", "numba")
 

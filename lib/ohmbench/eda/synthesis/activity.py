@@ -28,6 +28,7 @@ from ohmbench.digital.widths import Hardware, clog2
 from ohmbench.eda.cache import content_key
 from ohmbench.eda.synthesis import blif, netlist, reports_vpr, vtr
 from ohmbench.eda.synthesis.blif import Netlist, read_blif
+from ohmbench.eda.synthesis.defaults import IMAGES
 from ohmbench.eda.synthesis.design import TOP
 from ohmbench.eda.synthesis.netlist import NetlistSimulation
 from ohmbench.eda.synthesis.reports import ReportError, ReportText, read_report
@@ -37,7 +38,6 @@ from ohmbench.eda.tools import VTR_VPR, ToolError
 from ohmbench.errors import HardwareFailure, OperandError, ShapeError
 from ohmbench.fields import Record
 
-IMAGES = 64
 WARM_UP = 4
 """Images before the first one that counts: more than the accelerator has under way."""
 SEED = 1
