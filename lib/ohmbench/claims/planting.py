@@ -35,7 +35,7 @@ class Planted:
 
     @property
     def red(self) -> bool:
-        """Whether the row FAILED by its test: one that could not be imported shows nothing."""
+        """Whether the row FAILED by its test, not by anything around it."""
         found = self.outcome
         by_test = found.measurement is not None or found.reason == TEST_FAILED
         return found.status is ClaimStatus.FAILED and by_test
@@ -67,7 +67,7 @@ class _Place:
     file: Path
 
 
-def _place(ledger: Path, fault: Fault) -> _Place:
+def _place(ledger: Path, row: Claim, fault: Fault) -> _Place:
     file = Path(fault.file)
     if (ledger.parent / file).is_file():
         return _Place(ledger.parent, "", ledger.parent / file)
@@ -82,7 +82,7 @@ def _place(ledger: Path, fault: Fault) -> _Place:
     raise FileError(
         ledger,
         f"{fault.file} is neither in the ledger's folder nor in an installed package",
-        field="fault",
+        field=f"claim {row.id}, fault",
         remedy="name a file that is there",
     )
 
@@ -126,7 +126,7 @@ def faulty_text(ledger: Path, row: Claim) -> str:
     text to replace is not there exactly once, and when a Python file can no longer be parsed.
     """
     fault = _fault_of(ledger, row)
-    place = _place(ledger, fault)
+    place = _place(ledger, row, fault)
     try:
         text = place.file.read_bytes().decode()
     except OSError as error:
@@ -141,11 +141,11 @@ def plant(
 ) -> Planted:
     """Run the row's test with the row's fault in place.
 
-    ``environment`` and ``show`` as for ``run_row``. Raises as ``faulty_text`` and ``run_row``, and
-    FileError when the copy cannot be made.
+    ``environment`` and ``show`` as for ``run_row``. Raises as ``faulty_text`` and ``run_row`` (as
+    for tests that cannot be imported with the fault), and FileError when the copy cannot be made.
     """
     changed, fault = faulty_text(ledger, row), _fault_of(ledger, row)
-    place = _place(ledger, fault)
+    place = _place(ledger, row, fault)
     with tempfile.TemporaryDirectory(prefix="ohmbench-plant-") as folder:
         copy = Path(folder, "copy")
         try:

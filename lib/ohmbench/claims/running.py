@@ -129,12 +129,12 @@ def run_row(
     tests = _tests(ledger, [row], whole_files=False)
     if not tests:
         return _without_test(row)
-    found = _pytest(ledger, tests, environment or {}, show)
+    found = _pytest(ledger, tests, environment or {}, show=show)
     return next(outcome for outcome in found if outcome.claim.id == row.id)
 
 
 def _pytest(
-    ledger: Path, tests: list[str], environment: Mapping[str, str], show: bool = True
+    ledger: Path, tests: list[str], environment: Mapping[str, str], *, show: bool = True
 ) -> list[Outcome]:
     if importlib.util.find_spec("pytest") is None:
         raise ClaimsRunError("pytest is not installed: pip install 'ohmbench[test]'")
@@ -147,15 +147,29 @@ def _pytest(
             options += ["-c", os.devnull, "--rootdir", os.fspath(ledger.parent)]
         command = [sys.executable, "-m", "pytest", *options, "--no-claims-table", *tests]
         inherited = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_US}
-        status = _run(command, ledger.parent, {**inherited, **environment}, show)
+        run = _show if show else _quietly
+        status = run(command, ledger.parent, {**inherited, **environment})
         if status not in _ENDED or not stored.is_file():
             raise ClaimsRunError(f"pytest ended with status {status} before the claims were judged")
         (outcomes,) = read_json(stored)["ledgers"].values()
     return [Outcome.from_dict(row) for row in outcomes]
 
 
-def _run(command: list[str], folder: Path, environment: Mapping[str, str], show: bool) -> int:
-    """The exit status of ``command``; ``show``: its output goes to ``sys.stderr`` as it comes."""
+def _quietly(command: list[str], folder: Path, environment: Mapping[str, str]) -> int:
+    """The exit status of ``command``, whatever it prints."""
+    done = subprocess.run(  # noqa: S603 - as below
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode
+
+
+def _show(command: list[str], folder: Path, environment: Mapping[str, str]) -> int:
+    """The exit status of ``command``; its output goes to ``sys.stderr`` as it comes."""
     with subprocess.Popen(  # noqa: S603 - this interpreter, on tests that the user names
         command,
         cwd=folder,
@@ -168,7 +182,7 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], show:
         assert process.stdout is not None
         # Character by character: pytest's progress is dots without line ends.
         while character := process.stdout.read(1):
-            if show and sys.stderr is not None:
+            if sys.stderr is not None:
                 sys.stderr.write(character)
                 sys.stderr.flush()
         return process.wait()
