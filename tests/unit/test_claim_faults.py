@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from ohmbench.claims.ledger import Claim, ClaimStatus, Fault, read_ledger
+from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, Fault, read_ledger
 from ohmbench.claims.outcomes import TEST_FAILED, Outcome
 from ohmbench.claims.planting import Planted, faulty_text, plant
 from ohmbench.claims.running import ClaimsRunError, own_ledger
 from ohmbench.cli import app
 from ohmbench.errors import FileError
+from tests.repro import plants
 
 LEDGER = own_ledger()
 ROWS = {name: row for name, row in read_ledger(LEDGER).items() if row.test is not None}
@@ -241,3 +242,71 @@ def test_claims_plant_refuses(paper: Path, options: list[str], complaint: str) -
     assert isinstance(run.exception, Exception)
     assert complaint in str(run.exception)
     assert not Path("x.csv").exists()
+
+
+# ------------------------------------------------------------------------------------------------
+# All rows, one after the other
+
+
+@pytest.fixture
+def planted(paper: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The rows that ``python -m tests.repro.plants`` plants, in place of doing so: three rows of
+    which the first measures 83, the second the published 97, and the third is skipped."""
+    third = ROW.replace("lab.accuracy", "lab.idle") + ROW.replace("lab.accuracy", "lab.skipped")
+    paper.write_text(ROW + third, encoding="utf-8")
+    names: list[str] = []
+
+    def at_once(ledger: Path, row: Claim, *, show: bool) -> Planted:
+        names.append(row.id)
+        value = {"lab.accuracy": 83.0, "lab.idle": 97.0}.get(row.id)
+        found = None if value is None else ClaimMeasurement(id=row.id, value=value)
+        return Planted(row, Outcome.of(row, found, "no tool"))
+
+    monkeypatch.setattr(plants, "own_ledger", lambda: paper)
+    monkeypatch.setattr(plants, "plant", at_once)
+    return names
+
+
+def test_all_rows_are_planted_and_one_that_stays_green_is_told(
+    planted: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert plants.main([]) == 1
+    assert planted == ["lab.accuracy", "lab.idle", "lab.skipped"]
+    lines = [line.rpartition(" [")[0] for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "1/3 lab.accuracy: red: measured 83",
+        "2/3 lab.idle: NOT RED: reproduced",
+        "3/3 lab.skipped: NOT RED: not run, no tool",
+    ]
+    # A row that could not run is no green one.
+    assert plants.main(["lab.accuracy", "lab.skipped"]) == 0
+
+
+def test_what_was_seen_red_is_not_planted_again(planted: list[str], tmp_path: Path) -> None:
+    results = ["--results", str(tmp_path / "results.json")]
+    plants.main(results)
+    planted.clear()
+    assert plants.main(results) == 1
+    assert planted == ["lab.idle", "lab.skipped"]
+    planted.clear()
+    plants.main([*results, "--again"])
+    assert len(planted) == 3
+    # Another fault is another question.
+    ledger = tmp_path / "a paper" / "claims.yaml"
+    text = ledger.read_text(encoding="utf-8")
+    ledger.write_text(text.replace("LIMIT - 7.0", "LIMIT - 8.0", 1), encoding="utf-8")
+    planted.clear()
+    plants.main([*results, "lab.accuracy"])
+    assert planted == ["lab.accuracy"]
+
+
+def test_a_row_that_cannot_be_imported_does_not_end_the_others(
+    planted: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def ends(ledger: Path, row: Claim, *, show: bool) -> Planted:
+        raise ClaimsRunError("pytest ended with status 4")
+
+    monkeypatch.setattr(plants, "plant", ends)
+    assert plants.main([]) == 1
+    out = capsys.readouterr().out
+    assert out.count("NOT RED: pytest ended with status 4") == 3
