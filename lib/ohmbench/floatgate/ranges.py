@@ -1,7 +1,7 @@
 """Ranges in which fitted curves are valid, and counts of evaluations outside them.
 
 A fit is valid on an interval only. The curves still return values outside it (training and extreme
-weights go there), so inside this block each evaluation is compared with the interval::
+weights go there). Inside this block, each evaluation is compared with the interval::
 
     with count_out_of_range() as counts:
         network(volts)

@@ -293,7 +293,7 @@ def check_operands(
     w: Float[Tensor, "outputs inputs"],
     bias: Float[Tensor, " outputs"],
 ) -> None:
-    """Raise what ``line_currents`` raises for operands that it does not take."""
+    """Raise the errors of ``line_currents`` for operands that it does not accept."""
     check_layer(v, w, bias)
     check_floating("input", v)
     check_floating("bias", bias)
