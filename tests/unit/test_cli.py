@@ -797,7 +797,7 @@ class TestTrace:
     def test_bad_options(self, run, int8):
         for image in (-1, -20, 20):
             result = run("trace", int8, "--no-rtl", f"--image={image}")
-            assert_refused(result, f"--image {image}: there are images 0 to 19")
+            assert_refused(result, f"--image {image}: not in these data; choose 0 to 19")
         for image in (0, 19):
             status, out, _ = run("trace", int8, "--no-rtl", f"--image={image}")
             assert (status, f"image {image}: every stage" in out) == (0, True)
