@@ -124,7 +124,7 @@ def _unknown(name: str) -> FileError:
     return FileError(
         name,
         "neither stored weights nor a file",
-        remedy=f"there are {listed}, and more in 'ohmbench list'",
+        remedy=f"choose from {listed}, and what else 'ohmbench list' shows",
     )
 
 

@@ -56,8 +56,8 @@ def list_weights(
     """List the stored networks and what was measured of them.
 
     Networks of the same training that differ in their seeds share one line: the mean over the seeds
-    and, in brackets, the least and the most. Any of the names is one that other commands take;
-    NAME-seedN is the network of seed N.
+    and, in brackets, the least and the most. Other commands take these names, and NAME-seedN for
+    the network of seed N.
 
     Example: ohmbench list --all
     """
