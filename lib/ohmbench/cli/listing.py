@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohmbench.cli.common import Json, print_json, print_whole
-from ohmbench.names import CONFIG_NAMES, FLOATGATE_NAMES, INT8_NAMES
+from ohmbench.constants import CONFIG_NAMES, FLOATGATE_NAMES, INT8_NAMES
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ohmbench.names import EXPERIMENTS, Kind
+from ohmbench.constants import EXPERIMENTS, Kind
 
 OWN: tuple[Kind, ...] = ("generation", "regression", "classification")
 """``test_bench`` of a configuration with data of the user's own: what the network is for."""
