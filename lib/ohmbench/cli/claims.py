@@ -11,8 +11,8 @@ import typer
 from ohmbench.claims.status import ClaimStatus
 from ohmbench.cli.common import Force, console_out, say
 from ohmbench.cli.naming import PaperFann, PaperKirchhoff
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.errors import FileError, OperandError
-from ohmbench.names import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 _FAILED = 1
 

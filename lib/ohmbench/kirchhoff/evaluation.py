@@ -18,10 +18,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ohmbench.constants import JUDGE_TOL
 from ohmbench.data.energies import Energy
 from ohmbench.kirchhoff.flows import Flow, Samples, noise, pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver
-from ohmbench.names import JUDGE_TOL
 from ohmbench.stats import Interval, mean_interval, proportion_interval
 from ohmbench.transforms import refuse_transforms
 
