@@ -160,10 +160,10 @@ def test_a_data_set(monkeypatch: pytest.MonkeyPatch, folder: Callable[..., Path]
     """The folder of its name before the one around it, and all files from one of them."""
     digits = DataSet("mnist", "MNIST")
     monkeypatch.setenv(DATA_VARIABLE, str(folder("data", "a", "b")))
-    assert digits.places("files") == [folder("data")]
+    assert digits.places(text_file("a")) == [folder("data")]
     folder("data", "mnist/a")
     inner = folder("data") / "mnist"
-    assert digits.places("files") == [inner, folder("data")]
+    assert digits.places(text_file("a")) == [inner, folder("data")]
     assert digits.read(text_file("a"))[0].path == inner / "a"
     a, b = digits.read(text_file("a"), text_file("b"))
     assert (a.path, b.path) == (folder("data") / "a", folder("data") / "b")

@@ -20,6 +20,7 @@ from ohmbench.cli.claims import claims
 from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
+from ohmbench.cli.fetch import fetch
 from ohmbench.cli.listing import list_weights
 from ohmbench.cli.plot import plot_command
 from ohmbench.cli.power import power
@@ -73,6 +74,7 @@ app.command()(trace)
 app.add_typer(synth_app, name="synth")
 app.add_typer(bench_app, name="bench")
 app.command()(store)
+app.command()(fetch)
 app.command()(doctor)
 
 
