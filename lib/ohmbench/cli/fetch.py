@@ -84,7 +84,7 @@ def fetch(
         return
     if if_possible:
         sources = [source for source in sources if not _is_given(source)]
-    patience = Patience(connect_s=3, silence_s=10) if if_possible else Patience()
+    patience = Patience(connect_s=3, silence_s=5) if if_possible else Patience()
     try:
         done, errors = _fetch_all(sources, origins, patience)
     except OhmbenchError as error:
@@ -138,6 +138,7 @@ def _fetch_all(
     """What came of each source, and the errors of the others."""
     from ohmbench.fetching.copies import fetched_root
     from ohmbench.fetching.getting import FetchError, fetch_source, is_there
+    from ohmbench.fetching.origins import host_of
     from ohmbench.fetching.reach import unreachable
     from ohmbench.progress import bytes_counted
 
@@ -147,7 +148,8 @@ def _fetch_all(
         for source in sources
     }
     asked = (one.probed for s in sources if lacking[s.name] for one in origins[s.name])
-    silent = unreachable(filter(None, asked), patience.connect_s)
+    reasons = unreachable(filter(None, asked), patience.connect_s)
+    silent = {host_of(url): reason for url, reason in reasons.items()}
     done, errors = [], []
     for source in sources:
         sizes = [file.size for file in lacking[source.name]]
@@ -159,7 +161,7 @@ def _fetch_all(
                     root,
                     origins[source.name],
                     patience=patience,
-                    unreachable=silent,
+                    silent=silent,
                     advance=advance,
                 )
         except FetchError as error:

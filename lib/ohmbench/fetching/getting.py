@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from urllib.parse import urlsplit
 
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.fetching.git import GitOrigin
-from ohmbench.fetching.origins import Origin, OriginError, Patience
+from ohmbench.fetching.origins import Origin, OriginError, Patience, host_of
 from ohmbench.fetching.sources import PATH, SOURCES, Published, Source
 from ohmbench.fetching.web import WebOrigin
 from ohmbench.files import check_writable, only_writer, sha256_file, write_bytes
@@ -118,19 +116,20 @@ def fetch_source(
     origins: Sequence[Origin],
     *,
     patience: Patience,
-    unreachable: Mapping[str, str] = MappingProxyType({}),
+    silent: dict[str, str] | None = None,
     advance: Callable[[int], None] = lambda count: None,
 ) -> Fetched:
     """Get the files of ``source`` that are not in its folder below ``root``, from ``origins``.
 
-    An origin that fails is followed by the next, for what is left. ``unreachable`` says by its
-    ``probed`` why an origin need not be asked. A file gets its name when it is whole and its
-    SHA-256 is right; until then what is there stays. Another process that fetches the same is
-    waited for.
+    An origin that fails is followed by the next, for what is left. ``silent`` says of hosts why
+    they need not be asked, and hosts that turn out not to answer are added to it. A file gets its
+    name when it is whole and its SHA-256 is right; until then what is there stays. Another process
+    that fetches the same is waited for.
 
     Raises FetchError where no origin has a file, FileError where the folder cannot be written.
     """
     folder, parts = root / source.folder, root / "partial"
+    silent = {} if silent is None else silent
     if all(is_there(folder, file) for file in source.files):
         return Fetched((), 0)
     with only_writer(folder, wait=True):
@@ -143,9 +142,9 @@ def fetch_source(
         size = 0
         errors = list[OriginError]()
         for origin in origins:
-            if origin.probed in unreachable:
-                host = urlsplit(origin.probed).netloc
-                errors.append(OriginError(host, unreachable[origin.probed]))
+            host = host_of(origin.probed)
+            if host in silent:
+                errors.append(OriginError(host, silent[host]))
                 continue
             try:
                 with origin.opened(patience, advance) as read:
@@ -156,6 +155,8 @@ def fetch_source(
                         came.append(lacking.pop(0))
             except OriginError as error:
                 errors.append(error)
+                if error.silent:
+                    silent[host] = error.reason
             except OSError as error:  # of the part, which the cache does not take
                 name, reason = error.filename or parts, error.strerror or str(error)
                 raise FileError(name, reason, remedy=_CACHE_REMEDY) from None

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from ohmbench.errors import OhmbenchError, one_line
 from ohmbench.fetching.sources import Published
@@ -16,9 +17,13 @@ MAX_BYTES = 64 * 2**20
 
 
 class OriginError(OhmbenchError):
-    """A server or repository that does not give a file. Attributes: ``where``, ``reason``."""
+    """A server or repository that does not give a file.
 
-    def __init__(self, where: str, reason: str) -> None:
+    Attributes: ``where``, ``reason``, ``silent`` (its host does not answer at all).
+    """
+
+    def __init__(self, where: str, reason: str, *, silent: bool = False) -> None:
+        self.silent = silent
         self.where, self.reason = one_line(where), one_line(reason)
         super().__init__(f"{self.where}: {self.reason}")
 
@@ -29,6 +34,14 @@ class Patience:
 
     connect_s: float = 10.0
     silence_s: float = 60.0
+
+
+def host_of(url: str) -> str:
+    """The host, and port, in ``url``, or nothing."""
+    try:
+        return urlsplit(url).netloc
+    except ValueError:
+        return ""
 
 
 Read = Callable[[Published, Path], bytes]
@@ -44,7 +57,7 @@ class Origin(Protocol):
 
     @property
     def probed(self) -> str:
-        """The URL whose host has to answer, or nothing."""
+        """The URL whose host has to answer, or nothing where that cannot be said."""
 
     def opened(
         self, patience: Patience, advance: Callable[[int], None]

@@ -74,9 +74,11 @@ class _Sink:
 
     def __init__(self, url: str, file: BinaryIO, limit: int, advance: Callable[[int], None]):
         self.url, self.file, self.limit, self.advance = url, file, limit, advance
+        self.responses: list[requests.Response] = []
 
     def begin(self, response: requests.Response, *_: Any, **__: Any) -> None:
         """Look at the head of an answer before its content is written."""
+        self.responses.append(response)
         if response.is_redirect or not response.ok:
             if response.status_code == _RANGE_NOT_SATISFIABLE and self.file.tell():
                 raise _Restart
@@ -99,6 +101,11 @@ class _Sink:
             raise OriginError(self.url, f"sends more than the {self.limit} bytes of the file")
         self.file.write(data)
         self.advance(len(data))
+
+    def close(self) -> None:
+        """Close the connections, however far they came."""
+        for response in self.responses:
+            response.close()
 
     def flush(self) -> None:
         """Hand what was written to the system, so that it outlives this process."""
@@ -130,9 +137,13 @@ def _transfer(
             download(url, sink, None)
             return
         except requests.RequestException as error:
-            raise OriginError(url, _reason(error, patience, file.tell())) from None
+            reason = _reason(error, patience, file.tell())
+            silent = isinstance(error, requests.ConnectTimeout | requests.ReadTimeout)
+            raise OriginError(url, reason, silent=silent) from None
         except _Restart:
             file.truncate(0)
+        finally:
+            sink.close()
     _transfer(url, part, 0, limit, patience, advance)
 
 
