@@ -801,6 +801,18 @@ ROWS = [
         lambda seen: len(json.loads(seen.files["x.png"])), sizes(1, 2)),
     Row("bench plot --force", f"{_RUNS} --out x.png", "", "--force", kept("x.png"), forced,
         before={"x.png": MINE}),
+    # fetch
+    Row("fetch --from", "fetch mnist --list", "--from http://a.org/x", "--from http://b.org/y",
+        lambda seen: seen.out, lambda a, b: ("http://a.org/x/\n" in a, "http://b.org/y/\n" in b)
+        == (True, True)),
+    Row("fetch --from", "fetch papers --list", "--from fann=/x",
+        "--from fann=/x --from kirchhoffnet=/y", lambda seen: seen.out,
+        lambda a, b: ("git /y\n" in a, "git /x\n" in b, "git /y\n" in b) == (False, True, True)),
+    # Nothing listens at port 1 of this machine.
+    Row("fetch --list", "fetch mnist --from http://127.0.0.1:1", "", "--list",
+        lambda seen: seen.status, lambda a, b: (a, b) == (2, 0)),
+    Row("fetch --if-possible", "fetch mnist --from http://127.0.0.1:1", "", "--if-possible",
+        lambda seen: seen.status, lambda a, b: (a, b) == (2, 0)),
     # store
     Row("store --name", "store {circles}", "--name one", "--name two",
         lambda seen: sorted(seen.files),

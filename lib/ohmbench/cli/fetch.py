@@ -55,7 +55,7 @@ def fetch(
 
     papers: the trained files of the FANN and KirchhoffNet papers, from their public repositories
     at a fixed commit. mnist, housing: data sets that some networks are judged on. models: integer
-    networks that others published. all: all of these, about 21 MB.
+    networks that others published. all: all of these, about 20 MB.
 
     Every file is checked by its SHA-256 before it gets its name, and kept in the folder fetched/
     of the cache (OHMBENCH_CACHE). All commands find it there afterwards; folders that you name by
@@ -63,10 +63,9 @@ def fetch(
     OHMBENCH_MODELS) still come first. Files that are there and whole are not fetched again, and a
     transfer that was cut off goes on where it ended.
 
-    Without a network: put the same files into the folders that --list shows.
+    Without a network, put the same files into the folders that --list shows.
 
-    Examples: 'ohmbench fetch papers mnist', 'ohmbench fetch all --list',
-    'ohmbench fetch mnist --from https://mirror.example.org/mnist'.
+    Example: ohmbench fetch papers mnist
     """
     from ohmbench.cli.common import say, told
     from ohmbench.errors import OhmbenchError
