@@ -1,7 +1,7 @@
-"""Everything outside the package that some check needs: one table, four readers.
+"""Everything outside the package that some check needs, in one table.
 
-The ``needs`` marker of the tests, the header of a test run, ``ohmbench doctor`` and the README
-speak from this table, so that a thing is found, named and missed in one way.
+The ``needs`` marker of the tests, the header of a test run, ``ohmbench doctor`` and the
+documentation read this table, so that each thing is looked for and reported in the same way.
 """
 
 from __future__ import annotations
@@ -18,22 +18,19 @@ from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
 from ohmbench.fetching import check_copy, is_copy
 from ohmbench.fetching.sources import MNIST
-from ohmbench.paper import (
-    FANN_INT8,
-    FANN_V3,
+from ohmbench.names import (
     FANN_VARIABLE,
-    FETCH,
+    FETCH_PAPERS,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_OPTION,
     KIRCHHOFF_VARIABLE,
-    fann_folder,
-    kirchhoff_results,
 )
+from ohmbench.paper import FANN_INT8, FANN_V3, fann_folder, kirchhoff_results
 
 
 @dataclass(frozen=True)
 class Availability:
-    """Where a need was met, or ``reason`` why not (then ``where`` is None).
+    """Where a need was met, or the ``reason`` why not (then ``where`` is None).
 
     ``is_copy``: it is what ``ohmbench fetch`` keeps, and not a folder that the user names.
     """
@@ -45,9 +42,10 @@ class Availability:
 
 @dataclass(frozen=True)
 class Need:
-    """One thing: its name in ``needs(name)``, what it is, what for, how to get it, how to look.
+    """One need: its name in ``needs(name)``, what it is, what it is for, how to get it, how to find
+    it.
 
-    ``version`` tells a tool's version once it was found; files have none.
+    ``version`` returns the version of a tool that was found; files have none.
     """
 
     name: str
@@ -116,7 +114,7 @@ NEEDS = {
             "paper-fann",
             "the FANN paper's trained files",
             "claims about the paper's own floating-gate networks",
-            f"run '{FETCH}', or set {FANN_VARIABLE} or pass --paper-fann FOLDER "
+            f"run '{FETCH_PAPERS}', or set {FANN_VARIABLE} or pass --paper-fann FOLDER "
             f"(holds {FANN_V3.as_posix()})",
             _file_in(fann_folder, os.fspath(FANN_V3)),
         ),
@@ -124,7 +122,7 @@ NEEDS = {
             "paper-fann-int8",
             "the FANN paper's int8 network",
             "claims about the paper's digital half",
-            f"run '{FETCH}', or set {FANN_VARIABLE} or pass --paper-fann FOLDER "
+            f"run '{FETCH_PAPERS}', or set {FANN_VARIABLE} or pass --paper-fann FOLDER "
             f"(holds {FANN_INT8.as_posix()})",
             _file_in(fann_folder, os.fspath(FANN_INT8)),
         ),
@@ -132,8 +130,8 @@ NEEDS = {
             "paper-kirchhoffnet",
             "the KirchhoffNet paper's checkpoints",
             "claims about the paper's own circuits",
-            f"run '{FETCH}', or set {KIRCHHOFF_VARIABLE} or pass {KIRCHHOFF_OPTION} FOLDER (holds "
-            "src/results/twomoon and so on)",
+            f"run '{FETCH_PAPERS}', or set {KIRCHHOFF_VARIABLE} or pass {KIRCHHOFF_OPTION} FOLDER "
+            "(holds src/results/twomoon and so on)",
             _file_in(kirchhoff_results, os.path.join("twomoon", KIRCHHOFF_CHECKPOINT)),
         ),
         Need(
@@ -167,7 +165,7 @@ NEEDS = {
 
 
 def skip_reason(name: str) -> str | None:
-    """None when the need is met, else one line: what is missing and how to get it."""
+    """Return None if the need is met, else one line: what is missing and how to get it."""
     need = NEEDS[name]
     found = need.look()
     return None if found.where else f"needs {name}: {found.reason} ({need.hint})"

@@ -17,23 +17,21 @@ from ohmbench.files import read_pth
 from ohmbench.files.pth_reading import MAX_BYTES
 from ohmbench.floatgate.store import StoredNetwork, load_network
 from ohmbench.kirchhoff.configuration import read_config
-from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import PaperSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_checkpoint
+from ohmbench.names import (
+    EXPERIMENTS,
+    FANN_OPTION,
+    FETCH_PAPERS,
+    KIRCHHOFF_CHECKPOINT,
+    KIRCHHOFF_CONFIG,
+    KIRCHHOFF_OPTION,
+)
 
-FANN_VARIABLE = FANN.variable
-FANN_OPTION = "--paper-fann"
 FANN_V3 = Path("Analog") / "fg_mnist_weights_v3.npz"
 FANN_INT8 = Path("Digital") / "mnist8x8_int8W_int32B_uint8A.npz"
-
-KIRCHHOFF_VARIABLE = KIRCHHOFFNET.variable
-KIRCHHOFF_OPTION = "--paper-kirchhoffnet"
 KIRCHHOFF_RESULTS = (Path("src") / "results", Path("results"))
-KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT = "config.yaml", "model.pth"
-
-
-FETCH = "ohmbench fetch papers"
 
 
 def _folder(source: Source, what: str, named: str | os.PathLike[str] | None, option: str) -> Path:
@@ -42,7 +40,7 @@ def _folder(source: Source, what: str, named: str | os.PathLike[str] | None, opt
     FileError when there is none of them, or what is named is no folder.
     """
     given = path_variable(source.variable) if named is None else os.fspath(named)
-    how = f"run '{FETCH}', or give {option} FOLDER or set {source.variable}"
+    how = f"run '{FETCH_PAPERS}', or give {option} FOLDER or set {source.variable}"
     if given is None:
         copy = fetched_folder(source.folder)
         if copy is not None:
@@ -74,7 +72,7 @@ def _fann_file(named: str | os.PathLike[str] | None, file: Path) -> Path:
 
 def _remedy(path: Path, own: str) -> str:
     """What to do about a file that is missing: fetch it, or ``own`` in a folder of the user's."""
-    return f"run '{FETCH}'" if is_copy(path) else own
+    return f"run '{FETCH_PAPERS}'" if is_copy(path) else own
 
 
 def read_fann_v3(named: str | os.PathLike[str] | None = None) -> StoredNetwork:

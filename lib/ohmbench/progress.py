@@ -1,4 +1,4 @@
-"""The progress bars of everything that takes time: what is done, how much, and the time left."""
+"""Progress bars for everything that takes time: steps done, their total, and the time left."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def progress_bar(
     transient: bool = True,
     disable: bool = False,
 ) -> Progress:
-    """A bar that is gone when done, unless it is not ``transient``; ``more`` columns at its end.
+    """A bar that disappears when done if ``transient``; ``more`` adds columns at its end.
 
-    ``console`` is by default standard error's.
+    ``console`` defaults to standard error.
     """
     return Progress(
         TextColumn("{task.description}"),

@@ -18,9 +18,8 @@ from typing import Any
 
 import pytest
 
-from ohmbench.data.folders import DATA_VARIABLE
 from ohmbench.errors import FileError, OhmbenchError
-from ohmbench.fetching import MODELS_VARIABLE, check_copy, copies, model_file, reach, sources
+from ohmbench.fetching import check_copy, copies, model_file, reach, sources
 from ohmbench.fetching import getting as getting_module
 from ohmbench.fetching.getting import FetchError, fetch_source, named_mirrors, usual_origins
 from ohmbench.fetching.git import GitOrigin
@@ -28,6 +27,7 @@ from ohmbench.fetching.origins import MAX_BYTES, Origin, Patience
 from ohmbench.fetching.sources import PATH, SOURCES, TARGETS, Source
 from ohmbench.fetching.web import WebOrigin, _Sink
 from ohmbench.files import locking, sha256_file
+from ohmbench.names import DATA_VARIABLE, MODELS_VARIABLE
 from ohmbench.needs import NEEDS, skip_reason
 from ohmbench.paper import fann_folder, kirchhoff_folder, read_fann_int8, read_kirchhoff_folder
 from tests.unit import servers
@@ -539,9 +539,9 @@ def test_a_mirror(text: str, expected: Origin) -> None:
 @pytest.mark.parametrize(
     ("text", "targets", "words"),
     [
-        ("https://m.org/x", "papers", "for which of fann, kirchhoffnet? Write --from NAME="),
-        ("mnist=https://m.org/x", "papers", "mnist is not among what is fetched: fann"),
-        ("nobody=https://m.org/x", "papers", "nobody is not among"),
+        ("https://m.org/x", "papers", "does not say for which source; write --from NAME="),
+        ("mnist=https://m.org/x", "papers", "mnist is not fetched; name one of fann"),
+        ("nobody=https://m.org/x", "papers", "nobody is not fetched"),
         ("/srv/mnist", "mnist", "MNIST is not in a git repository"),
     ],
 )

@@ -110,11 +110,11 @@ def _sources(targets: Sequence[str]) -> list[Source]:
     from ohmbench.fetching.sources import SOURCES, TARGETS
 
     if not targets:
-        raise OhmbenchError(f"what to fetch? Name one or more of {', '.join(TARGETS)}")
+        raise OhmbenchError(f"fetch: nothing named; name one or more of {', '.join(TARGETS)}")
     wanted: set[str] = set()
     for target in targets:
         if target not in TARGETS and target not in SOURCES:
-            raise OhmbenchError(f"cannot fetch '{target}'; name one of {', '.join(TARGETS)}")
+            raise OhmbenchError(f"{target}: cannot be fetched; name one of {', '.join(TARGETS)}")
         wanted.update(TARGETS.get(target, (target,)))
     return [source for name, source in SOURCES.items() if name in wanted]
 

@@ -27,8 +27,7 @@ from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
 from ohmbench.fetching import check_copy, fetched_folder, is_copy
 from ohmbench.fetching.sources import SOURCES
-
-DATA_VARIABLE = "OHMBENCH_DATA"
+from ohmbench.names import DATA_VARIABLE
 
 
 @dataclass(frozen=True)

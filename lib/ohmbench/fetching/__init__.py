@@ -6,7 +6,6 @@ a file, ``reach`` asks which hosts answer at all, and ``getting`` puts it togeth
 """
 
 from ohmbench.fetching.copies import (
-    MODELS_VARIABLE,
     check_copy,
     fetched_folder,
     fetched_root,
@@ -15,7 +14,6 @@ from ohmbench.fetching.copies import (
 )
 
 __all__ = [
-    "MODELS_VARIABLE",
     "check_copy",
     "fetched_folder",
     "fetched_root",

@@ -9,8 +9,8 @@ from ohmbench.environment import cache_folder, path_variable
 from ohmbench.errors import FileError
 from ohmbench.fetching.sources import SOURCES, TARGETS, Published
 from ohmbench.files import sha256_file
+from ohmbench.names import MODELS_VARIABLE
 
-MODELS_VARIABLE = "OHMBENCH_MODELS"
 MODELS = "models"
 
 

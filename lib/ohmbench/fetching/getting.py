@@ -79,12 +79,13 @@ def named_mirrors(texts: Sequence[str], sources: Sequence[Source]) -> dict[str, 
         match = _NAMED.fullmatch(text)
         if match is None and len(names) != 1:
             raise OhmbenchError(
-                f"--from {text}: for which of {', '.join(names)}? Write --from NAME={text}"
+                f"--from {text}: does not say for which source; write --from NAME={text}, where "
+                f"NAME is one of {', '.join(names)}"
             )
         name, url = (names[0], text) if match is None else match.groups()
         if name not in names:
             raise OhmbenchError(
-                f"--from {text}: {name} is not among what is fetched: {', '.join(names)}"
+                f"--from {text}: {name} is not fetched; name one of {', '.join(names)}"
             )
         found.setdefault(name, []).append(_mirror(SOURCES[name], url))
     return found

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from ohmbench.names import DATA_VARIABLE, FANN_VARIABLE, KIRCHHOFF_VARIABLE, MODELS_VARIABLE
+
 PATH = "{path}"
 """Stands in a URL for the path of a file."""
 
@@ -87,7 +89,7 @@ FANN = Source(
     "fann",
     "the FANN paper's trained files",
     "fann",
-    "OHMBENCH_PAPER_FANN",
+    FANN_VARIABLE,
     _files(
         """
 c3a3694139d197289466c3bec44849ce5bba21192bc9dc3199655a72141e3f1a 264238 Analog/fg_mnist_weights_v3.npz
@@ -102,7 +104,7 @@ KIRCHHOFFNET = Source(
     "kirchhoffnet",
     "the KirchhoffNet paper's checkpoints",
     "kirchhoffnet",
-    "OHMBENCH_PAPER_KIRCHHOFFNET",
+    KIRCHHOFF_VARIABLE,
     _files(
         """
 3b31cb3006479d5848600149348d7049b5cc1368fcbc26c9e5ed90fb0f9bce14 - src/results/2spirals/config.yaml
@@ -134,7 +136,7 @@ MNIST = Source(
     "mnist",
     "MNIST",
     "mnist",
-    "OHMBENCH_DATA",
+    DATA_VARIABLE,
     _files(
         """
 71524e2cd1ad2968737f7f2f2ff69cbfc32df8ccddff51593f7cb2d4e0eb5b64 9630610 train-images-idx3-ubyte.gz
@@ -153,7 +155,7 @@ HOUSING = Source(
     "housing",
     "California housing",
     "housing",
-    "OHMBENCH_DATA",
+    DATA_VARIABLE,
     _files("aaa5c9a6afe2225cc2aed2723682ae403280c4a3695a2ddda4ffb5d8215ea681 - cal_housing.tgz"),
     urls=("https://ndownloader.figshare.com/files/5976036",),
 )
@@ -161,7 +163,7 @@ QONNX_ZOO = Source(
     "qonnx-zoo",
     "networks of the QONNX model zoo",
     "models",
-    "OHMBENCH_MODELS",
+    MODELS_VARIABLE,
     _files(
         """
 1d9aa7e299790c8fdfad84a8c9de174f68cd3c1d2257f740e3951fa166f2f199 24320 models/JetTagging/QKeras_hls4ml_3layer/qkeras_jettagging.onnx
@@ -178,7 +180,7 @@ MLPERF_TINY = Source(
     "mlperf-tiny",
     "the anomaly detector of MLPerf Tiny",
     "models",
-    "OHMBENCH_MODELS",
+    MODELS_VARIABLE,
     _files(
         "87cf24194ef93d1d9b11a591d805526b98008e351655d29883c825c9c106ba24 276976 "
         "benchmark/training/anomaly_detection/trained_models/ad01_int8.tflite",
@@ -191,7 +193,7 @@ FINN = Source(
     "finn",
     "FINN's example with one input and its answer",
     "models",
-    "OHMBENCH_MODELS",
+    MODELS_VARIABLE,
     _files(
         """
 1706b590920df2a73dc5f256725292b9a8640f904e0e0345547722b607dea6a0 248104 src/finn/qnn-data/build_dataflow/model.onnx
