@@ -40,7 +40,8 @@ from ohmbench.kirchhoff.configuration import config_text
 from ohmbench.kirchhoff.figures import Window
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import checkpoint_arrays, save_kirchhoff
-from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.names import FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.paper import FANN_INT8, FANN_V3
 from ohmbench.weights import register
 from tests.unit.circuits import classifier_config, config, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled

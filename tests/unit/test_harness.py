@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files
+from ohmbench.names import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.needs import NEEDS, Availability, skip_reason
-from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 

@@ -46,13 +46,8 @@ from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import FRESH_SEED, PaperSource
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.paper import (
-    FANN_VARIABLE,
-    KIRCHHOFF_VARIABLE,
-    fann_folder,
-    kirchhoff_folder,
-    kirchhoff_results,
-)
+from ohmbench.names import FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.paper import fann_folder, kirchhoff_folder, kirchhoff_results
 from ohmbench.training import _at_most
 from ohmbench.weights import stored
 from tests.unit.circuits import MadeFlow, config, random_circuit, regression_config
