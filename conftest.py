@@ -23,7 +23,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from ohmbench.paper import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
+from ohmbench.names import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.weights import versions
 
 pytest_plugins = ["pytester", "ohmbench.claims.needs_marker"]

@@ -30,6 +30,7 @@ from ohmbench.benchmarks.records import Band, Estimate, Machine, Measurement, Sp
 from ohmbench.claims import running
 from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
 from ohmbench.claims.outcomes import Outcome
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.digital import Images, infer, save_int8
 from ohmbench.digital.trace import dequantised
 from ohmbench.eda.synthesis import ecp5, flows, sweep, vtr
@@ -40,7 +41,7 @@ from ohmbench.kirchhoff.configuration import config_text
 from ohmbench.kirchhoff.figures import Window
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import checkpoint_arrays, save_kirchhoff
-from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.paper import FANN_INT8, FANN_V3
 from ohmbench.weights import register
 from tests.unit.circuits import classifier_config, config, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled
@@ -820,6 +821,18 @@ ROWS = [
         lambda seen: len(json.loads(seen.files["x.png"])), sizes(1, 2)),
     Row("bench plot --force", f"{_RUNS} --out x.png", "", "--force", kept("x.png"), forced,
         before={"x.png": MINE}),
+    # fetch
+    Row("fetch --from", "fetch mnist --list", "--from http://a.org/x", "--from http://b.org/y",
+        lambda seen: seen.out, lambda a, b: ("http://a.org/x/\n" in a, "http://b.org/y/\n" in b)
+        == (True, True)),
+    Row("fetch --from", "fetch papers --list", "--from fann=/x",
+        "--from fann=/x --from kirchhoffnet=/y", lambda seen: seen.out,
+        lambda a, b: ("git /y\n" in a, "git /x\n" in b, "git /y\n" in b) == (False, True, True)),
+    # Nothing listens at port 1 of this machine.
+    Row("fetch --list", "fetch mnist --from http://127.0.0.1:1", "", "--list",
+        lambda seen: seen.status, lambda a, b: (a, b) == (2, 0)),
+    Row("fetch --if-possible", "fetch mnist --from http://127.0.0.1:1", "", "--if-possible",
+        lambda seen: seen.status, lambda a, b: (a, b) == (2, 0)),
     # store
     Row("store --name", "store {circles}", "--name one", "--name two",
         lambda seen: sorted(seen.files),

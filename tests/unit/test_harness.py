@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files
 from ohmbench.needs import NEEDS, Availability, skip_reason
-from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 

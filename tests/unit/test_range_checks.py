@@ -211,6 +211,11 @@ ELSEWHERE = {
     ),
     "files/csv_table.py:_Lines.__iter__": "test_files_hostile.py::test_both_ends_of_a_row",
     "kirchhoff/store.py:load_kirchhoff": "test_files_hostile.py::test_hostile_file_is_refused",
+    "fetching/git.py:GitOrigin._blob": "test_fetch.py::test_a_faulty_repository_is_refused",
+    "fetching/web.py:WebOrigin._read": (
+        "test_fetch.py::test_a_faulty_server_is_refused_in_one_line_and_nothing_lost"
+    ),
+    "fetching/web.py:_Sink.write": "test_fetch.py::test_a_file_of_unknown_size_has_a_limit",
     "files/mat.py:_short": "test_images.py::test_hostile_files_are_refused",
     "files/mat.py:_variable": "test_images.py::test_hostile_files_are_refused",
     "files/mat.py:read_mat": "test_images.py::test_hostile_files_are_refused",

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from ohmbench import cli
+from ohmbench.constants import FANN_VARIABLE
 from ohmbench.needs import NEEDS
-from ohmbench.paper import FANN_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()

@@ -32,6 +32,7 @@ ROWS: dict[str, tuple[str, str | None, str]] = {
     "bench show": ("{before}", None, "{short}"),
     "bench compare": ("{before} {before}", "{before} {after}", "{before} {short}"),
     "bench plot": ("{before}", None, "{before} --only nobody"),
+    "fetch": ("all --list", None, "nothing"),
     "store": ("{circles} --name new", None, "{circles} --name a/b"),
 }
 PROGRESS = ("train", "synth run", "synth sweep")

@@ -19,6 +19,7 @@ from ohmbench.cli.claims import claims
 from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
+from ohmbench.cli.fetch import fetch
 from ohmbench.cli.grouping import Command, Group
 from ohmbench.cli.listing import list_weights
 from ohmbench.cli.plot import plot_command
@@ -78,6 +79,7 @@ COMMANDS: tuple[tuple[str, str, Callable[..., Any] | typer.Typer], ...] = (
     ("Hardware", "trace", trace),
     ("Hardware", "synth", synth_app),
     ("Papers", "claims", claims),
+    ("Papers", "fetch", fetch),
     ("Maintenance", "doctor", doctor),
     ("Maintenance", "bench", bench_app),
     ("Maintenance", "store", store),

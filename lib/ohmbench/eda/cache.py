@@ -22,9 +22,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ohmbench.eda.environment import CACHE_VARIABLE
 from ohmbench.eda.tools import ToolError
-from ohmbench.environment import path_variable
+from ohmbench.environment import CACHE_VARIABLE, cache_folder
 from ohmbench.errors import FileError
 from ohmbench.files import read_json, write_bytes
 
@@ -42,23 +41,6 @@ __all__ = [
     "remove_abandoned",
     "work_folder",
 ]
-
-
-def cache_folder() -> Path:
-    """Where builds are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's cache folder.
-
-    Raises FileError where the user has no home folder, and as ``path_variable``.
-    """
-    named = path_variable(CACHE_VARIABLE)
-    if named is not None:
-        return named
-    base = path_variable("XDG_CACHE_HOME")
-    if base is None:
-        home = os.path.expanduser("~")
-        if not os.path.isabs(home):
-            raise FileError(home, "there is no home folder", remedy=f"set {CACHE_VARIABLE}")
-        base = Path(home) / ".cache"
-    return base / "ohmbench"
 
 
 def content_key(*parts: str, files: Iterable[Path] = ()) -> str:

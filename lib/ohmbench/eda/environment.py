@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ohmbench.environment import path_variable
+from ohmbench.environment import CACHE_VARIABLE, path_variable
 
 _SEARCH_PATHS = (
     "PATH",
@@ -23,7 +23,6 @@ _SEARCH_PATHS = (
 _HEADERS_AND_LIBRARIES = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH")
 _TOOLCHAIN = ("SDKROOT", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET")
 _NIX = "NIX_"
-CACHE_VARIABLE = "OHMBENCH_CACHE"
 _YOWASP = "YOWASP_CACHE_DIR"
 _TEMPORARY = ("TMPDIR", "TMP", "TEMP")
 _FOLDERS = (*_TEMPORARY, "XDG_CACHE_HOME", _YOWASP, "CCACHE_DIR")
