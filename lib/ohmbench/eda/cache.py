@@ -249,7 +249,7 @@ class CacheEntry:
                 self._file().unlink()
 
     def _with_absent(self, reads: Iterable[Path]) -> list[str]:
-        """These files, and the places where the tool would have looked for their names first."""
+        """These files, and absent ones that the tool would have taken in their place."""
         found = {os.path.abspath(path) for path in reads}
         folders = {*map(str, self.search), *map(os.path.dirname, found)} if self.search else set()
         names = {os.path.relpath(path, folder) for path in found for folder in folders}
