@@ -41,9 +41,7 @@ BUDGET_S = 9.0
 """Time for one case's first rounds."""
 FEWEST_ROUNDS, MOST_ROUNDS = 6, 60
 SLOW_ROUNDS = 4
-"""Rounds of slow cases, whose reference takes half a minute: enough for the table, too few for a
-narrow band.
-"""
+"""Rounds of slow cases, whose reference takes half a minute: too few for a narrow band."""
 RETRIES = 2
 """Further processes, each with as many rounds as the first. A baseline always uses them, because an
 error in it affects every later run.
@@ -80,8 +78,7 @@ def rounds_for(case: Case, seconds: float) -> int:
 
 
 class Trial:
-    """One case under measurement: its race, the figures that need no timing, and the record of
-    both.
+    """One case under measurement: its race, figures that need no timing, and the record of both.
 
     ``round_s``: expected duration of a round in seconds.
     """

@@ -42,8 +42,7 @@ class MutationError(OhmbenchError):
 
 
 def without_comments(text: str) -> tuple[str, list[int]]:
-    """Verilog without ``//`` comments and blank lines, and each remaining line's number in
-    ``text``.
+    """Verilog without ``//`` comments and blank lines; and the kept lines' numbers in ``text``.
 
     Names in a netlist contain line numbers. Without comments, a comment may change and a list of
     mutants still applies.
@@ -295,9 +294,7 @@ class Fault:
     published: str = ""
 
     def span(self, text: str) -> tuple[int, int]:
-        """Start and end of the expression in the file's text. Raises MutationError unless it occurs
-        once.
-        """
+        """Place of the expression in the file's text. Raises MutationError unless there once."""
         before, opening, rest = self.place.partition("«")
         expression, closing, after = rest.partition("»")
         if not opening or not closing:

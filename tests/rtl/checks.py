@@ -325,9 +325,7 @@ def comparison_cases(hardware: Hardware) -> list[Case]:
 
 
 def comparison(simulation: Simulation) -> None:
-    """Logits that differ in one bit, at every bit and in every position; each class alone at the
-    top.
-    """
+    """Logits that differ in one bit, at every bit and every place; each class alone on top."""
     in_turn(simulation, comparison_cases(simulation.hardware))
 
 
@@ -434,9 +432,7 @@ def expect(simulation: Simulation, register: HostRegister, value: int, when: str
 
 
 def word_bits(hardware: Hardware, memory: HostMemory) -> list[int]:
-    """Width in bits of each memory's words in a region; the last memory may be narrower than the
-    host.
-    """
+    """Bits per word of each memory in a region; the last one may be narrower than the host."""
     a_class = hardware.requants * hardware.weight_bits
     total, each = {
         Region.W0: (64 * hardware.lanes, 64),
@@ -528,9 +524,7 @@ def registers(simulation: Simulation) -> None:
 
 
 def errors_stick(simulation: Simulation) -> None:
-    """Each bit of ERRORS is set only by its own cause, stays set, and is cleared only by its own
-    bit.
-    """
+    """Each bit of ERRORS is set only by its cause, stays set, and is cleared only by itself."""
     hardware = simulation.hardware
     short_image = clocks(1)
     short_image[0, [VALID, LAST]] = 1
@@ -599,9 +593,7 @@ def malformed(simulation: Simulation) -> None:
 
 @cache
 def unlisted_addresses(hardware: Hardware) -> NDArray[np.uint32]:
-    """Addresses at which there is nothing: one bit away from each kind of listed one, and every
-    edge.
-    """
+    """Addresses with nothing there: one bit away from each kind of listed one, and every edge."""
     listed = set(all_words(hardware)[0].tolist()) | set(map(int, HostRegister))
     near = {address ^ flip for address in (0, 4, 6) for flip in one_bits(19)}
     near |= {0x50000, 0x60000, 0x70000, 0x7FFFF, len(HostRegister), 1 << 10, 63 << 10}
@@ -791,9 +783,7 @@ def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uin
 
 
 def host_timing(simulation: Simulation) -> None:
-    """Reads, writes and malformed accesses in any order and at any distance: each is answered in
-    time.
-    """
+    """Reads, writes and malformed accesses in any order and distance: each is answered in time."""
     inputs, due = host_traffic(simulation.hardware)
     said = answers(simulation.hardware, inputs, simulation.clocks(inputs))
     found = np.stack([said.error.astype(np.uint64), said.data], axis=1)
@@ -947,9 +937,7 @@ def framing_inputs(hardware: Hardware) -> tuple[NDArray[np.uint64], list[int], i
 
 
 def framing(simulation: Simulation) -> None:
-    """Images of wrong length are dropped and flagged at once; right ones around them give right
-    results.
-    """
+    """Images of wrong length are dropped and flagged at once; the right ones around them work."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     inputs, wrong, right = framing_inputs(hardware)
@@ -1000,9 +988,7 @@ def _errors_are(
 
 
 def hold(simulation: Simulation) -> None:
-    """Hold keeps images waiting while the host works, lets the running one finish, and releases
-    them.
-    """
+    """Hold keeps images waiting while the host works; the running one finishes; then they run."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     write(simulation, HostRegister.CONTROL, 1)
@@ -1181,9 +1167,7 @@ def edges(simulation: Simulation) -> None:
 
 
 def lengths(simulation: Simulation) -> None:
-    """Images of each wrong length, one at a time: dropped, flagged, and the next one gives the
-    right result.
-    """
+    """Images of each wrong length, one at a time: dropped and flagged, and the next one works."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     for length in range(1, 2 * hardware.words + 2):
@@ -1201,9 +1185,7 @@ def lengths(simulation: Simulation) -> None:
 
 
 def resets(simulation: Simulation) -> None:
-    """A reset in many different clocks of a busy stream: outputs and registers are zero, the next
-    run is right.
-    """
+    """A reset in many clocks of a busy stream: outputs and registers zero, the next run works."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     rng = generator(hardware, 10)

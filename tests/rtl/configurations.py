@@ -132,7 +132,7 @@ class Configuration(Hardware):
         return 3 + skew * (-(-self.classes // places) - 1)
 
     def properties(self) -> dict[str, object]:
-        """The properties of sizes and formats on which the RTL's conditions depend, each in a few
+        """Properties of sizes and formats that the RTL's conditions depend on, each in a few
         classes.
         """
         usual = Configuration(1, 1, 1)
@@ -370,9 +370,7 @@ BEYOND = {
     "hidden bytes wider than the host": (784, 100, 10, 13, 16),
     "weights of a row wider than the host": (8, 2, 2, 1, 4, 2, 17),
 }
-"""Parameters that ``accelerator.v`` must refuse: the first beyond each limit, and some further
-beyond.
-"""
+"""Parameters that ``accelerator.v`` must refuse: the first beyond each limit, and some others."""
 BEYOND_ROWS = {
     name: Configuration.from_parameters(**dict(zip(PARAMETERS, numbers, strict=False)))
     for name, numbers in BEYOND.items()

@@ -184,9 +184,7 @@ def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
 def fuzz(
     simulation: Simulation, model: CycleModel, clocks: int, *, batch: int = 20_000
 ) -> Mismatch | None:
-    """Run random clocks through both; return the first difference or None. Both must be freshly
-    reset.
-    """
+    """The first difference in random clocks through both, or None. Both must be freshly reset."""
     for done in range(0, clocks, batch):
         drawn = model.draw(min(batch, clocks - done))
         found = drawn.mismatch(simulation.clocks(drawn.inputs), done)

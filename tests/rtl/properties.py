@@ -45,9 +45,7 @@ _CONCRETE = "the control is concrete and the depth covers the whole run"
 def _small(
     inputs: int, hidden: int, classes: int, lanes: int, requants: int, images: int = 1
 ) -> Job:
-    """The job for the accelerator of these sizes, with the clock counts of
-    ``end_to_end_properties.v``.
-    """
+    """The job for an accelerator of these sizes; clocks as in ``end_to_end_properties.v``."""
     words, groups = -(-inputs // 2), -(-hidden // lanes)
     steps, pairs = -(-lanes // requants), -(-classes // 2)
     writes = lanes * groups * words + (1 + -(-classes // 2)) * groups * steps + pairs + 2

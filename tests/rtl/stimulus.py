@@ -17,9 +17,7 @@ EXTREME_M = (0, 1, 2, 32767, 32768, 65535)
 
 
 def random_network(rng: np.random.Generator, sizes: tuple[int, int, int]) -> Int8Network:
-    """Every integer uniform over its format; M and S such that some values are neither 0 nor
-    saturated.
-    """
+    """Every integer uniform over its format, M and S included; biases within a random spread."""
     inputs, hidden, classes = sizes
     spread = int(rng.choice([1000, 100_000, 2**31 - 1]))
     return Int8Network(

@@ -168,9 +168,7 @@ def judge(
 
 
 def golden_for(report: Report, goldens: Mapping[str, Golden]) -> Golden:
-    """The golden of a report. Raises AssertionError, listing the goldens that exist, if there is
-    none.
-    """
+    """The golden of a report. Raises AssertionError, listing those that exist, if there is none."""
     wanted = key(report)
     if wanted not in goldens:
         there = "; ".join(goldens) or "none at all"

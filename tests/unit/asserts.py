@@ -7,9 +7,7 @@ import torch
 
 
 def assert_monotone(y: torch.Tensor, what: str, *, slack: float = 0.0) -> None:
-    """Assert that ``y`` does not decrease along the last axis, up to a relative ``slack`` for
-    rounding.
-    """
+    """Assert that ``y`` never falls along the last axis by more than a relative ``slack``."""
     drop = y[..., :-1] - y[..., 1:]
     worst = int(drop.argmax())
     allowed = slack * float(y.abs().max())

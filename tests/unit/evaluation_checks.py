@@ -20,9 +20,7 @@ from tests.unit.circuits import TIGHT, MadeFlow, rc
 
 
 def assert_covers(found: Interval, truth: float, what: str, *, within: float) -> None:
-    """Assert that twice the 95 % interval contains the truth (99.99 %), and that it is narrow
-    enough.
-    """
+    """Assert that twice the 95 % interval holds the truth (99.99 %), and is narrow enough."""
     half = (found.high - found.low) / 2
     assert half > 0, f"{what} has no interval"
     assert abs(found.value - truth) < 2 * half, f"{what} is {found}, but should be {truth}"
@@ -38,9 +36,7 @@ def _normal(n: int, seed: int = 0) -> torch.Tensor:
 
 
 def check_likelihood() -> None:
-    """Negative log-likelihood of a Gaussian by an RC circuit, and KL(p
-
-    q) of two Gaussians.
+    """Negative log-likelihood of a Gaussian by an RC circuit, and KL(p||q) of two Gaussians.
 
     The circuit maps N(0, I) to N(0, s^2 I), s = exp(-g T). For x ~ N(0, I) the cross entropy is
     ln(2 pi s^2) + 1 / s^2 and the divergence is ln s^2 + 1 / s^2 - 1.
@@ -64,9 +60,7 @@ def gaussian_energy(offset: float = 0.0) -> Energy:
 
 
 def check_matching() -> None:
-    """KL(q
-
-    p) and effective sample size of q = N(0, s^2 I) for p = N(0, I), n = 2.
+    """KL(q||p) and effective sample size of q = N(0, s^2 I) for p = N(0, I), n = 2.
 
     KL = s^2 - 1 - ln s^2, and E_q[w]^2 / E_q[w^2] = ((2 s^2 - 1) / s^4)^(n / 2). A constant in the
     potential changes only the objective.
@@ -103,9 +97,7 @@ def check_known_weights() -> None:
 
 
 def check_regression() -> None:
-    """Mean squared error and R^2, in plain floats; R^2 is 1 for a perfect prediction, 0 for the
-    mean.
-    """
+    """Mean squared error and R^2, in plain floats; R^2 is 1 if perfect, 0 for the mean."""
     rng = np.random.default_rng(0)
     y, noise = rng.random(400), 0.1 * rng.standard_normal(400)
     mean = float(y.mean())

@@ -185,8 +185,8 @@ def _permuted(network, inputs=None, hidden=None):
 
 
 def check_symmetries(infer):
-    """The order of inputs and hidden neurons does not matter; constants and doublings shift results
-    as they should.
+    """The order of inputs and hidden neurons is irrelevant; constants and doublings have known
+    effects.
     """
     for seed in (7, 8, 9):
         rng = np.random.default_rng(seed)

@@ -47,11 +47,10 @@ def valid_arrays() -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of hostile file; ``build`` makes it at a path. ``field`` is the field that the error
-    must name.
+    """One kind of hostile file; ``build`` makes it at a path.
 
-    ``named`` is the file that the error must name, relative to the hostile file, if it is another
-    one.
+    ``field``: the field that the error must name. ``named``: the file that the error must name,
+    relative to the hostile file, if it is another one.
     """
 
     name: str
@@ -199,9 +198,7 @@ def member(field: str = "W", **changes: object) -> Member:
 
 @lru_cache(maxsize=2)
 def zeros_deflated(header: bytes) -> tuple[bytes, int]:
-    """``header`` and zeros up to `BOMB_BYTES`, deflated without ever holding them in memory; and
-    the CRC.
-    """
+    """``header`` and zeros up to `BOMB_BYTES`, deflated in pieces, and the CRC."""
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     block = bytes(10**6)
     out, crc = [packer.compress(header)], zlib.crc32(header)

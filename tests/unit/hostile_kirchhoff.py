@@ -95,9 +95,7 @@ def behind(value: bytes) -> bytes:
 
 
 def parts(pickled: bytes = GOOD, **changes: Member | bytes | None) -> list[Member]:
-    """The members that torch.save writes; ``_0`` and ``_1`` are the storages. None removes a
-    member.
-    """
+    """The members torch.save writes; ``_0`` and ``_1`` are the storages, None removes a member."""
     found: dict[str, Member] = {
         "pkl": Member(b"archive/data.pkl", pickled),
         "byteorder": Member(b"archive/byteorder", b"little"),
@@ -1006,9 +1004,7 @@ def _repeated(slices: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Fault:
-    """A configuration with one fault: its text, the key that the error must name, a word of the
-    complaint.
-    """
+    """A configuration with one fault: its text; the key to be named and a word of the complaint."""
 
     name: str
     text: str

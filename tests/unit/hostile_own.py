@@ -171,9 +171,7 @@ SLOW_TEXTS = frozenset((
     "keys-long", "text-then-cut", "brackets-mixed", "line-separators", "lists-20000-open",
     "mappings-20000-open",
 ))  # fmt: skip
-"""Texts that take the parser equally long in every loader: only the tests of the YAML loader itself
-have them.
-"""
+"""Texts that take the parser equally long in every loader; only YAML's own tests have them."""
 
 
 def _texts() -> dict[str, bytes]:
@@ -265,9 +263,7 @@ def plain(value: Any) -> Any:
 
 
 def wrong_values(base: str) -> Iterator[tuple[str, str, Any]]:
-    """Every path of a good file, with a name for the wrong value and the whole file's contents with
-    that value.
-    """
+    """Every path of a good file, a name for a wrong value there, and all contents with it."""
     good = BASES[base]()
     for path, value in places(good):
         wrong = dict(NEVER)
@@ -552,9 +548,7 @@ def yaml_kinds(loader: str) -> list[Kind]:
 
 
 def _beside() -> dict[str, tuple[dict[str, Any], str, str | None]]:
-    """Kind -> changes, the file that the error must name, and its field: for what the YAML file
-    refers to.
-    """
+    """Kind -> changes, the file and the field to be named: faults of files that YAML refers to."""
     data, card_file = "data.csv", "card.yaml"
     return {
         "nowhere": ({"data.file": "nowhere.csv"}, "nowhere.csv", None),

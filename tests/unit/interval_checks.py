@@ -16,9 +16,7 @@ FALSE_ALARM = 1e-6
 
 
 def accepted_hits(trials: int, probability: float, false_alarm: float = FALSE_ALARM) -> range:
-    """The numbers of hits to accept for so many trials, from quantiles of the binomial
-    distribution.
-    """
+    """The numbers of hits to accept for so many trials, by quantiles of the binomial."""
     hits = scipy.stats.binom(trials, probability)
     return range(int(hits.ppf(false_alarm / 2)), int(hits.isf(false_alarm / 2)) + 1)
 

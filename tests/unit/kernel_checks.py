@@ -37,9 +37,7 @@ F64 = torch.float64
 
 
 class Edges(NamedTuple):
-    """The edges of one circuit at voltages (batch, n_free), float64, each (batch, edges) or
-    (edges,).
-    """
+    """One circuit's edges at voltages (batch, n_free), float64, each (batch, edges) or (edges,)."""
 
     g: torch.Tensor
     a: torch.Tensor
@@ -117,11 +115,11 @@ def at_no_kink(circuit: Circuit, v: torch.Tensor) -> torch.Tensor:
 def gradient_bounds(
     circuit: Circuit, v: torch.Tensor, of_net: torch.Tensor, of_div: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Bounds on the errors of float32 gradients of voltages (batch, n_free) and parameters
-    (columns,).
+    """Bounds on the errors of float32 gradients of voltages and parameters.
 
-    Each is a sum of products in which slope, its derivative and the activation's error are at most
-    1, 2 and 4e-7: a relative error of 4e-6 of the sum of magnitudes is a bound.
+    Shapes: (batch, n_free) and (columns,). Each is a sum of products in which slope, its derivative
+    and the activation's error are at most 1, 2 and 4e-7: a relative error of 4e-6 of the sum of
+    magnitudes is a bound.
     """
     e = edges_of(circuit, v)
     wanted = torch.nn.functional.pad(of_net, (1, 0)).abs()
@@ -474,8 +472,7 @@ def turning_floats() -> torch.Tensor:
 
 @torch.no_grad()
 def judge_tanh(u: torch.Tensor) -> None:
-    """The fused tanh of float32 ``u`` and its slope: error within 4e-7, odd, rising, within 1 and
-    0.
+    """The fused tanh of float32 ``u`` and its slope: to 4e-7, odd, rising, at most 1, at least 0.
 
     From 9.25 on, the value is exactly 1 and the slope 0.
     """

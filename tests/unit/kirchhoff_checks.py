@@ -549,9 +549,7 @@ def _judge_differences(made: Sequence[Circuit], v: torch.Tensor, grads: list[tor
 
 
 def linear_matrix(circuit: Circuit) -> np.ndarray:
-    """The matrix A of dv/dt = A v for a circuit of conductances, built node by node from
-    Kirchhoff's law.
-    """
+    """A of dv/dt = A v, for a circuit of conductances, node by node from Kirchhoff's law."""
     t, g = circuit.topology, circuit.param.detach()[0].numpy()
     a = np.zeros((t.n_free + 1, t.n_free + 1))
     for e in range(t.n_edges):

@@ -201,9 +201,7 @@ def _fann(folder: Path, seed: int) -> None:
 
 
 def _kirchhoff(folder: Path, scale: float) -> None:
-    """A checkout of the KirchhoffNet paper with a flow and a regression, parameters times
-    ``scale``.
-    """
+    """A checkout of the KirchhoffNet paper: a flow and a regression, parameters times ``scale``."""
     for made in (config("gauss"), regression_config("diabete")):
         inside = folder / "src" / "results" / made.test_bench
         inside.mkdir(parents=True)

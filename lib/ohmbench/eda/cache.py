@@ -170,8 +170,8 @@ class CacheEntry:
         return self._name(self.inputs(), _digests(self._known()))
 
     def make(self, build: Callable[[], Iterable[Path]]) -> str:
-        """Call ``build``, which returns the files that it read besides the inputs; return the name
-        of the build.
+        """Call ``build``, which returns the files it read besides the inputs; return the build's
+        name.
 
         If a file changes during the build, the tool may have read the old contents, so ``build`` is
         called again. Raises ToolError when files change during each of several attempts, and

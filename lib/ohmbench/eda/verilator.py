@@ -100,9 +100,7 @@ class Build:
         )
 
     def key(self) -> str:
-        """The hash of everything that goes into the library. Raises ToolError for an input that
-        cannot be read.
-        """
+        """The hash of all that goes into the library. Raises ToolError for an unreadable input."""
         return self.entry().name()
 
 
@@ -128,9 +126,7 @@ class VerilatorBuild:
         self._python = self.link("python", Path(sys.executable))
 
     def link(self, name: str, target: Path) -> str:
-        """Make a symbolic link to ``target``; return its path from the folder of the generated
-        files.
-        """
+        """Make a symbolic link to ``target``; return its path relative to ``objects``."""
         (self.work / name).symlink_to(target)
         return f"../{name}"
 

@@ -21,9 +21,7 @@ REPORTING = ("-E", READS)
 
 
 def read_besides(work: Path) -> list[Path]:
-    """Files outside ``work`` that a Yosys in ``work`` read. Raises ToolError if its report is
-    missing.
-    """
+    """Files that a Yosys in ``work`` read elsewhere. Raises ToolError if its report is missing."""
     return [path for path in of_yosys(work / READS) if not path.is_relative_to(work)]
 
 

@@ -66,9 +66,7 @@ def _check_header(
 
 
 def _native(array: Array, fortran_order: bool) -> Array:
-    """A copy with its own memory, C order and native byte order, without changing the bits of a
-    NaN.
-    """
+    """The array in its own memory, C order, native byte order; the bits of a NaN stay unchanged."""
     if fortran_order and array.ndim > 1:
         array = np.array(array.T, order="C", copy=True)
     if not array.dtype.isnative:

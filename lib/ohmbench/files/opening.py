@@ -142,9 +142,7 @@ def open_bounded(path: PathLike, max_bytes: int) -> tuple[str, BinaryIO, int]:
 
 @contextlib.contextmanager
 def only_file_errors(name: str, field: str | None = None) -> Iterator[None]:
-    """Turn every exception that zipfile, zlib, json and numpy raise on bad input into a
-    `FileError`.
-    """
+    """Turn all exceptions of zipfile, zlib, json and numpy on bad input into a `FileError`."""
     try:
         yield
     except _UNREADABLE as error:

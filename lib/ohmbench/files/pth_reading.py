@@ -99,9 +99,7 @@ def _check_member(name: str, info: zipfile.ZipInfo) -> None:
 
 
 def _members(name: str, archive: zipfile.ZipFile, file: BinaryIO, count: int) -> dict[str, bytes]:
-    """Contents by the names that torch uses: ``data.pkl``, ``data/0``, ``version`` ...; CRC
-    checked.
-    """
+    """Contents by torch's own names, CRC checked: ``data.pkl``, ``data/0``, ``version`` ...."""
     infos = archive.infolist()
     if len(infos) != count or not infos:
         raise damaged(name, f"lists {len(infos)} members but says {count}")

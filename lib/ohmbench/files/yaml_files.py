@@ -92,9 +92,7 @@ def _finite(source: str, event: ScalarEvent) -> float:
 
 
 def _events(source: str, text: str) -> Iterator[Event]:
-    """The parser's events, at most `_MAX_EVENTS`. Anchors, aliases, tags and directives are
-    refused.
-    """
+    """The parser's events, at most `_MAX_EVENTS`, without anchors, aliases, tags and directives."""
     for number, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
         if number >= _MAX_EVENTS:
             raise _refused(source, f"more than {_MAX_EVENTS} values and brackets", event)

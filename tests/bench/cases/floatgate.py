@@ -24,9 +24,7 @@ FORWARD_OPERATIONS = 29
 polynomial 14, the rest 5), square (1), two sums (4); a fused multiply-add counts twice.
 """
 TRAINING_OPERATIONS = FORWARD_OPERATIONS + 36
-"""The forward pass; in the backward pass the logarithm again (24), its slope (2) and three sums of
-products.
-"""
+"""The forward pass; backward the logarithm again (24), its slope (2), three sums of products."""
 
 
 def _operands(batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

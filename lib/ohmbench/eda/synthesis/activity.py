@@ -95,9 +95,7 @@ class Stimulus:
         check_fits(self.network, hardware)
 
     def key(self) -> str:
-        """A name made from everything that the activity depends on: network, images and their
-        order.
-        """
+        """A name made from all that the activity depends on: network, images and their order."""
         arrays = (*self.network.weight, *self.network.bias, self.drawn)
         content = b"\0".join(array.tobytes() for array in arrays)
         return content_key(

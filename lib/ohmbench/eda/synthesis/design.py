@@ -33,9 +33,7 @@ class VerilogSource:
 
 
 def core_sources(files: Sequence[Path] | None = None) -> list[Path]:
-    """The files of the core, default the project's. Raises ToolError if ``accelerator.v`` is
-    missing.
-    """
+    """The core's files, default the project's. Raises ToolError if ``accelerator.v`` is missing."""
     found = [path for path in (sources() if files is None else files) if path.name not in BUSES]
     if f"{TOP}.v" not in {path.name for path in found}:
         raise ToolError(f"no file {TOP}.v to synthesise")

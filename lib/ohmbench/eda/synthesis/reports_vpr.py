@@ -170,9 +170,7 @@ def _rows(part: ReportText) -> list[tuple[str, float]]:
 
 
 def _launched(part: ReportText) -> tuple[PathElement, ...]:
-    """Cells and the wires between them: a delay at a pin of the same cell as the point before is
-    the cell's own.
-    """
+    """Cells and the wires between them: a delay in the cell of the point before is the cell's."""
     rows = _rows(part)
     tagged = [n for n, (point, _) in enumerate(rows) if point.endswith(_CLOCK_TO_OUTPUT)]
     first = tagged[0] if tagged else 0  # a path from an input has no such row

@@ -158,9 +158,7 @@ class Power(Record):
         return self
 
     def at(self, clock_Hz: float, fmax_Hz: float) -> float:
-        """Power in W at a clock up to Fmax. Dynamic power is proportional to the clock, static is
-        constant.
-        """
+        """Power in W at a clock up to Fmax: dynamic power scales with it, static power does not."""
         return self.static_W + self.dynamic_W * clock_Hz / fmax_Hz
 
 
@@ -342,9 +340,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 class Report(Record):
-    """A design's runs through a flow with several seeds, and its clock counts. This is what is
-    saved and shown.
-    """
+    """A design's runs through a flow with several seeds, and its clock counts. It can be saved."""
 
     runs: Annotated[tuple[Synthesis, ...], Field(min_length=1)]
     clocks: Clocks

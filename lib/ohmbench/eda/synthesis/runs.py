@@ -47,9 +47,7 @@ _running: set[int] = set()
 
 
 def end_all() -> None:
-    """Kill the programs that ``run_measured`` runs in other threads, which an interrupt does not
-    reach.
-    """
+    """Kill what ``run_measured`` runs in other threads, which an interrupt does not reach."""
     for group in tuple(_running):
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
@@ -73,8 +71,7 @@ def run_measured(
     error: str,
     environment: Mapping[str, str] | None = None,
 ) -> Cost:
-    """Run a program in ``folder`` with its output in the file ``log`` there; return time and
-    memory.
+    """Run a program in ``folder``, its output in the file ``log`` there; return time and memory.
 
     Memory is that of its largest process. The default environment is ``tool_environment()``. Raises
     Failed, with the first line of output that contains ``error``, and ToolError when the program
@@ -213,9 +210,7 @@ _PUBLISH_ATTEMPTS = 100
 
 
 def _publish(finished: Path, folder: Path, kind: type[Record]) -> None:
-    """Move a folder to its place, where another process may already have put a complete folder with
-    the same contents.
-    """
+    """Move a folder to its place, where another process may have put an equal one by now."""
     for _ in range(_PUBLISH_ATTEMPTS):
         try:
             os.rename(finished, folder)
