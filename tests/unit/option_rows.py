@@ -1,8 +1,8 @@
-"""Rows of options, and the small world of files in which the command line runs them.
+"""Rows of options, and the small set of files on which the commands run for them.
 
-A row runs one command twice, with two values of one option, and says what of the output has to
-differ: never what only repeats the option, such as a seed in a title. Figures are written as text:
-what is drawn in each of their axes, without titles.
+A row runs one command twice, with two values of one option, and names the part of the output that
+must differ: never a part that only repeats the option, such as a seed in a title. Figures are
+written as text: what is drawn in each of their axes, without titles.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ from tests.unit.int8_networks import random_int8, random_scaled
 from tests.unit.networks import random_network
 
 MINE = b"mine"
-"""What is there before, and must stay there without ``--force``."""
+"""Contents of an existing file, which must stay unchanged without ``--force``."""
 
 
 # ------------------------------------------------------------------------------------------------
-# Every option that there is
+# Every existing option
 
 
 def every_option() -> dict[str, Any]:
-    """The options of all commands, by "command --option", as the parser has them."""
+    """The options of all commands by "command --option", as the parser defines them."""
     found: dict[str, Any] = {}
 
     def walk(command: Any, path: tuple[str, ...]) -> None:
@@ -72,7 +72,7 @@ def every_option() -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------
-# What a run of a command shows
+# The output of one run of a command
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Seen:
 
 
 def _described(figure: Figure) -> str:
-    """What a figure shows: lines, points, bars, pictures and texts inside its axes."""
+    """The contents of a figure: lines, points, bars, pictures and texts inside its axes."""
     axes = [
         {
             "lines": [np.asarray(line.get_xydata()).tolist() for line in one.lines],
@@ -106,8 +106,7 @@ def _described(figure: Figure) -> str:
 
 @pytest.fixture
 def drawn_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are files of what they show, which are quickly made and can be compared.
-
+    """Write figures as text files of their contents, which are quick to make and easy to compare.
     Densities are drawn at fewer points.
     """
     around = Window.around
@@ -166,7 +165,7 @@ def benchmark_run(
     commit: str = "a" * 40,
     measured: str = "2026-02-02T08:00:00+00:00",
 ) -> str:
-    """A file of a run, as pytest-benchmark writes it."""
+    """A file of benchmark results, as pytest-benchmark writes it."""
     at = records.Circumstances(
         machine=Machine(cpu="a processor", host="0" * 8, cores=2),
         threads=2,
@@ -183,7 +182,7 @@ def benchmark_run(
 
 
 def _fann(folder: Path, seed: int) -> None:
-    """A checkout of that paper with networks of this seed."""
+    """A checkout of the FANN paper with networks of this seed."""
     network = random_network(SPECS["floatgate-digits"], seed=seed)
     arrays: dict[str, Any] = {}
     for k, layer in enumerate(network.fg_layers):
@@ -203,7 +202,7 @@ def _fann(folder: Path, seed: int) -> None:
 
 
 def _kirchhoff(folder: Path, scale: float) -> None:
-    """A checkout of that paper with a flow and a regression, parameters times ``scale``."""
+    """A checkout of the KirchhoffNet paper: a flow and a regression, parameters times ``scale``."""
     for made in (config("gauss"), regression_config("diabete")):
         inside = folder / "src" / "results" / made.test_bench
         inside.mkdir(parents=True)
@@ -213,7 +212,7 @@ def _kirchhoff(folder: Path, scale: float) -> None:
 
 
 def make_world(folder: Path) -> None:
-    """Every file that a row names, in ``folder``."""
+    """Make every file that a row names, in ``folder``."""
     circles = random_network(SPECS["floatgate-circles"], seed=0)
     save_network(folder / "circles.npz", circles, seed=3, recipe="{}", history=HISTORY)
     network, x = random_scaled(0)
@@ -259,13 +258,13 @@ def make_world(folder: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
-# What stands in for tools that take minutes
+# Replacements for tools that take minutes
 
 
 def _measured_at_once(
     ledger: Path, tests: list[str], environment: Any, *, show: bool = True
 ) -> list[Outcome]:
-    """Each row measured as 1.0 by a run in ``environment``, in place of pytest."""
+    """Replaces pytest: each row is measured as 1.0 in ``environment``."""
     detail = json.dumps(dict(environment))
     return [
         Outcome.of(row, ClaimMeasurement(id=row.id, value=1.0, detail=detail), None)
@@ -294,7 +293,7 @@ def _power(activity: Any) -> synthesis.Power:
 
 CLOCKS = synthesis.Clocks(load=8, latency=93, interval=64, mean_interval=60.0, simulator="v 5")
 PATH_ns = (3.0, 1.0, 9.0, 4.0, 1.5, 2.0, 5.0, 0.5, 6.0, 2.5, 3.5, 7.0, 0.25, 8.0)
-"""Delays along a critical path: by turns of a wire and of a cell."""
+"""Delays along a critical path: alternately of a wire and of a cell."""
 
 
 DESIGN = synthesis.Design(
@@ -363,8 +362,7 @@ def _simulated(
 
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Flows that end at once, a ledger that is measured at once, and hardware of the golden
-    model."""
+    """Flows and a ledger that end at once, and the golden model in place of hardware."""
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "log").write_text("log")
@@ -380,7 +378,8 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(vtr, "calibrate", lambda: None)
     monkeypatch.setattr(flows, "with_simulated_power", _simulated)
     monkeypatch.setattr(running, "_pytest", _measured_at_once)
-    # A shell's files at home are not for tests; 'test_command_weight' installs in another home.
+    # Tests must not touch a shell's files in the user's home; 'test_command_weight' installs in
+    # another home.
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     installed = "bash", "for _OHMBENCH_COMPLETE"
     monkeypatch.setattr("typer.completion.install", lambda **_: installed)
@@ -408,9 +407,9 @@ def see(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Seen]:
-    """``see("evaluate {flow} --json")``: what one run in a new current folder shows.
-
-    Variables name the usual checkouts of the papers. ``before`` is in the folder at the start.
+    """Run a command in a new current folder: ``see("evaluate {flow} --json")`` returns its output.
+    Environment variables name the usual checkouts of the papers. The files ``before`` are in the
+    folder at the start.
     """
     monkeypatch.setenv(FANN_VARIABLE, str(world / "fann-usual"))
     monkeypatch.setenv(KIRCHHOFF_VARIABLE, str(world / "kirchhoff-usual"))
@@ -445,10 +444,10 @@ def see(
 
 @dataclass(frozen=True)
 class Row:
-    """``command`` with the options ``first`` and then with ``second``.
+    """Run ``command`` with the options ``first`` and then with ``second``.
 
-    ``look`` takes from each run what has to differ; ``right`` says of the two whether the second
-    is what the option asks for.
+    ``look`` takes from each run the part that must differ; ``right(first, second)`` says whether
+    the second is what the option asks for.
     """
 
     option: str
@@ -477,12 +476,12 @@ def file(name: str) -> Callable[[Seen], bytes | None]:
 
 
 def figure(name: str, axes: int, *what: str) -> Callable[[Seen], Any]:
-    """What is drawn in one of the axes of a figure."""
+    """The contents of one of the axes of a figure."""
     return lambda seen: [json.loads(seen.files[name])[axes][key] for key in what]
 
 
 def kept(name: str) -> Callable[[Seen], tuple[int, bool]]:
-    """The status, and whether a file is as it was before."""
+    """The status, and whether a file is unchanged."""
     return lambda seen: (seen.status, seen.files[name] == MINE)
 
 
@@ -512,7 +511,7 @@ def sizes(first: int, second: int) -> Callable[[Any, Any], bool]:
 
 
 def bits(*registers: str) -> dict[str, Any]:
-    """Looks at the widths of these registers, which the second value makes 40 bits each."""
+    """Compare the widths of these registers; the second value makes each 40 bits wide."""
     return {
         "look": lambda seen: {seen.json["registers"][name]["bits"] for name in registers},
         "right": lambda first, second: second == {40},
@@ -553,7 +552,7 @@ def _point_seeds(seen: Seen) -> list[int]:
 
 
 def _threads(runs: list[dict[str, Any]]) -> bool:
-    """Whether seeds were run beside each other."""
+    """Whether seeds were run in parallel."""
     return any(run["options"] != [threading.main_thread().name] for run in runs)
 
 
@@ -568,7 +567,7 @@ def _environment(seen: Seen) -> Any:
 
 
 def _variables(variable: str, folder: str) -> Callable[[Any, Any], bool]:
-    """The second run is given this variable and no other."""
+    """Only the second run gets a variable, and it is this one."""
     return lambda a, b: a == {} and [*b] == [variable] and b[variable].endswith(folder)
 
 

@@ -1,8 +1,8 @@
-"""YAML files: plain data only, by rules of our own over the events of ruamel.yaml's parser.
+"""YAML files: plain data only, by this project's own rules over ruamel.yaml's parser events.
 
-The parser is asked for events, not for objects: anchors, aliases and tags are refused where they
-stand, depth and number of values are bounded while they arrive, and a plain scalar means what
-YAML 1.2's core schema says (``1e-3`` is a number; ``no``, ``1:30`` and ``2001-01-01`` are texts).
+The parser is asked for events, not for objects. Anchors, aliases and tags are refused where they
+occur, depth and number of values are bounded while they arrive, and a plain scalar means what YAML
+1.2's core schema says (``1e-3`` is a number; ``no``, ``1:30`` and ``2001-01-01`` are texts).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from ruamel.yaml.reader import ReaderError
 from ohmbench.errors import FileError
 from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
 
-MAX_BYTES = 1 << 18  # the parser takes up to 3 µs a character; 1000 slices fit twice
+MAX_BYTES = 1 << 18  # the parser takes up to 3 µs per character; 1000 slices fit twice
 _MAX_DEPTH = 32
 _MAX_EVENTS = 20_000  # a third of a second of parsing; a configuration of 1000 slices needs 16 000
-_MAX_DIGITS = 400  # beyond it a number is no measurement, and old Pythons convert in O(n^2)
+_MAX_DIGITS = 400  # a longer number is not a measurement, and old Pythons convert in O(n^2)
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
@@ -64,7 +64,7 @@ def _refused(source: str, reason: str, event: Event) -> FileError:
 def _scalar(source: str, event: ScalarEvent) -> Any:
     """The value of a scalar by YAML 1.2's core schema (section 10.3.2)."""
     text: str = event.value
-    if _SURROGATE.search(text):  # half a character, by an escape: could not be printed or saved
+    if _SURROGATE.search(text):  # half a surrogate pair, by an escape: cannot be printed or saved
         raise _refused(source, "holds half a character", event)
     if not event.implicit[0]:  # quoted, or a block
         return text
@@ -92,7 +92,7 @@ def _finite(source: str, event: ScalarEvent) -> float:
 
 
 def _events(source: str, text: str) -> Iterator[Event]:
-    """The parser's events, at most `_MAX_EVENTS`, without any that refer, name or construct."""
+    """The parser's events, at most `_MAX_EVENTS`, without anchors, aliases, tags and directives."""
     for number, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
         if number >= _MAX_EVENTS:
             raise _refused(source, f"more than {_MAX_EVENTS} values and brackets", event)
@@ -151,11 +151,11 @@ def _document(source: str, text: str) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """The one document in ``text``: dicts with text keys, lists, str, int, float, bool and None.
+    """The only document in ``text``: dicts with text keys, lists, str, int, float, bool and None.
 
-    ``source`` is what errors call the text. Raises `FileError` with the line: for anything that is
-    not YAML, a key twice or not a text, anchors, aliases, tags and directives, a second document,
-    nesting beyond 32 and more than 20 000 values.
+    ``source`` is the text's name in errors. Raises `FileError` with the line: for anything that is
+    not YAML, a key that is repeated or not a text, anchors, aliases, tags and directives, a second
+    document, nesting deeper than 32 and more than 20 000 values.
     """
     try:
         with only_file_errors(source):
