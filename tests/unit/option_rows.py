@@ -618,6 +618,8 @@ ROWS = [
         lambda a, b: b == ["reproduced", "FAILED"]),
     Row("claims --source", "claims {ledger} --json x.json", "", "--source fann", _statuses,
         lambda a, b: (a, b) == (["reproduced", "FAILED"], ["reproduced"])),
+    Row("claims --verbose", "claims {ledger}", "", "--verbose",
+        lambda seen: "reason: " in seen.out, only_second),
     Row("claims --json", "claims {ledger}", "", "--json y.json",
         lambda seen: sorted(seen.files), lambda a, b: (a, b) == ([], ["y.json"])),
     Row("claims --csv", "claims {ledger}", "", "--csv y.csv",

@@ -6,15 +6,16 @@ import csv
 import io
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich import box
-from rich.table import Table
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, number_text
+from ohmbench.errors import one_line
 from ohmbench.files import write_bytes, write_json
 from ohmbench.weights import versions
 
@@ -66,6 +67,21 @@ class Outcome:
         value = f"{number_text(self.measurement.value)} {self.claim.unit}".strip()
         return f"{value} ({self.measurement.detail})" if self.measurement.detail else value
 
+    @property
+    def expected(self) -> str:
+        """The published value, or our own bound, with its unit."""
+        return f"{self.claim.expected_text} {self.claim.unit}".strip()
+
+    @property
+    def explanation(self) -> list[str]:
+        """What ``-v`` adds: statement and source, values with the detail, reason or ``why``."""
+        claim = self.claim
+        lines = [f"{claim.statement} [{claim.source}]"]
+        expected = "target" if claim.expect in ("met", "missed") else "published"
+        lines.append(f"{expected}: {self.expected}; here: {self.here}")
+        lines.append(f"reason: {self.reason or claim.why}")
+        return [_printable(line) for line in lines]
+
     def as_dict(self) -> dict[str, Any]:
         """The claim's keys, ``status`` and ``reason``; ``value`` and ``detail`` if measured."""
         found = self.measurement
@@ -77,22 +93,82 @@ class Outcome:
         return {**row, "status": self.status.value, "reason": self.reason, **measured}
 
 
-def claims_table(outcomes: Iterable[Outcome]) -> Table:
-    """One row for each claim; the caption has the versions that measured it."""
-    circumstances = ", ".join(f"{name} {number}" for name, number in versions().items())
-    table = Table(
-        box=box.SIMPLE_HEAD, pad_edge=False, leading=1, expand=True, caption=circumstances
-    )
-    for column, ratio in (("claim", 5), ("published / target", 2), ("here", 4), ("status", 5)):
-        table.add_column(column, overflow="fold", ratio=ratio)
-    for outcome in outcomes:
-        claim = outcome.claim
-        status = outcome.status.value + (f": {outcome.reason}" if outcome.reason else "")
-        expected = f"{claim.expected_text} {claim.unit}".strip()
-        # Text, because the brackets around a source are not markup.
-        cells = (f"{claim.statement} [{claim.source}]", expected, outcome.here, status)
-        table.add_row(*map(Text, cells))
-    return table
+_WIDTH = 100
+_STATUS_WIDTH = max(len(status.value) for status in ClaimStatus)
+_STYLES = {
+    ClaimStatus.REPRODUCED: "green",
+    ClaimStatus.MET: "green",
+    ClaimStatus.DIFFERS: "yellow",
+    ClaimStatus.MISSED: "yellow",
+    ClaimStatus.FAILED: "bold red",
+}
+
+
+@dataclass(frozen=True)
+class ClaimsTable:
+    """One line for each claim, at most 100 columns wide, which rich prints.
+
+    ``verbose`` adds below each line the statement, source, detail and reason, in full. The last
+    lines count the claims by status and name the versions that measured them.
+    """
+
+    outcomes: Sequence[Outcome]
+    verbose: bool = False
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """rich's protocol: the lines."""
+        width = min(_WIDTH, options.max_width)
+
+        def folded(text: str, indent: int = 0) -> Iterator[Text]:
+            for line in Text(text).wrap(console, max(width - indent, 1), overflow="fold"):
+                line.rstrip()
+                line.pad_left(indent)
+                yield line
+
+        yield _line(width, "status", "claim", "published / target", "here", style="bold")
+        for outcome in self.outcomes:
+            claim, found = outcome.claim, outcome.measurement
+            here = "-" if found is None else f"{number_text(found.value)} {claim.unit}"
+            style = _STYLES.get(outcome.status, "")
+            yield _line(width, outcome.status.value, claim.id, outcome.expected, here, style=style)
+            if self.verbose:
+                for text in outcome.explanation:
+                    yield from folded(text, 4)
+                yield Text()
+        yield from folded(self._tally())
+        circumstances = ", ".join(f"{name} {number}" for name, number in versions().items())
+        yield from folded(circumstances)
+
+    def _tally(self) -> str:
+        counts = Counter(outcome.status for outcome in self.outcomes)
+        parts = [f"{counts[status]} {status.value}" for status in ClaimStatus if counts[status]]
+        tally = f"{len(self.outcomes)} claims: " + ", ".join(parts) if parts else "no claims"
+        return tally if self.verbose or not parts else f"{tally} (-v shows the reasons)"
+
+
+def _line(width: int, status: str, *cells: str, style: str) -> Text:
+    """The cells in their columns, each cut to its width."""
+    rest = width - _STATUS_WIDTH - 2 * len(cells)
+    value = max(rest * 2 // 7, 1)
+    widths = (_STATUS_WIDTH, max(rest - 2 * value, 1), value, value)
+    line = Text(no_wrap=True, overflow="ellipsis", end="\n")
+    for text, columns in zip((status, *cells), widths, strict=True):
+        # A cell of spaces keeps the next one from touching this one.
+        cell = Text(_printable(text), style=style if not line or style == "bold" else "")
+        cell.truncate(columns, overflow="ellipsis", pad=True)
+        line.append_text(cell).append("  ")
+    line.rstrip()
+    return line
+
+
+def _printable(text: str) -> str:
+    """A stranger's text on one line, without control characters."""
+    return " ".join(one_line(word) for word in text.split())
+
+
+def claims_table(outcomes: Iterable[Outcome], *, verbose: bool = False) -> ClaimsTable:
+    """The ledger as a terminal shows it; ``verbose`` adds the reasons."""
+    return ClaimsTable(tuple(outcomes), verbose)
 
 
 def write_outcomes(path: str | os.PathLike[str], ledgers: Mapping[str, list[Outcome]]) -> None:

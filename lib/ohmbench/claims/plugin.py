@@ -27,6 +27,7 @@ LEDGER = "claims.yaml"
 RUN = "ohmbench-claims-run"
 _PROPERTY = "ohmbench-claim"
 _WORKER = "ohmbench_claims"
+_TABLE_COLUMNS = 100
 _NOT_SELECTED = "not selected in this run"
 
 
@@ -323,6 +324,6 @@ class ClaimsRun:
 
         title = "claims ledger" if len(self._outcomes) == 1 else f"claims ledger {ledger}"
         terminalreporter.section(title, sep="=")
-        width = max(100, terminalreporter._tw.fullwidth)
-        console = Console(file=terminalreporter._tw._file, width=width)
-        console.print(claims_table(outcomes))
+        console = Console(file=terminalreporter._tw._file, width=_TABLE_COLUMNS)
+        verbose = self._config.get_verbosity() > 0
+        console.print(claims_table(outcomes, verbose=verbose))

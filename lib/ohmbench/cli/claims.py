@@ -41,6 +41,10 @@ def claims(
     csv_file: Annotated[
         str | None, typer.Option("--csv", metavar="FILE", help="Store the claims as CSV.")
     ] = None,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Print statement, detail and reason of each claim."),
+    ] = False,
     force: Force = False,
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
@@ -63,7 +67,7 @@ def claims(
     environment = {variable: path for variable, path in named.items() if path is not None}
     run = run_ledger(ledger, source=source, environment=environment)
     found = [outcome for outcome in run.outcomes if not status or outcome.status in status]
-    console_out().print(claims_table(found))
+    console_out().print(claims_table(found, verbose=verbose))
     if json_file is not None:
         write_outcomes(json_file, {str(run.ledger): found})
         say(f"wrote {json_file}")
