@@ -8,19 +8,24 @@ import math
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any, Literal
 
+from pydantic import BaseModel, ConfigDict, ValidationError
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from ohmbench.claims.commits import commit_of
 from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, number_text
-from ohmbench.errors import one_line
-from ohmbench.files import write_bytes, write_json
+from ohmbench.errors import FileError, one_line
+from ohmbench.files import read_json, write_bytes, write_json
 from ohmbench.weights import versions
 
 FORMAT = 1
 """Version of the JSON form."""
+
+_MAX_BYTES = 32 * 2**20
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,10 @@ class Outcome:
         claim = Claim.model_validate({k: v for k, v in row.items() if k in Claim.model_fields})
         measurement = None
         if "value" in row:
-            measurement = ClaimMeasurement(id=claim.id, value=row["value"], detail=row["detail"])
+            interval = (row["low"], row["high"]) if "low" in row else None
+            measurement = ClaimMeasurement(
+                id=claim.id, value=row["value"], detail=row["detail"], interval=interval
+            )
         return cls(claim, ClaimStatus(row["status"]), measurement, row["reason"])
 
     @property
@@ -83,14 +91,23 @@ class Outcome:
         return [_printable(line) for line in lines]
 
     def as_dict(self) -> dict[str, Any]:
-        """The claim's keys, ``status`` and ``reason``; ``value`` and ``detail`` if measured."""
+        """The claim's keys, ``status`` and ``reason``; ``value`` and ``detail`` if measured.
+
+        ``low`` and ``high`` where the measurement has an interval.
+        """
         found = self.measurement
         measured: dict[str, Any] = {}
         if found is not None:  # JSON has no NaN and no infinity: these become texts
-            value = found.value if math.isfinite(found.value) else str(found.value)
-            measured = {"value": value, "detail": found.detail}
+            measured = {"value": _json_number(found.value), "detail": found.detail}
+            if found.interval is not None:
+                low, high = map(_json_number, found.interval)
+                measured |= {"low": low, "high": high}
         row = self.claim.model_dump(exclude_none=True)
         return {**row, "status": self.status.value, "reason": self.reason, **measured}
+
+
+def _json_number(value: float) -> float | str:
+    return value if math.isfinite(value) else str(value)
 
 
 _WIDTH = 100
@@ -171,14 +188,38 @@ def claims_table(outcomes: Iterable[Outcome], *, verbose: bool = False) -> Claim
     return ClaimsTable(tuple(outcomes), verbose)
 
 
-def write_outcomes(path: str | os.PathLike[str], ledgers: Mapping[str, list[Outcome]]) -> None:
-    """Store the outcomes of each ledger, by the ledger's path, as JSON with their versions.
+@dataclass(frozen=True)
+class StoredRun:
+    """Outcomes by the path of their ledger, and the circumstances of the run that judged them.
 
+    ``date`` is None and ``commits`` (by ledger) empty where the run did not record them.
+    """
+
+    ledgers: Mapping[str, Sequence[Outcome]]
+    versions: Mapping[str, str]
+    date: datetime | None = None
+    commits: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def now(cls, ledgers: Mapping[str, Sequence[Outcome]]) -> StoredRun:
+        """A run that ends here and now, of the ledgers' commits as they are checked out."""
+        found = {ledger: commit_of(os.path.dirname(ledger) or ".") for ledger in ledgers}
+        commits = {ledger: commit for ledger, commit in found.items() if commit is not None}
+        return cls(ledgers, versions(), datetime.now(timezone.utc), commits)
+
+
+def write_outcomes(path: str | os.PathLike[str], ledgers: Mapping[str, Sequence[Outcome]]) -> None:
+    """Store the outcomes of each ledger, by the ledger's path, as JSON.
+
+    With them go versions, the date and the commits of the ledgers that are in a git repository.
     An existing file is replaced. Raises FileError when it cannot be written.
     """
+    run = StoredRun.now(ledgers)
     content = {
         "format": FORMAT,
-        "versions": versions(),
+        "versions": run.versions,
+        "date": None if run.date is None else run.date.isoformat(timespec="seconds"),
+        "commits": run.commits,
         "ledgers": {
             ledger: [outcome.as_dict() for outcome in outcomes]
             for ledger, outcomes in ledgers.items()
@@ -187,9 +228,55 @@ def write_outcomes(path: str | os.PathLike[str], ledgers: Mapping[str, list[Outc
     write_json(path, content, overwrite=True)
 
 
+class _Stored(BaseModel):
+    """The JSON form; the rows are read one by one, so that errors can name them."""
+
+    model_config = ConfigDict(strict=True)
+
+    format: Literal[1]
+    versions: dict[str, str]
+    ledgers: dict[str, list[dict[str, Any]]]
+    date: str | None = None
+    commits: dict[str, str] = {}
+
+
+def read_outcomes(path: str | os.PathLike[str]) -> StoredRun:
+    """The run that ``write_outcomes`` stored. Raises FileError for any other file."""
+
+    def refused(reason: str, where: str | None = None) -> FileError:
+        remedy = "name a file of 'ohmbench claims --json' or 'pytest --claims-json'"
+        return FileError(path, f"is not a run of claims: {reason}", field=where, remedy=remedy)
+
+    try:
+        stored = _Stored.model_validate(read_json(path, max_bytes=_MAX_BYTES))
+        date = None if stored.date is None else datetime.fromisoformat(stored.date)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise refused(first["msg"], ".".join(map(str, first["loc"])) or None) from None
+    except ValueError as error:
+        raise refused(str(error), "date") from None
+    ledgers: dict[str, list[Outcome]] = {}
+    for ledger, rows in stored.ledgers.items():
+        ledgers[ledger] = []
+        for number, row in enumerate(rows):
+            where = f"claim {row.get('id', number)}"
+            try:
+                ledgers[ledger].append(Outcome.from_dict(row))
+            except ValidationError as error:
+                raise refused(error.errors()[0]["msg"], where) from None
+            except KeyError as error:
+                raise refused(f"key {error} is missing", where) from None
+            except ValueError as error:
+                raise refused(str(error), where) from None
+    if date is not None and date.tzinfo is None:
+        date = date.replace(tzinfo=timezone.utc)
+    return StoredRun(ledgers, stored.versions, date, stored.commits)
+
+
 COLUMNS = (
     *("id", "status", "statement", "source", "published", "ours", "at_least", "at_most"),
     *("tolerance", "unit", "value", "detail", "reason", "expect", "why", "test"),
+    *("family", "low", "high"),
 )
 
 
@@ -198,9 +285,13 @@ def write_csv(path: str | os.PathLike[str], outcomes: Iterable[Outcome]) -> None
 
     An existing file is replaced. Raises FileError when it cannot be written.
     """
+    write_bytes(path, csv_text(outcomes).encode(), overwrite=True)
+
+
+def csv_text(outcomes: Iterable[Outcome]) -> str:
+    """Outcomes as CSV: a header line, then a line for each."""
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="raise")
     writer.writeheader()
     writer.writerows(outcome.as_dict() for outcome in outcomes)
-    data = text.getvalue().encode()
-    write_bytes(path, data, overwrite=True)
+    return text.getvalue()

@@ -25,6 +25,7 @@ from ohmbench.cli.plot import plot_command
 from ohmbench.cli.power import power
 from ohmbench.cli.predict import predict
 from ohmbench.cli.prove import prove
+from ohmbench.cli.report import report
 from ohmbench.cli.sampling import sample
 from ohmbench.cli.storing import store
 from ohmbench.cli.synth import app as synth_app
@@ -64,6 +65,7 @@ app.command("list")(list_weights)
 app.command()(train)
 app.command("evaluate")(evaluate_command)
 app.command()(claims)
+app.command()(report)
 app.command()(power)
 app.command()(predict)
 app.command("plot")(plot_command)

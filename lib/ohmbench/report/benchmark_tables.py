@@ -86,6 +86,11 @@ def measurements_table(found: Mapping[str, Measurement]) -> Table:
     return table
 
 
+def measurements_cells(found: Mapping[str, Measurement]) -> tuple[list[str], list[list[str]]]:
+    """The same as plain text: headers, and the cells of each row."""
+    return list(_HEADERS), [_cells(measurement) for measurement in found.values()]
+
+
 def measurements_markdown(found: Mapping[str, Measurement]) -> str:
     """The same in Markdown, with the names as code."""
     rows = [list(_HEADERS), ["---"] * len(_HEADERS)]
