@@ -89,6 +89,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=PLANTS,
         help="plant a fault in the fast paths, to see the benchmarks' gate red",
     )
+    group.addoption(
+        "--screenshots", metavar="FOLDER", help="where the browser tests leave their screenshots"
+    )
     for option, variable, paper in PAPERS:
         group.addoption(
             option,
