@@ -123,7 +123,7 @@ def pages(title: str = "A page") -> list[Page]:
         facts=[("Tools", title)],
         bars=[Bar(title, 40.0, "12 times")],
         tables=[PageTable(title, ("name", "value"), [(title, "1")], numeric=(1,))],
-        drawings=[svg_of(figure, "example")],
+        drawings=[svg_of(figure, "example", title)],
     )
     return [Page("speed", "Speed", title, [part]), Page("networks", "Networks", "None are here.")]
 

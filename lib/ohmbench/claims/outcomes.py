@@ -77,7 +77,9 @@ class Outcome:
 
     @property
     def expected(self) -> str:
-        """The published value, or our own bound, with its unit."""
+        """The published value, or our own bound, with its unit; "-" where there is none."""
+        if self.claim.expected_text == "-":
+            return "-"
         return f"{self.claim.expected_text} {self.claim.unit}".strip()
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 from ohmbench.claims.html.pages import Page, PageTable, Part, Svg, svg_of
@@ -62,5 +63,5 @@ def _part(name: str, entry: StoredWeights) -> Part:
 def _drawings(name: str) -> list[Svg]:
     family, network = load(name)
     figures = family.figures(network, name, DrawOptions(samples=_SAMPLES))
-    chosen = [draw for file, draw in figures.items() if file.rpartition(".")[0] in _SHOWN]
-    return [svg_of(draw(), f"{name}-{number}") for number, draw in enumerate(chosen)]
+    chosen = {Path(file).stem: draw for file, draw in figures.items() if Path(file).stem in _SHOWN}
+    return [svg_of(draw(), f"{name}-{what}", f"{what} of {name}") for what, draw in chosen.items()]

@@ -92,7 +92,11 @@ def _latest(run: Run) -> Part:
 def _over_commits(runs: Sequence[Run]) -> Part:
     commits = [f"{run.commit[:10]}{'+' if run.dirty else ''}" for run in runs]
     drawings = [
-        svg_of(history_figure(commits, [history]), f"speed-{number}")
+        svg_of(
+            history_figure(commits, [history]),
+            f"speed-{number}",
+            f"Ratio of {history.name} over commits",
+        )
         for number, history in enumerate(histories_of(runs))
     ]
     note = f"{len(runs)} runs in the order of their commits." if drawings else (

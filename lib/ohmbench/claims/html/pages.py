@@ -19,10 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Svg:
-    """A drawing that ``svg_of`` made, and what it shows in words."""
+    """A drawing that ``svg_of`` made."""
 
     text: str
-    title: str
 
 
 @dataclass(frozen=True)
@@ -69,13 +68,15 @@ class Page:
 _REFERENCE = re.compile(r'(\bid="|url\(#|href="#)')
 
 
-def svg_of(figure: Figure, prefix: str) -> Svg:
+def svg_of(figure: Figure, prefix: str, title: str) -> Svg:
     """A figure of matplotlib as part of an HTML page, in the colour of the text around it.
 
-    ``prefix`` begins the names of its parts, which have to be unique in the page. Figures with
-    images keep their white ground, on which their colours were chosen.
+    ``prefix`` begins the names of its parts, which have to be unique in the page; ``title`` says
+    what it shows to those who do not see it. Figures with images keep their white ground, on which
+    their colours were chosen.
     """
-    title = next((axes.get_title() for axes in figure.axes if axes.get_title()), "")
+    from markupsafe import escape
+
     out = io.StringIO()
     with own_style():
         import matplotlib
@@ -92,8 +93,5 @@ def svg_of(figure: Figure, prefix: str) -> Svg:
     kind = "pictured" if "<image" in text else "plain"
     if kind == "plain":
         text = text.replace("fill: #ffffff", "fill: none").replace("#000000", "currentColor")
-    label = (
-        " ".join(title.split()).replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    )
-    text = text.replace("<svg", f'<svg class="{kind}" role="img" aria-label="{label}"', 1)
-    return Svg(text.strip(), " ".join(title.split()))
+    text = text.replace("<svg", f'<svg class="{kind}" role="img" aria-label="{escape(title)}"', 1)
+    return Svg(text.strip())

@@ -18,7 +18,7 @@ from ohmbench.claims.outcomes import Outcome, StoredRun
 from ohmbench.errors import FileError
 
 NO_FAMILY = "none named"
-_SEEDS = re.compile(r"\bseeds? \d+(?:(?: to |, | and )\d+)*")
+_SEEDS = re.compile(r"\bseeds? \d+(?:(?: to | and )\d+)?")
 
 
 @dataclass(frozen=True)
