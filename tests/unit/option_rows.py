@@ -29,7 +29,7 @@ from ohmbench.benchmarks import records
 from ohmbench.benchmarks.records import Band, Estimate, Machine, Measurement, Speed
 from ohmbench.claims import running
 from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
-from ohmbench.claims.outcomes import Outcome
+from ohmbench.claims.outcomes import Outcome, write_outcomes
 from ohmbench.cli import synth
 from ohmbench.digital import Images, infer, save_int8
 from ohmbench.digital.trace import dequantised
@@ -136,6 +136,15 @@ LEDGER = """
 - {id: a.two, statement: Two, source: "Other, table 2", published: 1.0, ours: 2.0, tolerance: 0.1,
    expect: differs, why: another method, test: test_a.py::test_two}
 """
+
+
+GOLDENS = {
+    "flow | device | tools | 64-100-10 lanes 13 requants 2": {
+        "seeds": [1],
+        "sources_sha256": "0" * 64,
+        "figures": {"fmax_MHz": 160.0, "latency_clocks": 80.0, "interval_clocks": 64.0},
+    }
+}
 
 
 def measurement(name: str, ratio: float) -> Measurement:
@@ -250,6 +259,11 @@ def make_world(folder: Path) -> None:
     (folder / "ledger" / "test_a.py").write_text("")
     flow, circuit = measurement("flow", 20.0), measurement("circuit", 10.0)
     (folder / "before.json").write_text(benchmark_run(flow, circuit))
+    (folder / "goldens.json").write_text(json.dumps(GOLDENS))
+    claim = next(iter(read_ledger(folder / "ledger" / "claims.yaml").values()))
+    measured = Outcome.of(claim, ClaimMeasurement(id=claim.id, value=1.0), None)
+    for name in ("judged", "earlier"):
+        write_outcomes(folder / f"{name}.json", {"claims.yaml": [measured]})
     slower = benchmark_run(
         measurement("flow", 10.0), circuit, when="2026-01-02T12:00:00+01:00", commit="b" * 40
     )
@@ -376,6 +390,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(vtr, "calibrate", lambda: None)
     monkeypatch.setattr(flows, "with_simulated_power", _simulated)
     monkeypatch.setattr(running, "_pytest", _measured_at_once)
+    monkeypatch.setattr("ohmbench.pages.networks.SOME", ("int8-digits",))
 
     def simulate(network: Any, images: Any, **_: Any) -> Any:
         return infer(network, images)
@@ -554,6 +569,10 @@ def _statuses(seen: Seen) -> list[str]:
     return [row["status"] for row in rows]
 
 
+def _in_report(text: str) -> Callable[[Seen], bool]:
+    return lambda seen: text in seen.files["x.html"].decode()
+
+
 def _environment(seen: Seen) -> Any:
     (rows,) = json.loads(seen.files["x.json"])["ledgers"].values()
     return json.loads(rows[0]["detail"])
@@ -634,6 +653,26 @@ ROWS = [
     Row("claims --paper-kirchhoffnet", "claims {ledger} --json x.json", "",
         "--paper-kirchhoffnet {kirchhoff-other}", _environment,
         _variables(KIRCHHOFF_VARIABLE, "kirchhoff-other")),
+    # report
+    Row("report --out", "report --claims-json {judged}", "", "--out y.html",
+        lambda seen: sorted(seen.files),
+        lambda a, b: (a, b) == (["ohmbench-report.html"], ["y.html"])),
+    Row("report --claims-json", "report --out x.html", "{ledger}", "--claims-json {judged}",
+        _in_report('id="a.two"'), lambda a, b: (a, b) == (True, False)),
+    Row("report --history", "report --claims-json {judged} --out x.html", "",
+        "--history {earlier}", _in_report("<h3>Earlier runs"), only_second),
+    Row("report --bench", "report --claims-json {judged} --out x.html", "--bench {before}",
+        "--bench {after}", _in_report("b" * 40), only_second),
+    Row("report --synth", "report --claims-json {judged} --out x.html", "",
+        "--synth {goldens}", _in_report("<td class=\"number\">0.500</td>"), only_second),
+    Row("report --networks", "report --claims-json {judged} --out x.html", "--networks none",
+        "--networks some", _in_report('<figure class="drawing">'), only_second),
+    Row("report --force", "report --claims-json {judged} --out there", "", "--force",
+        kept("there"), forced, before={"there": MINE}),
+    Row("report --paper-fann", "report {ledger} --out x.html", "", "--paper-fann {fann-other}",
+        _in_report("fann-other"), only_second),
+    Row("report --paper-kirchhoffnet", "report {ledger} --out x.html", "",
+        "--paper-kirchhoffnet {kirchhoff-other}", _in_report("kirchhoff-other"), only_second),
     # power
     Row("power --per-class", "power {circles} --json", "", "--per-class",
         lambda seen: "per_class_W" in seen.json, only_second),

@@ -9,9 +9,6 @@ import typer
 
 from ohmbench.cli.common import Force, check_not_input, json_files, say
 from ohmbench.cli.naming import PaperFann, PaperKirchhoff
-from ohmbench.errors import OperandError
-from ohmbench.files import check_writable
-from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 if TYPE_CHECKING:
     from ohmbench.claims.html.pages import Page
@@ -91,6 +88,9 @@ def report(
     from ohmbench.claims.html.render import write_report
     from ohmbench.claims.ledger import ClaimStatus
     from ohmbench.claims.outcomes import read_outcomes
+    from ohmbench.errors import OperandError
+    from ohmbench.files import check_writable
+    from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
     if folder is not None and claims_json is not None:
         raise OperandError("a ledger and --claims-json: name one of them")
@@ -98,10 +98,12 @@ def report(
     earlier = json_files(history or [])
     check_not_input(out, *earlier, *([claims_json] if claims_json is not None else []))
     earlier_runs = [read_outcomes(file) for file in earlier]
+    stored = None if claims_json is None else read_outcomes(claims_json)
+    own = folder is None if stored is None else _is_own(stored)
+    pages = _pages(own, bench, synth, networks)
     named = {FANN_VARIABLE: paper_fann, KIRCHHOFF_VARIABLE: paper_kirchhoffnet}
     environment = {variable: path for variable, path in named.items() if path is not None}
-    pages = _pages(folder is not None, bench, synth, networks)
-    run = _run(folder, environment) if claims_json is None else read_outcomes(claims_json)
+    run = stored if stored is not None else _run(folder, environment)
     write_report(out, run, earlier=earlier_runs, pages=pages, overwrite=force)
     say(f"wrote {out}")
     found = [outcome for outcomes in run.ledgers.values() for outcome in outcomes]
@@ -118,17 +120,26 @@ def _run(folder: str | None, environment: dict[str, str]) -> StoredRun:
     return StoredRun.now({str(found.ledger): found.outcomes})
 
 
+def _is_own(run: StoredRun) -> bool:
+    """Whether the run is of ohmbench's own ledger, wherever that was."""
+    from ohmbench.claims.ledger import read_ledger
+    from ohmbench.claims.running import own_ledger
+
+    own = read_ledger(own_ledger())
+    return any(one.claim.id in own for found in run.ledgers.values() for one in found)
+
+
 def _pages(
-    strangers: bool, bench: list[str] | None, synth: str | None, networks: Networks | None
+    own: bool, bench: list[str] | None, synth: str | None, networks: Networks | None
 ) -> list[Page]:
     """The pages of this project; for a stranger's ledger only those that options ask for."""
     from ohmbench.pages import project
 
     pages = []
-    if bench or not strangers:
+    if bench or own:
         pages.append(project.speed(json_files(bench) if bench else None))
-    if synth is not None or not strangers:
+    if synth is not None or own:
         pages.append(project.synthesis(synth))
-    if networks is not None or not strangers:
+    if networks is not None or own:
         pages.append(project.networks("some" if networks is None else networks.value))
     return pages

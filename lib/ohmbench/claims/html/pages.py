@@ -80,10 +80,11 @@ def svg_of(figure: Figure, prefix: str, title: str) -> Svg:
     out = io.StringIO()
     with own_style():
         import matplotlib
+        from matplotlib.backends.backend_svg import FigureCanvasSVG
 
         matplotlib.rcParams["svg.fonttype"] = "none"
         none = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(out, format="svg", metadata=none)
+        FigureCanvasSVG(figure).print_svg(out, metadata=none)
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
