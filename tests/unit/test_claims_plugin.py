@@ -498,6 +498,48 @@ def test_a_json_file_that_cannot_be_written_ends_the_run(repository: Repository)
 
 
 # ------------------------------------------------------------------------------------------------
+# The report
+
+
+def test_a_report_has_each_claim(repository: Repository) -> None:
+    repository.write("claims.html", "of an earlier run")
+    assert repository.run("--report-html", "claims.html", tests=ONE + TWO).ret == 0
+    html = (repository.path / "claims.html").read_text(encoding="utf-8")
+    for expected in ("x.one", "x.two", "x.three", "1.4 mV (seed 7)", "def test_two(claim)"):
+        assert expected in html
+    assert "<nav" not in html  # a stranger has no pages of ohmbench's own
+
+
+def test_a_conftest_adds_pages_to_the_report(repository: Repository) -> None:
+    page = "from ohmbench.claims.html.pages import Page\n"
+    page += "def pytest_ohmbench_report_pages(config): return [Page('more', 'More', 'Added.')]\n"
+    repository.write("conftest.py", page)
+    assert repository.run("--report-html", "claims.html", tests=ONE + TWO).ret == 0
+    html = (repository.path / "claims.html").read_text(encoding="utf-8")
+    assert '<section id="more"' in html
+    assert "Added." in html
+
+
+def test_a_report_that_cannot_be_written_ends_the_run(repository: Repository) -> None:
+    result = repository.run("--report-html", "none/claims.html", tests=ONE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--report-html: none/claims.html: *"])
+
+
+@pytest.mark.parametrize(
+    ("interval", "status"), [("(1.3, 1.5)", "reproduced"), ("(2, 3)", "FAILED")]
+)
+def test_an_interval_is_kept_and_holds_its_value(
+    repository: Repository, interval: str, status: str
+) -> None:
+    tests = ONE.replace("'seed 7'", f"'seed 7', interval={interval}")
+    found = repository.outcomes(tests=tests + TWO)["x.one"]
+    assert found["status"] == status
+    if status == "reproduced":
+        assert (found["low"], found["high"]) == (1.3, 1.5)
+
+
+# ------------------------------------------------------------------------------------------------
 # Honesty about runs that judged nothing
 
 

@@ -76,9 +76,10 @@ def test_places_on_the_line_are_in_the_order_of_the_values(
     (band,) = line.spans
     at = {mark.kind: mark.at for mark in line.marks}
     low, high = published - tolerance, published + tolerance
-    scale = band.width / (high - low)
+    rounded = 0.002 * (high - low + abs(value - low))  # places have three decimals
     assert band.start + band.width / 2 == pytest.approx(at["published"], abs=0.01)
-    assert at["here"] - band.start == pytest.approx(scale * (value - low), abs=0.02)
+    placed = (at["here"] - band.start) * (high - low)
+    assert placed == pytest.approx(band.width * (value - low), abs=rounded)
     assert all(0 < mark.at < 100 for mark in line.marks)
     # What is drawn is what was judged, but for the last digit of a place.
     inside = band.start - 0.01 <= at["here"] <= band.start + band.width + 0.01
@@ -427,10 +428,14 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append((tag, dict(attrs)))
         self._inside = tag
+        self.scripts += [""] if tag == "script" else []
+
+    def handle_endtag(self, tag: str) -> None:
+        self._inside = ""
 
     def handle_data(self, data: str) -> None:
         if self._inside == "script":
-            self.scripts.append(data)
+            self.scripts[-1] += data
         elif self._inside != "style":
             self.text += data
 
@@ -448,9 +453,10 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 
 def test_a_strangers_texts_stay_texts(example: Page, hostile: Page) -> None:
-    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in example.tags]
+    assert len(hostile.scripts) == len(example.scripts) == 2
+    assert {tag for tag, _ in hostile.tags} <= {tag for tag, _ in example.tags}
     names = {name for _, attributes in hostile.tags for name in attributes}
-    assert names == {name for _, attributes in example.tags for name in attributes}
+    assert names <= {name for _, attributes in example.tags for name in attributes}
     for name in ("statement", "source", "why", "detail", "family", "title"):
         assert HOSTILE[name].strip() in hostile.text, name
     assert "49" not in hostile.text  # nothing of it is a template either
@@ -459,8 +465,9 @@ def test_a_strangers_texts_stay_texts(example: Page, hostile: Page) -> None:
 
 def test_the_check_of_texts_sees_what_is_not_escaped(tmp_path: Path) -> None:
     html = write_example(tmp_path, **HOSTILE).read_text(encoding="utf-8")
-    planted = Page(html.replace("&lt;script&gt;", "<script>", 1))
-    assert [tag for tag, _ in planted.tags].count("script") > 2
+    planted = Page(html.replace("&lt;img", "<img"))
+    assert "img" in [tag for tag, _ in planted.tags]
+    assert "onerror" in {name for _, attributes in planted.tags for name in attributes}
 
 
 def test_the_policy_allows_this_script_alone(example: Page) -> None:
@@ -545,7 +552,7 @@ def test_drawings_are_of_the_texts_colour_unless_they_have_pictures() -> None:
 
 def test_what_is_missing_is_said_in_a_sentence() -> None:
     for page in (speed_page([], []), synthesis_page(None)):
-        assert page.parts == []
+        assert not page.parts
         assert re.fullmatch(r"There (is|are) no .*\.", page.note, re.DOTALL)
     none = networks.networks_page("none")
     assert "No figures were asked for" in none.note

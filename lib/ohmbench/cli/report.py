@@ -96,11 +96,13 @@ def report(
         raise OperandError("a ledger and --claims-json: name one of them")
     check_writable(out, overwrite=force)
     earlier = json_files(history or [])
-    check_not_input(out, *earlier, *([claims_json] if claims_json is not None else []))
+    benchmarks = json_files(bench) if bench else None
+    single = [file for file in (claims_json, synth) if file is not None]
+    check_not_input(out, *earlier, *(benchmarks or []), *single)
     earlier_runs = [read_outcomes(file) for file in earlier]
     stored = None if claims_json is None else read_outcomes(claims_json)
     own = folder is None if stored is None else _is_own(stored)
-    pages = _pages(own, bench, synth, networks)
+    pages = _pages(own, benchmarks, synth, networks)
     named = {FANN_VARIABLE: paper_fann, KIRCHHOFF_VARIABLE: paper_kirchhoffnet}
     environment = {variable: path for variable, path in named.items() if path is not None}
     run = stored if stored is not None else _run(folder, environment)
@@ -137,7 +139,7 @@ def _pages(
 
     pages = []
     if bench or own:
-        pages.append(project.speed(json_files(bench) if bench else None))
+        pages.append(project.speed(bench))
     if synth is not None or own:
         pages.append(project.synthesis(synth))
     if networks is not None or own:
