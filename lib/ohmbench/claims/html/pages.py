@@ -84,7 +84,7 @@ def svg_of(figure: Figure, prefix: str, title: str) -> Svg:
 
         matplotlib.rcParams["svg.fonttype"] = "none"
         none = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        FigureCanvasSVG(figure).print_svg(out, metadata=none)
+        FigureCanvasSVG(figure).print_svg(out, metadata=none)  # type: ignore[no-untyped-call]
     text = out.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
