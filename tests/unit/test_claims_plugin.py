@@ -527,16 +527,23 @@ def test_a_report_that_cannot_be_written_ends_the_run(repository: Repository) ->
 
 
 @pytest.mark.parametrize(
-    ("interval", "status"), [("(1.3, 1.5)", "reproduced"), ("(2, 3)", "FAILED")]
+    ("interval", "status"),
+    [
+        ((1.3, 1.5), "reproduced"),
+        ((1.4, 1.5), "reproduced"),
+        ((1.3, 1.4), "reproduced"),
+        ((1.41, 1.5), "FAILED"),
+        ((1.3, 1.39), "FAILED"),
+    ],
 )
 def test_an_interval_is_kept_and_holds_its_value(
-    repository: Repository, interval: str, status: str
+    repository: Repository, interval: tuple[float, float], status: str
 ) -> None:
     tests = ONE.replace("'seed 7'", f"'seed 7', interval={interval}")
     found = repository.outcomes(tests=tests + TWO)["x.one"]
     assert found["status"] == status
     if status == "reproduced":
-        assert (found["low"], found["high"]) == (1.3, 1.5)
+        assert (found["low"], found["high"]) == interval
 
 
 # ------------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from ohmbench.benchmarks.records import Baseline
 from ohmbench.claims.commits import commit_of
 from ohmbench.claims.html import rows as html_rows
 from ohmbench.claims.html.history import history, in_order, short_commit
-from ohmbench.claims.html.number_line import interval_of, number_line
+from ohmbench.claims.html.number_line import Mark, interval_of, number_line
 from ohmbench.claims.html.pages import svg_of
 from ohmbench.claims.html.render import SYMBOLS, report_html
 from ohmbench.claims.html.rows import Fault, claim_rows
@@ -110,6 +110,14 @@ def test_one_value_stands_in_the_middle() -> None:
         assert line.ticks
 
 
+@pytest.mark.parametrize(
+    ("at", "anchor"),
+    [(0.0, "start"), (19.999, "start"), (20.0, "middle"), (80.0, "middle"), (80.001, "end")],
+)
+def test_labels_stay_on_the_line(at: float, anchor: str) -> None:
+    assert Mark("here", at, "here 1").anchor == anchor
+
+
 def test_what_is_not_finite_is_not_drawn() -> None:
     for value in (math.nan, math.inf):
         line = number_line(judged(reproduced(), value))
@@ -131,6 +139,9 @@ def test_ticks_are_round_and_on_the_line(published: float, tolerance: float) -> 
     ("value", "detail", "interval", "expected"),
     [
         (97.0, "seed 0, 95 % 96.1 to 97.9", None, (96.1, 97.9)),
+        (96.1, "95 % 96.1 to 97.9", None, (96.1, 97.9)),
+        (97.9, "95 % 96.1 to 97.9", None, (96.1, 97.9)),
+        (96.09, "95 % 96.1 to 97.9", None, None),
         (97.0, "95 % t interval over seeds 96.10 to 97.90", None, (96.1, 97.9)),
         (-2e-3, "95 % -3e-3 to 1e-3", None, (-3e-3, 1e-3)),
         (5.0, "95 % 96.1 to 97.9", None, None),  # of something else
@@ -286,6 +297,7 @@ def test_files_without_date_and_commit_still_read(tmp_path: Path) -> None:
     assert (run.date, run.commits) == (None, {})
     (point,) = history("a.b", [run])
     assert (point.date, point.commit, point.value) == ("no date", "-", "10.2")
+    assert (point.x, point.y) == (50.0, 50.0)
 
 
 @pytest.mark.parametrize(
