@@ -29,7 +29,7 @@ from ohmbench.benchmarks import records
 from ohmbench.benchmarks.records import Band, Estimate, Machine, Measurement, Speed
 from ohmbench.claims import running
 from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
-from ohmbench.claims.outcomes import Outcome
+from ohmbench.claims.outcomes import Outcome, write_outcomes
 from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.digital import Images, infer, save_int8
 from ohmbench.digital.trace import dequantised
@@ -137,6 +137,15 @@ LEDGER = """
    expect: differs, why: another method, test: test_a.py::test_two,
    fault: {file: test_a.py, replace: "1", by: "3"}}
 """
+
+
+GOLDENS = {
+    "flow | device | tools | 64-100-10 lanes 13 requants 2": {
+        "seeds": [1],
+        "sources_sha256": "0" * 64,
+        "figures": {"fmax_MHz": 160.0, "latency_clocks": 80.0, "interval_clocks": 64.0},
+    }
+}
 
 
 def measurement(name: str, ratio: float) -> Measurement:
@@ -251,6 +260,11 @@ def make_world(folder: Path) -> None:
     (folder / "ledger" / "test_a.py").write_text("A = 1\n")
     flow, circuit = measurement("flow", 20.0), measurement("circuit", 10.0)
     (folder / "before.json").write_text(benchmark_run(flow, circuit))
+    (folder / "goldens.json").write_text(json.dumps(GOLDENS))
+    claim = next(iter(read_ledger(folder / "ledger" / "claims.yaml").values()))
+    measured = Outcome.of(claim, ClaimMeasurement(id=claim.id, value=1.0), None)
+    for name in ("judged", "earlier"):
+        write_outcomes(folder / f"{name}.json", {"claims.yaml": [measured]})
     slower = benchmark_run(
         measurement("flow", 10.0), circuit, when="2026-01-02T12:00:00+01:00", commit="b" * 40
     )
@@ -383,6 +397,7 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     installed = "bash", "for _OHMBENCH_COMPLETE"
     monkeypatch.setattr("typer.completion.install", lambda **_: installed)
+    monkeypatch.setattr("ohmbench.pages.networks.SOME", ("int8-digits",))
 
     def simulate(network: Any, images: Any, **_: Any) -> Any:
         return infer(network, images)
@@ -561,6 +576,10 @@ def _statuses(seen: Seen) -> list[str]:
     return [row["status"] for row in rows]
 
 
+def _in_report(text: str) -> Callable[[Seen], bool]:
+    return lambda seen: text in seen.files["x.html"].decode()
+
+
 def _environment(seen: Seen) -> Any:
     (rows,) = json.loads(seen.files["x.json"])["ledgers"].values()
     return json.loads(rows[0]["detail"])
@@ -635,6 +654,8 @@ ROWS = [
     Row("claims --plant", "claims {ledger}", "--plant a.two", "--plant a.one --plant a.two",
         lambda seen: [line.split(":")[:2] for line in seen.out.splitlines()],
         lambda a, b: (a, b) == ([["a.two", " red"]], [["a.one", " NOT RED"], ["a.two", " red"]])),
+    Row("claims --verbose", "claims {ledger}", "", "--verbose",
+        lambda seen: "reason: " in seen.out, only_second),
     Row("claims --json", "claims {ledger}", "", "--json y.json",
         lambda seen: sorted(seen.files), lambda a, b: (a, b) == ([], ["y.json"])),
     Row("claims --csv", "claims {ledger}", "", "--csv y.csv",
@@ -649,6 +670,26 @@ ROWS = [
     Row("claims --paper-kirchhoffnet", "claims {ledger} --json x.json", "",
         "--paper-kirchhoffnet {kirchhoff-other}", _environment,
         _variables(KIRCHHOFF_VARIABLE, "kirchhoff-other")),
+    # report
+    Row("report --out", "report --claims-json {judged}", "", "--out y.html",
+        lambda seen: sorted(seen.files),
+        lambda a, b: (a, b) == (["ohmbench-report.html"], ["y.html"])),
+    Row("report --claims-json", "report --out x.html", "{ledger}", "--claims-json {judged}",
+        _in_report('id="a.two"'), lambda a, b: (a, b) == (True, False)),
+    Row("report --history", "report --claims-json {judged} --out x.html", "",
+        "--history {earlier}", _in_report("<h3>Earlier runs"), only_second),
+    Row("report --bench", "report --claims-json {judged} --out x.html", "--bench {before}",
+        "--bench {after}", _in_report("b" * 40), only_second),
+    Row("report --synth", "report --claims-json {judged} --out x.html", "",
+        "--synth {goldens}", _in_report("<td class=\"number\">0.500</td>"), only_second),
+    Row("report --networks", "report --claims-json {judged} --out x.html", "--networks none",
+        "--networks some", _in_report('<figure class="drawing">'), only_second),
+    Row("report --force", "report --claims-json {judged} --out there", "", "--force",
+        kept("there"), forced, before={"there": MINE}),
+    Row("report --paper-fann", "report {ledger} --out x.html", "", "--paper-fann {fann-other}",
+        _in_report("fann-other"), only_second),
+    Row("report --paper-kirchhoffnet", "report {ledger} --out x.html", "",
+        "--paper-kirchhoffnet {kirchhoff-other}", _in_report("kirchhoff-other"), only_second),
     # power
     Row("power --per-class", "power {circles} --json", "", "--per-class",
         lambda seen: "per_class_W" in seen.json, only_second),

@@ -204,6 +204,7 @@ def _vtr_version() -> str:
 _COMPILER = ("g++", "make", "perl")
 _ICARUS = ("iverilog", "vvp")
 _PIP = "pip install 'ohmbench[rtl]'"
+_PIP_BROWSER = "pip install 'ohmbench[browser]'"
 _PIP_SYNTH = "pip install 'ohmbench[synth]'"
 
 TOOLS = {
@@ -284,6 +285,40 @@ TOOLS = {
             _vtr,
             _vtr_version,
             why=_vtr_missing,
+        ),
+        Tool(
+            "chromium",
+            "Chromium, the browser that opens the HTML report",
+            "tests/browser",
+            "install chromium",
+            _program("chromium"),
+            _first_line("chromium", "--version"),
+            ("chromium",),
+        ),
+        Tool(
+            "chromedriver",
+            "ChromeDriver, through which tests use Chromium",
+            "tests/browser",
+            "install chromium-driver",
+            _program("chromedriver"),
+            _first_line("chromedriver", "--version"),
+            ("chromedriver",),
+        ),
+        Tool(
+            "selenium",
+            "Selenium, browser tests in Python",
+            "tests/browser",
+            _PIP_BROWSER,
+            _importable("selenium"),
+            _package_version("selenium"),
+        ),
+        Tool(
+            "axe",
+            "axe-core, checks of accessibility",
+            "tests/browser",
+            _PIP_BROWSER,
+            _importable("axe_core_python"),
+            _package_version("axe-core-python"),
         ),
     )
 }

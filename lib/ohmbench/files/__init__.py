@@ -24,12 +24,13 @@ from ohmbench.files.pth_reading import read_pth, write_pth
 from ohmbench.files.saving import atomic_write, check_writable, write_bytes
 from ohmbench.files.schema import ArraySpec
 from ohmbench.files.texts import read_bytes, read_text
-from ohmbench.files.yaml_files import parse_yaml, read_yaml
+from ohmbench.files.yaml_files import item_lines, parse_yaml, read_yaml
 
 __all__ = [
     "ArraySpec",
     "atomic_write",
     "check_writable",
+    "item_lines",
     "npz_bytes",
     "npz_fields",
     "only_writer",

@@ -169,11 +169,8 @@ def parse_yaml(text: str, source: str) -> Any:
         raise _bad(source, f"holds the character U+{error.character:04X}", line) from error
 
 
-def read_yaml(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Any:
-    """Read a YAML file in UTF-8 as `parse_yaml` does; nothing in it is executed.
-
-    Raises `FileError`.
-    """
+def _text(path: PathLike, max_bytes: int) -> tuple[str, str]:
+    """The name and the text of a file in UTF-8."""
     name, file, _ = open_bounded(path, max_bytes)
     with file, only_file_errors(name):
         data = file.read(max_bytes + 1)
@@ -183,4 +180,33 @@ def read_yaml(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileError(name, f"not text in UTF-8: {error}", remedy="correct the file") from error
+    return name, text
+
+
+def read_yaml(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Any:
+    """Read a YAML file in UTF-8 as `parse_yaml` does; nothing in it is executed.
+
+    Raises `FileError`.
+    """
+    name, text = _text(path, max_bytes)
     return parse_yaml(text, name)
+
+
+def item_lines(path: PathLike, *, max_bytes: int = MAX_BYTES) -> list[int]:
+    """The line, counted from 1, on which each item of a file's list begins.
+
+    Empty for a document that is no list. Raises `FileError` as `read_yaml` does.
+    """
+    name, text = _text(path, max_bytes)
+    parse_yaml(text, name)
+    lines, depth = [], 0
+    opening, closing = (SequenceStartEvent, MappingStartEvent), (SequenceEndEvent, MappingEndEvent)
+    for event in _events(name, text):
+        if depth == 0 and isinstance(event, (ScalarEvent, MappingStartEvent)):
+            break
+        if isinstance(event, closing):
+            depth -= 1
+        elif depth == 1 and isinstance(event, (ScalarEvent, *opening)):
+            lines.append(event.start_mark.line + 1)
+        depth += isinstance(event, opening)
+    return lines
