@@ -24,7 +24,7 @@ import hypothesis
 import numpy as np
 import pytest
 
-from ohmbench.names import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
+from ohmbench.constants import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.weights import versions
 
 if TYPE_CHECKING:
