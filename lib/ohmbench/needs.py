@@ -12,19 +12,19 @@ from dataclasses import dataclass
 
 import torch
 
-from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
-from ohmbench.data.regression import housing_file
-from ohmbench.eda.tools import TOOLS, Tool
-from ohmbench.errors import FileError
-from ohmbench.fetching import check_copy, is_copy
-from ohmbench.fetching.sources import MNIST
-from ohmbench.names import (
+from ohmbench.constants import (
     FANN_VARIABLE,
     FETCH_PAPERS,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_OPTION,
     KIRCHHOFF_VARIABLE,
 )
+from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
+from ohmbench.data.regression import housing_file
+from ohmbench.eda.tools import TOOLS, Tool
+from ohmbench.errors import FileError
+from ohmbench.fetching import check_copy, is_copy
+from ohmbench.fetching.sources import MNIST
 from ohmbench.paper import FANN_INT8, FANN_V3, fann_folder, kirchhoff_results
 
 

@@ -8,6 +8,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ohmbench.constants import (
+    EXPERIMENTS,
+    FANN_OPTION,
+    FETCH_PAPERS,
+    KIRCHHOFF_CHECKPOINT,
+    KIRCHHOFF_CONFIG,
+    KIRCHHOFF_OPTION,
+)
 from ohmbench.digital.store import StoredInt8, load_int8
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
@@ -20,14 +28,6 @@ from ohmbench.kirchhoff.configuration import read_config
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import PaperSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_checkpoint
-from ohmbench.names import (
-    EXPERIMENTS,
-    FANN_OPTION,
-    FETCH_PAPERS,
-    KIRCHHOFF_CHECKPOINT,
-    KIRCHHOFF_CONFIG,
-    KIRCHHOFF_OPTION,
-)
 
 FANN_V3 = Path("Analog") / "fg_mnist_weights_v3.npz"
 FANN_INT8 = Path("Digital") / "mnist8x8_int8W_int32B_uint8A.npz"

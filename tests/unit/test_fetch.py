@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from ohmbench.constants import DATA_VARIABLE, MODELS_VARIABLE
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.fetching import check_copy, copies, model_file, reach, sources
 from ohmbench.fetching import getting as getting_module
@@ -27,7 +28,6 @@ from ohmbench.fetching.origins import MAX_BYTES, Origin, Patience
 from ohmbench.fetching.sources import PATH, SOURCES, TARGETS, Source
 from ohmbench.fetching.web import WebOrigin, _Sink
 from ohmbench.files import locking, sha256_file
-from ohmbench.names import DATA_VARIABLE, MODELS_VARIABLE
 from ohmbench.needs import NEEDS, skip_reason
 from ohmbench.paper import fann_folder, kirchhoff_folder, read_fann_int8, read_kirchhoff_folder
 from tests.unit import servers

@@ -21,6 +21,7 @@ import torch
 from ohmbench import families
 from ohmbench.benchmarks.records import read_run
 from ohmbench.cli.bench import _histories
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.data.folders import DATA_VARIABLE, DataSet, Wanted
 from ohmbench.data.images import _CIFAR10
 from ohmbench.digital import Hardware, Images, load_int8, save_int8
@@ -46,7 +47,6 @@ from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import FRESH_SEED, PaperSource
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.names import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.paper import fann_folder, kirchhoff_folder, kirchhoff_results
 from ohmbench.training import _at_most
 from ohmbench.weights import stored

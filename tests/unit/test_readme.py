@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ohmbench import cli
-from ohmbench.names import FANN_VARIABLE
+from ohmbench.constants import FANN_VARIABLE
 from ohmbench.needs import NEEDS
 
 ROOT = Path(__file__).parents[2]

@@ -23,11 +23,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ohmbench.constants import DATA_VARIABLE
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
 from ohmbench.fetching import check_copy, fetched_folder, is_copy
 from ohmbench.fetching.sources import SOURCES
-from ohmbench.names import DATA_VARIABLE
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.constants import DATA_VARIABLE
 from ohmbench.data.folders import DataSet, Wanted
 from ohmbench.errors import FileError
 from ohmbench.files import read_idx
-from ohmbench.names import DATA_VARIABLE
 
 __all__ = ["DATA_VARIABLE", "missing_files", "mnist_folder", "read_mnist"]
 

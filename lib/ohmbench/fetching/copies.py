@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ohmbench.constants import MODELS_VARIABLE
 from ohmbench.environment import cache_folder, path_variable
 from ohmbench.errors import FileError
 from ohmbench.fetching.sources import SOURCES, TARGETS, Published
 from ohmbench.files import sha256_file
-from ohmbench.names import MODELS_VARIABLE
 
 MODELS = "models"
 

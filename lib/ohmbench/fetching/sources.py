@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ohmbench.names import DATA_VARIABLE, FANN_VARIABLE, KIRCHHOFF_VARIABLE, MODELS_VARIABLE
+from ohmbench.constants import DATA_VARIABLE, FANN_VARIABLE, KIRCHHOFF_VARIABLE, MODELS_VARIABLE
 
 PATH = "{path}"
 """Stands in a URL for the path of a file."""
