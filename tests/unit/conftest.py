@@ -1,5 +1,6 @@
 """Fixtures that several modules of unit tests take."""
 
+import itertools
 import sys
 
 import pytest
@@ -7,12 +8,14 @@ import pytest
 from ohmbench import cli
 from ohmbench.fetching import copies
 
+NUMBERS = itertools.count()
+
 
 @pytest.fixture(autouse=True)
 def no_fetched_copy(request, monkeypatch, tmp_path_factory):
     """What the user has fetched is hidden from tests, except from those that need it."""
     if request.node.get_closest_marker("needs") is None:
-        folder = tmp_path_factory.getbasetemp() / "nothing-fetched"
+        folder = tmp_path_factory.getbasetemp() / f"nothing-fetched-{next(NUMBERS)}"
         monkeypatch.setattr(copies, "fetched_root", lambda: folder)
 
 

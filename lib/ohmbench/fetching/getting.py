@@ -129,42 +129,43 @@ def fetch_source(
 
     Raises FetchError where no origin has a file, FileError where the folder cannot be written.
     """
-    folder, parts = root / source.folder, root / "partial"
-    silent = {} if silent is None else silent
+    folder, parts = root / source.folder, root / f"{source.name}.partial"
     if all(is_there(folder, file) for file in source.files):
         return Fetched((), 0)
     with only_writer(folder, wait=True):
         lacking = [file for file in source.files if not is_there(folder, file)]
         if not lacking:
             return Fetched((), 0)
-        _make_folders(parts, *((folder / file.target).parent for file in lacking))
-        _check_writable(folder / lacking[0].target)
-        came = list[Published]()
-        size = 0
+        _make_folder(parts)
+        _check_writable(parts / lacking[0].sha256)
         errors = list[OriginError]()
-        for origin in origins:
-            host = host_of(origin.probed)
-            if host in silent:
-                errors.append(OriginError(host, silent[host]))
-                continue
-            try:
-                with origin.opened(patience, advance) as read:
-                    while lacking:
-                        file, part = lacking[0], parts / lacking[0].sha256
-                        size += _keep(folder / file.target, file, read(file, part), origin.where)
-                        part.unlink(missing_ok=True)
-                        came.append(lacking.pop(0))
-            except OriginError as error:
-                errors.append(error)
-                if error.silent:
-                    silent[host] = error.reason
-            except OSError as error:  # of the part, which the cache does not take
-                name, reason = error.filename or parts, error.strerror or str(error)
-                raise FileError(name, reason, remedy=_CACHE_REMEDY) from None
-            else:
-                with suppress(OSError):  # others are at work in it
-                    parts.rmdir()
-                return Fetched(tuple(came), size, origin.where)
+        silent = {} if silent is None else silent
+        rest, size = list(lacking), 0
+        try:
+            for origin in origins:
+                host = host_of(origin.probed)
+                if host in silent:
+                    errors.append(OriginError(host, silent[host]))
+                    continue
+                try:
+                    with origin.opened(patience, advance) as read:
+                        while rest:
+                            data = read(rest[0], parts / rest[0].sha256)
+                            size += _keep(folder / rest[0].target, rest[0], data, origin.where)
+                            (parts / rest[0].sha256).unlink(missing_ok=True)
+                            del rest[0]
+                except OriginError as error:
+                    errors.append(error)
+                    if error.silent:
+                        silent[host] = error.reason
+                else:
+                    return Fetched(tuple(lacking), size, origin.where)
+        except OSError as error:  # of a part, which the cache does not take
+            name, reason = error.filename or parts, error.strerror or str(error)
+            raise FileError(name, reason, remedy=_CACHE_REMEDY) from None
+        finally:
+            with suppress(OSError):  # parts are left in it
+                parts.rmdir()
         raise FetchError([source], root, errors)
 
 
@@ -174,6 +175,7 @@ def _keep(path: Path, file: Published, data: bytes, where: str) -> int:
         raise OriginError(
             f"{where}: {file.path}", "is not the published file: its SHA-256 is another"
         )
+    _make_folder(path.parent)  # not before: an empty folder would be taken for a copy
     try:
         write_bytes(path, data, overwrite=True)
     except FileError as error:
@@ -181,14 +183,12 @@ def _keep(path: Path, file: Published, data: bytes, where: str) -> int:
     return len(data)
 
 
-def _make_folders(*folders: Path) -> None:
-    for folder in folders:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise FileError(
-                folder, f"cannot be made: {error.strerror}", remedy=_CACHE_REMEDY
-            ) from None
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"cannot be made: {error.strerror}"
+        raise FileError(folder, reason, remedy=_CACHE_REMEDY) from None
 
 
 def _check_writable(path: Path) -> None:
