@@ -1,8 +1,8 @@
 """Generated text in Markdown: what stands between a marker and its end.
 
-``<!-- generated: NAME -->`` ... ``<!-- end -->`` is a block on lines of its own, or a part of a line.
-``<!-- claim: ID -->`` and ``<!-- figure: NAME -->`` are the same for one value in a sentence. Markers
-in fenced code are text.
+A block stands on lines of its own: ``<!-- generated: NAME -->`` ... ``<!-- end -->``. One value in
+a sentence is ``<!-- claim: ID -->...<!-- end -->`` or ``<!-- figure: NAME -->...<!-- end -->``.
+Markers in fenced code are text.
 """
 
 from __future__ import annotations
