@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from ohmbench.claims.ledger import ClaimStatus
+from ohmbench.claims.ledger import Claim, ClaimStatus
 from ohmbench.stats import Interval, mean_interval, proportion_interval
 
 from . import mutants
@@ -90,6 +90,14 @@ def spread(found: Spread, digits: int) -> str:
     return f"{found.median:.{digits}f} [{found.least:.{digits}f}, {found.most:.{digits}f}]"
 
 
+def expected(row: Claim) -> str:
+    """The published value, or our own bound, with its unit."""
+    text = row.expected_text.replace(">=", "at least").replace("<=", "at most")
+    if isinstance(row.published, int | float):
+        text = number(row.published)
+    return f"{text} {row.unit}".strip()
+
+
 def measured(inputs: Inputs, claim_id: str) -> str:
     """A claim's value with its unit, or a dash where the stored run measured none."""
     outcome = inputs.outcome(claim_id)
@@ -122,7 +130,7 @@ def claim(inputs: Inputs, name: str) -> str:
         raise MarkerError(f"the ledger has no claim {claim_id}")
     row, outcome = inputs.ledger[claim_id], inputs.outcome(claim_id)
     if which == "published":
-        return f"{row.expected_text} {row.unit}".strip()
+        return expected(row)
     if outcome.measurement is None:
         raise MarkerError(f"{claim_id}: the stored run measured nothing ({outcome.reason})")
     if which == "detail" and outcome.measurement.detail:

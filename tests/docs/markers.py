@@ -38,9 +38,11 @@ def fill(text: str, value: Callable[[str, str], str]) -> str:
         following = _OPENS.search(text, opened.end())
         if end < 0 or (following and following.start() < end):
             raise MarkerError(f"{opened[0]}: no {_END} follows it")
-        new = value(opened[1], opened[2])
         # A block keeps its own lines, and Markdown wants tables apart from what surrounds them.
         block = text[opened.end() :].startswith("\n")
+        if not block and text[: opened.start()].endswith("\n"):
+            raise MarkerError(f"{opened[0]}: at the start of a line it would begin a block of HTML")
+        new = value(opened[1], opened[2])
         parts += [opened[0], f"\n\n{new.strip()}\n\n" if block else new, _END]
         at = end + len(_END)
     parts.append(_plain(text[at:]))

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from ohmbench.benchmarks.records import Goal, Level
-from ohmbench.claims.ledger import Claim
 from ohmbench.claims.outcomes import Outcome
 
 from . import figures
@@ -51,13 +50,6 @@ def _here(inputs: Inputs, outcome: Outcome) -> str:
     return f"{value} ({detail})" if detail else value
 
 
-def _expected(claim: Claim) -> str:
-    text = claim.expected_text
-    if isinstance(claim.published, int | float):
-        text = figures.number(claim.published)
-    return f"{text} {claim.unit}".strip()
-
-
 def _circumstances(inputs: Inputs) -> str:
     run = inputs.claims
     versions = ", ".join(f"{name} {number}" for name, number in run.versions.items())
@@ -83,7 +75,7 @@ def headline(inputs: Inputs) -> str:
         rows.append(
             (
                 claim.statement,
-                _expected(claim),
+                figures.expected(claim),
                 figures.measured(inputs, name),
                 outcome.status.value,
             )
@@ -106,7 +98,7 @@ def claims(inputs: Inputs) -> str:
             rows.append(
                 (
                     f"`{name}`<br>{claim.statement}",
-                    f"{_expected(claim)}<br>{claim.source}",
+                    f"{figures.expected(claim)}<br>{claim.source}",
                     _here(inputs, outcome),
                     outcome.status.value,
                     reason,
@@ -216,7 +208,7 @@ def synthesis(inputs: Inputs) -> str:
     cells = []
     for label, theirs, own, target in rows:
         claim = inputs.ledger.get(f"ohmbench.{target}")
-        bound = f"{claim.expected_text} {claim.unit} ({claim.expect})" if claim else ""
+        bound = f"{figures.expected(claim)} ({claim.expect})" if claim else ""
         cells.append((label, theirs, own, bound))
     headers = ("", "published accelerator", "ours", "our target")
     seeds = ", ".join(map(str, golden.seeds))
