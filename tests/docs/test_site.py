@@ -13,6 +13,8 @@ from .pages import ROOT
 from .site_build import build
 from .site_hooks import INCLUDED, relinked
 
+pytestmark = pytest.mark.xdist_group("site")  # one worker builds it
+
 PUBLIC = ("api", "floatgate", "digital", "kirchhoff", "data")
 """Packages whose ``__all__`` has an API page; the first is the page of the section."""
 REPOSITORY = "https://example.org/main"
