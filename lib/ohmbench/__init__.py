@@ -6,10 +6,11 @@ and ``draw`` are for networks of any family (``ohmbench.api``); each family's ow
 """
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
+
     from ohmbench.api import (
         draw,
         evaluate,
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
         trace,
         train,
     )
-
-__version__ = version("ohmbench")
 
 __all__ = [
     "__version__",
@@ -41,7 +40,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    # Loading torch takes seconds, which whoever only wants the version does not have to wait for.
+    # Whoever only wants the help waits for neither: reading the version takes 20 ms, torch seconds.
+    if name == "__version__":
+        return import_module("importlib.metadata").version("ohmbench")
     if name in __all__:
         return getattr(import_module("ohmbench.api"), name)
     raise AttributeError(f"module 'ohmbench' has no attribute {name!r}")

@@ -1,6 +1,7 @@
-"""The functions most people need, for networks of any family. ``ohmbench`` itself has them too.
+"""The functions that most people need, for networks of any family.
 
-A network is what ``load`` or ``train`` returns, or a name or file that ``load`` takes.
+They are also available from ``ohmbench`` itself. Where a function takes a network, pass what
+``load`` or ``train`` returned, or a name or file that ``load`` accepts.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ __all__ = [
 
 
 def names() -> list[str]:
-    """The names of the stored weights, which ``load`` takes."""
+    """Names of the stored weights that ``load`` accepts."""
     return list(read_manifest())
 
 
@@ -54,10 +55,11 @@ def load(
     paper_fann: str | None = None,
     paper_kirchhoffnet: str | None = None,
 ) -> Loaded:
-    """A network with its family: stored weights, a file, or a paper's own (``paper-v3``).
+    """Load a network with its family: stored weights, a file, or a paper's own (``paper-v3``).
 
-    The two folders are checkouts of the papers' artifacts (default: ``$OHMBENCH_PAPER_FANN`` and
-    ``$OHMBENCH_PAPER_KIRCHHOFFNET``). Raises FileError naming file, field and reason.
+    ``paper_fann`` and ``paper_kirchhoffnet`` are checkouts of the papers' artifacts (default:
+    ``$OHMBENCH_PAPER_FANN`` and ``$OHMBENCH_PAPER_KIRCHHOFFNET``). Raises FileError naming file,
+    field and reason.
     """
     return _load(name, Papers(paper_fann, paper_kirchhoffnet))
 
@@ -67,7 +69,7 @@ def _loaded(network: Network) -> Loaded:
 
 
 def _able(network: Network, ability: Ability) -> Any:
-    """The network itself. Raises OperandError where its family has no such ability."""
+    """Return the loaded network. Raises OperandError if its family lacks ``ability``."""
     family, stored = _loaded(network)
     if ability not in family.abilities:
         able = takers(lambda f: ability in f.abilities)
@@ -83,16 +85,16 @@ def evaluate(
     tol: float | None = None,
     images: int | None = None,
 ) -> Judgement:
-    """How good a network is on data that its training has not seen.
+    """Measure how good a network is on data that its training has not seen.
 
-    The options are those of ``ohmbench evaluate``; ``tol`` is in volt. Raises OperandError for one
-    that says nothing for this network, FileError where its data set is missing.
+    The options are those of ``ohmbench evaluate``; ``tol`` is in volt. Raises OperandError for an
+    option that does not apply to this network, FileError if its data set is missing.
     """
     family, stored = _loaded(network)
     options = JudgeOptions(points, seed, tol, images)
     for option in options.given():
         if option not in family.judge_options:
-            raise OperandError(f"{option.removeprefix('--')} says nothing for {family.one}")
+            raise OperandError(f"{option.removeprefix('--')} does not apply to {family.one}")
     return family.judge(stored, options)
 
 
@@ -107,14 +109,14 @@ def train(
     console: Console | None = None,
     max_minutes: float | None = None,
 ) -> Loaded:
-    """Train what ``name`` or a configuration (YAML) stands for, and write it to ``out``.
+    """Train the network that ``name`` or a configuration (YAML) describes, and write it to ``out``.
 
-    ``resume`` continues an unfinished training, ``force`` overwrites. The bar is shown on
+    ``resume`` continues an unfinished training, ``force`` overwrites. The progress bar goes to
     ``console`` (default: standard error). Raises OperandError and FileError.
     """
     family, training = find_training(os.fspath(name), seed, samples)
     if samples is not None and not family.takes_samples:
-        raise OperandError(f"samples says nothing for {family.one}")
+        raise OperandError(f"samples does not apply to {family.one}")
     train_to_file(
         training.task(), out, resume=resume, force=force, console=console, max_minutes=max_minutes
     )
@@ -122,13 +124,13 @@ def train(
 
 
 def predict(network: Network, index: int) -> Prediction:
-    """What a classifier of floating gates or integers answers to held-out sample ``index``."""
+    """Return the answer of a floating-gate or integer classifier to held-out sample ``index``."""
     loaded = _loaded(network)
     return loaded.family.predict(_able(loaded, "predict"), index)
 
 
 def power(network: Network) -> torch.Tensor:
-    """Static power of a floating-gate network in watt, one for each held-out sample (n,)."""
+    """Static power of a floating-gate network in watt, one value per held-out sample (n,)."""
     from ohmbench.floatgate.power import power_per_image
 
     stored = _able(network, "power")
@@ -136,9 +138,9 @@ def power(network: Network) -> torch.Tensor:
 
 
 def sample(network: Network, n: int, *, seed: int = 0, tol: float | None = None) -> Samples:
-    """``n`` samples of a KirchhoffNet that is a flow, with their log-density in nats.
+    """Draw ``n`` samples from a KirchhoffNet that is a flow, with their log-density in nats.
 
-    Raises OperandError for a regression or a classification.
+    Raises OperandError for a regression or classification network.
     """
     from ohmbench.kirchhoff.drawing import sampled
 
@@ -150,7 +152,9 @@ def sample(network: Network, n: int, *, seed: int = 0, tol: float | None = None)
 
 
 def prove(network: Network, hardware: Hardware | None = None) -> Certificate:
-    """Whether no input can overflow a register of ``hardware`` (default: this project's own)."""
+    """Prove that no input can overflow a register of ``hardware`` (default: this project's own), or
+    find one that does.
+    """
     from ohmbench.digital.prove import prove as prove_network
     from ohmbench.eda.hdl import hardware_for
 
@@ -159,9 +163,9 @@ def prove(network: Network, hardware: Hardware | None = None) -> Certificate:
 
 
 def trace(network: Network, *, images: int | None = None, rtl: bool = False) -> list[Stage]:
-    """Held-out samples of an int8 network from float through integers to the hardware.
+    """Follow held-out samples of an int8 network from float through integers to the hardware.
 
-    Only the first ``images`` of them; the hardware is simulated where ``rtl`` says so.
+    Only the first ``images`` samples are used. The hardware is simulated if ``rtl`` is true.
     """
     from ohmbench.digital.trace import trace as trace_network
     from ohmbench.eda.simulation import simulate
@@ -179,10 +183,10 @@ def draw(
     options: DrawOptions = DrawOptions(),  # noqa: B008 - frozen
     force: bool = False,
 ) -> list[Path]:
-    """Draw all there is to see of a network into ``folder``; return the files written.
+    """Draw every figure of a network into ``folder`` and return the files written.
 
-    Nothing is written where one of them cannot be drawn, or is there already without ``force``.
-    Raises FileError.
+    Writes nothing if one figure cannot be drawn, or if a file exists and ``force`` is false. Raises
+    FileError.
     """
     family, stored = _loaded(network)
     files = family.figures(stored, plain_text(title), options)

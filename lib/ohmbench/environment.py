@@ -1,4 +1,4 @@
-"""Variables of the environment that name files and folders."""
+"""Environment variables that name files and folders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from ohmbench.errors import FileError
 
 
 def path_variable(name: str) -> Path | None:
-    """The absolute path that the variable ``name`` holds, or None where it is unset or empty.
+    """The absolute path in the variable ``name``, or None if it is unset or empty.
 
-    A ``~`` at its start is expanded: shells do that only where the value is not quoted, and files
-    that set variables for programs never do. Raises FileError for the ``~`` of a user who does not
-    exist, and for a relative path where the current folder was deleted.
+    A leading ``~`` is expanded: shells only do that if the value is not quoted, and files that set
+    variables for programs never do. Raises FileError for the ``~`` of an unknown user, and for a
+    relative path if the current folder was deleted.
     """
     value = os.environ.get(name)
     if not value:

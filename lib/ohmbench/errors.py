@@ -1,7 +1,11 @@
-"""Errors that the person at the keyboard can mend.
+"""Errors that the user can fix.
 
-Every one of them is a single line: the ``ohmbench`` command prints ``str(error)`` and exits with
-status 2. Anything else that escapes is a defect of ohmbench itself and keeps its traceback.
+Each is a single line, ``WHAT: PROBLEM; REMEDY``. WHAT is the file (and the field in it), the option
+or the argument at fault, PROBLEM says what is wrong with it, and REMEDY what to do: an instruction
+("give one of them") or the choices. The ``ohmbench`` command prints ``ohmbench: `` before it and
+exits with status 2; for an error without its own remedy it refers to the command's help
+(``ohmbench.cli.refusals``). Any other exception that escapes is a bug of ohmbench and keeps its
+traceback.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ _LONGEST_PART = 300
 
 
 def one_line(text: str) -> str:
-    """``text`` without line breaks or control characters, cut where it would fill the screen."""
+    """``text`` without line breaks or control characters, shortened if it would fill the screen."""
     printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     if len(printable) > _LONGEST_PART:
         half = _LONGEST_PART // 2
@@ -21,14 +25,14 @@ def one_line(text: str) -> str:
 
 
 class OhmbenchError(Exception):
-    """Base of all errors a user can mend; the message is one line."""
+    """Base of all errors that a user can fix; the message is one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.splitlines()))
 
 
 class HardwareFailure(OhmbenchError):
-    """Hardware in simulation that does not answer, or refuses what it should take."""
+    """Simulated hardware that does not answer, or that refuses what it should accept."""
 
 
 class FileError(OhmbenchError):
@@ -54,7 +58,8 @@ class FileError(OhmbenchError):
         super().__init__(f"{message}; {one_line(remedy)}" if remedy is not None else message)
 
     def __reduce__(self) -> tuple[object, ...]:
-        # The default rebuilds from the finished message alone, which breaks in worker processes.
+        # By default pickle rebuilds an exception from its finished message alone, which fails in
+        # worker processes.
         return _rebuild_file_error, (type(self), self.path, self.reason, self.field, self.remedy)
 
 
@@ -65,7 +70,7 @@ def _rebuild_file_error(
 
 
 class OperandError(OhmbenchError, ValueError):
-    """An array that a model cannot take."""
+    """An array that a model cannot use."""
 
 
 class ZeroWeightError(OperandError):
@@ -81,8 +86,8 @@ class ShapeError(OperandError):
 
 
 class DtypeError(OperandError):
-    """An element type other than the ones a model computes in."""
+    """An element type other than those a model computes in."""
 
 
 class RangeError(OperandError):
-    """A value outside what the device or the formula admits."""
+    """A value outside the range of the device or the formula."""

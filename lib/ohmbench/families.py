@@ -1,4 +1,4 @@
-"""The families there are, and the way from a name or a file to a network of any of them."""
+"""The list of families, and the way from a name or a file to a network of any of them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,24 @@ from typing import Any, NamedTuple, TypeAlias
 
 from ohmbench.data.own import FILLED_IN
 from ohmbench.digital.family import Int8Family
-from ohmbench.errors import FileError, OperandError
+from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.family import Ability, Family, Training
 from ohmbench.fields import found
 from ohmbench.files import npz_fields, read_yaml
 from ohmbench.floatgate.family import FloatgateFamily
-from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.family import KirchhoffFamily
-from ohmbench.kirchhoff.recipes import CONFIG_NAMES
-from ohmbench.paper import (
+from ohmbench.names import (
+    CONFIG_NAMES,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_CONFIG,
+    PAPER_INT8,
+    PAPER_NAMES,
+    PAPER_PREFIX,
+    PAPER_SHORT,
+    PAPER_V3,
+    TRAININGS,
+)
+from ohmbench.paper import (
     read_fann_int8,
     read_fann_v3,
     read_kirchhoff,
@@ -31,35 +38,26 @@ Path: TypeAlias = str | os.PathLike[str]
 
 INT8, KIRCHHOFF, FLOATGATE = Int8Family(), KirchhoffFamily(), FloatgateFamily()
 FAMILIES: tuple[Family[Any], ...] = (INT8, KIRCHHOFF, FLOATGATE)
-"""In the order in which they are asked for a file. The last takes any, and says what is wrong."""
+"""The order in which families are asked whether a file is theirs. The last one accepts any file and
+reports what is wrong with it.
+"""
 
 
 def takers(takes: Callable[[Family[Any]], object]) -> str:
-    """What the families are called together that ``takes`` says yes to."""
+    """Names of the families for which ``takes`` is true, as one phrase."""
     return " and ".join(family.many for family in FAMILIES if takes(family))
-
-
-TRAININGS = tuple(name for family in (FLOATGATE, INT8, KIRCHHOFF) for name in family.trainings)
-"""The names of all trainings."""
-
-PAPER_V3 = "paper-v3"
-PAPER_INT8 = "paper-int8"
-PAPER_PREFIX = "paper-"
-PAPER_NAMES = (PAPER_V3, PAPER_INT8, *(PAPER_PREFIX + name for name in EXPERIMENTS))
-PAPER_SHORT = f"{PAPER_V3}, {PAPER_INT8}, {PAPER_PREFIX}EXPERIMENT"
-"""The seventeen names of ``PAPER_NAMES``, which fill a page."""
 
 
 @dataclass(frozen=True)
 class Papers:
-    """The folders named for the papers' own artifacts; None: the environment's."""
+    """Folders of the papers' own artifacts; None means the environment's."""
 
     fann: str | None = None
     kirchhoffnet: str | None = None
 
 
 class Loaded(NamedTuple):
-    """A network as its file holds it, and the family that knows what to do with it."""
+    """A network as its file holds it, with the family that handles it."""
 
     family: Family[Any]
     network: Any
@@ -67,7 +65,7 @@ class Loaded(NamedTuple):
 
 @dataclass(frozen=True)
 class _Found:
-    """A network that was found and not yet read."""
+    """A network that was found but has not been read."""
 
     family: Family[Any]
     read: Callable[[], Any]
@@ -80,7 +78,7 @@ def _in_npz(path: Path) -> _Found:
 
 
 def load_file(path: Path) -> Loaded:
-    """The network in an npz file, of the family whose layout it has. Raises FileError."""
+    """Load an npz file by the family whose layout it has. Raises FileError."""
     there = _in_npz(path)
     return Loaded(there.family, there.read())
 
@@ -95,7 +93,7 @@ def _paper(name: str, papers: Papers) -> _Found:
 
 
 def _in_paper_layout(name: str) -> _Found | None:
-    """A folder with the two files, or one of them; None when ``name`` is neither."""
+    """A folder with the two files, or one of the two; None if ``name`` is neither."""
     folder, file = os.path.split(name)
     if os.path.isdir(name):
         return _Found(KIRCHHOFF, lambda: read_kirchhoff_folder(name))
@@ -121,14 +119,16 @@ def _in_paper_layout(name: str) -> _Found | None:
 def _unknown(name: str) -> FileError:
     if name in CONFIG_NAMES:
         return FileError(
-            name, "no weights of that name are stored", remedy=f"'ohmbench train {name}' makes some"
+            name,
+            "no weights of that name are stored",
+            remedy=f"train some with 'ohmbench train {name}'",
         )
     known = [n for n in read_manifest() if "-seed" not in n]
     listed = ", ".join([*known[:8], PAPER_SHORT])
     return FileError(
         name,
         "neither stored weights nor a file",
-        remedy=f"there are {listed}, and more in 'ohmbench list'",
+        remedy=f"choose from {listed} and more in 'ohmbench list'",
     )
 
 
@@ -152,15 +152,15 @@ def _find(name: str, papers: Papers) -> _Found:
 
 
 def load(name: Path, papers: Papers = Papers()) -> Loaded:
-    """The network called ``name``: a paper's, ours, or a file's. Raises FileError."""
+    """Load the network called ``name``: a paper's, one of ours, or a file. Raises FileError."""
     there = _find(os.fspath(name), papers)
     return Loaded(there.family, there.read())
 
 
 def load_able(name: str, papers: Papers, ability: Ability) -> Loaded:
-    """As ``load``, for a command that only some families' networks have an answer to.
+    """Like ``load``, for a command that only some families support.
 
-    Refuses the others before it reads them.
+    Networks of other families are refused before they are read.
     """
     there = _find(name, papers)
     if ability not in there.family.abilities:
@@ -177,18 +177,18 @@ def _is_path(name: str) -> bool:
 
 
 def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Family[Any], Training]:
-    """The training that ``name`` stands for: one of ``TRAININGS``, or a configuration's.
+    """The training that ``name`` describes: one of ``TRAININGS``, or a configuration file.
 
-    ``samples`` uses only that many of the training samples. Raises OperandError for a name that
-    stands for nothing, FileError for a file that is no configuration, or whose data are not there.
+    ``samples`` limits the number of training samples. Raises OperandError for an unknown name,
+    FileError for a file that is not a configuration or whose data are missing.
     """
     family = next((f for f in FAMILIES if name in f.trainings), None)
     if family is not None:
         return family, family.training(name, seed, samples)
     if not _is_path(name):
         raise OperandError(
-            f"no training for {name!r}; there is one for: {', '.join(TRAININGS)}, "
-            "and for any configuration (FILE.yaml)"
+            f"{one_line(name)}: no training for this name; choose from {', '.join(TRAININGS)}, "
+            "or name a configuration (FILE.yaml)"
         )
     if name.lower().endswith(".npz"):
         raise FileError(
@@ -202,7 +202,7 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
 
 
 def _check_not_filled_in(value: object, file: str) -> None:
-    """Raise FileError for keys with which a network's own file says what training found."""
+    """Raise FileError if a user's configuration has keys that only training may write."""
     if not isinstance(value, dict):
         return
     data = value.get("data")
@@ -213,7 +213,7 @@ def _check_not_filled_in(value: object, file: str) -> None:
 
 
 def _named_in(value: object, file: str) -> Family[Any]:
-    """The family that a configuration names; the paper's own name none."""
+    """The family that a configuration names. The paper's own configurations name none."""
     if not isinstance(value, dict) or "family" not in value:
         return KIRCHHOFF
     by_key = {family.key: family for family in FAMILIES if family.key is not None}

@@ -1,8 +1,8 @@
-"""What a family of networks is: the one interface through which commands use all of them.
+"""The interface of a family of networks, through which commands use all families alike.
 
-A family recognises its files, reads configurations, trains, loads, saves, judges and draws. What
-only some can do beyond (``Ability``) a command asks for by name. Nothing here knows a family;
-``ohmbench.families`` lists them.
+A family recognises its files, reads configurations, trains, loads, saves, judges and draws. Further
+abilities that only some families have (``Ability``) are requested by name. This module knows no
+family; ``ohmbench.families`` lists them.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 import numpy as np
 
 from ohmbench.errors import FileError, OperandError
+from ohmbench.names import IMAGES_DRAWN, SAMPLES_DRAWN
 from ohmbench.report.figures import Figures, Judged
 from ohmbench.stats import Interval
 from ohmbench.training import Task
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Ability: TypeAlias = Literal["power", "predict", "prove", "sample", "synth", "trace"]
-"""The commands that only some families' networks have an answer to."""
+"""Commands that only some families support."""
 
 
 @dataclass(frozen=True)
@@ -40,28 +41,28 @@ class Table:
 
 @dataclass(frozen=True)
 class JudgeOptions:
-    """What a user may say of a judgement; None: the default of the network at hand.
+    """Options of a judgement; None means the network's default.
 
-    ``points`` and ``seed`` are those of points or samples that are drawn, ``tol`` is the solver's
+    ``samples`` and ``seed`` control the samples that are drawn, ``tol`` is the solver's
     tolerance in volt, ``images`` the number of held-out samples.
     """
 
-    points: int | None = None
+    samples: int | None = None
     seed: int | None = None
     tol: float | None = None
     images: int | None = None
 
     def given(self) -> list[str]:
-        """The options that were given, as they are written on the command line."""
+        """The options that were given, as written on the command line."""
         return [f"--{name}" for name, value in vars(self).items() if value is not None]
 
 
 @dataclass(frozen=True)
 class DrawOptions:
-    """What a user may say of figures: numbers of samples and images drawn, and their seed."""
+    """Options of figures: numbers of samples and images to draw, and their seed."""
 
-    samples: int = 5000
-    images: int = 1000
+    samples: int = SAMPLES_DRAWN
+    images: int = IMAGES_DRAWN
     seed: int = 0
 
 
@@ -69,9 +70,9 @@ class DrawOptions:
 class Judgement:
     """How good a network is on data that its training has not seen.
 
-    ``line`` says it in one line, ``heading`` stands above ``tables`` and ``remarks`` below them.
-    ``metrics`` are for a manifest, ``values`` is everything as JSON values, ``found`` the family's
-    own result. ``data`` says what it was judged on.
+    ``line`` is a one-line summary; ``heading`` is printed above ``tables``, ``remarks`` below them.
+    ``metrics`` go into a manifest, ``values`` holds everything as JSON values, ``found`` is the
+    family's own result, and ``data`` describes the data that were used.
     """
 
     line: str
@@ -86,7 +87,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a network answers to one sample: numbers and names of classes, and how sure it is."""
+    """A network's answer to one sample: class numbers and names, and how certain it is."""
 
     answer: int
     label: int
@@ -94,15 +95,15 @@ class Prediction:
     table: Table
     values: dict[str, Any]
     draw: Callable[[str], Figure]
-    """From a title to the figure."""
+    """Maps a title to its figure."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training that can begin.
+    """A training that is ready to start.
 
-    ``task`` makes its task. ``reads`` are the user's files, which nothing may overwrite.
-    ``options`` are those of judging what comes out.
+    ``task`` creates its task. ``reads`` lists the user's files, which nothing may overwrite.
+    ``options`` are used to judge the result.
     """
 
     task: Callable[[], Task[Any]]
@@ -112,7 +113,9 @@ class Training:
 
 @dataclass(frozen=True)
 class Origin:
-    """How stored weights came about: the command that makes them again, and ``copy`` to a file."""
+    """Where stored weights come from: the command that reproduces them, and ``copy``, which writes
+    them to a file.
+    """
 
     command: str
     seed: int
@@ -127,11 +130,11 @@ Value = TypeVar("Value")
 
 
 class Family(ABC, Generic[Net]):
-    """One kind of networks.
+    """One kind of network.
 
-    ``one`` and ``many`` are what to call them. ``key`` is the value of ``family`` in their
-    configurations, None where these have no such key. ``trainings`` are the names that ``training``
-    knows. ``judge_options`` and ``takes_samples`` say which options there are.
+    ``one`` and ``many`` are its singular and plural names in messages. ``key`` is the value of
+    ``family`` in its configurations, or None if these have no such key. ``trainings`` are the names
+    that ``training`` accepts. ``judge_options`` and ``takes_samples`` say which options apply.
     """
 
     one: str
@@ -144,49 +147,49 @@ class Family(ABC, Generic[Net]):
 
     @abstractmethod
     def recognises(self, fields: Collection[str]) -> bool:
-        """Whether an npz file with these fields is one of this family's."""
+        """Return whether an npz file with these fields belongs to this family."""
 
     @abstractmethod
     def load(self, path: str | os.PathLike[str]) -> Net:
-        """The network in a file. Raises FileError naming file, field and reason."""
+        """Load the network in a file. Raises FileError naming file, field and reason."""
 
     @abstractmethod
     def training(self, name: str, seed: int, samples: int | None) -> Training:
         """The training called ``name``, one of ``trainings``.
 
-        ``samples`` uses only that many of the training samples, where ``takes_samples``.
+        ``samples`` limits the number of training samples if ``takes_samples`` is true.
         """
 
     @abstractmethod
     def training_of(self, value: Any, file: str, seed: int, samples: int | None) -> Training:
-        """The training of the configuration in a YAML file's ``value``.
+        """The training that the configuration in a YAML file's ``value`` describes.
 
-        Raises FileError naming the key at fault, or where its data or card are not there.
+        Raises FileError naming the key at fault, or if its data or card are missing.
         """
 
     @abstractmethod
     def judge(self, network: Net, options: JudgeOptions) -> Judgement:
-        """How good the network is. Raises FileError where its data set is missing.
+        """Measure how good the network is.
 
-        Raises OperandError for an option that says nothing for it, SolverError where a solver
-        cannot go on.
+        Raises FileError if its data set is missing, OperandError for an option that does not apply,
+        SolverError if a solver cannot continue.
         """
 
     @abstractmethod
     def figures(self, network: Net, title: str, options: DrawOptions) -> Figures:
-        """All that there is to draw of the network. Drawing raises as ``judge`` does."""
+        """Every figure of the network. Drawing raises the same errors as ``judge``."""
 
     @abstractmethod
     def origin(self, network: Net, file: Path) -> Origin:
-        """How the network in ``file`` came about.
+        """How to reproduce the network in ``file``.
 
-        Raises FileError unless a command of this project makes it again.
+        Raises FileError unless a command of this project can make it again.
         """
 
     def predict(self, network: Net, index: int) -> Prediction:
-        """What the network answers to held-out sample ``index``, where ``abilities`` has it.
+        """The network's answer to held-out sample ``index``, if ``abilities`` contains "predict".
 
-        Raises OperandError for an index that there is not.
+        Raises OperandError if there is no such sample.
         """
         raise NotImplementedError(f"{self.many} do not predict")
 
@@ -211,7 +214,7 @@ def accuracy_values(found: Judged) -> dict[str, Any]:
 
 
 def accuracy_metrics(found: Judged) -> dict[str, float]:
-    """Accuracy as a manifest has it."""
+    """Accuracy in the form that a manifest stores."""
     return {
         "accuracy": found.accuracy.value,
         "correct": float(found.correct),
@@ -222,11 +225,11 @@ def accuracy_metrics(found: Judged) -> dict[str, float]:
 def check_index(index: int, images: int) -> None:
     """Raise OperandError unless ``index`` is one of ``images`` images."""
     if not 0 <= index < images:
-        raise OperandError(f"--index {index}: there are images 0 to {images - 1}")
+        raise OperandError(f"--image {index}: not in these data; choose 0 to {images - 1}")
 
 
 def present(file: Path, name: str, value: Value | None) -> Value:
-    """``value``. Raises FileError where a file that is to be stored does not hold it."""
+    """Return ``value``. Raises FileError if it is missing from a file that is to be stored."""
     if value is None:
         raise FileError(
             file, "missing", field=name, remedy="store only what 'ohmbench train' wrote"
@@ -235,7 +238,7 @@ def present(file: Path, name: str, value: Value | None) -> Value:
 
 
 def check_finished(file: Path, reached: int | None) -> None:
-    """Raise FileError for a training that ended early, ``reached`` steps after its beginning."""
+    """Raise FileError for a training that ended early, after ``reached`` steps."""
     if reached is not None:
         raise FileError(
             file,
@@ -246,30 +249,30 @@ def check_finished(file: Path, reached: int | None) -> None:
 
 
 def recipe_of(file: Path, text: str) -> dict[str, Any]:
-    """The recipe that training wrote into ``file``. Raises FileError for what is none."""
+    """The recipe that training wrote into ``file``. Raises FileError if it is not valid JSON."""
     try:
         value = json.loads(text)
-        # NaN is read but is no JSON: find out before anything is written.
+        # The reader accepts NaN, which JSON does not have: check before anything is written.
         json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise FileError(
-            file, "is no JSON object", field="recipe", remedy="store what 'ohmbench train' wrote"
+            file, "is not a JSON object", field="recipe", remedy="store what 'ohmbench train' wrote"
         )
     return value
 
 
 class FromRecipe(Protocol):
-    """A network that a recipe of this package made, or one of the user's ``own``."""
+    """A network trained by a recipe of this package, or on the user's ``own`` data."""
 
     @property
     def own(self) -> object | None:
-        """What makes it the user's own."""
+        """The configuration of a network on the user's own data."""
 
     @property
     def seed(self) -> int | None:
-        """The seed of its training, if there was one."""
+        """The seed of its training, if it was trained."""
 
     @property
     def recipe(self) -> str | None:
@@ -279,8 +282,8 @@ class FromRecipe(Protocol):
 def seed_and_recipe(file: Path, network: FromRecipe) -> tuple[int, dict[str, Any]]:
     """Seed and recipe of the network in ``file``.
 
-    Raises FileError for a network of the user's own, which no command of this project makes again,
-    for a file that training did not write, and for one of a training that ended early.
+    Raises FileError for a network on the user's own data, which no command of this project can
+    reproduce, for a file that training did not write, and for a training that ended early.
     """
     if network.own is not None:
         raise FileError(

@@ -1,4 +1,4 @@
-"""What the YAML files of all families have in common: strict fields, faults, one line for each."""
+"""What the YAML files of all families share: strict fields, and one line per fault."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ohmbench.errors import FileError
 
 
 def fault(reason: str, field: str = "") -> PydanticCustomError:
-    """A fault of the value under validation, or of its part ``field`` (dotted)."""
+    """A fault of the value being validated, or of its part ``field`` (dotted)."""
     return PydanticCustomError("fault", "{reason}", {"reason": reason, "field": field})
 
 
 def found(value: Any) -> str:
-    """``value`` as the author of a YAML file would know it, in a few characters."""
+    """``value`` as the author of a YAML file would recognise it, in a few characters."""
     if value is None:
         return "null"
     if isinstance(value, bool):
@@ -46,13 +46,15 @@ def _list_as_tuple(value: Any) -> Any:
 
 
 FROM_LIST = BeforeValidator(_list_as_tuple)
-"""For tuples: YAML has lists only, and strict pydantic takes tuples only."""
+"""For tuples: YAML only has lists, and strict pydantic only accepts tuples."""
 
 
 def bounded(
     *, low: float | None = None, above: float | None = None, high: float | None = None
 ) -> Any:
-    """A finite float from ``low``, or above ``above``, to ``high``; whole numbers are numbers."""
+    """A finite float from ``low`` (inclusive) or ``above`` (exclusive) to ``high``; integers are
+    accepted.
+    """
     return Field(ge=low, gt=above, le=high, allow_inf_nan=False)
 
 
@@ -68,20 +70,21 @@ def one_of(names: Collection[str]) -> AfterValidator:
 
 
 class Record(BaseModel):
-    """What is kept of a run: frozen, strict in types and fields, numbers finite."""
+    """Base of records of a run: frozen, strict about types and fields, finite numbers only."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class StrictModel(BaseModel):
-    """Frozen, without conversion of types, and without keys that it does not know."""
+    """Frozen model that neither converts types nor accepts unknown keys."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     @model_validator(mode="before")
     @classmethod
     def _known_keys(cls, value: Any) -> Any:
-        # Before the fields: a key misspelt is also a key missing, and this is the better message.
+        # Check for unknown keys before the fields: a misspelt key is also a missing key, and this
+        # message is more helpful.
         for key in value if isinstance(value, dict) else ():
             if key not in cls.model_fields:
                 known = ", ".join(cls.model_fields) or "none"
@@ -113,7 +116,7 @@ _EXPECTED = {
 }
 
 
-# What pydantic calls the members of a choice by type, which stand in its paths and in no file.
+# Pydantic's names for the members of a union. They appear in its error paths but not in files.
 _MEMBERS = frozenset(("constrained-float", "constrained-str"))
 
 
@@ -123,9 +126,9 @@ def _dotted(parts: Sequence[int | str]) -> str:
 
 
 def _refusal(source: str, error: ErrorDetails, tags: Collection[str]) -> FileError:
-    """One line for one complaint of pydantic: the key's dotted path, what is and what should be."""
+    """One line for one error of pydantic: dotted path of the key, its value, what was expected."""
     kind, context, value = error["type"], error.get("ctx", {}), error["input"]
-    # A choice by name leaves the name in the path, which is no key of the file.
+    # A tagged union leaves the tag in the path, which is not a key of the file.
     parts = [part for part in error["loc"] if part not in tags and part not in _MEMBERS]
     remedy = "correct the file"
     if kind == "fault":
@@ -144,10 +147,10 @@ Checked = TypeVar("Checked", bound=StrictModel)
 
 
 def checked(model: type[Checked], value: Any, source: str, tags: Collection[str] = ()) -> Checked:
-    """``value``, read from the YAML file that errors call ``source``, as a ``model``.
+    """Validate ``value``, read from the YAML file that errors call ``source``, as a ``model``.
 
-    ``tags`` are the names by which its unions choose, which stand in pydantic's paths. Raises
-    FileError with ``field`` the dotted path of the key at fault.
+    ``tags`` are the tags of its unions, which appear in pydantic's error paths. Raises FileError
+    whose ``field`` is the dotted path of the key at fault.
     """
     try:
         return model.model_validate(value)
@@ -157,7 +160,7 @@ def checked(model: type[Checked], value: Any, source: str, tags: Collection[str]
 
 
 def yaml_text(model: StrictModel) -> str:
-    """YAML with every key written out; ``checked`` makes an equal model of it."""
+    """YAML with every key written out; ``checked`` turns it back into an equal model."""
     yaml = YAML(typ="safe", pure=True)
     yaml.default_flow_style = None  # lists of numbers on one line
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]

@@ -1,7 +1,7 @@
-"""Everything outside the package that some check needs: one table, four readers.
+"""Everything outside the package that some check needs, in one table.
 
-The ``needs`` marker of the tests, the header of a test run, ``ohmbench doctor`` and the README
-speak from this table, so that a thing is found, named and missed in one way.
+The ``needs`` marker of the tests, the header of a test run, ``ohmbench doctor`` and the
+documentation read this table, so that each thing is looked for and reported in the same way.
 """
 
 from __future__ import annotations
@@ -16,21 +16,18 @@ from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
 from ohmbench.data.regression import housing_file
 from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
-from ohmbench.paper import (
-    FANN_INT8,
-    FANN_V3,
+from ohmbench.names import (
     FANN_VARIABLE,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_OPTION,
     KIRCHHOFF_VARIABLE,
-    fann_folder,
-    kirchhoff_results,
 )
+from ohmbench.paper import FANN_INT8, FANN_V3, fann_folder, kirchhoff_results
 
 
 @dataclass(frozen=True)
 class Availability:
-    """Where a need was met, or ``reason`` why not (then ``where`` is None)."""
+    """Where a need was met, or the ``reason`` why not (then ``where`` is None)."""
 
     where: str | None
     reason: str = ""
@@ -38,9 +35,10 @@ class Availability:
 
 @dataclass(frozen=True)
 class Need:
-    """One thing: its name in ``needs(name)``, what it is, what for, how to get it, how to look.
+    """One need: its name in ``needs(name)``, what it is, what it is for, how to get it, how to find
+    it.
 
-    ``version`` tells a tool's version once it was found; files have none.
+    ``version`` returns the version of a tool that was found; files have none.
     """
 
     name: str
@@ -149,7 +147,7 @@ NEEDS = {
 
 
 def skip_reason(name: str) -> str | None:
-    """None when the need is met, else one line: what is missing and how to get it."""
+    """Return None if the need is met, else one line: what is missing and how to get it."""
     need = NEEDS[name]
     found = need.look()
     return None if found.where else f"needs {name}: {found.reason} ({need.hint})"

@@ -12,21 +12,22 @@ from ohmbench.files import read_pth
 from ohmbench.files.pth_reading import MAX_BYTES
 from ohmbench.floatgate.store import StoredNetwork, load_network
 from ohmbench.kirchhoff.configuration import read_config
-from ohmbench.kirchhoff.experiments import EXPERIMENTS
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import PaperSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_checkpoint
+from ohmbench.names import (
+    EXPERIMENTS,
+    FANN_OPTION,
+    FANN_VARIABLE,
+    KIRCHHOFF_CHECKPOINT,
+    KIRCHHOFF_CONFIG,
+    KIRCHHOFF_OPTION,
+    KIRCHHOFF_VARIABLE,
+)
 
-FANN_VARIABLE = "OHMBENCH_PAPER_FANN"
-FANN_OPTION = "--paper-fann"
 FANN_V3 = Path("Analog") / "fg_mnist_weights_v3.npz"
 FANN_INT8 = Path("Digital") / "mnist8x8_int8W_int32B_uint8A.npz"
-
-
-KIRCHHOFF_VARIABLE = "OHMBENCH_PAPER_KIRCHHOFFNET"
-KIRCHHOFF_OPTION = "--paper-kirchhoffnet"
 KIRCHHOFF_RESULTS = (Path("src") / "results", Path("results"))
-KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT = "config.yaml", "model.pth"
 
 
 def _folder(what: str, named: str | os.PathLike[str] | None, variable: str, option: str) -> Path:

@@ -1,4 +1,4 @@
-"""The progress bars of everything that takes time: what is done, how much, and the time left."""
+"""Progress bars for everything that takes time: steps done, their total, and the time left."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def progress_bar(
     transient: bool = True,
     disable: bool = False,
 ) -> Progress:
-    """A bar that is gone when done, unless it is not ``transient``; ``more`` columns at its end.
+    """A bar that disappears when done if ``transient``; ``more`` adds columns at its end.
 
-    ``console`` is by default standard error's.
+    ``console`` defaults to standard error.
     """
     return Progress(
         TextColumn("{task.description}"),
@@ -43,9 +43,11 @@ def progress_bar(
 
 @contextmanager
 def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar of ``total`` steps on a terminal's standard error; call what is given for more."""
+    """A bar of ``total`` steps on standard error if it is a terminal; yields a function that
+    advances it.
+    """
     console = Console(stderr=True)
-    # A bar that is gone leaves empty lines in a log.
+    # A transient bar would leave empty lines in a log.
     bar = progress_bar(console=console, disable=not console.is_terminal)
     with bar:
         task = bar.add_task(what, total=total)

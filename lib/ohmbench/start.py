@@ -1,6 +1,5 @@
 """Where the ``ohmbench`` command begins: what surrounds it is put in order before anything loads.
 
-Its subcommands import torch, which takes seconds; Ctrl-C in that time ends it in one line too.
 ``docs/environment.md`` says what of the environment reaches the command and what becomes of it.
 """
 
@@ -24,8 +23,6 @@ IGNORED = (
     "NUMBA_THREADING_LAYER_PRIORITY",
     # Settings of matplotlib, which figures do not take.
     "MATPLOTLIBRC",
-    # By which a shell asks for completions, which the command does not offer.
-    "_OHMBENCH_COMPLETE",
 )
 """Variables that are as if unset."""
 

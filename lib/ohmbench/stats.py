@@ -1,4 +1,4 @@
-"""Intervals for the numbers that are estimates."""
+"""Confidence intervals for estimates."""
 
 from __future__ import annotations
 
@@ -25,13 +25,15 @@ class Interval:
 def proportion_interval(successes: int, trials: int) -> Interval:
     """Wilson score interval of a proportion, 95 %. Raises ValueError unless 0 <= k <= n > 0."""
     if trials < 1 or not 0 <= successes <= trials:
-        raise ValueError(f"{successes} of {trials} is no proportion")
+        raise ValueError(f"{successes} of {trials} is not a proportion")
     ci = scipy.stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return Interval(successes / trials, float(ci.low), float(ci.high))
 
 
 def mean_interval(values: Sequence[float]) -> Interval:
-    """Mean of independent runs with Student's t interval, 95 %. Raises ValueError below two."""
+    """Mean of independent runs with Student's t interval, 95 %. Raises ValueError for fewer than
+    two values.
+    """
     if len(values) < 2:
         raise ValueError("an interval needs at least two values")
     x = np.asarray(values, dtype=np.float64)

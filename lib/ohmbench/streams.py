@@ -1,4 +1,6 @@
-"""Standard streams that are closed, full or without a reader: no file or result suffers by them."""
+"""Standard streams that are closed, full or without a reader. None of these damages a file or a
+result.
+"""
 
 from __future__ import annotations
 
@@ -10,32 +12,32 @@ from typing import Any, TextIO
 
 
 def open_missing() -> None:
-    """Open what was closed of standard input, output and error, as the null device.
+    """Open standard input, output and error on the null device where they are closed.
 
-    The next file that is opened would otherwise get the number, and with it whatever a library
-    prints. ``sys.stdout`` stays None: somebody has to tell its user.
+    Otherwise the next file that is opened would get the free descriptor, and with it everything
+    that a library prints. ``sys.stdout`` stays None so that the command can report it.
     """
     for number in (0, 1, 2):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, which is this one
     if sys.stderr is None:
         sys.stderr = open(2, "w", errors="backslashreplace", closefd=False)  # noqa: SIM115
 
 
 def write_any_character() -> None:
-    """From now on a character that the terminal's encoding lacks is written as its number."""
+    """From now on write a character that the terminal's encoding lacks as its code point."""
     for stream in (sys.stdout, sys.stderr):
         if stream is not None and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 
 
 class Lossy:
-    """A text stream that goes on as if nothing were wrong when it cannot be written.
+    """A text stream that ignores failed writes.
 
-    What is printed later goes nowhere, and ``error`` keeps why. A pipe without a reader is no
-    error: who reads decides how much of it.
+    After a failed write all output is dropped, and ``error`` holds the reason. A pipe without a
+    reader is not an error: the reader decides how much it wants.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -46,13 +48,13 @@ class Lossy:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Write ``text``, or lose it; the number of its characters either way."""
+        """Write ``text`` or drop it; return its number of characters in either case."""
         with self._losing():
             return self._stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Write out what is buffered, or lose it."""
+        """Flush what is buffered, or drop it."""
         with self._losing():
             self._stream.flush()
 
@@ -63,7 +65,7 @@ class Lossy:
         except OSError as error:
             if self.error is None and not isinstance(error, BrokenPipeError):
                 self.error = error
-            # What is still buffered would fail again at the end of the process.
+            # What is still buffered would fail again when the process ends.
             with contextlib.suppress(OSError, ValueError):
                 nowhere = os.open(os.devnull, os.O_WRONLY)
                 os.dup2(nowhere, self._stream.fileno())
@@ -72,7 +74,7 @@ class Lossy:
 
 @contextlib.contextmanager
 def lossy() -> Iterator[Lossy]:
-    """Standard output and error are ``Lossy`` inside the block; gives output."""
+    """Make standard output and error ``Lossy`` inside the block; yields standard output."""
     output, error = sys.stdout, sys.stderr
     checked = Lossy(output)
     sys.stdout, sys.stderr = checked, Lossy(error)

@@ -1,8 +1,8 @@
-"""Type and place of every new tensor: ``torch.zeros(3, **FLOAT32)``.
+"""Dtype and device of every new tensor: ``torch.zeros(3, **FLOAT32)``.
 
-A program may have set another default (``torch.set_default_dtype``, ``torch.set_default_device``),
-and the numbers here must not depend on it: generators are the CPU's, and seeds stand for bits.
-Tensors that follow an operand take its ``dtype`` and ``device``.
+A program may have set other defaults (``torch.set_default_dtype``, ``torch.set_default_device``),
+and results must not depend on them: random generators live on the CPU, and a seed stands for
+certain bits. Tensors derived from an operand take its dtype and device.
 """
 
 from __future__ import annotations

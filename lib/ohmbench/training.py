@@ -1,8 +1,10 @@
-"""One training loop for all families: progress, history, checkpoints, resume to the same bits.
+"""One training loop for all families: progress, history, checkpoints, and resuming to the same
+bits.
 
 A family supplies a ``Task``: a module, its optimiser and one update. All randomness of an update
-comes from a generator that is a function of (seed, step), so the state of a run is its tensors and
-a step number, and a run that is killed and resumed ends in the same bits as one that was not.
+comes from a generator that is a function of (seed, step). The state of a run is therefore its
+tensors and a step number, and a run that is killed and resumed ends in the same bits as an
+uninterrupted one.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from ohmbench.progress import progress_bar
 from ohmbench.tensors import FLOAT32
 
 HISTORY_COLUMNS = ("step", "loss", "learning_rate")
-"""Columns of the history array, one row each ``Task.history_every`` steps (loss: mean of them)."""
+"""Columns of the history array; one row every ``Task.history_every`` steps (loss: their mean)."""
 
 _CHECKPOINT_EVERY_S = 5.0
 _SETTINGS = ArraySpec("settings", (), ("U",))
@@ -42,13 +44,13 @@ Made = TypeVar("Made")
 
 
 class Task(ABC, Generic[Made]):
-    """What a family hands to ``train_to_file``: one training, and how to write what comes of it.
+    """What a family passes to ``train_to_file``: one training, and how to write its result.
 
-    ``module`` holds everything that is trained or averaged (parameters and buffers);
-    ``optimizer`` is torch's AdamW over its parameters; ``settings`` names what must agree between
-    a checkpoint and the run that resumes it. ``threads`` bounds torch's threads during the training
-    (None: as many as it likes): small matrices lose more by being shared out than they gain, and
-    with one thread no sum depends on how many cores there are.
+    ``module`` holds everything that is trained or averaged (parameters and buffers). ``optimizer``
+    is torch's AdamW over its parameters. ``settings`` lists what must agree between a checkpoint
+    and the run that resumes it. ``threads`` bounds torch's threads during the training (None: no
+    bound): sharing out small matrices costs more than it gains, and with one thread no sum depends
+    on the number of cores.
     """
 
     name: str
@@ -62,35 +64,40 @@ class Task(ABC, Generic[Made]):
     @property
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Everything but the code that decides the result, as JSON values."""
+        """Everything but the code that determines the result, as JSON values."""
 
     @abstractmethod
     def learning_rate(self, step: int) -> float:
-        """The optimiser's rate for update number ``step``; set by the loop before the update."""
+        """The learning rate of update number ``step``; the loop sets it before the update."""
 
     @abstractmethod
     def update(self, step: int, generator: torch.Generator) -> float:
-        """Make update number ``step`` (from 0), random only through ``generator``; return loss."""
+        """Make update number ``step`` (from 0) and return its loss. All randomness comes from
+        ``generator``.
+        """
 
     @abstractmethod
     def write(
         self, out: str | os.PathLike[str], history: NDArray[np.float64], *, overwrite: bool
     ) -> Made:
-        """Write what the training has come to, with its ``history``, to ``out``; return it.
+        """Write the trained network with its ``history`` to ``out`` and return it.
 
-        Raises FileError when it cannot be written.
+        Raises FileError if it cannot be written.
         """
 
     def recipe_text(self, recipe: dict[str, Any], history: NDArray[np.float64]) -> str:
-        """``recipe`` as JSON; ``ended_at`` is added where the training ended early."""
+        """``recipe`` as JSON; adds ``ended_at`` if the training ended early."""
         if not finished(self, history):
             recipe = {**recipe, "ended_at": int(history[-1, 0])}
         return json.dumps(recipe, sort_keys=True)
 
 
 class RecipeTask(Task[Made]):
-    """The training of a classifier by a ``recipe``, a dataclass with all that decides it but the
-    seed, or of one of the user's ``own``, whose configuration decides it too."""
+    """The training of a classifier, by a ``recipe`` or on the user's ``own`` data.
+
+    A recipe is a dataclass with everything that determines the training but the seed. For own data
+    the configuration determines it too.
+    """
 
     recipe: Any
     own: Any | None
@@ -111,7 +118,7 @@ class RecipeTask(Task[Made]):
 
     @override
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up times a cosine to zero."""
+        """Linear warm-up times a cosine decay to zero."""
         r = self.recipe
         warm = min(1.0, (step + 1) / r.warm_up)
         rate: float = r.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / r.steps))
@@ -119,14 +126,14 @@ class RecipeTask(Task[Made]):
 
 
 def step_generator(seed: int, step: int) -> torch.Generator:
-    """The generator of one update: independent streams for every (seed, step)."""
+    """The generator of one update: an independent stream for every (seed, step)."""
     words = np.random.SeedSequence((seed, step)).generate_state(2, np.uint32)
     return torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
 
 
 @contextmanager
 def _at_most(threads: int | None) -> Iterator[None]:
-    """Torch's threads inside the block; as before after it."""
+    """Set torch's number of threads inside the block and restore it afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(min(before, threads or before))
     try:
@@ -136,22 +143,22 @@ def _at_most(threads: int | None) -> Iterator[None]:
 
 
 def checkpoint_path(out: str | os.PathLike[str]) -> Path:
-    """Where the unfinished training of ``out`` lives."""
+    """Path of the checkpoint of an unfinished training of ``out``."""
     return Path(f"{os.fspath(out)}.checkpoint.npz")
 
 
 class _State:
-    """A task's run as named arrays: into a checkpoint and back."""
+    """The state of a task's run, converted to named arrays for a checkpoint and back."""
 
     def __init__(self, task: Task[Any]) -> None:
         self.task = task
         self.step = 0
-        # Sums of the losses; ``means`` divides. Full size from the start, so that a checkpoint's
-        # schema knows every shape.
+        # Sums of the losses, which ``means`` divides. Full size from the start, so that a
+        # checkpoint's schema knows every shape.
         self.history = np.zeros((-(-task.steps // task.history_every), len(HISTORY_COLUMNS)))
 
     def update(self) -> None:
-        """Make the next update and note it in the history."""
+        """Make the next update and add it to the history."""
         rate = self.task.learning_rate(self.step)
         for group in self.task.optimizer.param_groups:
             group["lr"] = rate
@@ -161,7 +168,7 @@ class _State:
         row[:] = self.step, row[1] + loss, rate
 
     def means(self) -> NDArray[np.float64]:
-        """The history with mean losses, rows reached so far."""
+        """The history with mean losses, for the rows reached so far."""
         reached = self.history[: -(-self.step // self.task.history_every)].copy()
         reached[:, 1] /= np.diff(reached[:, 0], prepend=0.0)
         return reached
@@ -173,7 +180,7 @@ class _State:
         return [p for group in self.task.optimizer.param_groups for p in group["params"]]
 
     def arrays(self) -> dict[str, NDArray[np.generic]]:
-        """A copy of all that the next update depends on."""
+        """A copy of everything that the next update depends on."""
         arrays: dict[str, NDArray[np.generic]] = {
             "settings": np.array(json.dumps(self.task.settings, sort_keys=True)),
             "step": np.array(self.step, dtype=np.int64),
@@ -219,7 +226,7 @@ class _State:
             ) from None
 
     def load(self, path: Path) -> None:
-        # By themselves first: other settings may well mean other shapes, which are no damage.
+        # Compare settings first: other settings may well mean other shapes, which are not damage.
         found = self._read(path, [_SETTINGS], allow_extra=True)["settings"]
         if str(found) != json.dumps(self.task.settings, sort_keys=True):
             raise FileError(
@@ -245,15 +252,15 @@ class _State:
 
 
 def prepare(out: str | os.PathLike[str], *, resume: bool, force: bool) -> None:
-    """Find out before minutes of work whether ``out`` can be written and what lies in the way.
+    """Find out before minutes of work whether ``out`` can be written and what is in the way.
 
-    Raises FileError for an unwritable or existing ``out`` and for a checkpoint that neither
-    ``resume`` nor ``force`` speaks for. An ``out`` beside a checkpoint that is resumed is no
-    obstacle: a training that began has leave to write it, and was perhaps killed just after.
+    Raises FileError for an unwritable or existing ``out``, and for a checkpoint if neither
+    ``resume`` nor ``force`` is set. An ``out`` beside a resumed checkpoint is allowed: a training
+    that has started may write it, and may have been killed just afterwards.
     """
     checkpoint = checkpoint_path(out)
     unfinished = os.path.lexists(checkpoint)
-    # Before ``out``, which a training that ended early leaves beside it.
+    # Check before ``out``: a training that ended early leaves both.
     if unfinished and not (resume or force):
         raise FileError(
             checkpoint,
@@ -276,13 +283,13 @@ def fit(
 ) -> NDArray[np.float64]:
     """Train ``task`` to its last step; return the history, float64 (rows, HISTORY_COLUMNS).
 
-    The state goes to ``checkpoint_path(out)`` every ``checkpoint_every_s`` seconds, at an
-    interrupt and at the end; the caller writes ``out`` and then calls ``discard_checkpoint``. After
-    ``max_minutes`` (at least one step is made) it ends early, which the last row of the history
-    tells: the caller then writes ``out`` as far as it got and leaves the checkpoint (``finished``).
-    With ``resume`` a checkpoint, if there is one, is continued. Raises FileError (see
-    ``prepare``; a damaged or foreign checkpoint; another training of the same ``out`` at work) and
-    KeyboardInterrupt after saving.
+    The state goes to ``checkpoint_path(out)`` every ``checkpoint_every_s`` seconds, at an interrupt
+    and at the end; the caller writes ``out`` and then calls ``discard_checkpoint``. After
+    ``max_minutes`` (but at least one step) it ends early, which the last row of the history shows:
+    the caller then writes the unfinished network to ``out`` and keeps the checkpoint
+    (``finished``). With ``resume`` an existing checkpoint is continued. Raises FileError (see
+    ``prepare``; also for a damaged or foreign checkpoint, and if another training of the same
+    ``out`` is running) and KeyboardInterrupt after saving.
     """
     with only_writer(out), _at_most(task.threads):
         limit_s = math.inf if max_minutes is None else 60 * max_minutes
@@ -301,7 +308,7 @@ def _fit(
     prepare(out, resume=resume, force=force)
     checkpoint = checkpoint_path(out)
     state = _State(task)
-    # The last complete step: an interrupt in the midst of an update leaves half of it in the task.
+    # Save the last complete step: an interrupt during an update leaves half of it in the task.
     complete: dict[str, NDArray[np.generic]] | None = None
     if resume and os.path.lexists(checkpoint):
         state.load(checkpoint)
@@ -323,14 +330,17 @@ def _fit(
                 if time.monotonic() - began_at >= limit_s:
                     break
         finally:
-            # Also after the last step: a kill between here and the caller's save costs nothing.
+            # Save after the last step too: a kill between here and the caller's save then loses
+            # nothing.
             if complete is not None:
                 write_npz(checkpoint, complete, overwrite=True)
     return state.means()
 
 
 def finished(task: Task[Any], history: NDArray[np.float64]) -> bool:
-    """Whether the training that ``fit`` returned ``history`` of made all its steps."""
+    """Return whether the training with this ``history``, as ``fit`` returned it, made all its
+    steps.
+    """
     return bool(len(history)) and int(history[-1, 0]) == task.steps
 
 
@@ -348,10 +358,11 @@ def train_to_file(
     console: Console | None = None,
     max_minutes: float | None = None,
 ) -> Made:
-    """Train ``task`` and write what came of it to ``out``; return what ``task.write`` does.
+    """Train ``task`` and write the result to ``out``; return what ``task.write`` returns.
 
-    Ended by ``max_minutes`` it is written as far as it got, its recipe says so (``ended_at``), and
-    its checkpoint stays for ``resume``. Raises as ``fit`` and ``task.write`` do.
+    If ``max_minutes`` ends it early, the unfinished network is written, its recipe says so
+    (``ended_at``), and its checkpoint stays for ``resume``. Raises the same errors as ``fit`` and
+    ``task.write``.
     """
     history = fit(task, out, resume=resume, force=force, console=console, max_minutes=max_minutes)
     made = task.write(out, history, overwrite=force or resume)

@@ -1,15 +1,16 @@
-"""How models stay right under torch.func, forward-mode differentiation and torch.compile.
+"""How models stay correct under torch.func, forward-mode differentiation and torch.compile.
 
-These follow torch's own operations, one by one, and cannot see what compiled loops and checks of
-values do with numbers. Three rules keep every model right there:
+These transformations follow torch's operations one by one. They cannot see what compiled loops and
+value checks do with numbers. Three rules keep every model correct:
 
-- A path is chosen by ``followed``: what torch follows takes the plain formulas.
-- Checks read the numbers behind a transformed operand (``numbers``): torch.func hides, but has
-  them.
-- torch.compile has no numbers while it traces. What needs some is a call that it does not look
-  into (``outside_graph``) and runs as it is, in a break of its graph. Only where torch.compile and
-  torch.func are combined no such call is possible: there formulas are traced without their checks
-  of values.
+- ``followed`` chooses the path: operations that torch follows take the plain formulas.
+- Checks read the numbers behind a transformed operand (``numbers``): torch.func hides these but
+  keeps them.
+- torch.compile has no numbers while it traces. A function that needs some is one it does not trace
+  (``outside_graph``), which runs unchanged in a graph break.
+
+Where torch.compile and torch.func are combined, no such call is possible; formulas are then traced
+without their value checks.
 """
 
 from __future__ import annotations
@@ -36,17 +37,17 @@ def _transformed() -> bool:
 
 
 def _rewritten() -> bool:
-    """Whether a dispatch mode may put other operations in place of torch's.
+    """Return whether a dispatch mode may replace torch's operations.
 
-    One that only watches says so by ``observes_only``, and must see the path that is taken without
-    it.
+    A mode that only watches says so by ``observes_only``; it must see the path that is taken
+    without it.
     """
     modes = _get_current_dispatch_mode_stack()
     return not all(getattr(mode, "observes_only", False) for mode in modes)
 
 
 def followed() -> bool:
-    """Whether torch follows the operations done now, to transform or to record them."""
+    """Return whether torch currently follows operations, to transform or record them."""
     return (
         torch.compiler.is_compiling()
         or _transformed()
@@ -58,9 +59,10 @@ def followed() -> bool:
 
 @contextmanager
 def untransformed() -> Iterator[None]:
-    """What is done with numbers here torch.func does not see; what it wraps it cannot be done to.
+    """A block whose operations torch.func does not see. Do not use it on tensors that torch.func
+    has wrapped.
 
-    For what is kept: a tensor made inside a transformation is of no use after it.
+    It is for values that are kept: a tensor made inside a transformation is useless after it.
     """
     guard = torch._C._DisableFuncTorch() if _transformed() else None
     try:
@@ -80,7 +82,7 @@ def numbers(x: torch.Tensor) -> torch.Tensor:
 
 
 def array(x: torch.Tensor) -> NDArray[Any]:
-    """The ``numbers`` of a tensor on the CPU, in the same memory where they can be."""
+    """The ``numbers`` of a tensor on the CPU, sharing its memory where possible."""
     found: NDArray[Any]
     if not _transformed():
         found = x.detach().resolve_neg().numpy()
@@ -91,7 +93,7 @@ def array(x: torch.Tensor) -> NDArray[Any]:
 
 
 def batched(x: torch.Tensor) -> bool:
-    """Whether ``x`` stands for one sample of a torch.func.vmap."""
+    """Return whether ``x`` stands for one sample of a torch.func.vmap."""
     while torch._C._functorch.is_functorch_wrapped_tensor(x):
         if torch._C._functorch.is_batchedtensor(x):
             return True
@@ -100,23 +102,25 @@ def batched(x: torch.Tensor) -> bool:
 
 
 def many_gradients(*of: torch.Tensor) -> bool:
-    """Whether gradients ``of`` results are many at once, as torch.autograd.grad can be asked for
-    (``is_grads_batched``): by an older vmap, which is none of torch.func."""
+    """Return whether gradients ``of`` results are batched, as
+    ``torch.autograd.grad(is_grads_batched=True)`` does with an older vmap that is not
+    torch.func's.
+    """
     return any(map(torch._C._functorch.is_legacy_batchedtensor, of))
 
 
 def refuse_transforms(what: str, remedy: str) -> None:
-    """Raise OperandError inside torch.func, for what has no derivative or no answer a sample."""
+    """Raise OperandError inside torch.func if a function has no derivative or per-sample answer."""
     if _transformed():
         raise OperandError(f"{what} cannot be transformed by torch.func; {remedy}")
 
 
 def outside_graph(function: Callable[P, R]) -> Callable[P, R]:
-    """``function`` as a call that torch.compile does not look into."""
+    """Wrap ``function`` so that torch.compile does not trace into it."""
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        # Not where torch.func is being traced: torch cannot leave its graph there.
+        # Not while torch.func is being traced: torch cannot break its graph there.
         if torch.compiler.is_compiling() and not _transformed():
             opaque: Callable[P, R] = torch.compiler.disable(function)
             return opaque(*args, **kwargs)

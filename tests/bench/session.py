@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from ohmbench.benchmarks.records import (
     this_machine,
     write_baseline,
 )
-from ohmbench.report.benchmark_tables import measurements_table
+from ohmbench.report.benchmark_tables import measurements_table, tally
 from ohmbench.weights import versions
 from tests.bench.cases import CASES, CLOCKS
 from tests.bench.fresh import matrix_flops
@@ -116,6 +115,4 @@ class Session:
             if verdict.status is Status.SAME and verdict.figure != RATIO:
                 continue
             terminalreporter.write_line(verdict.line, red=verdict.status.red)
-        tally = Counter(v.status for v in self.verdicts)
-        counted = ", ".join(f"{tally[status]} {status.value}" for status in Status if tally[status])
-        terminalreporter.write_line(f"figures: {counted}")
+        terminalreporter.write_line(f"figures: {tally(self.verdicts)}")

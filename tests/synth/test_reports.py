@@ -202,7 +202,7 @@ def test_a_path_from_an_input_leaves_no_register() -> None:
 def test_a_number_is_neither_a_truth_value_nor_nothing(value: str) -> None:
     report = reports_nextpnr.NextpnrReport(ReportText("report.json", f'{{"a": {value}, "b": 2}}'))
     assert report.number("b") == 2.0
-    with pytest.raises(ReportError, match="is no number"):
+    with pytest.raises(ReportError, match="is not a number"):
         report.number("a")
 
 

@@ -30,7 +30,6 @@ from ohmbench.benchmarks.records import Band, Estimate, Machine, Measurement, Sp
 from ohmbench.claims import running
 from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
 from ohmbench.claims.outcomes import Outcome
-from ohmbench.cli import synth
 from ohmbench.digital import Images, infer, save_int8
 from ohmbench.digital.trace import dequantised
 from ohmbench.eda.synthesis import ecp5, flows, sweep, vtr
@@ -369,13 +368,17 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         return lambda made, seed: (synthesised(flow, made.design, seed), kept)
 
     monkeypatch.setattr(flows, "FLOWS", {name: run(name) for name in ("ecp5", "vtr")})
-    for module in (synth, flows, sweep):
+    for module in (flows, sweep):
         monkeypatch.setattr(module, "check_tools", lambda flow: None)
     monkeypatch.setattr(flows, "count_clocks", lambda *_: CLOCKS)
     monkeypatch.setattr(ecp5, "netlist", lambda made: None)
     monkeypatch.setattr(vtr, "calibrate", lambda: None)
     monkeypatch.setattr(flows, "with_simulated_power", _simulated)
     monkeypatch.setattr(running, "_pytest", _measured_at_once)
+    # A shell's files at home are not for tests; 'test_command_weight' installs in another home.
+    monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
+    installed = "bash", "for _OHMBENCH_COMPLETE"
+    monkeypatch.setattr("typer.completion.install", lambda **_: installed)
 
     def simulate(network: Any, images: Any, **_: Any) -> Any:
         return infer(network, images)
@@ -421,7 +424,7 @@ def see(
         store.mkdir(exist_ok=True)
         monkeypatch.setattr("ohmbench.cli.storing.WEIGHTS_FOLDER", store)
         entry = partial(register, manifest=here / "manifest.json")
-        monkeypatch.setattr("ohmbench.cli.storing.register", entry)
+        monkeypatch.setattr("ohmbench.weights.register", entry)
         status, out, err = run(*(word.format_map(places) for word in words.split()))
         files = {
             str(p.relative_to(here)): p.read_bytes() for p in here.rglob("*") if p.is_file()
@@ -573,6 +576,10 @@ def _names(seen: Seen) -> list[str]:
 
 
 ROWS = [
+    *(
+        Row(option, "", "", option, lambda seen: "_OHMBENCH_COMPLETE" in seen.out, only_second)
+        for option in ("--install-completion", "--show-completion")
+    ),
     Row("--version", "", "", "--version", lambda seen: (seen.out.count("\n"), seen.status),
         lambda a, b: b == (1, 0)),
     # train
@@ -590,12 +597,15 @@ ROWS = [
     Row("train --resume", _TRAIN, "", "--resume", lambda seen: seen.err,
         lambda a, b: "resume" not in a and "nothing to resume" in b),
     # evaluate
-    Row("evaluate --points", "evaluate {flow} --json", "--points 20", "--points 30",
+    Row("list --all", "list", "", "--all", lambda seen: "int8-digits-seed9" in seen.out,
+        only_second),
+    Row("list --json", "list", "", "--json", is_json, only_second),
+    Row("evaluate --samples", "evaluate {flow} --json", "--samples 20", "--samples 30",
         at("points"), sizes(20, 30)),
-    Row("evaluate --seed", "evaluate {flow} --points 20 --json", "--seed 1", "--seed 2",
+    Row("evaluate --seed", "evaluate {flow} --samples 20 --json", "--seed 1", "--seed 2",
         at("nll")),
     Row("evaluate --seed", "evaluate paper-diabete --json", "--seed 1", "--seed 2", at("mse")),
-    Row("evaluate --tol", "evaluate {flow} --points 20 --json", "--tol 1e-2", "--tol 1e-7",
+    Row("evaluate --tol", "evaluate {flow} --samples 20 --json", "--tol 1e-2", "--tol 1e-7",
         at("nfe"), more),
     Row("evaluate --tol", "evaluate {regression} --json", "", "--tol 1e-7", at("nfe"), more),
     Row("evaluate --tol", "evaluate {classifier} --json", "", "--tol 1e-7", at("nfe"), more),
@@ -608,7 +618,7 @@ ROWS = [
         at("confusion")),
     Row("evaluate --paper-fann", "evaluate paper-int8 --json", "", "--paper-fann {fann-other}",
         at("largest_product")),
-    Row("evaluate --paper-kirchhoffnet", "evaluate paper-gauss --points 20 --json", "",
+    Row("evaluate --paper-kirchhoffnet", "evaluate paper-gauss --samples 20 --json", "",
         "--paper-kirchhoffnet {kirchhoff-other}", at("nll")),
     # claims
     Row("claims --status", "claims {ledger} --json x.json", "--status FAILED",
@@ -646,18 +656,18 @@ ROWS = [
     Row("power --paper-fann", "power paper-v3 --json", "", "--paper-fann {fann-other}",
         at("mean_W")),
     # predict
-    Row("predict --index", "predict {circles} --json", "--index 3", "--index 4", at("outputs")),
-    Row("predict --index", "predict {int8} --json", "--index 3", "--index 4", at("logits")),
-    Row("predict --plot", "predict {int8} --index 3", "", "--plot x.svg",
+    Row("predict --image", "predict {circles} --json", "--image 3", "--image 4", at("outputs")),
+    Row("predict --image", "predict {int8} --json", "--image 3", "--image 4", at("logits")),
+    Row("predict --plot", "predict {int8} --image 3", "", "--plot x.svg",
         lambda seen: sorted(seen.files), lambda a, b: (a, b) == ([], ["x.svg"])),
     *(
-        Row("predict --force", f"predict {{{net}}} --index 3 --plot x.png", "", "--force",
+        Row("predict --force", f"predict {{{net}}} --image 3 --plot x.png", "", "--force",
             kept("x.png"), forced, before={"x.png": MINE})
         for net in ("circles", "int8")
     ),
-    Row("predict --json", "predict {circles} --index 3", "", "--json", is_json, only_second),
-    Row("predict --json", "predict {int8} --index 3", "", "--json", is_json, only_second),
-    Row("predict --paper-fann", "predict paper-v3 --index 1 --json", "",
+    Row("predict --json", "predict {circles} --image 3", "", "--json", is_json, only_second),
+    Row("predict --json", "predict {int8} --image 3", "", "--json", is_json, only_second),
+    Row("predict --paper-fann", "predict paper-v3 --image 1 --json", "",
         "--paper-fann {fann-other}", at("outputs")),
     # plot
     Row("plot --out", "plot {int8}", "", "--out x", lambda seen: {Path(f).parent.name for f in
@@ -688,7 +698,7 @@ ROWS = [
     Row("plot --paper-kirchhoffnet", "plot paper-diabete --out x", "",
         "--paper-kirchhoffnet {kirchhoff-other}", figure("x/predictions.png", 0, "points")),
     # sample
-    Row("sample --number", "sample {flow} --json", "-n 3", "--number 4",
+    Row("sample --samples", "sample {flow} --json", "-n 3", "--samples 4",
         lambda seen: len(seen.json["x"]), sizes(3, 4)),
     Row("sample --seed", "sample {flow} -n 3 --json", "--seed 1", "--seed 2", at("x")),
     Row("sample --tol", "sample {flow} -n 3 --json", "--tol 1e-2", "--tol 1e-7", at("nfe"), more),
@@ -793,6 +803,8 @@ ROWS = [
         lambda seen: seen.out.startswith("| benchmark |"), only_second),
     Row("bench compare --json", "bench compare {before} {after}", "", "--json",
         is_json, only_second),
+    Row("bench compare --markdown", "bench compare {before} {after}", "", "--markdown",
+        lambda seen: seen.out.startswith("**Benchmarks:**"), only_second),
     Row("bench plot --out", _RUNS, "", "--out x.svg", lambda seen: sorted(seen.files),
         lambda a, b: (a, b) == (["history.png"], ["x.svg"])),
     Row("bench plot --only", f"{_RUNS} --out x.png", "--only flow", "--only circuit",

@@ -61,6 +61,7 @@ from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, o
 from ohmbench.cli import bench
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.kernels.choice import PATH_VARIABLE
+from ohmbench.report import benchmark_tables
 from ohmbench.report.benchmark_tables import _goal, _value, measurements_table
 from tests.bench import gate, plants
 from tests.bench.cases import CASES, CLOCKS, Case, Done, Pair, difference
@@ -73,6 +74,7 @@ from tests.bench.gate import (
 )
 from tests.bench.plants import PLANTS, planted
 from tests.unit.command_line import assert_refused
+from tests.unit.markdown_checks import cells_of
 
 ROOT = Path(__file__).parents[2]
 HERE = Machine(cpu="a processor", host="0" * 8, cores=2)
@@ -1040,6 +1042,95 @@ class TestCommand:
         verdicts = {v["figure"]: v["verdict"] for v in json.loads(out)["verdicts"]}
         assert verdicts == {"ratio": "WORSE", "evaluations": "WORSE", "memory_ratio": "same"}
 
+    def test_compare_markdown(self, run: Any, saved: Callable[..., Path]) -> None:
+        before = saved("before.json", content(measured(), measured(8, name="circuit")))
+        later = content(
+            measured(18, evaluations=80), measured(8.01, name="circuit"), commit="b" * 40
+        )
+        code, out, err = run("bench", "compare", before, saved("after.json", later), "--markdown")
+        assert (code, err) == (1, "")
+        headers, circuit, flow = cells_of(out)
+        assert headers[:2] == ["case", "ratio before"]
+        assert circuit[:4] == ["`circuit`", "8", "8.01 [7.97, 8.05]", "+0.1 %"]
+        assert "below the noise floor of" in circuit[4]
+        assert circuit[5] == ""
+        assert flow[:4] == ["`flow`", "20", "18 [17.91, 18.09]", "-10.0 %"]
+        assert "**WORSE**: ratio 20 -> 18: worse by more than the 6 % it may be" in flow[4]
+        assert "as measured" in flow[4]  # the band's reason
+        assert "**WORSE**: evaluations 40 -> 80" in flow[4]
+        assert flow[5] == "evaluations 40 -> 80 (+100.0 %)"
+        assert out.startswith("**Benchmarks:** 3 same, 1 not judged, 2 WORSE\n")
+        *_, first, second = out.splitlines()
+        assert first.startswith("- before: commit aaaaaaaaaa, 2026-01-01T12:00:00+01:00; ")
+        assert second.startswith("- now: commit bbbbbbbbbb, ")
+        for words in ("a processor, 2 cores", "torch 2.13", "2 threads"):
+            assert words in first
+            assert words in second
+
+    def test_markdown_of_what_is_on_one_side_only(
+        self, run: Any, saved: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        one = saved("one.json", content(measured()))
+        two = saved("two.json", content(measured(), measured(name="circuit")))
+        for files, missing in (((one, two), "earlier"), ((two, one), "later")):
+            code, out, _ = run("bench", "compare", *files, "--markdown")
+            assert code == 1
+            row = next(cells for cells in cells_of(out) if cells[0] == "`circuit`")
+            said = f"**MISSING**: is not in the {missing} run"
+            assert row == ["`circuit`", "", "", "", said, ""]
+        stored = tmp_path / "baseline.json"
+        write_baseline(stored, baseline_of(measured()))
+        code, out, _ = run("bench", "compare", stored, one, "--markdown")
+        assert code == 0
+        assert "\n- before: baseline\n" in out
+        assert cells_of(out)[1][4].startswith("ratio 20 -> 20: not judged")
+
+    def test_markdown_says_what_got_better(self, run: Any, saved: Callable[..., Path]) -> None:
+        counted = measured().model_copy(update={"speed": None, "memory": None})
+        bands = {"evaluations": BANDS["evaluations"]}
+        before, same, fewer = (
+            counted.model_copy(update={"bands": bands, "counts": {"evaluations": n}})
+            for n in (40, 40, 30)
+        )
+        first = saved("before.json", content(before))
+        for now, verdict, counts in (
+            (same, "same", ""),
+            (
+                fewer,
+                "evaluations 40 -> 30: better; pytest tests/bench --update-baseline stores it",
+                "evaluations 40 -> 30 (-25.0 %)",
+            ),
+        ):
+            code, out, _ = run(
+                "bench", "compare", first, saved("now.json", content(now)), "--markdown"
+            )
+            assert code == 0
+            assert cells_of(out)[1:] == [["`flow`", "", "", "", verdict, counts]]
+
+    def test_markdown_of_a_hostile_reason(
+        self, run: Any, saved: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A band's reason is any text; one that is written as it stands breaks the table."""
+        bands = {**BANDS, "ratio": Band(worse=0.06, why="a | b\n\x1b[31m <b> @someone")}
+        slow = measured(10).model_copy(update={"bands": bands})
+        first = measured().model_copy(update={"bands": bands})
+        files = [saved("a.json", content(first)), saved("b.json", content(slow))]
+        code, out, _ = run("bench", "compare", *files, "--markdown")
+        assert code == 1
+        (row,) = cells_of(out)[1:]
+        assert r"a \| b" in row[4]
+        monkeypatch.setattr(benchmark_tables, "escaped", lambda text: text)
+        _, out, _ = run("bench", "compare", *files, "--markdown")
+        with pytest.raises(AssertionError):
+            cells_of(out)
+
+    def test_one_form_of_a_comparison(self, run: Any, saved: Callable[..., Path]) -> None:
+        path = saved("run.json", content(measured()))
+        assert_refused(
+            run("bench", "compare", path, path, "--json", "--markdown"),
+            "--json and --markdown: choose one",
+        )
+
     def test_compare_with_the_baseline(
         self, run: Any, saved: Callable[..., Path], tmp_path: Path
     ) -> None:
@@ -1078,7 +1169,7 @@ class TestCommand:
         assert run("bench", "plot", tmp_path / "runs", "--out", one, "--only", "flow")[0] == 0
         assert_refused(run("bench", "plot", tmp_path / "runs", "--out", out), "exists already")
         result = run("bench", "plot", tmp_path / "runs", "--out", tmp_path / "x.png", "--only", "y")
-        assert_refused(result, "no benchmark 'y'", "flow")
+        assert_refused(result, "--only y: not in these runs", "flow")
 
     def test_history_is_in_the_order_of_instants(
         self, run: Any, saved: Callable[..., Path], tmp_path: Path, monkeypatch: Any

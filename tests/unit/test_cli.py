@@ -129,7 +129,7 @@ class TestReports:
         assert json.loads(run("power", path, "--json")[1])["classes_without_images"] == [
             *range(1, 10)
         ]
-        for command in (["evaluate"], ["evaluate", "--json"], ["predict", "--index", "0"]):
+        for command in (["evaluate"], ["evaluate", "--json"], ["predict", "--image", "0"]):
             assert run(command[0], path, *command[1:])[0] == 0
         assert run("plot", path, "--out", tmp_path / "figures")[0] == 0
 
@@ -141,13 +141,13 @@ class TestReports:
         data = load_network(saved)
         with torch.no_grad():
             outputs = data.network(data.v[7])
-        status, out, _ = run("predict", saved, "--index", 7, "--json")
+        status, out, _ = run("predict", saved, "--image", 7, "--json")
         assert status == 0
         report = json.loads(out)
         assert report["outputs"] == pytest.approx(outputs.tolist())
         assert report["answer"] == int(outputs.argmax())
         assert report["label"] == int(data.labels[7])
-        status, out, _ = run("predict", saved, "--index", 7, "--plot", tmp_path / "seven.png")
+        status, out, _ = run("predict", saved, "--image", 7, "--plot", tmp_path / "seven.png")
         assert status == 0
         assert f"answers {report['answer']}" in out
         assert (tmp_path / "seven.png").read_bytes().startswith(b"\x89PNG")
@@ -280,7 +280,7 @@ class TestBadInput:
 
     def test_index_out_of_range(self, run, saved):
         for index in (-1, 500):
-            assert_refused(run("predict", saved, "--index", index), "0 to 499")
+            assert_refused(run("predict", saved, "--image", index), "0 to 499")
 
     def test_settling_time(self, run, saved):
         for time in ("0", "-1", "nan", "inf"):
@@ -288,13 +288,13 @@ class TestBadInput:
 
     @pytest.mark.parametrize("name", ["plot.txt", "plot", "plot.png/"])
     def test_figure_that_is_none(self, run, saved, tmp_path, name):
-        assert_refused(run("predict", saved, "--index", 0, "--plot", f"{tmp_path}/missing/{name}"))
+        assert_refused(run("predict", saved, "--image", 0, "--plot", f"{tmp_path}/missing/{name}"))
 
     def test_existing_outputs_stay(self, run, saved, tmp_path):
         figure = tmp_path / "there.png"
         figure.write_bytes(b"mine")
         assert_refused(
-            run("predict", saved, "--index", 0, "--plot", figure), "there.png", "--force"
+            run("predict", saved, "--image", 0, "--plot", figure), "there.png", "--force"
         )
         assert figure.read_bytes() == b"mine"
         (tmp_path / "figures").mkdir()
@@ -339,8 +339,8 @@ class TestBadInput:
             "bench show",
         ):
             command = words.partition(" x")[0]
-            assert_refused(run(*words.split()), f"(see 'ohmbench {command} --help')")
-        assert_refused(run("--nonsense"), "(see 'ohmbench --help')")
+            assert_refused(run(*words.split()), f"; see 'ohmbench {command} --help'")
+        assert_refused(run("--nonsense"), "; see 'ohmbench --help'")
 
     def test_paper_folder(self, run, tmp_path, monkeypatch):
         monkeypatch.delenv("OHMBENCH_PAPER_FANN", raising=False)
@@ -371,7 +371,7 @@ class TestStrangeSurroundings:
 
     def test_trailing_slash_is_a_folder(self, run, saved, tmp_path):
         assert_refused(
-            run("predict", saved, "--index", 0, "--plot", f"{tmp_path}/x.png/"), "x.png/"
+            run("predict", saved, "--image", 0, "--plot", f"{tmp_path}/x.png/"), "x.png/"
         )
         assert_refused(run("train", "floatgate-circles", "--out", f"{tmp_path}/x.npz/"), "x.npz/")
         assert [p.name for p in tmp_path.iterdir()] == [saved.name]
@@ -380,7 +380,7 @@ class TestStrangeSurroundings:
         monkeypatch.chdir(tmp_path)
         monkeypatch.setenv("OHMBENCH_PAPER_FANN", str(tmp_path))
         assert_refused(run("plot", saved, "--out", ""), "--out")
-        assert_refused(run("predict", saved, "--index", 0, "--plot", ""))
+        assert_refused(run("predict", saved, "--image", 0, "--plot", ""))
         assert_refused(run("train", "floatgate-circles", "--out", ""))
         assert_refused(run("evaluate", "paper-v3", "--paper-fann", ""), "--paper-fann")
         assert [p.name for p in tmp_path.iterdir()] == [saved.name]
@@ -388,7 +388,7 @@ class TestStrangeSurroundings:
     def test_control_characters_never_reach_the_terminal(self, run, saved, tmp_path):
         odd = tmp_path / "e\x1b[31m\nx.npz"
         saved.rename(odd)
-        for command in (("evaluate",), ("power",), ("predict", "--index", "0")):
+        for command in (("evaluate",), ("power",), ("predict", "--image", "0")):
             status, out, _ = run(command[0], odd, *command[1:])
             assert status == 0
             assert "\x1b" not in out
@@ -398,7 +398,7 @@ class TestStrangeSurroundings:
         monkeypatch.chdir(tmp_path)
         Path(name).parent.mkdir(exist_ok=True)
         saved.rename(name)
-        for words in ("power", "evaluate", "predict --index 0 --plot x.svg"):
+        for words in ("power", "evaluate", "predict --image 0 --plot x.svg"):
             status, out, err = run(*words.split(), name)
             assert (status, err) == (0, "")
             assert name in out.splitlines()[0]
@@ -416,14 +416,14 @@ class TestStrangeSurroundings:
         def asked_too_much():
             raise error
 
-        monkeypatch.setattr("ohmbench.cli.listing.read_manifest", asked_too_much)
-        assert_refused(run("list"), "not enough memory")
+        monkeypatch.setattr("ohmbench.weights.read_manifest", asked_too_much)
+        assert_refused(run("list"), "memory: not enough")
 
     def test_a_defect_keeps_its_traceback(self, run, monkeypatch):
         def broken():
             raise RuntimeError("a defect")
 
-        monkeypatch.setattr("ohmbench.cli.listing.read_manifest", broken)
+        monkeypatch.setattr("ohmbench.weights.read_manifest", broken)
         monkeypatch.setattr(sys, "argv", ["ohmbench", "list"])
         with pytest.raises(RuntimeError, match="a defect"):
             cli.main()
@@ -433,7 +433,7 @@ class TestStrangeSurroundings:
         gone.mkdir()
         monkeypatch.chdir(gone)
         gone.rmdir()
-        assert_refused(run("train", "floatgate-circles"), "the current folder no longer exists")
+        assert_refused(run("train", "floatgate-circles"), "current folder: no longer exists")
         assert_refused(run("evaluate", "x.npz"), "x.npz: cannot open")
         assert run("list")[0] == 0
 
@@ -520,18 +520,18 @@ class TestInt8:
     def test_predict(self, run, int8, tmp_path):
         data = load_int8(int8)
         found = infer(data.network, data.images().x)
-        status, out, _ = run("predict", int8, "--index", 3, "--json")
+        status, out, _ = run("predict", int8, "--image", 3, "--json")
         assert status == 0
         report = json.loads(out)
         assert report["logits"] == found.logits[3].tolist()
         assert report["hidden"] == found.hidden[3].tolist()
         assert (report["answer"], report["value"]) == (found.classes[3], found.values[3])
-        status, out, _ = run("predict", int8, "--index", 0, "--plot", tmp_path / "zero.png")
+        status, out, _ = run("predict", int8, "--image", 0, "--plot", tmp_path / "zero.png")
         assert status == 0
         assert "wrong" in out
         assert str(found.logits[0, 0]) in out
         assert (tmp_path / "zero.png").read_bytes().startswith(b"\x89PNG")
-        assert_refused(run("predict", int8, "--index", 20), "0 to 19")
+        assert_refused(run("predict", int8, "--image", 20), "0 to 19")
 
     def test_plot(self, run, int8, tmp_path):
         status, out, _ = run("plot", int8, "--out", tmp_path / "figures")
@@ -541,8 +541,8 @@ class TestInt8:
         assert all(name in out for name in drawn)
 
     def test_list_names_them(self, run):
-        _, out, _ = run("list")
-        assert "ohmbench train int8-digits --seed 9" in out
+        _, out, _ = run("list", "--all")
+        assert "int8-digits-seed9" in out
 
     def test_train_and_refuse_to_store(self, run, tmp_path, monkeypatch):
         name = "int8-digits"
@@ -574,7 +574,7 @@ class TestInt8:
         folder.mkdir()
         monkeypatch.setattr("ohmbench.cli.storing.WEIGHTS_FOLDER", folder)
         entries = {}
-        monkeypatch.setattr("ohmbench.cli.storing.register", entries.__setitem__)
+        monkeypatch.setattr("ohmbench.weights.register", entries.__setitem__)
         spec = INT8_SPECS["int8-digits"]
         network, _ = random_scaled(0, spec.sizes)
         path = tmp_path / "net.npz"
@@ -604,7 +604,7 @@ class TestInt8:
         ):
             there = {k: v for k, v in (arrays | changes).items() if v is not None}
             np.savez(tmp_path / "bad.npz", **there)
-            for command in ("evaluate", "prove", "trace", "predict --index 0"):
+            for command in ("evaluate", "prove", "trace", "predict --image 0"):
                 name, *options = command.split()
                 assert_refused(run(name, tmp_path / "bad.npz", *options), "bad.npz", *words)
 
@@ -797,7 +797,7 @@ class TestTrace:
     def test_bad_options(self, run, int8):
         for image in (-1, -20, 20):
             result = run("trace", int8, "--no-rtl", f"--image={image}")
-            assert_refused(result, f"--image {image}: there are images 0 to 19")
+            assert_refused(result, f"--image {image}: not in these data; choose 0 to 19")
         for image in (0, 19):
             status, out, _ = run("trace", int8, "--no-rtl", f"--image={image}")
             assert (status, f"image {image}: every stage" in out) == (0, True)
@@ -815,7 +815,7 @@ SCRIPT = (sys.executable, "-c", "from ohmbench.start import main; main()")
     ("redirection", "said"),
     [
         (">/dev/full", "ohmbench: standard output: No space left"),
-        (">&-", "ohmbench: standard output is closed"),
+        (">&-", "ohmbench: standard output: is closed"),
         ("2>&-", ""),
     ],
 )
@@ -860,6 +860,6 @@ def test_an_interrupt_at_work(run, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("ohmbench.cli.listing.read_manifest", interrupted)
+    monkeypatch.setattr("ohmbench.weights.read_manifest", interrupted)
     status, out, err = run("list")
     assert (status, out, err) == (130, "", "ohmbench: interrupted\n")

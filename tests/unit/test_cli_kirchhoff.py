@@ -142,15 +142,15 @@ class TestCounts:
 
     @pytest.mark.parametrize("points", [1999, 2000, 2001, 4001])
     def test_a_density_says_the_mean_of_its_batches(self, run, flow, points):
-        out = run("evaluate", flow, "--points", points)[1]
+        out = run("evaluate", flow, "--samples", points)[1]
         batches = -(-points // 2000)
-        nfe = sum(report(run, "evaluate", flow, "--points", points)["nfe"])
+        nfe = sum(report(run, "evaluate", flow, "--samples", points)["nfe"])
         assert f"{nfe / batches:.0f} for a batch, mean of {batches} (dopri5, tol 1e-05)" in out
 
 
 class TestEvaluate:
     def test_density(self, run, flow):
-        found = report(run, "evaluate", flow, "--points", 300, "--seed", 7)
+        found = report(run, "evaluate", flow, "--samples", 300, "--seed", 7)
         data = load_kirchhoff(flow)
         x = fresh_points("gauss", 300, 7)
         samples = evaluation.log_density(data.model, x)
@@ -161,7 +161,7 @@ class TestEvaluate:
         assert found["gap_95"][0] < found["gap"] < found["gap_95"][1]
         assert found["parameters"] == parameter_count(data.model)
         assert found["points"] == 300
-        status, out, err = run("evaluate", flow, "--points", 300, "--seed", 7)
+        status, out, err = run("evaluate", flow, "--samples", 300, "--seed", 7)
         assert (status, err) == (0, "")
         assert f"{found['nll']:.4f}" in out
         assert "KL(p||q), nats" in out
@@ -169,25 +169,25 @@ class TestEvaluate:
 
     def test_tolerance_reaches_the_solver(self, run, flow):
         found = [
-            report(run, "evaluate", flow, "--points", 50, "--tol", t) for t in ("1e-7", "1e-2")
+            report(run, "evaluate", flow, "--samples", 50, "--tol", t) for t in ("1e-7", "1e-2")
         ]
         assert sum(found[0]["nfe"]) > sum(found[1]["nfe"])
 
     def test_potential(self, run, tmp_path):
         path = save(tmp_path / "p.npz", config("potential2"))
-        found = report(run, "evaluate", path, "--points", 200)
+        found = report(run, "evaluate", path, "--samples", 200)
         assert 0 < found["ess"] <= 1
         assert found["kl"] > 0
-        status, out, _ = run("evaluate", path, "--points", 200)
+        status, out, _ = run("evaluate", path, "--samples", 200)
         assert status == 0
         for words in ("E[ln q + U]", "improper", "wall", "|z1| = 4", "200 samples"):
             assert words in out
 
     def test_published_and_judged_energy_of_a_proper_potential_are_one(self, run, tmp_path):
         path = save(tmp_path / "p.npz", config("potential1"))
-        found = report(run, "evaluate", path, "--points", 100)
+        found = report(run, "evaluate", path, "--samples", 100)
         assert found["objective"] == found["published_objective"]
-        assert "improper" not in run("evaluate", path, "--points", 100)[1]
+        assert "improper" not in run("evaluate", path, "--samples", 100)[1]
 
     @pytest.mark.parametrize("bench", ["toyregress", "diabete"])
     def test_regression(self, run, tmp_path, bench):
@@ -254,7 +254,7 @@ class TestEvaluate:
     @pytest.mark.parametrize("bench", ["gauss", "toyregress"])
     def test_baseline(self, run, tmp_path, bench):
         path = save(tmp_path / "b.npz", baseline_config(bench))
-        options = ["--points", 50] if bench == "gauss" else []
+        options = ["--samples", 50] if bench == "gauss" else []
         status, out, _ = run("evaluate", path, *options)
         assert status == 0
         assert "a baseline" in out
@@ -267,13 +267,13 @@ class TestEvaluate:
 
     def test_the_papers_layout(self, run, published, tmp_path, monkeypatch):
         folder = published(config("gauss"))
-        by_name = report(run, "evaluate", "paper-gauss", "--points", 50)
+        by_name = report(run, "evaluate", "paper-gauss", "--samples", 50)
         for name in (folder, folder / "config.yaml", folder / "model.pth"):
-            assert report(run, "evaluate", name, "--points", 50)["nll"] == by_name["nll"]
+            assert report(run, "evaluate", name, "--samples", 50)["nll"] == by_name["nll"]
         monkeypatch.delenv(KIRCHHOFF_VARIABLE)
         for inside in ("src/results", "src", "."):
             option = (KIRCHHOFF_OPTION, tmp_path / "paper" / inside)
-            assert report(run, "evaluate", "paper-gauss", "--points", 50, *option) == by_name
+            assert report(run, "evaluate", "paper-gauss", "--samples", 50, *option) == by_name
         assert_refused(
             run("evaluate", "paper-circle", *option), "circle", "that checkout has gauss"
         )
@@ -466,7 +466,7 @@ class TestStore:
         folder.mkdir()
         monkeypatch.setattr("ohmbench.cli.storing.WEIGHTS_FOLDER", folder)
         written = {}
-        monkeypatch.setattr("ohmbench.cli.storing.register", written.__setitem__)
+        monkeypatch.setattr("ohmbench.weights.register", written.__setitem__)
         return written
 
     @pytest.fixture
@@ -524,18 +524,18 @@ class TestOtherCommands:
         monkeypatch.delenv(KIRCHHOFF_VARIABLE, raising=False)
         for name in (flow, "paper-mnist"):
             assert_refused(
-                run("predict", name, "--index", 0), "a KirchhoffNet", "int8 networks and"
+                run("predict", name, "--image", 0), "a KirchhoffNet", "int8 networks and"
             )
             assert_refused(run("power", name), "a KirchhoffNet", "floating-gate networks")
             assert_refused(run("prove", name), "a KirchhoffNet", "int8 networks")
             assert_refused(run("trace", name), "a KirchhoffNet", "int8 networks")
 
     def test_options_of_one_family(self, run, flow):
-        for option in ("--points", "--seed", "--images", "--tol"):
+        for option in ("--samples", "--seed", "--images", "--tol"):
             value = 0.5 if option == "--tol" else 5
             assert_refused(run("evaluate", "int8-digits", option, value), option, "int8-digits")
         assert_refused(run("evaluate", flow, "--images", 5), "--images", "generation")
-        assert_refused(run("evaluate", flow, "--points", 1), "--points")
+        assert_refused(run("evaluate", flow, "--samples", 1), "--samples")
         for tol in (0, -1, "nan", 2):
             assert_refused(run("evaluate", flow, "--tol", tol), "--tol")
 
@@ -659,7 +659,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("conductance", "command"),
         [
-            (1e4, ["evaluate", "--points", 10]),  # backwards in time a positive one amplifies
+            (1e4, ["evaluate", "--samples", 10]),  # backwards in time a positive one amplifies
             (-1e4, ["sample", "-n", 10, "--out", "x.npz"]),
         ],
     )

@@ -249,9 +249,9 @@ def test_all_channels_follow_the_same_map() -> None:
 
 
 def test_only_squares_are_distorted() -> None:
-    with pytest.raises(ValueError, match="60 pixels are no square image"):
+    with pytest.raises(ValueError, match="60 pixels do not make a square image"):
         Augmentation(0.0, 0.0, 0.0, 0.0)(torch.zeros(1, 60), generator())
-    with pytest.raises(ValueError, match="4 x 6 pixels are no square image"):
+    with pytest.raises(ValueError, match="4 x 6 pixels do not make a square image"):
         Augmentation(0.0, 0.0, 0.0, 0.0)(torch.zeros(1, 3, 4, 6), generator())
 
 

@@ -203,7 +203,7 @@ def test_every_field_of_a_recipe_decides_the_training(field):
 
 
 def test_unknown_network(tmp_path):
-    with pytest.raises(OperandError, match="no training for 'x'; there is one for: int8-digits"):
+    with pytest.raises(OperandError, match="unknown training 'x'; choose one of int8-digits"):
         train_to_file(named_task("x", 0), tmp_path / "x.npz", console=QUIET)
 
 

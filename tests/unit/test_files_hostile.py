@@ -318,7 +318,7 @@ def judge_card(value: Card) -> None:
     """What is accepted makes the circuits that it has, from numbers that are numbers."""
     judge_same_again(value)
     for number in numbers_in(value.model_dump()):
-        assert abs(number) < float("inf"), f"{number} is no number"
+        assert abs(number) < float("inf"), f"{number} is not a number"
     assert value.programmable.w_min_A < value.programmable.w_max_A, "programmable"
     circuits = Circuits(value)
     there = [activation for activation in Activation if circuits.has(activation)]
@@ -332,7 +332,7 @@ def judge_own_config(value: floatgate.Config | configuration.Config) -> None:
     names = value.data.features or ()
     assert len(set(names)) == len(names), "features"
     for number in numbers_in(value.model_dump()):
-        assert abs(number) < float("inf"), f"{number} is no number"
+        assert abs(number) < float("inf"), f"{number} is not a number"
 
 
 def judge_training(value: tuple[Family[Any], Training]) -> None:

@@ -127,7 +127,7 @@ def test_reading_does_not_import_torch(tmp_path: Path) -> None:
         pytest.param(BASE, None, "holds no state dict", id="tensor"),
         pytest.param([BASE], "data.pkl", "EMPTY_LIST", id="list"),
         pytest.param({}, None, "holds no state dict", id="nothing"),
-        pytest.param({3: BASE}, "data.pkl", "a key that is no text", id="number-key"),
+        pytest.param({3: BASE}, "data.pkl", "a key that is not text", id="number-key"),
         pytest.param({"a b": BASE}, None, "no name of a tensor", id="odd-key"),
         pytest.param(
             torch.nn.Linear(2, 2), "data.pkl", "torch.nn.modules.linear.Linear", id="module"

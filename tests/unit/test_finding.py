@@ -23,7 +23,7 @@ def test_a_few_of_many_stored_names_are_told(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(families, "read_manifest", lambda: manifest)
     with pytest.raises(FileError, match="neither stored weights nor a file") as caught:
         load("nothing", Papers(None))
-    told = str(caught.value.remedy).removeprefix("there are ").split(", ")
+    told = str(caught.value.remedy).removeprefix("choose from ").split(", ")
     assert told[:8] == stored[:8]
     assert told[8] == "paper-v3"
 

@@ -331,7 +331,7 @@ def test_digits_are_the_training_images_of_one_label(folder: Path) -> None:
     assert (found.dtype, found.shape) == (np.float64, (int((y == 2).sum()), 784))
     assert len(found) > 0
     assert found.tolist() == (x[y == 2].reshape(-1, 784) / 255).tolist()
-    with pytest.raises(ValueError, match="10 is no digit"):
+    with pytest.raises(ValueError, match="10 is not a digit"):
         digit_images(10)
 
 

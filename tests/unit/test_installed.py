@@ -94,7 +94,7 @@ def test_a_device_a_network_and_data_of_ones_own(installed: Installed) -> None:
     assert (found["total"], len(found["classes"])) == (38, 3)
     assert json.loads(installed("power", "net-seed0.npz", "--json"))["neurons"] == 21
     assert "image 2: answers" in installed(
-        "predict", "net-seed0.npz", "--index", 2, "--plot", "2.png"
+        "predict", "net-seed0.npz", "--image", 2, "--plot", "2.png"
     )
     installed("plot", "net-seed0.npz", "--out", "plots")
     assert {file.name for file in folder.iterdir()} == {"net-seed0.npz", "2.png", "plots"}

@@ -183,7 +183,7 @@ def test_currents_of_whole_batches_are_the_single_ones(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "complaint"),
     [
-        ("ShiftGelu", {}, "no device 'ShiftGelu'; there are: ShiftRelu1"),
+        ("ShiftGelu", {}, "unknown device 'ShiftGelu'; choose one of ShiftRelu1"),
         ("Device", {}, "activation None, but should be one of relu"),
         ("Device", {"activation": "gelu"}, "activation 'gelu'"),
         ("ShiftTanh1", {"activation": "tanh"}, "takes no activation"),

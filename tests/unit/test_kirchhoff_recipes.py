@@ -38,7 +38,7 @@ def test_a_configuration_is_what_its_text_says(name):
 
 
 def test_unknown_name():
-    with pytest.raises(OperandError, match="no configuration 'moon'; there are: 2spirals"):
+    with pytest.raises(OperandError, match="unknown configuration 'moon'; choose one of 2spirals"):
         own_config("moon")
 
 

@@ -534,7 +534,7 @@ def test_short_first_and_last_steps_are_no_failure(reverse: bool, points: int) -
 
 
 def test_methods_there_are() -> None:
-    with pytest.raises(OperandError, match="no method 'implicit_adams'; there are dopri5"):
+    with pytest.raises(OperandError, match="unknown method 'implicit_adams'; choose one of dopri5"):
         Solver("implicit_adams")
 
 

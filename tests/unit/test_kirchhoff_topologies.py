@@ -185,7 +185,7 @@ def test_parallel_copies_are_apart() -> None:
 @pytest.mark.parametrize(
     ("name", "args", "error", "complaint"),
     [
-        ("_ring", {}, OperandError, "no topology '_ring'; there are: _fully_connect"),
+        ("_ring", {}, OperandError, "unknown topology '_ring'; choose one of _fully_connect"),
         ("_fully_connect", {}, OperandError, "_fully_connect: .*num_node"),
         ("_fully_connect", {"num_node": 3, "ground": 1}, OperandError, "ground"),
         ("_fully_connect", {"num_node": 1}, RangeError, "num_node is 1, but should be at least 2"),

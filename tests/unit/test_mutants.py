@@ -204,6 +204,35 @@ def test_a_unit_keeps_names_and_digest_while_others_change() -> None:
     assert same == {"module", "Box", "Box.holds"}
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ('"too small"', '"below the smallest"', True),
+        ('f"is {n}"', 'f"was {n}"', True),
+        ('help="Ends it."', 'help="Stops."', True),
+        ('"a" in n', '"b" in n', False),
+        ("n, 3", "n, 4", False),
+        ("ValueError(", "TypeError(", False),
+        ("count=1", "count=2", False),
+    ],
+)
+def test_digest_is_of_all_but_the_words_said_to_people(old: str, new: str, same: bool) -> None:
+    text = """
+def f(n, option=Option(help="Ends it.", count=1)):
+    if "a" in n:
+        raise ValueError("too small", n, 3)
+    raise KeyError(f"is {n}")
+"""
+    assert text.count(old) == 1
+    digests = [
+        unit.digest
+        for each in (text, text.replace(old, new))
+        for unit in places.units("a.b", ast.parse(each))
+        if unit.name == "f"
+    ]
+    assert (digests[0] == digests[1]) is same
+
+
 def test_each_change_is_one_change_that_python_takes() -> None:
     count = sum(map(len, changes(TEXT).values()))
     seen = set()

@@ -155,18 +155,18 @@ def test_a_save_that_fails_leaves_what_was_there(
 
 # What each does first that takes long, which must not begin.
 WORK = {
-    "train {short} --samples 32 --out there": "ohmbench.cli.training:train_to_file",
+    "train {short} --samples 32 --out there": "ohmbench.training:train_to_file",
     "plot {regression} --out .": "ohmbench.kirchhoff.drawing:_regression",
     "sample {flow} -n 3 --plot there.png": "ohmbench.kirchhoff.drawing:sampled",
     "sample {flow} -n 3 --out there.npz": "ohmbench.kirchhoff.drawing:sampled",
     "sample {flow} -n 3 --plot new.png --out there.npz": "ohmbench.kirchhoff.drawing:sampled",
-    "predict {int8} --index 3 --plot there.png": "ohmbench.cli.predict:load_able",
-    "claims {ledger} --json there": "ohmbench.cli.claims:run_ledger",
-    "claims {ledger} --json new --csv there": "ohmbench.cli.claims:run_ledger",
-    "synth 64-100-10 --out .": "ohmbench.cli.synth:run_flow",
-    "synth sweep 64-100-10 --plot there.png": "ohmbench.cli.synth:run_sweep",
-    "bench plot {before} --out there.png": "ohmbench.cli.bench:history_figure",
-    "store {circles} --name there": "ohmbench.cli.storing:load_file",
+    "predict {int8} --image 3 --plot there.png": "ohmbench.families:load_able",
+    "claims {ledger} --json there": "ohmbench.claims.running:run_ledger",
+    "claims {ledger} --json new --csv there": "ohmbench.claims.running:run_ledger",
+    "synth 64-100-10 --out .": "ohmbench.eda.synthesis.flows:synthesise",
+    "synth sweep 64-100-10 --plot there.png": "ohmbench.eda.synthesis.sweep:sweep",
+    "bench plot {before} --out there.png": "ohmbench.report.benchmark_figures:history_figure",
+    "store {circles} --name there": "ohmbench.families:load_file",
 }
 NAMES = ("there", "there.png", "there.npz", "voltages.png", "store/there.npz")
 
@@ -219,7 +219,7 @@ def test_a_folder_that_is_not_there_is_known_before_any_work(
 
 @pytest.mark.parametrize("ending", ["PNG", "Pdf", "svg"])
 def test_an_ending_in_capitals_is_the_same_format(ending: str, see: Callable[..., Seen]) -> None:
-    seen = see(f"predict {{int8}} --index 3 --plot x.{ending}")
+    seen = see(f"predict {{int8}} --image 3 --plot x.{ending}")
     assert (seen.status, [*seen.files]) == (0, [f"x.{ending}"])
 
 

@@ -99,9 +99,9 @@ def test_a_file_stands_alone(trained: dict[str, Path], tmp_path: Path, kind: str
     network = load_network(alone).network
     assert power["neurons"] == sum(network.spec.sizes[1:])
     assert 0 < power["min_W"] <= power["mean_W"] <= power["max_W"] < 2e-3
-    answer = json.loads(command("predict", alone, "--index", 5, "--json"))
+    answer = json.loads(command("predict", alone, "--image", 5, "--json"))
     assert answer["classes"] == found["classes"]
-    command("predict", alone, "--index", 5, "--plot", tmp_path / "five.png")
+    command("predict", alone, "--image", 5, "--plot", tmp_path / "five.png")
     command("plot", alone, "--out", tmp_path / "plots")
     drawn = {file.name for file in (tmp_path / "plots").iterdir()}
     assert drawn == {"confusion.png", "currents.png", "curves.png", "history.png"}
@@ -111,7 +111,7 @@ def test_classes_are_called_by_their_names(trained: dict[str, Path]) -> None:
     data = load_network(trained["three"])
     label = int(data.labels[0])
     assert data.class_name(label) == f"{label} ({load_iris().target_names[label]})"
-    assert f"true {data.class_name(label)}" in command("predict", trained["three"], "--index", 0)
+    assert f"true {data.class_name(label)}" in command("predict", trained["three"], "--image", 0)
     assert data.class_name(0) in command("power", trained["three"], "--per-class")
 
 
@@ -337,7 +337,7 @@ def test_a_device_of_ones_own(folder: Path, tmp_path: Path) -> None:
     assert all(v["too_large"] + v["off_level"] == 0 for v in found["not_programmable"].values())
     power = json.loads(command("power", file, "--json"))
     assert power["min_W"] > 1.2 * (21 * 5e-7 + 1e-7)
-    command("predict", file, "--index", 0, "--plot", tmp_path / "0.png")
+    command("predict", file, "--image", 0, "--plot", tmp_path / "0.png")
     command("plot", file, "--out", tmp_path / "plots")
     assert len(list((tmp_path / "plots").iterdir())) == 4
 

@@ -56,8 +56,8 @@ def test_a_file_stands_alone(trained: Path, tmp_path: Path) -> None:
     assert found["classes"] == ["class_0", "class_1", "class_2"]
     assert found["accuracy"] > 0.85
     assert "no image overflows a register" in command("prove", alone)
-    assert "(class_" in command("predict", alone, "--index", 3, "--plot", tmp_path / "3.png")
-    answer = json.loads(command("predict", alone, "--index", 3, "--json"))
+    assert "(class_" in command("predict", alone, "--image", 3, "--plot", tmp_path / "3.png")
+    answer = json.loads(command("predict", alone, "--image", 3, "--json"))
     assert answer["classes"] == found["classes"]
     command("plot", alone, "--out", tmp_path / "plots")
     drawn = {file.name for file in (tmp_path / "plots").iterdir()}

@@ -250,10 +250,13 @@ def test_what_does_not_fit_is_one_line(
 
 DAMAGES = {
     "inputs": ({"test_x": np.zeros((3, 5))}, "expected .38, 4."),
-    "labels": ({"test_y": np.array([0, 1, 3] * 12 + [0, 1])}, "labels that are no class"),
-    "negative-labels": ({"test_y": np.array([0, 1, -1] * 12 + [0, 1])}, "labels that are no class"),
-    "kind-of-label": ({"test_y": np.zeros(38)}, "labels that are no class"),
-    "task": ({"data_task": np.array("clustering")}, "clustering is no task"),
+    "labels": ({"test_y": np.array([0, 1, 3] * 12 + [0, 1])}, "labels that are not classes"),
+    "negative-labels": (
+        {"test_y": np.array([0, 1, -1] * 12 + [0, 1])},
+        "labels that are not classes",
+    ),
+    "kind-of-label": ({"test_y": np.zeros(38)}, "labels that are not classes"),
+    "task": ({"data_task": np.array("clustering")}, "clustering is not a task"),
     "scaling": ({"data_scaling": np.zeros((2, 4))}, "a span that is not positive"),
     "another-task": (
         {"data_task": np.array("regression"), "test_y": np.zeros(38)},

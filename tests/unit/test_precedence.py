@@ -20,7 +20,6 @@ import torch
 
 from ohmbench import families
 from ohmbench.benchmarks.records import read_run
-from ohmbench.cli import synth as synth_command
 from ohmbench.cli.bench import _histories
 from ohmbench.data.folders import DATA_VARIABLE, DataSet, Wanted
 from ohmbench.data.images import _CIFAR10
@@ -379,7 +378,7 @@ def test_points_and_seed_of_a_judgement(
     monkeypatch.setattr(PaperSource, "judging_points", fresh)
     monkeypatch.setattr(judging.evaluation, "draw", fresh)
     made = config(bench)
-    options = JudgeOptions(points=points, seed=seed)
+    options = JudgeOptions(samples=points, seed=seed)
     data = StoredKirchhoff("x", made, build(made), PaperSource(bench), seed=9)
     with pytest.raises(Asked):
         judging.judge(data, options)
@@ -485,8 +484,8 @@ def test_lanes_and_requantisers_of_a_synthesis(
         seen.append(hardware)
         raise OperandError("enough")
 
-    monkeypatch.setattr(synth_command, "check_tools", lambda flow: None)
-    monkeypatch.setattr(synth_command, "run_flow", stop)
+    monkeypatch.setattr("ohmbench.eda.synthesis.flows.check_tools", lambda flow: None)
+    monkeypatch.setattr("ohmbench.eda.synthesis.flows.synthesise", stop)
     options = [f"--{k}={v}" for k, v in (("lanes", lanes), ("requants", requants)) if v]
     assert run("synth", "64-100-10", *options)[0] == 2
     assert [(h.lanes, h.requants) for h in seen] == [expected]

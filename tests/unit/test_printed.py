@@ -177,7 +177,7 @@ def test_a_prediction_of_voltages(see: See, seven: Path) -> None:
     loss was taken of."""
     data = load_network(seven)
     for index in (2, 3):
-        found = see(f"predict {seven} --index {index} --json").json
+        found = see(f"predict {seven} --image {index} --json").json
         with torch.no_grad():
             outputs = data.network(data.v[index])
             logits = data.network.logits(outputs).double()
@@ -187,7 +187,7 @@ def test_a_prediction_of_voltages(see: See, seven: Path) -> None:
         )
         assert found["answer"] == int(np.argmax(outputs.numpy()))
         assert (found["index"], found["label"]) == (index, int(data.labels[index]))
-        (rows,) = tables(see(f"predict {seven} --index {index}").out)
+        (rows,) = tables(see(f"predict {seven} --image {index}").out)
         assert column(rows, "class") == ["0", "1"]
         assert column(rows, "output") == [f"{x:.4f}" for x in found["outputs"]]
         assert column(rows, "softmax") == [f"{x:.4f}" for x in found["softmax"]]
@@ -239,7 +239,7 @@ def test_a_prediction_of_integers(see: See, int8: Path) -> None:
     data = load_int8(int8)
     found = infer(data.network, data.images().x)
     for index, verdict in ((4, "right"), (5, "wrong")):
-        out = see(f"predict {int8} --index {index}").out
+        out = see(f"predict {int8} --image {index}").out
         assert out.splitlines()[0].endswith(verdict)
         (rows,) = tables(out)
         logits = found.logits[index].tolist()
@@ -340,7 +340,7 @@ def test_a_judgement_of_circuits(see: See, world: Path, tmp_path: Path, name: st
         path = tmp_path / "potential.npz"
         save_kirchhoff(path, build(config("potential1")), seed=0, recipe="{}", history=HISTORY)
     words = f"evaluate {tmp_path}/potential.npz" if name == "potential" else f"evaluate {{{name}}}"
-    words += " --points 40" if name in ("flow", "potential") else ""
+    words += " --samples 40" if name in ("flow", "potential") else ""
     found, out = see(f"{words} --json").json, see(words).out
     rows = by_name(tables(out)[0])
     values = []
@@ -357,7 +357,7 @@ def test_a_judgement_of_circuits(see: See, world: Path, tmp_path: Path, name: st
         (own,) = (v for k, v in rows.items() if k.startswith("root of it in the data's own unit"))
         assert own == f"{found['rmse_own_unit']:.4f}"
     assert rows["parameters"].startswith(f"{found['parameters']}: ")
-    options = JudgeOptions(points=40 if "--points" in words else None)
+    options = JudgeOptions(samples=40 if "--samples" in words else None)
     file = words.split()[1].format(**{name: world / f"{name}.npz"})
     metrics = judging.judge(load_kirchhoff(file), options).metrics
     count, value = {"flow": ("points", 40), "potential": ("samples", 40)}.get(
@@ -640,7 +640,7 @@ def test_stored_power_is_the_mean_of_all_images(see: See, world: Path) -> None:
 def test_probabilities_are_those_of_the_logits_of_a_sigmoid_network(see: See, world: Path) -> None:
     """Whose outputs are voltages, of which the loss was not taken as they are."""
     data = read_fann_v3(world / "fann-usual")
-    found = see("predict paper-v3 --index 1 --json").json
+    found = see("predict paper-v3 --image 1 --json").json
     with torch.no_grad():
         outputs = data.network(data.v[1])
         expected = data.network.logits(outputs).softmax(-1)

@@ -58,24 +58,24 @@ BITS = ("1", "64"), ("0", "65")
 TOLERANCE = ("5e-324", "1"), ("0", "-1", "1.0000000000000002", "nan", "inf")
 NOBODY = "neither stored weights nor a file"
 OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
-    ("evaluate nobody", "--points", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
+    ("evaluate nobody", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
     ("evaluate nobody", "--images", (("2", "100"), ("1", "0", "-1")), NOBODY),
     ("evaluate nobody", "--seed", SEEDS, NOBODY),
     ("evaluate nobody", "--tol", TOLERANCE, NOBODY),
-    ("sample nobody", "--number", (("1", "10000000"), ("0", "-1", "10000001")), NOBODY),
+    ("sample nobody", "--samples", (("1", "10000000"), ("0", "-1", "10000001")), NOBODY),
     ("sample nobody -n 1", "--seed", SEEDS, NOBODY),
     ("sample nobody -n 1", "--tol", TOLERANCE, NOBODY),
     ("power nobody", "--settling-time", (("5e-324", "1e300"), ("0", "-1", "nan", "inf")), NOBODY),
     ("plot nobody --out x", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
     ("plot nobody --out x", "--images", (("2", "100"), ("1", "0")), NOBODY),
     ("plot nobody --out x", "--seed", SEEDS, NOBODY),
-    ("train nobody", "--seed", SEEDS, "no training for 'nobody'"),
-    ("train nobody", "--samples", AT_LEAST_1, "no training for 'nobody'"),
+    ("train nobody", "--seed", SEEDS, "nobody: no training"),
+    ("train nobody", "--samples", AT_LEAST_1, "nobody: no training"),
     (
         "train nobody",
         "--max-minutes",
         (("5e-324", "1e300"), ("0", "-1", "nan", "inf")),
-        "no training for 'nobody'",
+        "nobody: no training",
     ),
     *(
         ("prove nobody", f"--{name}-bits", BITS, NOBODY)

@@ -64,7 +64,7 @@ def test_a_hostile_environment_changes_nothing(tmp_path, run):
         ["--version"],
         ["evaluate", "floatgate-circles"],
         ["evaluate", str(odd)],
-        ["predict", str(odd), "--index", "7", "--plot", str(hostile)],
+        ["predict", str(odd), "--image", "7", "--plot", str(hostile)],
         ["evaluate", "Ω"],
     ]
     done = subprocess.run(
@@ -81,7 +81,7 @@ def test_a_hostile_environment_changes_nothing(tmp_path, run):
     assert done.stderr.splitlines()[-1].startswith("ohmbench: \\u03a9: neither stored")
     out = run("evaluate", "floatgate-circles")[1]
     assert out.splitlines()[0] in done.stdout
-    assert run("predict", odd, "--index", 7, "--plot", plain)[0] == 0
+    assert run("predict", odd, "--image", 7, "--plot", plain)[0] == 0
     assert hostile.read_bytes() == plain.read_bytes()
 
 

@@ -22,7 +22,7 @@ ROWS: dict[str, tuple[str, str | None, str]] = {
     "evaluate": ("{int8}", None, "missing.npz"),
     "claims": ("{ledger} --source fann", "{ledger}", "missing"),
     "power": ("{circles}", None, "{int8}"),
-    "predict": ("{int8} --index 19", None, "{int8} --index 20"),
+    "predict": ("{int8} --image 19", None, "{int8} --image 20"),
     "plot": ("{int8}", None, "{int8} --out {int8}"),
     "sample": ("{flow} -n 2", None, "{regression} -n 2"),
     "prove": ("{int8}", "{int8} --product-bits 30", "{circles}"),

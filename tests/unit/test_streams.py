@@ -114,10 +114,10 @@ def test_an_unreadable_file_is_not_blamed_on_the_output(run, monkeypatch):
     def refused():
         raise OSError(errno.EMFILE, "Too many open files", "/some/where")
 
-    monkeypatch.setattr("ohmbench.cli.listing.read_manifest", refused)
+    monkeypatch.setattr("ohmbench.weights.read_manifest", refused)
     status, out, err = run("list")
     assert (status, out) == (2, "")
-    assert err == "ohmbench: /some/where: Too many open files\n"
+    assert err == "ohmbench: /some/where: Too many open files; see 'ohmbench list --help'\n"
 
 
 CLOSED = """

@@ -18,11 +18,12 @@ from pydantic import ValidationError
 from typer.testing import CliRunner
 
 from ohmbench import cli
-from ohmbench.cli import synth
+from ohmbench.cli import synth, synth_output
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
 from ohmbench.eda.synthesis import calibration, reports_vpr, vtr
+from ohmbench.eda.synthesis.defaults import LANES
 from ohmbench.eda.synthesis.design import VerilogSource, core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
 from ohmbench.eda.synthesis.reports import ReportError, read_report
@@ -47,7 +48,7 @@ from ohmbench.eda.synthesis.result import (
     write_record,
 )
 from ohmbench.eda.synthesis.runs import DoesNotFit, Failed, keep, kept_run, run_measured, take
-from ohmbench.eda.synthesis.sweep import LANES, Point, candidates
+from ohmbench.eda.synthesis.sweep import Point, candidates
 from ohmbench.eda.tools import VTR_VARIABLE, ToolError
 from ohmbench.errors import FileError, OhmbenchError, RangeError
 from tests.eda.mutation import MutantList, MutationError, prove_no_change
@@ -234,7 +235,7 @@ def simulated_run(seed: int = 1) -> Synthesis:
 class TestBothPowers:
     def test_side_by_side(self, capsys: pytest.CaptureFixture[str]) -> None:
         report = Report(runs=(simulated_run(1), simulated_run(2)), clocks=CLOCKS)
-        synth._print(report, 50e6)
+        synth_output.print_report(report, 50e6)
         said = capsys.readouterr().out
         for words in (
             *("power at Fmax (vectorless), mW", "power at 50 MHz (vectorless), mW"),
@@ -242,7 +243,7 @@ class TestBothPowers:
             *("simulated activity, mW", "simulated: 64 images of int8-digits (seed 1)"),
         ):
             assert words in said
-        found = synth._json(report, 50e6)
+        found = synth_output.report_json(report, 50e6)
         for name, expected in (("at_fmax", 0.341), ("at_fmax_simulated", 0.5)):
             assert [row["power_W"] for row in found[name]] == [expected, expected]
             energy = expected * CLOCKS.interval / report.runs[0].fmax_Hz
@@ -252,11 +253,11 @@ class TestBothPowers:
 
     def test_one_alone_needs_no_name(self, capsys: pytest.CaptureFixture[str]) -> None:
         report = Report(runs=(run(),), clocks=CLOCKS)
-        synth._print(report, None)
+        synth_output.print_report(report, None)
         said = capsys.readouterr().out
         assert "(vectorless)" not in said
         assert "unevenly" not in said
-        assert "at_fmax_simulated" not in synth._json(report, None)
+        assert "at_fmax_simulated" not in synth_output.report_json(report, None)
 
     @pytest.mark.parametrize(
         ("update", "words"),
@@ -627,8 +628,8 @@ class TestCommand:
 
     def test_uneven_results_are_told(self, capsys: pytest.CaptureFixture[str]) -> None:
         finished = Finished(Report(runs=(run(),), clocks=UNEVEN), ())
-        synth._print(finished.report, None)
-        synth._print_sweep([Point(Hardware(64, 100, 10), finished)])
+        synth_output.print_report(finished.report, None)
+        synth_output.print_sweep([Point(Hardware(64, 100, 10), finished)])
         said = " ".join(capsys.readouterr().out.split())
         assert "26 latency, 13 (at most 18) between images" in said
         assert "inferences per second and energy are those of the mean interval" in said
@@ -650,7 +651,7 @@ class TestCommand:
         fits = replace(Hardware(64, 100, 10), lanes=13)
         finished = Finished(Report(runs=(run(1), run(2, 70e6)), clocks=CLOCKS), ())
         none = Point(replace(fits, lanes=25), None, "Circuit is unroutable")
-        figure = synth._figure([Point(fits, finished), none])
+        figure = synth_output.figure_of_sweep([Point(fits, finished), none])
         (axes,) = figure.axes
         assert axes.get_ylabel() == "energy per inference, uJ"
         energy = [1e6 * (at.energy_J or 0) for at in finished.report.at()]
@@ -660,15 +661,17 @@ class TestCommand:
         assert list(y) == pytest.approx([sum(energy) / 2])
         assert "with 25 lanes it does not fit" in figure.get_suptitle()
         slower = Finished(Report(runs=(run(1, 10e6),), clocks=CLOCKS), ())
-        (axes,) = synth._figure([Point(fits, slower), Point(fits, finished)]).axes
+        (axes,) = synth_output.figure_of_sweep([Point(fits, slower), Point(fits, finished)]).axes
         assert list(axes.lines[0].get_xdata()) == sorted(axes.lines[0].get_xdata())
         with pytest.raises(OhmbenchError, match="nothing to draw"):
-            synth._figure([none])
+            synth_output.figure_of_sweep([none])
 
     def test_a_table_of_a_sweep(self, capsys: pytest.CaptureFixture[str]) -> None:
         fits = Hardware(64, 100, 10)
         finished = Finished(Report(runs=(run(),), clocks=CLOCKS), ())
-        synth._print_sweep([Point(fits, finished), Point(fits, None, "Circuit is unroutable")])
+        synth_output.print_sweep(
+            [Point(fits, finished), Point(fits, None, "Circuit is unroutable")]
+        )
         out = capsys.readouterr().out
         assert "logic blocks" in " ".join(out.split())
         assert str(run().area.logic_blocks) in out
@@ -687,9 +690,9 @@ class TestCommand:
         def points(*arguments: object, **_: object) -> list[Point]:
             return [Point(Hardware(64, 100, 10), finished(*arguments))]
 
-        monkeypatch.setattr(synth, "check_tools", lambda flow: None)
-        monkeypatch.setattr(synth, "run_flow", finished)
-        monkeypatch.setattr(synth, "run_sweep", points)
+        monkeypatch.setattr("ohmbench.eda.synthesis.flows.check_tools", lambda flow: None)
+        monkeypatch.setattr("ohmbench.eda.synthesis.flows.synthesise", finished)
+        monkeypatch.setattr("ohmbench.eda.synthesis.sweep.sweep", points)
         return calls
 
     @pytest.mark.parametrize(
@@ -717,7 +720,7 @@ class TestCommand:
     ) -> None:
         (tmp_path / "kept").mkdir()
         finished = Finished(Report(runs=(run(),), clocks=CLOCKS), (tmp_path / "kept",))
-        monkeypatch.setattr(synth, "run_flow", lambda *_, **__: finished)
+        monkeypatch.setattr("ohmbench.eda.synthesis.flows.synthesise", lambda *_, **__: finished)
         out = tmp_path / "reports"
         arguments = ["synth", "64-100-10", "--out", str(out)]
         result = CliRunner().invoke(cli.app, arguments, catch_exceptions=False)
@@ -732,7 +735,7 @@ class TestCommand:
         assert "logic blocks" in " ".join(table.output.split())
 
     def test_each_row_has_its_name_first(self, capsys: pytest.CaptureFixture[str]) -> None:
-        synth._print(Report(runs=(run(),), clocks=CLOCKS), None)
+        synth_output.print_report(Report(runs=(run(),), clocks=CLOCKS), None)
         said = capsys.readouterr().out.split("Power at Fmax")[0]
         names = [row.split("│")[1].strip() for row in said.splitlines() if row.startswith("│")]
         assert names[:2] == ["Fmax, MHz", "latency at Fmax, us"]
@@ -740,7 +743,7 @@ class TestCommand:
 
     def test_one_seed_without_power_is_drawn(self) -> None:
         finished = Finished(Report(runs=(run(with_power=False),), clocks=CLOCKS), ())
-        luts, fmax = synth._figure([Point(Hardware(64, 100, 10), finished)]).axes
+        luts, fmax = synth_output.figure_of_sweep([Point(Hardware(64, 100, 10), finished)]).axes
         assert luts.get_ylabel() == "LUTs"
         assert list(luts.lines[0].get_ydata()) == [5000]
         assert fmax.get_ylabel() == "Fmax, MHz"
@@ -788,7 +791,6 @@ SLEEPING_TOOL = r"""
 import signal, sys
 from pathlib import Path
 from ohmbench import cli
-from ohmbench.cli import synth
 from ohmbench.eda.synthesis import ecp5, flows, runs
 from ohmbench.eda.synthesis.result import Synthesis
 
@@ -803,7 +805,7 @@ def make(work):
     command = [sys.executable, "-c", f"import os; os.chdir({tmp_path!r}); {code}"]
     runs.run_measured(command, work, log="log", name="it", timeout_s=300, error="ERROR")
 
-synth.check_tools = flows.check_tools = lambda flow: None
+flows.check_tools = lambda flow: None
 flows.count_clocks = ecp5.netlist = lambda *arguments: None
 flows.FLOWS["ecp5"] = lambda source, seed: runs.kept_run(f"run-{seed}", Synthesis, make)
 sys.argv = ["ohmbench", "synth", "64-100-10", "--seeds", "2", "--jobs", jobs]

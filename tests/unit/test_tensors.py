@@ -71,7 +71,7 @@ def other_default(request):
 def test_judgements(other_default, name):
     def line():
         family, network = load(name, Papers())
-        return family.judge(network, Options(points=20 if name == "gauss" else None)).line
+        return family.judge(network, Options(samples=20 if name == "gauss" else None)).line
 
     expected = line()
     other_default()

@@ -28,7 +28,7 @@ from ohmbench.benchmarks import timing
 from ohmbench.benchmarks.judging import BUSY, UNKNOWN, floor
 from ohmbench.benchmarks.records import Estimate, Goal, Memory
 from ohmbench.benchmarks.timing import Race, Round
-from ohmbench.cli import sampling, synth
+from ohmbench.cli import sampling, synth, synth_output
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda import cache
 from ohmbench.eda.synthesis import reports_nextpnr, reports_vpr
@@ -108,8 +108,8 @@ def _lanes(hidden: int) -> list[int]:
         raise Enough
 
     with pytest.MonkeyPatch.context() as patch, contextlib.redirect_stderr(io.StringIO()):
-        patch.setattr(synth, "check_tools", lambda flow: None)
-        patch.setattr(synth, "run_sweep", stop)
+        patch.setattr("ohmbench.eda.synthesis.flows.check_tools", lambda flow: None)
+        patch.setattr("ohmbench.eda.synthesis.sweep.sweep", stop)
         with pytest.raises(Enough):
             synth.sweep(f"64-{hidden}-10")
     return seen
@@ -118,15 +118,15 @@ def _lanes(hidden: int) -> list[int]:
 def _uneven(mean: float) -> bool:
     clocks = CLOCKS.model_copy(update={"mean_interval": mean})
     report = Report(runs=(synthesised("ecp5", DESIGN, 1),), clocks=clocks)
-    out = printed(lambda: synth._print(report, None))
-    assert f"{synth._intervals(report)} between images" in out
-    assert (synth._intervals(report) == "64") == (mean == 64)
+    out = printed(lambda: synth_output.print_report(report, None))
+    assert f"{synth_output._intervals(report)} between images" in out
+    assert (synth_output._intervals(report) == "64") == (mean == 64)
     return "unevenly" in out
 
 
 def _seeds(count: int) -> bool:
     runs = tuple(synthesised("ecp5", DESIGN, seed) for seed in range(1, count + 1))
-    out = printed(lambda: synth._print(Report(runs=runs, clocks=CLOCKS), None))
+    out = printed(lambda: synth_output.print_report(Report(runs=runs, clocks=CLOCKS), None))
     return "median [least, most] of seeds" in " ".join(out.split())
 
 
@@ -138,8 +138,8 @@ COMMANDS = [
     Row("cli/synth.py:sweep", _lanes,
         ((6, [4]), (7, [4, 7]), (8, [4, 7]), (50, [4, 7, 13, 25, 50]), (49, [4, 7, 13, 25]),
          (3, [3]))),
-    Row("cli/synth.py:_print", _uneven, ((64.0, False), (63.5, True), (1.0, True))),
-    Row("cli/synth.py:_print", _seeds, ((1, False), (2, True))),
+    Row("cli/synth_output.py:print_report", _uneven, ((64.0, False), (63.5, True), (1.0, True))),
+    Row("cli/synth_output.py:print_report", _seeds, ((1, False), (2, True))),
 ]  # fmt: skip
 
 # ------------------------------------------------------------------------------------------------
@@ -458,8 +458,8 @@ ELSEWHERE = {
     ),
     "cli/prove.py:_broken_line": "test_cli.py::test_one_neuron_of_several_is_named",
     "cli/prove.py:_check_hardware": "test_cli.py::test_larger_and_smaller_hardware",
-    "cli/synth.py:_print_path": "test_printed.py::test_a_synthesis",
-    "cli/synth.py:_print_sweep": "test_printed.py::test_a_sweep",
+    "cli/synth_output.py:_print_path": "test_printed.py::test_a_synthesis",
+    "cli/synth_output.py:print_sweep": "test_printed.py::test_a_sweep",
     "eda/hdl.py:_refusal": "test_range_checks.py::test_what_is_in_the_range_is_taken",
     "files/schema.py:check_shape": "test_range_checks.py::test_what_is_in_the_range_is_taken",
     "floatgate/figures.py:currents_figure": "test_figures.py::test_currents_count_every_cell_once",

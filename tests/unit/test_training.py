@@ -211,7 +211,7 @@ def test_nothing_but_the_loss_moves_a_current(monkeypatch):
 
 
 def test_unknown_network(tmp_path):
-    with pytest.raises(OperandError, match="no training for 'x'; there is one for: floatgate"):
+    with pytest.raises(OperandError, match="unknown training 'x'; choose one of floatgate"):
         train_to_file(named_task("x", 0), tmp_path / "x.npz", console=QUIET)
 
 

@@ -1,6 +1,6 @@
-"""Benchmarks of the fast paths beside their references: measuring, keeping, judging.
+"""Benchmarks of the fast paths against their references: measurement, records, verdicts.
 
-``timing`` runs both sides in turns, ``memory`` and ``counting`` find what does not depend on the
-clock, ``records`` is what of it is kept, ``judging`` holds it against what was kept before. What is
-measured, the baseline and its bands are in ``tests/bench``.
+``timing`` runs both sides in turns, ``memory`` and ``counting`` measure what does not depend on
+time, ``records`` defines the stored files, ``judging`` compares them with earlier ones. The cases,
+the baseline and its bands are in ``tests/bench``.
 """

@@ -1,4 +1,4 @@
-"""What a call allocates in torch, from the operations that it dispatches."""
+"""Bytes that a call allocates in torch, counted from the operations that it dispatches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves
 
 
 class _Allocations(TorchDispatchMode):
-    """Adds up the bytes of every storage that an operation brings into being."""
+    """Adds up the bytes of every storage that an operation creates."""
 
     observes_only = True  # see ``transforms``: the compiled paths stay in force
 
@@ -36,7 +36,7 @@ def _storage(tensor: torch.Tensor) -> int:
 
 
 def allocated_bytes(call: Callable[[], object]) -> int:
-    """Bytes of all tensors that ``call`` makes, whether they live at the same time or not."""
+    """Bytes of all tensors that ``call`` creates, even if they do not exist at the same time."""
     found = _Allocations()
     with found:
         call()

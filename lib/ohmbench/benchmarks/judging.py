@@ -1,8 +1,8 @@
-"""Better, worse, or too close to tell: what a run says against what was stored before.
+"""Compare a run with what was stored before: better, worse, or too close to tell.
 
-Ratios are judged with the noise floor first: a change that is no larger than what ours differs
-from ours, or than the rounds leave open, is not judged, and the verdict says so. Counts have no
-noise and no machine: any step beyond their band counts.
+A ratio is judged only if it changed by more than the noise floor; otherwise the verdict says that
+it was not judged. Counts have no noise and are the same on every machine: any change beyond their
+band counts.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from ohmbench.benchmarks.records import (
 RATIO = "ratio"
 MEMORY_RATIO = "memory_ratio"
 BUSY = 0.1
-"""Part of the cores in other hands beyond which no ratio is judged: threads that wait for each
-other then lose many times what others had."""
+"""No ratio is judged if other processes used more than this part of the cores' time: threads that
+wait for each other then lose many times as much."""
 
 UNKNOWN = 99.0
-"""The noise floor of a busy machine: higher than any change."""
+"""Noise floor on a busy machine: larger than any change."""
 
 _ROUNDING = 1e-15
-"""Of the logarithms: a change of exactly what a band allows is within it."""
+"""Tolerance for rounding of logarithms, so that a change of exactly the band is within it."""
 
 UPDATE = "pytest tests/bench --update-baseline stores it"
 
 
 class Status(str, Enum):
-    """What became of a figure."""
+    """Result of the comparison of one figure."""
 
     SAME = "same"
     BETTER = "better"
@@ -55,7 +55,7 @@ class Status(str, Enum):
 
 @dataclass(frozen=True)
 class Verdict:
-    """One figure of one benchmark: ``before`` and ``now`` (None: not there), and a line on it."""
+    """One figure of one benchmark: ``before`` and ``now`` (None: missing), and a line about it."""
 
     name: str
     figure: str
@@ -66,7 +66,7 @@ class Verdict:
 
     @property
     def change(self) -> float | None:
-        """Relative to before; positive is more of it, which for a count is worse."""
+        """Relative to ``before``. Positive is an increase, which is worse for a count."""
         if self.before is None or self.now is None or not self.before:
             return None
         return self.now / self.before - 1
@@ -74,9 +74,9 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Standing:
-    """What is compared of one benchmark: figures by name, and the floor of its ratio.
+    """The figures of one benchmark by name, and the noise floor of its ratio.
 
-    ``elsewhere``: the figures are another machine's.
+    ``elsewhere``: the figures were measured on another machine.
     """
 
     figures: Mapping[str, float]
@@ -85,11 +85,11 @@ class Standing:
 
 
 def floor(speed: Speed) -> float:
-    """The relative change of a ratio that these rounds cannot tell from none.
+    """The noise floor: the largest relative change of a ratio that may be noise.
 
-    The largest of: what the A/A pair is off 1 at most, halved, since the ratio takes both of the
-    pair together; either half of the ratio's own interval; and what one side may have lost, but
-    not the other, where other processes had a part of the cores. ``UNKNOWN`` on a busy machine.
+    It is the largest of three terms: half of the largest deviation of the A/A pair from 1 (the
+    ratio averages both of the pair); the longer half of the ratio's confidence interval; and the
+    time that one side alone may have lost to other processes. ``UNKNOWN`` on a busy machine.
     """
     if speed.others > BUSY:
         return UNKNOWN
@@ -100,7 +100,7 @@ def floor(speed: Speed) -> float:
 
 
 def standing(measurement: Measurement) -> Standing:
-    """Of a run."""
+    """The standing of a benchmark in a run."""
     figures: dict[str, float] = dict(measurement.counts)
     if measurement.memory is not None:
         figures[MEMORY_RATIO] = measurement.memory.ratio
@@ -110,7 +110,7 @@ def standing(measurement: Measurement) -> Standing:
 
 
 def stored_standing(entry: Entry, machine: Machine) -> Standing:
-    """Of a baseline: on this machine or, where it has none, the lowest of all others."""
+    """The standing of a baseline on this machine or, if it has none, the lowest of all others."""
     level = entry.machines.get(machine.key)
     levels = list(entry.machines.values()) if level is None else [level]
     figures: dict[str, float] = dict(entry.counts)
@@ -132,7 +132,8 @@ def _compared(
     gain = math.log(now / before) if now > 0 and before > 0 else now - before
     gain = gain if better_is_more else -gain
     allowed = band.allowed(same_machine=not elsewhere)
-    # As a ratio: a tenth slower and a tenth faster are one distance. "worse: 0" allows nothing.
+    # On a logarithmic scale a tenth slower and a tenth faster are equally far. "worse: 0" allows
+    # no change.
     limit = -math.log1p(-allowed) if better_is_more else math.log1p(allowed)
     noise = math.log1p(floor) if figure == RATIO else 0.0
     step = f"{_text(figure, before)} -> {_text(figure, now)}"
@@ -156,7 +157,7 @@ def _compared(
 
 
 def judge(name: str, before: Standing, now: Standing, bands: Mapping[str, Band]) -> list[Verdict]:
-    """Every figure of either side. One that is on one side only, or has no band, is missing."""
+    """Judge every figure of either side. One without a band, or on one side only, is missing."""
     verdicts = []
     both = math.expm1(math.hypot(math.log1p(before.floor), math.log1p(now.floor)))
     for figure in sorted({*before.figures, *now.figures, *bands}):
@@ -180,12 +181,12 @@ def judge(name: str, before: Standing, now: Standing, bands: Mapping[str, Band])
 
 
 def _missing(name: str, lack: str) -> Verdict:
-    """Of a benchmark that one side does not have at all."""
+    """The verdict on a benchmark that one side lacks entirely."""
     return Verdict(name, "baseline", Status.MISSING, None, None, f"{name}: {lack}")
 
 
 def judge_against(baseline: Baseline, found: Measurement, machine: Machine) -> list[Verdict]:
-    """One measurement of ``machine`` against the baseline; without an entry there it is missing."""
+    """Judge a measurement on ``machine`` against the baseline. Without an entry it is missing."""
     entry = baseline.root.get(found.name)
     if entry is None:
         return [_missing(found.name, f"has no baseline; {UPDATE}")]
@@ -205,8 +206,8 @@ def not_run(baseline: Baseline, ran: Iterable[str], reasons: Mapping[str, str]) 
 
 
 def compare(before: Run | Baseline, now: Run) -> list[Verdict]:
-    """A run against an earlier one, by the earlier one's bands where it has them, or against the
-    baseline."""
+    """Compare a run with the baseline, or with an earlier run by the earlier run's bands where it
+    has them."""
     machine = now.circumstances.machine
     verdicts = []
     for name in sorted(now.measurements):
@@ -229,8 +230,8 @@ def compare(before: Run | Baseline, now: Run) -> list[Verdict]:
 def updated(
     baseline: Baseline, found: Iterable[Measurement], run_of: tuple[Machine, str, dict[str, str]]
 ) -> Baseline:
-    """The baseline with what was measured on this machine (machine, commit, versions); levels of
-    other machines stay."""
+    """The baseline with these measurements added; ``run_of`` is their machine, commit and versions.
+    Levels of other machines stay."""
     machine, commit, versions = run_of
     entries = dict(baseline.root)
     for one in found:

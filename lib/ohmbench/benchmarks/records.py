@@ -1,4 +1,4 @@
-"""What a benchmark leaves behind: strict records, in the JSON files of pytest-benchmark.
+"""The stored results of benchmarks: strict records in the JSON files of pytest-benchmark.
 
 A run's file is pytest-benchmark's own (machine, commit, all rounds); a benchmark's figures are in
 its ``extra_info`` under ``ohmbench``, the machine and the versions in ``machine_info`` under the
@@ -32,17 +32,17 @@ from ohmbench.fields import Record
 from ohmbench.files import read_json, write_json
 
 KEY = "ohmbench"
-"""Under which our part stands in pytest-benchmark's objects."""
+"""Key of our part in the objects of pytest-benchmark."""
 
 HOST_VARIABLE = "OHMBENCH_BENCH_HOST"
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 MAX_BYTES = 32 * 2**20
-"""Of one file: pytest-benchmark keeps every round, some hundred kB in all."""
+"""Limit for one file: pytest-benchmark stores every round, some hundred kB in all."""
 
 Name: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
 Label: TypeAlias = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
-# Shown on terminals and in tables: no control characters, no bars.
+# Shown on terminals and in tables, so without control characters and bars.
 Line: TypeAlias = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f-\x9f|]+$", max_length=300)]
 
 
@@ -56,14 +56,14 @@ def _instant(value: Any) -> Any:
 
 
 _TIME = TypeAdapter(datetime)
-# Two of them are in order by what they mean, wherever their clocks stood; without an offset, UTC.
+# Instants of different time zones compare correctly; a time without an offset is in UTC.
 Instant: TypeAlias = Annotated[datetime, BeforeValidator(_instant)]
 Positive: TypeAlias = Annotated[float, Field(gt=0, lt=1e15)]
 Count: TypeAlias = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Estimate(Record):
-    """A value with the interval that its rounds leave for it."""
+    """A value with its confidence interval over the rounds."""
 
     value: Positive
     low: Positive
@@ -77,12 +77,12 @@ class Estimate(Record):
 
 
 class Speed(Record):
-    """Times of a reference and of ours, run in turns; what is judged is their ratio.
+    """Times of a reference and of ours, run in turns; their ratio is judged.
 
-    ``ratio`` is reference over ours, ``same`` ours over ours in the same rounds (1, but for noise),
-    ``others`` the part of the cores' time that other processes had. Times are seconds of one call;
-    ``bound_s`` is what its floating-point operations would take at the rate of a matrix product on
-    this machine.
+    ``ratio`` is reference over ours, ``same`` ours over ours in the same rounds (1 except for
+    noise), ``others`` the part of the cores' time that other processes used. Times are seconds per
+    call; ``bound_s`` is the time of its floating-point operations at the rate of a matrix product
+    on this machine.
     """
 
     ratio: Estimate
@@ -95,7 +95,7 @@ class Speed(Record):
 
 
 class Memory(Record):
-    """Most bytes that one call needs beyond what its process held before it."""
+    """Peak bytes of one call beyond those that its process held before."""
 
     reference_bytes: Annotated[int, Field(ge=1, lt=2**63)]
     ours_bytes: Annotated[int, Field(ge=1, lt=2**63)]
@@ -107,14 +107,14 @@ class Memory(Record):
 
 
 class Difference(Record):
-    """Largest difference of both sides' results as a part of the largest value, and its bound."""
+    """Largest difference of both sides' results relative to the largest value, and its bound."""
 
     value: Annotated[float, Field(ge=0)]
     bound: Positive
 
 
 class Band(Record):
-    """How much worse than its baseline a figure may be, as a part of it, and why.
+    """How much worse than its baseline a figure may be, relative to it, and why.
 
     ``worse`` on the baseline's machine, ``elsewhere`` on others (None: the same everywhere).
     """
@@ -124,14 +124,14 @@ class Band(Record):
     why: Annotated[str, Field(min_length=10, max_length=300)]
 
     def allowed(self, *, same_machine: bool) -> float:
-        """How much worse a figure may be, as a part of its baseline, on that machine or another."""
+        """The relative change for the worse that is allowed on that machine or on another."""
         return self.worse if same_machine or self.elsewhere is None else self.elsewhere
 
 
 class Goal(Record):
-    """What this project set out for, at least; ``missed`` says why where it is not reached.
+    """The least that this project aims for; ``missed`` gives the reason if it is not reached.
 
-    ``rate`` is of items per second: absolute, so recorded and shown, but never judged.
+    ``rate`` is items per second: an absolute figure, recorded and shown but never judged.
     """
 
     ratio: Positive | None = None
@@ -141,10 +141,10 @@ class Goal(Record):
 
 
 class Measurement(Record):
-    """One benchmark of one run. ``counts`` depend on no clock: the same everywhere.
+    """One benchmark of one run. ``counts`` do not depend on time and are the same everywhere.
 
-    A call handles ``items`` of ``unit``. The bands and the goal that it was held against are kept
-    with it, so that a file needs no other.
+    A call handles ``items`` of ``unit``. Its bands and its goal are stored with it, so that one
+    file is enough for a comparison.
     """
 
     name: Name
@@ -160,9 +160,9 @@ class Measurement(Record):
 
 
 class Machine(Record):
-    """What a ratio holds for: the processor, how many of its cores are there, and which machine it
-    is in. ``host`` stands for the name that ``HOST_VARIABLE`` gives or, without one, for this start
-    of the machine: virtual ones share the names of processors, of hosts and of networks."""
+    """The machine on which a ratio was measured: processor, number of usable cores, host. ``host``
+    is a hash of the name in ``HOST_VARIABLE`` or, without one, of this boot of the machine: virtual
+    machines share the names of processors, hosts and networks."""
 
     cpu: Line
     host: Annotated[str, Field(pattern=r"^[0-9a-f]{8}$")]
@@ -170,7 +170,7 @@ class Machine(Record):
 
     @property
     def key(self) -> str:
-        """The machine in one line: what baselines of the same machine have in common."""
+        """The machine in one line: the key of its levels in baselines."""
         return f"{self.cpu}, {self.cores} cores, host {self.host}"
 
 
@@ -185,9 +185,9 @@ class Circumstances(Record):
 
 
 class Run(Record):
-    """One file: benchmarks by name, and where, when and of which commit they are.
+    """One file: benchmarks by name, with their machine, time and commit.
 
-    ``when`` is the commit's time; that of the measurement where there is no repository.
+    ``when`` is the commit's time, or that of the measurement outside a repository.
     """
 
     commit: Line
@@ -209,7 +209,7 @@ class Level(Record):
 
 
 class Entry(Record):
-    """A benchmark's baseline: counts for everybody, ratios by machine (``Machine.key``)."""
+    """A benchmark's baseline: counts for all machines, ratios by machine (``Machine.key``)."""
 
     counts: dict[Label, Count]
     machines: Annotated[dict[Line, Level], Field(min_length=1)]

@@ -1,12 +1,12 @@
-"""Two functions timed in turns, so that whatever else the machine does meets both.
+"""Two functions timed in turns, so that disturbances on the machine affect both.
 
-Each round times ours, the reference and ours again: a drift of the machine's speed meets both. The
-two times of ours are an A/A pair, A before and B after in one round, the other way round in the
-next; what their ratio is off 1 is noise. Ratios are taken round by round, and their median is the
-result: a disturbance that falls on one side of a few rounds does not move it.
+Each round times ours, the reference and ours again, so that a drift of the machine's speed affects
+both sides. The two times of ours are an A/A pair, and their order alternates from round to round;
+the deviation of their ratio from 1 is noise. The result is the median of the ratios of all rounds:
+a disturbance of one side in a few rounds does not change it.
 
-The system tells what other processes had of the cores (Linux). Rounds in which they had most are
-left out, and what they had in the others is part of the noise floor.
+Linux reports the CPU time of other processes. The rounds in which they used most are left out, and
+their use in the remaining rounds is part of the noise floor.
 """
 
 from __future__ import annotations
@@ -25,28 +25,30 @@ import scipy.stats
 from ohmbench.benchmarks.records import Estimate, Speed, this_machine
 
 SHORTEST_S = 0.1
-"""Calls of one side are repeated until they fill so much: below it a scheduler's slice shows."""
+"""Calls of one side are repeated until they take this long: shorter times show the scheduler's
+time slices."""
 
 CONFIDENCE = 0.95
 
 SHARE = 4
-"""Ours are repeated until they fill this part of what the reference takes, where that is longer: a
-round costs no more than half as much again, and the shorter side adds no noise of its own."""
+"""Ours is repeated until it takes at least the reference's time divided by this: a round then takes
+at most half as long again, and the shorter side adds no noise of its own."""
 
 QUIET = 0.03
-"""Rounds all count in which others had no more of the cores: the system counts in hundredths of a
-second, and in a round of half a second is off by as much."""
+"""Every round counts in which others used at most this part of the cores: the system counts in
+hundredths of a second, which in a round of half a second is an error of this size."""
 
 _STAT = Path("/proc/stat")
 _BUSY = (0, 1, 2, 5, 6, 7)
-"""Of a core's counts: user, nice, system, both kinds of interrupts, stolen by other machines."""
+"""Columns of a core's counts: user, nice, system, both kinds of interrupts, stolen by other
+virtual machines."""
 
 Call = Callable[[], Any]
 
 
 def others_s() -> float | None:
-    """Seconds, of all cores that this process may use, in which these did anything but this
-    process' work; None where the system does not tell. Only differences say something."""
+    """CPU seconds that other processes used on the cores that this process may use; None if the
+    system does not report them. The zero is arbitrary: only differences have a meaning."""
     if not hasattr(os, "sched_getaffinity") or not _STAT.is_file():
         return None
     cores = {f"cpu{core}" for core in os.sched_getaffinity(0)}
@@ -58,17 +60,17 @@ def others_s() -> float | None:
 def median_interval(values: Sequence[float]) -> tuple[float, float]:
     """The order statistics that enclose the median of the distribution with 95 % confidence.
 
-    Without assumptions on the distribution (signs are binomial); of fewer than six values no pair
-    does, and the extremes are given.
+    They hold for any distribution (signs are binomial). For fewer than six values no pair reaches
+    95 %, and the extremes are returned.
     """
     ordered, n = sorted(values), len(values)
-    # The smallest k that fewer than k of n values below the median are not too improbable for.
+    # k: 2.5 % quantile of Binomial(n, 1/2), at least 1
     k = max(1, int(scipy.stats.binom.ppf((1 - CONFIDENCE) / 2, n, 0.5)))
     return ordered[k - 1], ordered[n - k]
 
 
 def estimate(logarithms: Sequence[float]) -> Estimate:
-    """The ratio whose logarithms, round by round, are given: their median."""
+    """The median of ratios, from their logarithms, one per round, with its 95 % interval."""
     low, high = median_interval(logarithms)
     return Estimate(value=math.exp(median(logarithms)), low=math.exp(low), high=math.exp(high))
 
@@ -76,7 +78,7 @@ def estimate(logarithms: Sequence[float]) -> Estimate:
 @dataclass(frozen=True)
 class Round:
     """Seconds of one call: ours ``a``, the reference ``r``, ours ``b``; ``others`` is the part of
-    the cores' time that other processes had (0 where that is not known)."""
+    the cores' time that other processes used (0 if unknown)."""
 
     a: float
     r: float
@@ -85,15 +87,16 @@ class Round:
 
 
 def quiet(rounds: Sequence[Round]) -> list[Round]:
-    """The half in which others had least, and all in which they had next to nothing."""
+    """The half of the rounds in which others used least, and all in which they used next to
+    nothing."""
     limit = max(QUIET, median(x.others for x in rounds))
     return [x for x in rounds if x.others <= limit]
 
 
 @dataclass
 class Race:
-    """``reference`` and ``ours``, timed in rounds; ``clock`` tells seconds, ``others`` those of
-    ``cores``."""
+    """``reference`` and ``ours``, timed in rounds. ``clock`` returns seconds, ``others`` the CPU
+    seconds of other processes on ``cores`` cores."""
 
     reference: Call
     ours: Call
@@ -105,8 +108,8 @@ class Race:
     _repeats: dict[str, int] = field(default_factory=dict)
 
     def warm_up(self) -> tuple[Any, Any, float]:
-        """Run each side, choose its repeats; what the reference and ours gave, and the seconds
-        that a round will take."""
+        """Run each side once and choose its repeats. Returns the results of the reference and of
+        ours, and the seconds that a round will take."""
         reference, of_reference = self._first(self.reference)
         ours, of_ours = self._first(self.ours)
         fill_s = max(self.shortest_s, of_reference / SHARE)
@@ -115,7 +118,7 @@ class Race:
         return reference, ours, repeats[0] * of_reference + 2 * repeats[1] * of_ours
 
     def _first(self, call: Call) -> tuple[Any, float]:
-        """What a call gives, and the seconds that it takes once nothing has to be compiled."""
+        """The result of a call, and the seconds that it takes after everything is compiled."""
         start = self.clock()
         found = call()
         once = self.clock() - start
@@ -135,7 +138,7 @@ class Race:
         self.rounds.append(Round(**times, others=had / (seconds * self.cores)))
 
     def speed(self, bound_s: float | None = None) -> Speed:
-        """What all rounds so far say. Raises ValueError before the first."""
+        """The result of all rounds so far. Raises ValueError before the first."""
         if not self.rounds:
             raise ValueError("no round was run")
         kept = quiet(self.rounds)

@@ -8,27 +8,15 @@ and a row whose measurement does not fit what the ledger expects is a failure.
 from __future__ import annotations
 
 import os
-from enum import Enum
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ohmbench.claims.status import ClaimStatus as ClaimStatus
 from ohmbench.errors import FileError
 from ohmbench.files import read_yaml
 
 Text = Annotated[str, Field(min_length=1)]
-
-
-class ClaimStatus(str, Enum):
-    """What is known of a claim after a run."""
-
-    REPRODUCED = "reproduced"
-    DIFFERS = "differs"
-    MET = "met"
-    MISSED = "missed"
-    NOT_CHECKABLE = "not checkable"
-    NOT_RUN = "not run"
-    FAILED = "FAILED"
 
 
 class Claim(BaseModel):

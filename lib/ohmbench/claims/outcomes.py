@@ -14,7 +14,8 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, number_text
+from ohmbench.claims.ledger import Claim, ClaimMeasurement, number_text
+from ohmbench.claims.status import ClaimStatus
 from ohmbench.files import write_bytes, write_json
 from ohmbench.weights import versions
 

@@ -80,7 +80,8 @@ class ClaimRecorder:
         AssertionError when there is no such row, when the row names another test, when it was
         recorded before, and when the value does not establish the status that the row expects.
         """
-        from ohmbench.claims.ledger import ClaimMeasurement, ClaimStatus
+        from ohmbench.claims.ledger import ClaimMeasurement
+        from ohmbench.claims.status import ClaimStatus
 
         claim = read(self._ledger).get(claim_id)
         if claim is None:
@@ -228,8 +229,8 @@ class ClaimsRun:
         self._measured[Path(ledger), found.id] = found
 
     def _outcome(self, ledger: Path, claim: Claim) -> Outcome:
-        from ohmbench.claims.ledger import ClaimStatus
         from ohmbench.claims.outcomes import Outcome
+        from ohmbench.claims.status import ClaimStatus
 
         if claim.test is None:
             return Outcome.of(claim, None, None)

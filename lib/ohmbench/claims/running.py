@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import ohmbench
-from ohmbench.claims.ledger import Claim, ClaimStatus, read_ledger
+from ohmbench.claims.ledger import Claim, read_ledger
 from ohmbench.claims.outcomes import Outcome
 from ohmbench.claims.plugin import LEDGER
+from ohmbench.claims.status import ClaimStatus
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.files import read_json
 

@@ -1,42 +1,43 @@
-"""The ``ohmbench`` command: one subcommand a deed, one line and exit status 2 for bad input.
+"""The ``ohmbench`` command: one subcommand per task; bad input gives one line and exit status 2.
 
-One module a subcommand; ``common`` holds their options and their output, ``finding`` the way from a
-name to a network of any family.
+Each subcommand has a module with its options and its text. What computes is imported inside the
+function that needs it, so that help and completion are there at once: a test counts the modules.
+``common`` holds what subcommands share, ``naming`` the options that name a network, ``grouping``
+the layout of the help and ``refusals`` the form of error lines.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
-import torch
 import typer
 
-from ohmbench import __version__
 from ohmbench.cli.bench import app as bench_app
 from ohmbench.cli.claims import claims
 from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
+from ohmbench.cli.grouping import Command, Group
 from ohmbench.cli.listing import list_weights
 from ohmbench.cli.plot import plot_command
 from ohmbench.cli.power import power
 from ohmbench.cli.predict import predict
 from ohmbench.cli.prove import prove
+from ohmbench.cli.refusals import line_of, system_line, usage_line
 from ohmbench.cli.sampling import sample
 from ohmbench.cli.storing import store
 from ohmbench.cli.synth import app as synth_app
 from ohmbench.cli.trace import trace
 from ohmbench.cli.training import train
-from ohmbench.errors import OhmbenchError, one_line
+from ohmbench.errors import OhmbenchError
 from ohmbench.streams import lossy
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    add_completion=False,
+    cls=Group,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     help="Verify and benchmark neural networks that live in analog and digital hardware.",
@@ -46,6 +47,8 @@ app = typer.Typer(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
+        from ohmbench import __version__
+
         sys.stdout.write(f"ohmbench {__version__}\n")
         raise typer.Exit
 
@@ -54,26 +57,37 @@ def _print_version(wanted: bool) -> None:
 def common_options(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it and end."),
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Verify and benchmark neural networks that live in analog and digital hardware."""
 
 
-app.command("list")(list_weights)
-app.command()(train)
-app.command("evaluate")(evaluate_command)
-app.command()(claims)
-app.command()(power)
-app.command()(predict)
-app.command("plot")(plot_command)
-app.command()(sample)
-app.command()(prove)
-app.command()(trace)
-app.add_typer(synth_app, name="synth")
-app.add_typer(bench_app, name="bench")
-app.command()(store)
-app.command()(doctor)
+COMMANDS: tuple[tuple[str, str, Callable[..., Any] | typer.Typer], ...] = (
+    # Panel of the help, name, function or group of further commands.
+    ("Networks", "list", list_weights),
+    ("Networks", "train", train),
+    ("Networks", "evaluate", evaluate_command),
+    ("Networks", "predict", predict),
+    ("Networks", "plot", plot_command),
+    ("Networks", "sample", sample),
+    ("Networks", "power", power),
+    ("Hardware", "prove", prove),
+    ("Hardware", "trace", trace),
+    ("Hardware", "synth", synth_app),
+    ("Papers", "claims", claims),
+    ("Maintenance", "doctor", doctor),
+    ("Maintenance", "bench", bench_app),
+    ("Maintenance", "store", store),
+)
+
+for _panel, _name, _command in COMMANDS:
+    if isinstance(_command, typer.Typer):
+        app.add_typer(_command, name=_name, rich_help_panel=_panel)
+    else:
+        app.command(_name, cls=Command, rich_help_panel=_panel)(_command)
 
 
 _INTERRUPTED = 130
@@ -86,7 +100,7 @@ def main() -> None:
     A reader that leaves early (``| head``) changes neither what is done nor the status.
     """
     if sys.stdout is None:
-        fail("standard output is closed; redirect it somewhere", 2)
+        fail("standard output: is closed; redirect it somewhere", 2)
     with lossy() as output:
         status = _run()
         output.flush()
@@ -101,19 +115,19 @@ def _run() -> int:
     try:
         result = app(sys.argv[1:] or ["--help"], prog_name="ohmbench", standalone_mode=False)
     except OhmbenchError as error:
-        return told(str(error), 2)
+        return told(line_of(error, _command_asked()), 2)
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else _command_asked()
-        return told(f"{one_line(error.format_message())} (see '{command} --help')", 2)
+        return told(usage_line(error, command), 2)
     except (KeyboardInterrupt, typer.Abort):
         return told("interrupted", _INTERRUPTED)
     except OSError as error:
-        return told(_refusal(error), 2)
+        return told(system_line(error, _command_asked()), 2)
     except (MemoryError, RuntimeError) as error:
         if not _out_of_memory(error):
             raise
-        return told("not enough memory for what was asked; ask for less", 2)
+        return told("memory: not enough for what was asked; ask for less", 2)
     if result == _INTERRUPTED:  # typer's way of passing Ctrl-C on where nobody else takes it
         return told("interrupted", _INTERRUPTED)
     return result if isinstance(result, int) else 0
@@ -131,18 +145,8 @@ def _command_asked() -> str:
     return " ".join(path)
 
 
-def _refusal(error: OSError) -> str:
-    """What the system refused, and of which file, in one line."""
-    if error.filename is None and error.errno == errno.ENOENT:
-        try:
-            os.getcwd()
-        except FileNotFoundError:
-            return "the current folder no longer exists; change to another one"
-    where = "" if error.filename is None else f"{error.filename}: "
-    return one_line(f"{where}{error.strerror or error}")
-
-
 def _out_of_memory(error: Exception) -> bool:
-    # On the CPU torch has no class of its own for it.
-    kinds = (MemoryError, torch.cuda.OutOfMemoryError)
-    return isinstance(error, kinds) or "DefaultCPUAllocator" in str(error)
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in str(error):
+        return True  # on the CPU torch has no class of its own for it
+    torch = sys.modules.get("torch")  # what was never loaded has not run out
+    return torch is not None and isinstance(error, torch.cuda.OutOfMemoryError)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ohmbench.benchmarks.judging import Status, Verdict, compare
-from ohmbench.benchmarks.records import Baseline, Run, read_run, read_stored
 from ohmbench.cli.common import (
     Force,
     Json,
@@ -21,18 +18,18 @@ from ohmbench.cli.common import (
     print_whole,
     say,
 )
+from ohmbench.cli.grouping import Command, Group
 from ohmbench.errors import FileError, OperandError
-from ohmbench.report.benchmark_figures import History, history_figure
-from ohmbench.report.benchmark_tables import (
-    measurements_markdown,
-    measurements_table,
-    verdicts_table,
-)
-from ohmbench.report.figures import save_figure
+
+if TYPE_CHECKING:
+    from ohmbench.benchmarks.judging import Verdict
+    from ohmbench.benchmarks.records import Baseline, Run
+    from ohmbench.report.benchmark_figures import History
 
 app = typer.Typer(
+    cls=Group,
     rich_markup_mode=None,
-    help="Runs of the benchmarks ('tox -e bench'): show one, compare two, plot their history.",
+    help="Show, compare and plot runs of the benchmarks ('tox -e bench').",
     epilog="Example: ohmbench bench compare before.json after.json",
 )
 
@@ -42,32 +39,40 @@ RunFile = Annotated[
 
 
 def _title(run: Run | Baseline) -> str:
+    from ohmbench.benchmarks.records import Baseline
+
     if isinstance(run, Baseline):
         return "baseline"
     return f"{run.commit[:10]}{'+' if run.dirty else ''}"
 
 
-def _circumstances(run: Run) -> str:
+def _circumstances(run: Run | Baseline) -> str:
+    if isinstance(run, Baseline):
+        return _title(run)
     at = run.circumstances
     found = ", ".join(f"{name} {number}" for name, number in at.versions.items())
     commit = f"commit {_title(run)}, {run.when.isoformat()}"
     return f"{commit}; {at.machine.key}, {at.threads} threads; {found}"
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show(
     file: RunFile,
     markdown: Annotated[
         bool, typer.Option("--markdown", help="As a table in Markdown, as in the README.")
     ] = False,
 ) -> None:
-    """Reference, ours, the machine's bound, their ratio, its noise floor and the goal of one run.
+    """Show the times, ratios and goals of one run.
 
+    Each row has the reference, ours, the machine's bound, the ratio, its noise floor and the goal.
     The bound is what a call's floating-point operations would take at the rate of a large matrix
     product on the same machine, in the same run. Memory is the reference's peak over ours.
 
     Example: ohmbench bench show run.json
     """
+    from ohmbench.benchmarks.records import read_run
+    from ohmbench.report.benchmark_tables import measurements_markdown, measurements_table
+
     run = read_run(file)
     if markdown:
         sys.stdout.write(measurements_markdown(run.measurements))
@@ -76,32 +81,44 @@ def show(
     print_whole(measurements_table(run.measurements))
 
 
-@app.command("compare")
+@app.command("compare", cls=Command)
 def compare_command(
     before: Annotated[
         str, typer.Argument(metavar="A", help="An earlier run's file, or a baseline.json.")
     ],
     after: Annotated[str, typer.Argument(metavar="B", help="The later run's file.")],
     as_json: Json = False,
+    markdown: Annotated[
+        bool,
+        typer.Option("--markdown", help="As a Markdown table, for a comment on a pull request."),
+    ] = False,
 ) -> None:
-    """Each figure of two runs, and whether it got worse by more than its band.
+    """Compare two runs and say which figures got worse by more than their bands.
 
     Ratios that changed by less than the noise of both runs are not judged; those of two machines
     are held against a wider band. Exit status 1 when a figure got worse or is missing on one side.
 
-    Example: ohmbench bench compare tests/bench/baseline.json run.json
+    Example: ohmbench bench compare tests/bench/baseline.json run.json --markdown
     """
+    from ohmbench.benchmarks.judging import compare
+    from ohmbench.benchmarks.records import read_run, read_stored
+    from ohmbench.report.benchmark_tables import comparison_markdown, tally, verdicts_table
+
+    if as_json and markdown:
+        raise OperandError("--json and --markdown: choose one of them")
     old, new = read_stored(before), read_run(after)
     verdicts = compare(old, new)
     if as_json:
         print_json({"verdicts": [_plain(v) for v in verdicts]})
+    elif markdown:
+        about = (_circumstances(old), _circumstances(new))
+        sys.stdout.write(comparison_markdown(verdicts, new.measurements, about))
     else:
         print_whole(verdicts_table(verdicts, (_title(old), _title(new))))
         for verdict in verdicts:
             if verdict.status.red:
                 say(verdict.line)
-        tally = Counter(v.status for v in verdicts)
-        say(", ".join(f"{tally[status]} {status.value}" for status in Status if tally[status]))
+        say(tally(verdicts))
     if any(v.status.red for v in verdicts):
         raise typer.Exit(1)
 
@@ -131,7 +148,7 @@ def _files(paths: list[str]) -> list[str]:
     return found
 
 
-@app.command("plot")
+@app.command("plot", cls=Command)
 def plot(
     paths: Annotated[
         list[str],
@@ -146,13 +163,17 @@ def plot(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Ratios over commits, in the order of their commits' times, with band and goal.
+    """Plot ratios over commits, with band and goal.
 
-    Runs of one commit are in the order in which they were measured. The band is the one below the
-    latest run's value.
+    Commits are in the order of their times, runs of one commit in that of their measurements.
+    The band is the one below the latest run's value.
 
     Example: ohmbench bench plot runs/ --out history.png
     """
+    from ohmbench.benchmarks.records import read_run
+    from ohmbench.report.benchmark_figures import history_figure
+    from ohmbench.report.figures import save_figure
+
     files = _files(paths)
     check_figure(out, force)
     check_not_input(out, *files)
@@ -161,7 +182,7 @@ def plot(
     unknown = sorted(set(only or []) - {h.name for h in histories})
     if unknown:
         there = ", ".join(h.name for h in histories)
-        raise OperandError(f"no benchmark {unknown[0]!r} in these runs; there are: {there}")
+        raise OperandError(f"--only {unknown[0]}: not in these runs; choose from {there}")
     chosen = [h for h in histories if not only or h.name in only]
     if not chosen:
         raise FileError(files[0], "holds no benchmark with a ratio")
@@ -171,6 +192,8 @@ def plot(
 
 def _histories(runs: list[Run]) -> list[History]:
     """One for every benchmark that any run has a ratio of."""
+    from ohmbench.report.benchmark_figures import History
+
     names = sorted({name for run in runs for name, m in run.measurements.items() if m.speed})
     histories = []
     for name in names:

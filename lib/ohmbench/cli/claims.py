@@ -6,13 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ohmbench.claims.ledger import ClaimStatus
-from ohmbench.claims.outcomes import claims_table, write_csv, write_outcomes
-from ohmbench.claims.running import find_ledger, own_ledger, run_ledger
+from ohmbench.claims.status import ClaimStatus
 from ohmbench.cli.common import Force, console_out, say
 from ohmbench.cli.naming import PaperFann, PaperKirchhoff
-from ohmbench.files import check_writable
-from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.names import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 _FAILED = 1
 
@@ -45,7 +42,7 @@ def claims(
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
 ) -> None:
-    """Run a ledger of claims: measure each published number and say whether it holds.
+    """Measure each published number of a ledger and say whether it holds.
 
     A ledger is a claims.yaml and tests that take the pytest fixture 'claim', in any repository
     (see CONTRIBUTING.md). Exit status 1 when a claim FAILED: its test failed or measured a value
@@ -55,6 +52,10 @@ def claims(
 
     Example: ohmbench claims my-paper --json claims.json
     """
+    from ohmbench.claims.outcomes import claims_table, write_csv, write_outcomes
+    from ohmbench.claims.running import find_ledger, own_ledger, run_ledger
+    from ohmbench.files import check_writable
+
     for file in (json_file, csv_file):
         if file is not None:
             check_writable(file, overwrite=force)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
-from typing import Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
-from rich.console import Console
-from rich.markup import escape
-from rich.measure import Measurement
-from rich.table import Table
 
 from ohmbench.errors import FileError, one_line
-from ohmbench.family import Table as TextTable
-from ohmbench.files import check_writable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from ohmbench.family import Table as TextTable
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is already there.")]
@@ -23,12 +23,16 @@ Force = Annotated[bool, typer.Option("--force", help="Overwrite what is already 
 
 def console_out() -> Console:
     """Standard output for tables: as wide as the terminal, 160 columns in a pipe."""
+    from rich.console import Console
+
     # A pipe has no width: tables are not folded there.
     return Console(width=None if sys.stdout.isatty() else 160, soft_wrap=not sys.stdout.isatty())
 
 
 def print_whole(table: Table) -> None:
     """A table whose numbers are the point: wider than the terminal rather than cut."""
+    from rich.measure import Measurement
+
     console = console_out()
     natural = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     console.width = max(console.width, natural)
@@ -42,6 +46,9 @@ def say(line: str) -> None:
 
 def shown(table: TextTable) -> Table:
     """A table of plain text, whatever characters its names bring along."""
+    from rich.markup import escape
+    from rich.table import Table
+
     made = Table(*table.columns, title=table.title)
     for row in table.rows:
         made.add_row(*map(escape, row))
@@ -73,6 +80,8 @@ def check_not_input(out: str, *inputs: str) -> None:
 
 def check_figure(path: str, force: bool) -> None:
     """Raise FileError unless ``path`` names a figure's format and can be written there."""
+    from ohmbench.files import check_writable
+
     if os.path.splitext(path)[1].lower() not in (".png", ".pdf", ".svg"):
         raise FileError(path, "not a figure format", remedy="end the name in .png, .pdf or .svg")
     check_writable(path, overwrite=force)

@@ -7,23 +7,22 @@ import os
 import platform
 import re
 
-import torch
-from rich.markup import escape
-from rich.table import Table
-
-from ohmbench import __version__
 from ohmbench.cli.common import console_out, say
-from ohmbench.eda.cache import CACHE_VARIABLE
-from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
 from ohmbench.errors import OhmbenchError
-from ohmbench.kernels import compiling
-from ohmbench.kirchhoff.fast import edge_pass
-from ohmbench.needs import NEEDS
-from ohmbench.weights import read_manifest, stored
 
 
 def doctor() -> None:
-    """Tools, versions and data found here, what would be skipped without them, and why."""
+    """Show the tools, versions and data found here, and what is skipped without them."""
+    import torch
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ohmbench import __version__
+    from ohmbench.eda.cache import CACHE_VARIABLE
+    from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
+    from ohmbench.needs import NEEDS
+    from ohmbench.weights import read_manifest, stored
+
     console = console_out()
     console.print(
         f"ohmbench {__version__}, Python {platform.python_version()}, "
@@ -62,6 +61,9 @@ def doctor() -> None:
 
 def _compiled_loops() -> str:
     """Where the compiled code is kept, or why every command takes its time."""
+    from ohmbench.kernels import compiling
+    from ohmbench.kirchhoff.fast import edge_pass
+
     if not compiling.COMPILER_ON:
         return "compiled loops: none, since NUMBA_DISABLE_JIT is set"
     folder = compiling.kept_in(edge_pass.evaluate_rows)

@@ -9,27 +9,25 @@ import typer
 from ohmbench.cli.common import Json, print_json, print_whole, say, shown
 from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
 from ohmbench.errors import OperandError
-from ohmbench.families import Papers, load, takers
-from ohmbench.family import JudgeOptions
 
 
 def evaluate_command(
     name: Name,
-    points: Annotated[
+    samples: Annotated[
         int | None,
         typer.Option(
+            "--samples",
+            "-n",
             min=2,
             max=1_000_000,
             metavar="N",
-            help="Densities: fresh points that judge one (default 20000). "
-            "Potentials: samples that are judged (default 10000).",
+            help="Densities: fresh samples of the true one (default 20000). "
+            "Potentials: samples drawn from the flow (default 10000).",
         ),
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(
-            min=0, max=2**31 - 1, help="Of those points or samples. Regressions: of the split."
-        ),
+        typer.Option(min=0, max=2**31 - 1, help="Of those samples. Regressions: of the split."),
     ] = None,
     tol: Annotated[
         float | None,
@@ -46,7 +44,7 @@ def evaluate_command(
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
 ) -> None:
-    """How good a network is, on data that its training has not seen.
+    """Measure how good a network is on data that its training has not seen.
 
     Floating-gate networks: accuracy, evaluations outside the fits, currents no array could hold.
     Int8 networks, by their integers: accuracy, hidden values clamped at 255, the largest
@@ -60,13 +58,16 @@ def evaluate_command(
 
     Example: ohmbench evaluate paper-twomoon --paper-kirchhoffnet FOLDER --json
     """
+    from ohmbench.families import Papers, load, takers
+    from ohmbench.family import JudgeOptions
+
     if tol is not None and not 0 < tol <= 1:
         raise OperandError(f"--tol {tol:g}: should be positive, at most 1")
-    options = JudgeOptions(points, seed, tol, images)
+    options = JudgeOptions(samples, seed, tol, images)
     family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))
     if options.given() and not family.judge_options:
         able = takers(lambda f: f.judge_options)
-        raise OperandError(f"{options.given()[0]} is for {able}, which {name} is not")
+        raise OperandError(f"{options.given()[0]}: not for {name}; it is for {able}")
     judgement = family.judge(network, options)
     if as_json:
         print_json({"name": name, **judgement.values})

@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated
 
 import typer
 
-from ohmbench.families import PAPER_INT8, PAPER_PREFIX, PAPER_SHORT, PAPER_V3
-from ohmbench.kirchhoff.experiments import EXPERIMENTS
-from ohmbench.paper import (
+from ohmbench.names import (
+    EXPERIMENTS,
     FANN_OPTION,
     FANN_VARIABLE,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_CONFIG,
     KIRCHHOFF_OPTION,
     KIRCHHOFF_VARIABLE,
+    MANIFEST,
+    PAPER_INT8,
+    PAPER_NAMES,
+    PAPER_PREFIX,
+    PAPER_SHORT,
+    PAPER_V3,
+    TRAININGS,
 )
+
+
+def complete_network(incomplete: str) -> list[str]:
+    """The stored and the papers' networks whose names begin so. A shell then offers files, too."""
+    try:
+        stored = list(json.loads(MANIFEST.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        stored = []  # a completion has nowhere to say so; 'ohmbench list' does
+    return [name for name in (*stored, *PAPER_NAMES) if name.startswith(incomplete)]
+
+
+def complete_training(incomplete: str) -> list[str]:
+    """The trainings whose names begin so."""
+    return [name for name in TRAININGS if name.startswith(incomplete)]
+
 
 Name = Annotated[
     str,
     typer.Argument(
         metavar="NAME|FILE",
+        autocompletion=complete_network,
         help=f"Stored weights (see 'ohmbench list'), {PAPER_SHORT}, an npz file, or a folder "
         f"with {KIRCHHOFF_CONFIG} and {KIRCHHOFF_CHECKPOINT}.",
     ),

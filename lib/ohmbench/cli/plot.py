@@ -10,10 +10,7 @@ import typer
 from ohmbench.cli.common import Force, say
 from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
 from ohmbench.errors import FileError, OperandError, one_line
-from ohmbench.families import Papers, load
-from ohmbench.family import DrawOptions
-from ohmbench.report.figures import save_figures
-from ohmbench.report.style import plain_text
+from ohmbench.names import IMAGES_DRAWN, SAMPLES_DRAWN
 
 
 def plot_command(
@@ -23,11 +20,18 @@ def plot_command(
     ] = None,
     samples: Annotated[
         int,
-        typer.Option(min=2, max=1_000_000, metavar="N", help="KirchhoffNets: drawn from a flow."),
-    ] = DrawOptions.samples,
+        typer.Option(
+            "--samples",
+            "-n",
+            min=2,
+            max=1_000_000,
+            metavar="N",
+            help="KirchhoffNets: drawn from a flow.",
+        ),
+    ] = SAMPLES_DRAWN,
     images: Annotated[
         int, typer.Option(min=2, metavar="N", help="KirchhoffNets: of a classification, the first.")
-    ] = DrawOptions.images,
+    ] = IMAGES_DRAWN,
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="KirchhoffNets: of what is drawn at random.")
     ] = 0,
@@ -35,7 +39,7 @@ def plot_command(
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
 ) -> None:
-    """Draw a network: what it does, its training history, and what its weights are.
+    """Draw what a network does, its training history and its weights.
 
     Floating-gate networks: confusion matrix, programmed currents, device curves. Int8 networks:
     confusion matrix, weights. KirchhoffNets: samples and density beside the true one, samples on
@@ -43,8 +47,13 @@ def plot_command(
 
     Example: ohmbench plot floatgate-digits --out figures
     """
+    from ohmbench.families import Papers, load
+    from ohmbench.family import DrawOptions
+    from ohmbench.report.figures import save_figures
+    from ohmbench.report.style import plain_text
+
     if out == "":
-        raise OperandError("--out is empty: name a folder, or leave it out")
+        raise OperandError("--out: is empty; name a folder, or leave it out")
     folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     _check_folder(folder)
     family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 import math
 from statistics import fmean
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import torch
 import typer
-from rich.markup import escape
-from rich.table import Table
 
 from ohmbench.cli.common import Json, console_out, print_json, say
 from ohmbench.cli.naming import Name, PaperFann
 from ohmbench.errors import OperandError, one_line
-from ohmbench.families import Papers, load_able
-from ohmbench.floatgate import (
-    StoredNetwork,
-    energy_per_inference,
-    max_power,
-    mean_power_per_class,
-    power_of_first_image_per_class,
-    power_per_image,
-)
+
+if TYPE_CHECKING:
+    import torch
+
+    from ohmbench.floatgate import StoredNetwork
 
 
 def _known(watts: torch.Tensor) -> list[float | None]:
@@ -50,13 +43,25 @@ def power(
     as_json: Json = False,
     paper_fann: PaperFann = None,
 ) -> None:
-    """Static power of a floating-gate network at its supply voltage, over the test images.
+    """Compute the static power of a floating-gate network over the test images.
 
     The paper averages the first image of each class; the mean over all images is printed beside it.
     A class without images has no power: '-', or null in JSON.
 
     Example: ohmbench power floatgate-digits --per-class --settling-time 1e-6
     """
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ohmbench.families import Papers, load_able
+    from ohmbench.floatgate import (
+        energy_per_inference,
+        max_power,
+        mean_power_per_class,
+        power_of_first_image_per_class,
+        power_per_image,
+    )
+
     if settling_time is not None and not 0 < settling_time < float("inf"):
         raise OperandError(f"--settling-time {settling_time:g}: should be positive, finite seconds")
     data: StoredNetwork = load_able(name, Papers(paper_fann), "power").network

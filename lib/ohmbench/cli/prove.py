@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from enum import Enum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ohmbench.cli.common import (
     Json,
@@ -17,14 +16,13 @@ from ohmbench.cli.common import (
     say,
 )
 from ohmbench.cli.naming import Name, PaperFann
-from ohmbench.digital import StoredInt8
-from ohmbench.digital.network import Int8Network
-from ohmbench.digital.prove import Bound, Certificate, RegisterVerdict, check_sizes
-from ohmbench.digital.prove import prove as prove_network
-from ohmbench.digital.widths import PUBLISHED_HARDWARE, Hardware
-from ohmbench.eda.hdl import check_buildable, hardware_for
 from ohmbench.errors import ShapeError
-from ohmbench.families import Papers, load_able
+
+if TYPE_CHECKING:
+    from ohmbench.digital import StoredInt8
+    from ohmbench.digital.network import Int8Network
+    from ohmbench.digital.prove import Bound, Certificate
+    from ohmbench.digital.widths import Hardware
 
 
 class Base(str, Enum):
@@ -37,8 +35,7 @@ class Base(str, Enum):
 _SIZES = ("inputs", "hidden", "classes")
 
 
-def _size(name: str) -> Any:
-    published = getattr(PUBLISHED_HARDWARE, name)
+def _size(published: int) -> Any:
     text = f"Default: the network's, or {published} with '--hardware published'."
     return typer.Option(min=1, help=text)
 
@@ -51,9 +48,9 @@ def prove(
     hardware: Annotated[
         Base, typer.Option(help="Start from this project's register widths, or the paper's.")
     ] = Base.OURS,
-    inputs: Annotated[int | None, _size("inputs")] = None,
-    hidden: Annotated[int | None, _size("hidden")] = None,
-    classes: Annotated[int | None, _size("classes")] = None,
+    inputs: Annotated[int | None, _size(64)] = None,
+    hidden: Annotated[int | None, _size(100)] = None,
+    classes: Annotated[int | None, _size(10)] = None,
     lanes: Annotated[int | None, typer.Option(min=1, help="Neurons side by side.")] = None,
     acc_bits: Annotated[
         int | None, typer.Option(min=1, max=64, metavar="N", help="Sums without bias, both layers.")
@@ -85,6 +82,9 @@ def prove(
 
     Example: ohmbench prove int8-digits --product-bits 32
     """
+    from ohmbench.digital.prove import prove as prove_network
+    from ohmbench.families import Papers, load_able
+
     data: StoredInt8 = load_able(name, Papers(paper_fann), "prove").network
     chosen = _hardware(data.network, hardware)
     given: dict[str, Any] = {
@@ -114,11 +114,17 @@ def prove(
 
 
 def _hardware(network: Int8Network, base: Base) -> Hardware:
+    from ohmbench.digital.widths import PUBLISHED_HARDWARE
+    from ohmbench.eda.hdl import hardware_for
+
     return PUBLISHED_HARDWARE if base is Base.PUBLISHED else hardware_for(network)
 
 
 def _check_hardware(network: Int8Network, hardware: Hardware, base: Base) -> None:
     """Raise ShapeError or RangeError for what is too small, or what Verilog of ours refuses."""
+    from ohmbench.digital.prove import check_sizes
+    from ohmbench.eda.hdl import check_buildable
+
     try:
         check_sizes(network, hardware)
     except ShapeError as error:
@@ -161,6 +167,10 @@ def _text(sizes: tuple[int, ...]) -> str:
 
 
 def _print(name: str, network: Int8Network, certificate: Certificate) -> None:
+    from rich.table import Table
+
+    from ohmbench.digital.prove import RegisterVerdict
+
     title = f"Every image of {network.inputs} bytes, {_text(network.sizes)}"
     built = tuple(getattr(certificate.hardware, n) for n in _SIZES)
     if built != network.sizes:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from ohmbench.cli.common import (
     Force,
@@ -18,22 +17,19 @@ from ohmbench.cli.common import (
 )
 from ohmbench.cli.naming import Name, PaperKirchhoff
 from ohmbench.errors import FileError, OperandError, one_line
-from ohmbench.families import Papers, load_able
-from ohmbench.files import check_writable, write_npz
-from ohmbench.kirchhoff import drawing
-from ohmbench.kirchhoff.evaluation import JUDGE_TOL
-from ohmbench.kirchhoff.flows import Samples
-from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.report.figures import save_figure
-from ohmbench.report.style import plain_text
+from ohmbench.names import JUDGE_TOL
+
+if TYPE_CHECKING:
+    from ohmbench.kirchhoff.flows import Samples
+    from ohmbench.kirchhoff.store import StoredKirchhoff
 
 _SHOWN = 10
 
 
 def sample(
     name: Name,
-    n: Annotated[
-        int, typer.Option("-n", "--number", min=1, max=10_000_000, metavar="N", help="How many.")
+    samples: Annotated[
+        int, typer.Option("--samples", "-n", min=1, max=10_000_000, metavar="N", help="How many.")
     ],
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the noise.")] = 0,
     tol: Annotated[
@@ -53,13 +49,20 @@ def sample(
     as_json: Json = False,
     paper_kirchhoffnet: PaperKirchhoff = None,
 ) -> None:
-    """Draw samples of a KirchhoffNet that is a flow: noise in, node voltages at the end out.
+    """Draw samples from a KirchhoffNet that is a flow.
 
-    Each sample comes with its exact log-density. Networks of densities and potentials are flows;
-    regressions and classifications are not.
+    Noise goes in, the node voltages at the end come out. Each sample comes
+    with its exact log-density. Networks of densities and potentials are flows; regressions and
+    classifications are not.
 
     Example: ohmbench sample paper-twomoon -n 2000 --plot twomoon.png --out points.npz
     """
+    from ohmbench.families import Papers, load_able
+    from ohmbench.files import write_npz
+    from ohmbench.kirchhoff import drawing
+    from ohmbench.report.figures import save_figure
+    from ohmbench.report.style import plain_text
+
     if not 0 < tol <= 1:
         raise OperandError(f"--tol {tol:g}: should be positive, at most 1")
     if plot is not None:
@@ -75,7 +78,7 @@ def sample(
             f"is for {data.config.kind} ({data.config.test_bench})",
             remedy="'sample' takes networks of densities and potentials",
         )
-    found = drawing.sampled(data, n, seed, tol)
+    found = drawing.sampled(data, samples, seed, tol)
     figure = None
     if plot is not None:
         figure = drawing.sample_figure(f"{plain_text(one_line(name))}, seed {seed}", data, found)
@@ -105,6 +108,8 @@ def sample(
 
 
 def _check_npz(path: str, force: bool) -> None:
+    from ohmbench.files import check_writable
+
     if not path.lower().endswith(".npz"):
         raise FileError(path, "not an npz file", remedy="end the name in .npz")
     check_writable(path, overwrite=force)
@@ -116,6 +121,8 @@ def _print(name: str, found: Samples) -> None:
     say(f"{name}: {n} samples of {dimension} numbers; mean of -log q {entropy:.4f} nats")
     if dimension > 2:
         return
+    from rich.table import Table
+
     table = Table(*(f"x{k + 1}" for k in range(dimension)), "log-density")
     for point, log_q in zip(found.x[:_SHOWN].tolist(), found.log_density.tolist(), strict=False):
         table.add_row(*(f"{v:.4f}" for v in point), f"{log_q:.4f}")

@@ -10,9 +10,7 @@ import typer
 
 from ohmbench.cli.common import Force, say
 from ohmbench.errors import OperandError
-from ohmbench.families import PAPER_NAMES, load_file
-from ohmbench.files import check_writable
-from ohmbench.weights import WEIGHTS_FOLDER, describe, register
+from ohmbench.names import PAPER_NAMES, WEIGHTS_FOLDER
 
 
 def store(
@@ -20,12 +18,17 @@ def store(
     name: Annotated[str, typer.Option(metavar="NAME", help="Under which name to store it.")],
     force: Force = False,
 ) -> None:
-    """Put trained weights into this checkout's store, with their manifest entry (maintainers).
+    """Put trained weights into this checkout's store (for maintainers).
 
-    The entry holds SHA-256, the training command, seed, versions and the metrics measured now.
+    The manifest entry holds SHA-256, the training command, seed, versions and the metrics
+    measured now.
 
     Example: ohmbench store floatgate-digits-seed0.npz --name floatgate-digits
     """
+    from ohmbench.families import load_file
+    from ohmbench.files import check_writable
+    from ohmbench.weights import describe, register
+
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
         raise OperandError(f"--name {name}: use letters, digits, '.', '_' and '-' only")
     if name in PAPER_NAMES:

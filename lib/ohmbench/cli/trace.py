@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 from functools import partial
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.table import Table
 
 from ohmbench.cli.common import (
     Json,
@@ -16,11 +15,11 @@ from ohmbench.cli.common import (
     say,
 )
 from ohmbench.cli.naming import Name, PaperFann
-from ohmbench.digital import StoredInt8, load_float
-from ohmbench.digital.trace import Simulate, Stage
-from ohmbench.digital.trace import trace as trace_network
 from ohmbench.errors import OperandError
-from ohmbench.families import Papers, load_able
+
+if TYPE_CHECKING:
+    from ohmbench.digital import StoredInt8
+    from ohmbench.digital.trace import Simulate, Stage
 
 SIMULATION = "ohmbench.eda.simulation"
 
@@ -33,7 +32,7 @@ def simulator() -> Simulate:
         if error.name not in (SIMULATION, SIMULATION.rpartition(".")[0]):
             raise
         raise OperandError(
-            f"{SIMULATION} is not installed, so there is no hardware to run; --no-rtl leaves it out"
+            f"{SIMULATION}: not installed, so there is no hardware to run; leave it out by --no-rtl"
         ) from None
     return partial(module.simulate, on_build=_say_that_it_takes_time)
 
@@ -77,13 +76,17 @@ def trace(
 
     Example: ohmbench trace int8-digits --image 7 --no-rtl
     """
+    from ohmbench.digital import load_float
+    from ohmbench.digital.trace import trace as trace_network
+    from ohmbench.families import Papers, load_able
+
     if every and image is not None:
-        raise OperandError("--image and --all: give one of them")
+        raise OperandError("--image and --all: exclude each other; give one of them")
     image = image or 0
     data: StoredInt8 = load_able(name, Papers(paper_fann), "trace").network
     images = data.images()
     if not every and not 0 <= image < len(images.x):
-        raise OperandError(f"--image {image}: there are images 0 to {len(images.x) - 1}")
+        raise OperandError(f"--image {image}: not in these data; choose 0 to {len(images.x) - 1}")
     first = 0 if every else image
     x = images.x if every else images.x[image : image + 1]
     stages = trace_network(
@@ -102,6 +105,8 @@ def trace(
 
 
 def _print(name: str, first: int, images: int, stages: list[Stage]) -> None:
+    from rich.table import Table
+
     which = f"image {first}" if images == 1 else f"{images} images"
     table = Table("stage", "layer", "quantity", "values", "largest difference", "tolerance")
     for stage in stages:

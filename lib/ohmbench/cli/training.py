@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from ohmbench.cli.common import Force, check_not_input, fail, say
+from ohmbench.cli.naming import complete_training
 from ohmbench.errors import OhmbenchError, OperandError, one_line
-from ohmbench.families import TRAININGS, find_training, load_file, takers
-from ohmbench.family import JudgeOptions
-from ohmbench.training import checkpoint_path, train_to_file
+from ohmbench.names import TRAININGS
+
+if TYPE_CHECKING:
+    from ohmbench.family import JudgeOptions
 
 
 def _stem(name: str) -> str:
@@ -28,6 +29,7 @@ def train(
         str,
         typer.Argument(
             metavar="NAME|CONFIG",
+            autocompletion=complete_training,
             help=f"One of: {', '.join(TRAININGS)}. Or a network of your own (YAML).",
         ),
     ],
@@ -50,11 +52,15 @@ def train(
     samples: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="KirchhoffNets: only the first N of the training samples."
+            "--samples",
+            "-n",
+            min=1,
+            metavar="N",
+            help="KirchhoffNets: only the first N of the training samples.",
         ),
     ] = None,
 ) -> None:
-    """Train a network from nothing: under its device's constraints, or by its configuration.
+    """Train a network from scratch, under its device's constraints or by its configuration.
 
     A progress bar shows the time left. The state is saved every few seconds beside the output
     (FILE.checkpoint.npz); a training that was killed, or ended by --max-minutes, continues with
@@ -68,14 +74,19 @@ def train(
 
     Example: ohmbench train twomoon --max-minutes 15
     """
+    from rich.console import Console
+
+    from ohmbench.families import find_training, takers
+    from ohmbench.training import checkpoint_path, train_to_file
+
     if resume and force:
-        raise OperandError("--resume continues and --force starts over: give one of them")
+        raise OperandError("--resume and --force: exclude each other; give one of them")
     if max_minutes is not None and not 0 < max_minutes < float("inf"):
         raise OperandError(f"--max-minutes {max_minutes:g}: should be positive and finite")
     family, training = find_training(name, seed, samples)
     if samples is not None and not family.takes_samples:
         able = takers(lambda f: f.takes_samples)
-        raise OperandError(f"--samples is for {able}, which {name} is not")
+        raise OperandError(f"--samples: not for {name}; it is for {able}")
     path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
     check_not_input(path, *training.reads)
     check_not_input(os.fspath(checkpoint_path(path)), *training.reads)
@@ -99,6 +110,8 @@ def train(
 
 def _say_what_it_is(path: str, options: JudgeOptions) -> None:
     """Where the network went and how good it is; the first also where the second fails."""
+    from ohmbench.families import load_file
+
     try:
         family, network = load_file(path)
         line = family.judge(network, options).line

@@ -14,7 +14,7 @@ def _square(images: torch.Tensor) -> torch.Tensor:
     n, pixels = images.shape
     side = math.isqrt(pixels)
     if side * side != pixels:
-        raise ValueError(f"{pixels} pixels are no square image")
+        raise ValueError(f"{pixels} pixels do not make a square image")
     return images.view(n, 1, side, side)
 
 
@@ -41,7 +41,7 @@ class Augmentation:
         planes = images if images.ndim == 4 else _square(images)
         side = planes.shape[2]
         if side != planes.shape[3]:
-            raise ValueError(f"{side} x {planes.shape[3]} pixels are no square image")
+            raise ValueError(f"{side} x {planes.shape[3]} pixels do not make a square image")
         r = 2 * torch.rand(n, 5, generator=generator, dtype=images.dtype, device="cpu") - 1
         angle = r[:, 0] * math.radians(self.rotation_deg)
         scale = 1 + r[:, 1] * self.scale

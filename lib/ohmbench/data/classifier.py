@@ -1,4 +1,4 @@
-"""What the YAML files of classifiers of the user's own have in common, whatever their family."""
+"""What the YAML files of users' own classifiers have in common, for every family."""
 
 from __future__ import annotations
 
@@ -34,9 +34,10 @@ _OWN_SCHEMA = (
 
 
 class Classifier(StrictModel):
-    """``data`` are what it is trained on and judged by; their features become numbers in [0, 1].
+    """The configuration of a classifier on the user's own data.
 
-    ``name`` is the file's, which training fills in (``bound_value``).
+    ``data`` trains and judges it; its features become numbers in [0, 1]. ``name`` is the file's
+    name, which training fills in (``bound_value``).
     """
 
     name: Annotated[str, Field(min_length=1, max_length=200)] | None = None
@@ -63,10 +64,10 @@ class Classifier(StrictModel):
 def bound_value(
     config: Classifier, seed: int, *, folder: str | os.PathLike[str], source: str
 ) -> tuple[dict[str, Any], Dataset]:
-    """``config`` as plain values with its name and the sizes of its data, and these data.
+    """``config`` as plain values, with its name and the sizes of its data; and the data themselves.
 
     Relative paths start at ``folder``; the network is named after ``source``. Raises FileError as
-    ``load_data`` does, and for features outside of [0, 1].
+    ``load_data`` does, and for features outside [0, 1].
     """
     dataset = load_data(config.data, "classification", seed, folder=folder)
     low, high = float(dataset.train_x.min()), float(dataset.train_x.max())
@@ -88,36 +89,36 @@ Bound = TypeVar("Bound", bound=Classifier)
 
 @dataclass(frozen=True)
 class Own(Generic[Bound]):
-    """What makes a network the user's own: its configuration, bound to its data, and these."""
+    """The user's part of a network: its configuration, bound to its data, and these data."""
 
     config: Bound
     data: Dataset
 
     @property
     def held_out(self) -> str:
-        """What the held-out part of the data is called."""
+        """Description of the held-out part of the data."""
         return f"{len(self.data.test_x)} held-out samples of {one_line(self.data.name)}"
 
 
 class Named:
-    """A network whose classes have the names that its ``own`` data give them, else their number."""
+    """A network whose classes are named by its ``own`` data, or else by their numbers."""
 
     own: Own[Any] | None
 
     def class_name(self, k: int) -> str:
-        """The number of class ``k``, and its name where that is another."""
+        """The number of class ``k``, followed by its name if that differs."""
         name = str(k) if self.own is None else self.own.data.classes[k]
         return name if name == str(k) else f"{k} ({one_line(name)})"
 
     def class_names_json(self) -> dict[str, list[str]]:
-        """What the user's own data call the classes."""
+        """The class names in the user's own data."""
         return {} if self.own is None else {"classes": list(self.own.data.classes)}
 
 
 def stored_config(path: str, model: type[Bound], tags: Collection[str] = ()) -> Bound:
     """The configuration in the file ``path``, bound to its data.
 
-    Raises FileError as ``read_npz`` and ``fields.checked`` do, and where it is not bound.
+    Raises FileError as ``read_npz`` and ``fields.checked`` do, and if it is not bound.
     """
     lines = read_npz(path, _OWN_SCHEMA[:1], allow_extra=True)["config"]
     source = f"{path}: config"
@@ -130,7 +131,7 @@ def stored_config(path: str, model: type[Bound], tags: Collection[str] = ()) -> 
 def stored_own(path: str, arrays: Mapping[str, NDArray[Any]], config: Bound) -> Own[Bound]:
     """``config``, bound, with the data in the file ``path`` that judge its network.
 
-    Raises FileError where these are not for it.
+    Raises FileError if the data belong to another network.
     """
     classes = config.data.outputs
     assert classes is not None, "not bound to its data"
@@ -138,7 +139,7 @@ def stored_own(path: str, arrays: Mapping[str, NDArray[Any]], config: Bound) -> 
 
 
 def own_schema(config: Classifier) -> tuple[ArraySpec, ...]:
-    """What the file of the network of ``config``, bound, holds besides its weights."""
+    """What a network's file holds besides its weights, for the bound ``config``."""
     rows, inputs = config.data.held_out_rows, config.data.inputs
     assert rows is not None, "not bound to its data"
     assert inputs is not None
@@ -146,5 +147,7 @@ def own_schema(config: Classifier) -> tuple[ArraySpec, ...]:
 
 
 def own_arrays(own: Own[Any]) -> dict[str, NDArray[np.generic]]:
-    """The configuration, which ``stored_config`` reads, and the data, which ``stored_own`` does."""
+    """Arrays of the configuration (read by ``stored_config``) and of the data (read by
+    ``stored_own``).
+    """
     return {"config": np.array(yaml_text(own.config).splitlines()), **dataset_arrays(own.data)}

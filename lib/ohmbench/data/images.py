@@ -92,7 +92,7 @@ def held_out_digit_images(digit: int) -> NDArray[np.float64]:
 
 def _of_digit(part: str, digit: int, *, least: int) -> NDArray[np.float64]:
     if digit not in range(10):
-        raise ValueError(f"{digit} is no digit")
+        raise ValueError(f"{digit} is not a digit")
     images, labels = read_mnist(part)
     chosen = images[labels == digit]
     if len(chosen) < least:

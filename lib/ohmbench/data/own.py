@@ -1,7 +1,7 @@
-"""Data sets of the user's own: a CSV or npz file, what to predict in it, and how to split it.
+"""The user's own data sets: a CSV or npz file, what to predict, and how to split it.
 
-A ``DataReference`` is what a network's YAML file says under ``data``; ``load_data`` makes a
-``Dataset`` of it: features and targets, scaled and split.
+A ``DataReference`` is the key ``data`` of a network's YAML file; ``load_data`` turns it into a
+``Dataset``: features and targets, scaled and split.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ class DataReference(StrictModel):
     """Where the data are and how to read them.
 
     ``file`` is a CSV file with a header line, or an npz file with the arrays ``x`` and ``y`` (and
-    ``x_test``, ``y_test`` where it is split already); a relative path starts at the folder of the
-    YAML file. ``target`` is the column to predict; without it the data are a density's samples.
-    ``features`` are the columns to predict from (default: all others). ``held_out`` is the
-    fraction that judges the network, chosen by the seed, or a second file that does.
-    ``scale`` maps each feature so that the training part spans [0, 1] ("minmax"), has mean 0 and
-    standard deviation 1 ("standard"), or stays as it is ("none").
+    ``x_test``, ``y_test`` if it is split already); a relative path starts at the folder of the YAML
+    file. ``target`` is the column to predict; without it the data are samples of a density.
+    ``features`` are the columns to predict from (default: all others). ``held_out`` is the fraction
+    that judges the network, chosen by the seed, or a second file. ``scale`` maps each feature so
+    that the training part spans [0, 1] ("minmax") or has mean 0 and standard deviation 1
+    ("standard"), or leaves it unchanged ("none").
     """
 
     file: Annotated[str, Field(min_length=1)]
@@ -74,7 +74,7 @@ class DataReference(StrictModel):
 
 
 FILLED_IN = ("inputs", "outputs", "held_out_rows", "sha256")
-"""What training finds in the data, and a user does not say."""
+"""Keys that training fills in; users leave them out."""
 
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
@@ -82,8 +82,8 @@ _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 class OwnData(DataReference):
     """The key ``data`` of a network's YAML file.
 
-    ``inputs``, ``outputs`` (classes, or 1 for a regression), ``held_out_rows`` and ``sha256`` of
-    the files are what was found in them: training fills them in (``found_in``).
+    Training fills in what it found in the files (``found_in``): ``inputs``, ``outputs`` (classes,
+    or 1 for a regression), ``held_out_rows`` and ``sha256``.
     """
 
     inputs: _Count | None = None
@@ -106,23 +106,23 @@ class Scaling:
 
     @classmethod
     def of(cls, kind: Scale, train: Floats) -> Scaling:
-        """The scaling that ``kind`` makes of the training part (n, d).
+        """The scaling ``kind`` for the training part (n, d).
 
-        A column that does not vary keeps its span, so that it becomes 0.
+        A constant column keeps its span, so that it becomes 0.
         """
         if kind == "none":
             return cls(np.zeros(train.shape[1]), np.ones(train.shape[1]))
-        with np.errstate(over="ignore", invalid="ignore"):  # who asks looks at the result
+        with np.errstate(over="ignore", invalid="ignore"):  # the caller checks the result
             shift = train.min(0) if kind == "minmax" else train.mean(0)
             span = np.ptp(train, 0) if kind == "minmax" else train.std(0)
         return cls(shift, np.where(span > 0, span, 1.0))
 
     def __call__(self, x: Floats) -> Floats:
-        """The numbers ``x`` (n, d), in the unit of the file, as networks see them."""
+        """Scale the numbers ``x`` (n, d) from the file's units for the network."""
         return (x - self.shift) / self.span
 
     def back(self, scaled: Floats) -> Floats:
-        """The numbers (n, d), in the unit of the file, that were ``scaled``."""
+        """Convert ``scaled`` numbers (n, d) back to the file's units."""
         return scaled * self.span + self.shift
 
 
@@ -149,7 +149,7 @@ class Dataset:
 
 
 def found_in(dataset: Dataset) -> dict[str, Any]:
-    """What ``OwnData`` says of data that were read."""
+    """The keys of ``OwnData`` that were found in the data."""
     found = {
         "inputs": dataset.train_x.shape[1],
         "held_out_rows": len(dataset.test_x),
@@ -242,7 +242,7 @@ def load_data(
 
 
 def _check_varies(raw: _Raw, train_x: Floats) -> None:
-    """Raise FileError for a feature that is always the same, whose density is infinite there."""
+    """Raise FileError for a constant feature, at which a density would be infinite."""
     for name, span in zip(raw.names, np.ptp(train_x, 0), strict=True):
         if span == 0:
             raise FileError(
@@ -253,7 +253,7 @@ def _check_varies(raw: _Raw, train_x: Floats) -> None:
 
 
 def _read(path: Path, reference: DataReference, task: Task) -> tuple[_Raw, _Raw | None]:
-    """The file's samples, and those that the file itself holds out."""
+    """The file's samples, and the samples that the file itself holds out."""
     if (task == "density") != (reference.target is None) and path.suffix.lower() != ".npz":
         if task == "density":
             reason, remedy = "a density has no target", "leave target away"
@@ -326,7 +326,7 @@ def _part(path: Path, arrays: Mapping[str, NDArray[np.generic]], suffix: str, ta
 
 
 def _classes(raw: _Raw) -> tuple[str, ...]:
-    """The labels as the file spells them: in numeric order where all are whole numbers."""
+    """The labels as spelled in the file, in numeric order if all are integers."""
     assert isinstance(raw.y, list)
     for k, label in enumerate(raw.y):
         if not label:
@@ -403,7 +403,7 @@ def _split(
 
 
 # ------------------------------------------------------------------------------------------------
-# In the file of a network: what judges it, without the training part
+# The held-out part in a network's file, without the training part.
 
 _TASKS: tuple[Task, ...] = ("classification", "regression", "density")
 _FLOAT = ("float64",)
@@ -451,7 +451,9 @@ def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     task = next((task for task in _TASKS if task == str(arrays["data_task"])), None)
     remedy = "train it again"
     if task is None:
-        raise FileError(path, f"{arrays['data_task']} is no task", field="data_task", remedy=remedy)
+        raise FileError(
+            path, f"{arrays['data_task']} is not a task", field="data_task", remedy=remedy
+        )
     y = arrays.get("test_y", np.empty(0))
     classes = tuple(map(str, arrays.get("data_classes", ())))
     if (task == "density") != ("test_y" not in arrays):
@@ -459,7 +461,7 @@ def dataset_of(path: str, arrays: Mapping[str, NDArray[Any]]) -> Dataset:
     if task == "classification" and not (
         y.dtype == np.int64 and classes and y.min() >= 0 and y.max() < len(classes)
     ):
-        raise FileError(path, "holds labels that are no class", field="test_y", remedy=remedy)
+        raise FileError(path, "holds labels that are not classes", field="test_y", remedy=remedy)
     for field in ("data_scaling", "data_target_scaling"):
         if not (arrays[field][1] > 0).all():
             raise FileError(path, "holds a span that is not positive", field=field, remedy=remedy)

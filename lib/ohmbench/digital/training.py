@@ -235,7 +235,7 @@ class Int8Task(RecipeTask[Int8Network]):
 def named_task(name: str, seed: int) -> Int8Task:
     """The training of the network called ``name``. Raises OperandError for an unknown name."""
     if name not in INT8_RECIPES:
-        raise OperandError(f"no training for {name!r}; there is one for: {', '.join(INT8_RECIPES)}")
+        raise OperandError(f"unknown training {name!r}; choose one of {', '.join(INT8_RECIPES)}")
     return Int8Task(INT8_RECIPES[name], seed)
 
 

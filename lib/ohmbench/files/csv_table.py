@@ -139,7 +139,7 @@ class _Lines:
                     remedy="look for a quote that is not closed",
                 )
             if "\0" in line:
-                raise ValueError("it holds zero bytes, which no text has")
+                raise ValueError("it holds zero bytes, which text cannot contain")
             self.suspicious = self.suspicious or "_" in line or not line.isascii()
             yield line
 

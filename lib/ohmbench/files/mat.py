@@ -120,7 +120,7 @@ def _variable(
 ) -> tuple[str, npt.NDArray[np.uint8] | None]:
     """Name and array of the next variable; no array where it is not wanted."""
     if _tag(stream).kind != _MATRIX:
-        raise ValueError("an element that is no array")
+        raise ValueError("an element that is not an array")
     flags, _ = struct.unpack("<II", _short(stream, _UINT32, 8, "array flags"))
     sizes = _short(stream, _INT32, 4 * _MAX_DIMENSIONS, "dimensions")
     field = _short(stream, _INT8, _MAX_NAME, "a name").decode("ascii")

@@ -123,7 +123,7 @@ def _storage(value: Any) -> StoredBytes:
         case ("storage", _Name(name=kind), str(key), str(_), int(numel)):
             pass
         case _:
-            raise _Odd("a reference that is no storage")
+            raise _Odd("a reference that is not a storage")
     if kind not in _STORAGES:
         raise _Odd(f"a storage of {kind}")
     if not (key.isascii() and key.isdecimal()) or not _is_count(numel):
@@ -143,7 +143,7 @@ def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
     if len(size) != len(stride) or len(size) > _MAX_DIMENSIONS:
         raise _Odd(f"a tensor of {len(size)} dimensions with {len(stride)} strides")
     if not _is_count(offset) or not all(map(_is_count, (*size, *stride))):
-        raise _Odd("a tensor with sizes that are no counts")
+        raise _Odd("a tensor whose sizes are not counts")
     if 0 in size:
         raise _Odd("a tensor without elements")
     if math.prod(size) > _MAX_NUMEL:
@@ -156,7 +156,7 @@ def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
 
 def _call(function: Any, arguments: Any) -> Any:
     if not isinstance(function, _Name) or not isinstance(arguments, tuple):
-        raise _Odd("a call of something that is no name")
+        raise _Odd("a call of something that is not a name")
     if function.name == _ORDERED_DICT and not arguments:
         return {}
     if function.name == _TENSOR:
@@ -229,10 +229,10 @@ class _Machine:
     def set_items(self, pairs: list[Any]) -> None:
         target = self.stack[-1] if self.stack else None
         if not isinstance(target, dict) or len(pairs) % 2:
-            raise _Odd("items for something that is no mapping")
+            raise _Odd("items for something that is not a mapping")
         for key, value in zip(pairs[::2], pairs[1::2], strict=True):
             if not isinstance(key, str):
-                raise _Odd("a key that is no text")
+                raise _Odd("a key that is not text")
             if key in target:
                 raise FileError(self.name, "occurs twice", field=key, remedy=SAVE_AGAIN)
             target[key] = value
@@ -272,7 +272,7 @@ class _Machine:
         """A module's state dict carries ``_metadata``, versions of its layers, as an attribute."""
         state = self.pop()
         if not self.stack or not isinstance(self.stack[-1], dict):
-            raise _Odd("a state for something that is no mapping")
+            raise _Odd("a state for something that is not a mapping")
         if not isinstance(state, dict) or set(state) != {"_metadata"}:
             raise _Odd("attributes other than _metadata")
 
@@ -356,7 +356,7 @@ def parse_state_dict(name: str, pickled: bytes) -> dict[str, StoredTensor]:
         raise FileError(name, "holds no state dict", remedy="save model.state_dict()")
     for key, value in found.items():
         if not check_key(key):
-            raise FileError(name, f"{key!r} is no name of a tensor", remedy=SAVE_AGAIN)
+            raise FileError(name, f"{key!r} is not the name of a tensor", remedy=SAVE_AGAIN)
         if not isinstance(value, StoredTensor):
             _refuse_value(name, key, value)
     return found

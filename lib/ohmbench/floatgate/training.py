@@ -285,7 +285,7 @@ class FloatgateTask(RecipeTask[FGNetwork]):
 def named_task(name: str, seed: int) -> FloatgateTask:
     """The training of the network called ``name``. Raises OperandError for an unknown name."""
     if name not in RECIPES:
-        raise OperandError(f"no training for {name!r}; there is one for: {', '.join(RECIPES)}")
+        raise OperandError(f"unknown training {name!r}; choose one of {', '.join(RECIPES)}")
     return FloatgateTask(RECIPES[name], seed)
 
 

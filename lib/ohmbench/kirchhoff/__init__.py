@@ -1,14 +1,14 @@
 """KirchhoffNet: circuits that obey Kirchhoff's current law, integrated as neural ODEs.
 
-KIRCHHOFF in these modules stands for Gao, Sun, Rohrer and Boning, "KirchhoffNet: A scalable ultra
+In these modules KIRCHHOFF stands for Gao, Sun, Rohrer and Boning, "KirchhoffNet: A scalable ultra
 fast analog neural network", ICCAD 2024 (arXiv 2310.15872), and its published artifacts.
 
-Reading order: ``devices`` (an edge), ``topologies`` (which nodes edges join), ``circuit`` (the
-current law), ``simulation`` (its integration), ``network`` (slices, what goes in, what is read
-out), ``flows`` (densities); then ``configuration`` with ``experiments``, ``arguments``,
-``grammars`` and ``fields`` (the paper's YAML), ``recipes`` (ours), ``baselines``, ``models``,
-``store`` (files), ``samples`` (data), ``training``, ``evaluation``. ``execution`` chooses among the
-paths, of which the fast ones are in ``fast``.
+Reading order: ``devices`` (an edge), ``topologies`` (which nodes the edges join), ``circuit`` (the
+current law), ``simulation`` (its integration), ``network`` (slices, inputs and outputs), ``flows``
+(densities); then ``configuration`` with ``experiments``, ``arguments``, ``grammars`` and ``fields``
+(the paper's YAML), ``recipes`` (ours), ``baselines``, ``models``, ``store`` (files), ``samples``
+(data), ``training``, ``evaluation``. ``execution`` chooses among the paths; the fast ones are in
+``fast``.
 """
 
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
@@ -25,7 +25,7 @@ from ohmbench.kirchhoff.execution import ExecutionPath, right_hand_side
 from ohmbench.kirchhoff.flows import Flow, Samples, log_normal, noise, pull_back, push_forward
 from ohmbench.kirchhoff.models import Model, build
 from ohmbench.kirchhoff.network import KirchhoffNet
-from ohmbench.kirchhoff.recipes import CONFIG_NAMES, own_config
+from ohmbench.kirchhoff.recipes import own_config
 from ohmbench.kirchhoff.simulation import (
     ADAPTIVE,
     FIXED_STEP,
@@ -52,6 +52,7 @@ from ohmbench.kirchhoff.topologies import (
     simple_connect,
     topology,
 )
+from ohmbench.names import CONFIG_NAMES
 
 __all__ = [
     "ACTIVATIONS",

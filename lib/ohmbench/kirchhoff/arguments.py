@@ -12,11 +12,13 @@ from ohmbench.kirchhoff.fields import MAX_NODES, Repeat, RepeatPair, Size
 
 
 class _Topology(StrictModel):
-    """Arguments of a generator of `ohmbench.kirchhoff.topologies`, and the sizes they lead to."""
+    """Arguments of a generator in `ohmbench.kirchhoff.topologies`, and the sizes that follow from
+    them.
+    """
 
     @property
     def n_free(self) -> int:
-        """Nodes without ground."""
+        """Number of nodes without ground."""
         raise NotImplementedError
 
     @property
@@ -25,7 +27,7 @@ class _Topology(StrictModel):
 
 
 class FullyConnect(_Topology):
-    """Of ``topologies.fully_connect``."""
+    """Arguments of ``topologies.fully_connect``."""
 
     num_node: Annotated[int, Field(ge=2, le=MAX_NODES)]
     include_gnd: bool = True
@@ -33,17 +35,17 @@ class FullyConnect(_Topology):
 
     @property
     def n_free(self) -> int:
-        """Nodes without ground."""
+        """Number of nodes without ground."""
         return self.num_node - 1 if self.include_gnd else self.num_node
 
     @property
     def n_edges(self) -> int:
-        """Edges: ordered pairs of nodes, each repeated there and back."""
+        """Number of edges: ordered pairs of nodes, each repeated in both directions."""
         return self.num_node * (self.num_node - 1) * sum(self.repeat)
 
 
 class _Image(_Topology):
-    """An image and a square window slid over it."""
+    """An image and a square window that slides over it."""
 
     num_channel: Size
     width: Size
@@ -70,25 +72,27 @@ class _Image(_Topology):
 
     @property
     def pairs(self) -> int:
-        """Ordered pairs of different nodes that share a window, counted once for each window."""
+        """Number of ordered pairs of different nodes that share a window, once per window."""
         rows, columns = self._sums(self.height), self._sums(self.width)
         squares = rows[1] * columns[1] * self.num_channel**2
         return squares - rows[0] * columns[0] * self.num_channel
 
     def _sums(self, length: int) -> tuple[int, int]:
-        """Cells of the window inside the image, along one side: over all places their sum and the
-        sum of their squares."""
+        """Sizes of the window inside the image along one side, over all its places: their sum and
+        the sum of their squares.
+        """
         k = self.neighbor_size
         if not self.padding:
             return k * (length - k + 1), k * k * (length - k + 1)
-        # 1, 2, ... up to the shorter of both, which stays while the window moves, and down again.
+        # The window grows 1, 2, ... up to the shorter side, stays there while it moves, and shrinks
+        # again.
         most, stay = min(k, length), abs(length - k) + 1
         edges = (most - 1) * most
         return edges + most * stay, edges * (2 * most - 1) // 3 + most * most * stay
 
 
 class NeighborIndex(_Image):
-    """Of ``topologies.neighbor_index``."""
+    """Arguments of ``topologies.neighbor_index``."""
 
     repeat: Repeat = 1
     sharing: bool = False
@@ -96,17 +100,17 @@ class NeighborIndex(_Image):
 
     @property
     def n_free(self) -> int:
-        """Nodes without ground."""
+        """Number of nodes without ground."""
         return self.grid * self.parallel
 
     @property
     def n_edges(self) -> int:
-        """Edges: pairs of nodes in a window, over its places and the parallel blocks."""
+        """Number of edges: pairs of nodes in a window, over its places and the parallel blocks."""
         return self.pairs * self.repeat * self.parallel
 
 
 class MixConnect(_Image):
-    """Of ``topologies.mix_connect``."""
+    """Arguments of ``topologies.mix_connect``."""
 
     fully_connect_node: Annotated[int, Field(ge=0, le=MAX_NODES)]
     repeat: RepeatPair = (1, 1)
@@ -114,30 +118,32 @@ class MixConnect(_Image):
 
     @property
     def n_free(self) -> int:
-        """Nodes without ground."""
+        """Number of nodes without ground."""
         return self.grid + self.fully_connect_node
 
     @property
     def n_edges(self) -> int:
-        """Edges: of the window, to ground, and of the extra nodes to ground and the image."""
+        """Number of edges: in the window, to ground, and from the extra nodes to ground and the
+        image.
+        """
         to_extra = self.fully_connect_node * (self.grid + 1)
         return self.pairs * self.kernel_repeat + (self.grid + to_extra) * sum(self.repeat)
 
 
 class SimpleConnect(_Topology):
-    """Of ``topologies.simple_connect``."""
+    """Arguments of ``topologies.simple_connect``."""
 
     num_node: Annotated[int, Field(ge=2, le=MAX_NODES)]
     repeat: RepeatPair = (1, 1)
 
     @property
     def n_free(self) -> int:
-        """Nodes without ground."""
+        """Number of nodes without ground."""
         return self.num_node - 1
 
     @property
     def n_edges(self) -> int:
-        """Edges: neighbours in the chain, each repeated there and back."""
+        """Number of edges: neighbours in the chain, each repeated in both directions."""
         return (self.num_node - 1) * sum(self.repeat)
 
 
@@ -148,7 +154,7 @@ def _different(pair: tuple[int, int]) -> tuple[int, int]:
 
 
 class Pregiven(_Topology):
-    """Of ``topologies.pregiven``."""
+    """Arguments of ``topologies.pregiven``."""
 
     edges: Annotated[
         tuple[Annotated[tuple[Size, Size], FROM_LIST, AfterValidator(_different)], ...],
@@ -160,12 +166,12 @@ class Pregiven(_Topology):
 
     @property
     def n_free(self) -> int:
-        """Nodes without ground: a node for each feature of a vertex."""
+        """Number of nodes without ground: one node per feature of a vertex."""
         return max(map(max, self.edges)) * self.num_feature
 
     @property
     def n_edges(self) -> int:
-        """Edges: of the graph for each feature, between features, and to ground."""
+        """Number of edges: of the graph for each feature, between features, and to ground."""
         vertices, features = max(map(max, self.edges)), self.num_feature
         pairs = len(self.edges) * features + vertices * features * (features - 1) // 2
         return (pairs + vertices * features) * sum(self.repeat)
@@ -206,7 +212,7 @@ Arguments = TypeVar("Arguments")
 
 
 class NamedArgs(StrictModel, Generic[Name, Arguments]):
-    """Something by name, with its arguments; ``args.model_dump()`` are keyword arguments."""
+    """A name with its arguments; ``args.model_dump()`` gives keyword arguments."""
 
     name: Name
     args: Arguments
@@ -242,6 +248,6 @@ Model: TypeAlias = (
     | NamedArgs[Literal["FeedForward"], FeedForwardArguments]
     | NamedArgs[Literal["HyperNetwork"], HyperNetwork]
 )
-"""The device on every edge, or a baseline in the circuit's place."""
+"""The device on every edge, or a baseline in place of the circuit."""
 
 BASELINES = ("FeedForward", "HyperNetwork")

@@ -53,15 +53,15 @@ class _HyperRightHandSide:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         w, b, u = self._flow.weights(t)
         y = torch.tanh(v @ w.t() + b)
-        # d/dz of unit k is u_k w_k^T (1 - tanh^2): its trace is one dot product.
+        # d/dz of unit k is u_k w_k^T (1 - tanh^2), so its trace is one dot product.
         return y @ u / len(w), (1 - y * y) @ (w * u).sum(1) / len(w)
 
 
 class HyperFlow(torch.nn.Module):
-    """A continuous normalizing flow whose weights a hyper-network makes from the time.
+    """A continuous normalizing flow whose weights come from a hyper-network of the time.
 
     Chen et al., "Neural ordinary differential equations", NeurIPS 2018, section 4: a sum of gated
-    units of rank one, so that the trace is cheap. ``hidden`` is the hyper-network's width.
+    units of rank one, which makes the trace cheap. ``hidden`` is the hyper-network's width.
     """
 
     def __init__(self, config: Config, generator: torch.Generator) -> None:
@@ -78,7 +78,7 @@ class HyperFlow(torch.nn.Module):
 
     @property
     def solver(self) -> Solver:
-        """The solver of the configuration."""
+        """The configuration's solver."""
         return solver_of(self.config.simulation, adjoint=self.config.network.adjoint)
 
     def weights(
@@ -96,5 +96,5 @@ class HyperFlow(torch.nn.Module):
         return w.view(shape), b, (u * torch.sigmoid(gate)).view(shape)
 
     def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]:
-        """The one slice of this flow; it has one path."""
+        """The single slice of this flow, which has only one path."""
         return [_HyperRightHandSide(self)]

@@ -55,13 +55,12 @@ class Circuit(torch.nn.Module):
         return self.device.coefficients(p[:, self.column] if self.topology.shared else p)
 
 
-@runtime_checkable  # where tests check what annotations say
+@runtime_checkable  # tests check annotations at run time
 class RightHandSide(Protocol):
-    """A circuit made ready for many evaluations with the same parameters.
+    """A circuit prepared for many evaluations with the same parameters.
 
-    ``v`` is (batch, n_free), or (n_free, batch) where ``node_major``; ``t`` is the time since the
-    slice began, which a circuit does not depend on. ``tensors`` are what gradients flow through on
-    their way to the parameters.
+    ``v`` is (batch, n_free), or (n_free, batch) if ``node_major``; ``t`` is the time since the
+    slice began, on which a circuit does not depend. ``tensors`` carry gradients to the parameters.
     """
 
     node_major: bool
@@ -70,42 +69,43 @@ class RightHandSide(Protocol):
     def derivative(
         self, t: Float[Tensor, ""], v: Float[Tensor, "rows columns"]
     ) -> Float[Tensor, "rows columns"]:
-        """dv/dt, shaped as ``v``."""
+        """dv/dt in V/s, in the shape of ``v``."""
         ...
 
     def with_divergence(
         self, t: Float[Tensor, ""], v: Float[Tensor, "rows columns"]
     ) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, " batch"]]:
-        """dv/dt, and its divergence (trace of its Jacobian) for each sample (batch,)."""
+        """dv/dt, and its divergence (trace of its Jacobian) per sample (batch,)."""
         ...
 
 
 @runtime_checkable
 class Stepper(Protocol):
-    """A right-hand side that can take a whole slice by itself, faster than step by step.
+    """A right-hand side that can integrate a whole slice itself, faster than step by step.
 
-    Both ways return end voltages, shaped as ``v``, and the integral of the divergence (batch,),
-    empty unless asked for.
+    Both methods return the end voltages, in the shape of ``v``, and the integral of the divergence
+    (batch,), which is empty unless requested.
     """
 
     def rk4(
         self, v: Float[Tensor, "rows columns"], h: Float[Tensor, " steps"], *, divergence: bool
     ) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, " batch"]]:
-        """Steps ``h`` (steps,) of torchdiffeq's fourth-order method."""
+        """Take the steps ``h`` (steps,) of torchdiffeq's fourth-order method."""
         ...
 
     def dopri5(
         self, v: Float[Tensor, "rows columns"], control: StepControl, *, divergence: bool
     ) -> tuple[Float[Tensor, "rows columns"], Float[Tensor, " batch"]]:
-        """Steps of Dormand and Prince's method, as ``control`` has them from their errors.
+        """Take steps of Dormand and Prince's method, whose sizes ``control`` chooses from their
+        errors.
 
-        Gradients take the steps as given. Raises what ``control`` does.
+        Gradients treat the step sizes as constants. Raises what ``control`` raises.
         """
         ...
 
 
 class PlainRightHandSide:
-    """Kirchhoff's current law as it is written: gather, device, scatter. The reference."""
+    """Kirchhoff's current law written out: gather, device, scatter. The reference path."""
 
     node_major = False
 
@@ -122,7 +122,7 @@ class PlainRightHandSide:
         )
 
     def node_currents(self, v: Float[Tensor, "batch n_free"]) -> Float[Tensor, "batch n_free+1"]:
-        """Net current into every node, ground first, (batch, n_free + 1); its sum is zero."""
+        """Net current into every node, ground first, (batch, n_free + 1); it sums to zero."""
         return self._scatter(self.edge_currents(v))
 
     def edge_currents(self, v: Float[Tensor, "batch n_free"]) -> Float[Tensor, "batch edges"]:
@@ -156,10 +156,11 @@ class PlainRightHandSide:
 
 
 class AutogradDivergence:
-    """A right-hand side of (batch, n_free) voltages, its divergence by automatic differentiation.
+    """A right-hand side for (batch, n_free) voltages whose divergence comes from automatic
+    differentiation.
 
-    The reference that the closed form is held against, node by node, and the way of the published
-    code. Raises OperandError for a node-major right-hand side.
+    It is the way of the published code, and the reference for the closed form. Raises OperandError
+    for a node-major right-hand side.
     """
 
     node_major = False
@@ -173,14 +174,14 @@ class AutogradDivergence:
     def derivative(
         self, t: Float[Tensor, ""], v: Float[Tensor, "batch n_free"]
     ) -> Float[Tensor, "batch n_free"]:
-        """dv/dt of the right-hand side given."""
+        """dv/dt of the given right-hand side."""
         return self._rhs.derivative(t, v)
 
     def with_divergence(
         self, t: Float[Tensor, ""], v: Float[Tensor, "batch n_free"]
     ) -> tuple[Float[Tensor, "batch n_free"], Float[Tensor, " batch"]]:
-        """dv/dt (batch, n_free) and its divergence (batch,), a reverse pass for each node."""
-        # Of torch.func, so that it may itself be transformed.
+        """dv/dt (batch, n_free) and its divergence (batch,), with one reverse pass per node."""
+        # torch.func's gradient, so that the result can itself be transformed.
         net, pull_back = torch.func.vjp(lambda v: self._rhs.derivative(t, v), v)[:2]
         trace = torch.zeros_like(v[:, 0])
         for n in range(v.shape[1]):

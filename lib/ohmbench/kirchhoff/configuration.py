@@ -1,10 +1,9 @@
-"""The paper's configuration files, as they are, and nothing but them.
+"""The paper's configuration files, exactly as published.
 
 The keys are those of the published files (KIRCHHOFF); ``data``, ``train.resample`` and the
-baselines are ours. A `Config` that exists has been checked whole: types and ranges of each key, the
-arguments of each topology and device, and what only fits together (slices and end times, nodes and
-data, nodes and projector). Sizes are bounded: a stranger's file cannot ask for all the memory there
-is.
+baselines are ours. A `Config` has been checked completely: type and range of each key, the
+arguments of each topology and device, and combinations (slices and end times, nodes and data, nodes
+and projector). Sizes are bounded, so a stranger's file cannot request all of the memory.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from ohmbench.fields import (
 from ohmbench.files import parse_yaml, read_yaml
 from ohmbench.kirchhoff.arguments import BASELINES, Model, Slice
 from ohmbench.kirchhoff.devices import DEVICE_NAMES
-from ohmbench.kirchhoff.experiments import EXPERIMENTS, INPUTS, OUTPUTS, OWN, Kind
+from ohmbench.kirchhoff.experiments import INPUTS, OUTPUTS, OWN
 from ohmbench.kirchhoff.fields import MAX_NODES
 from ohmbench.kirchhoff.grammars import (
     Encoder,
@@ -43,23 +42,24 @@ from ohmbench.kirchhoff.grammars import (
 )
 from ohmbench.kirchhoff.simulation import ADAPTIVE, FIXED_STEP
 from ohmbench.kirchhoff.topologies import TOPOLOGIES
+from ohmbench.names import EXPERIMENTS, Kind
 
-MAX_EDGES = 50_000_000  # of all slices together
+MAX_EDGES = 50_000_000  # all slices together
 MAX_SLICES = 1000
-MAX_STEPS = 1_000_000  # of a fixed-step method, all slices together
+MAX_STEPS = 1_000_000  # for a fixed-step method, all slices together
 MAX_TIME = 1e4
-MIN_STEP = 1e-12  # of time; a double next to 1e4 has steps of 2e-12
+MIN_STEP = 1e-12  # in time; a double near 1e4 has a resolution of 2e-12
 
 _Step = Annotated[float, bounded(low=MIN_STEP, high=MAX_TIME)]
 _Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
 class Network(StrictModel):
-    """``n_free`` voltages through one circuit after another.
+    """``n_free`` voltages that pass through one circuit after another.
 
-    ``residual`` adds the input voltages of a slice to its end voltages (the artifacts only ever
-    leave it null: the reading is ours). ``fill`` is how a sample narrower than the circuit becomes
-    its voltages: with zeros after it, or repeated.
+    ``residual`` adds the input voltages of a slice to its end voltages (the artifacts always leave
+    it null; this reading is ours). ``fill`` says how a sample narrower than the circuit is widened:
+    with zeros after it, or repeated.
     """
 
     model: Annotated[Model, Field(discriminator="name")]
@@ -79,17 +79,17 @@ class Network(StrictModel):
 
     @property
     def is_baseline(self) -> bool:
-        """Whether the model is no circuit but one it is compared with."""
+        """Whether the model is a baseline for comparison instead of a circuit."""
         return self.model.name in BASELINES
 
     @property
     def n_free(self) -> int:
-        """Nodes without ground, the same in all slices; 0 for a baseline."""
+        """Number of nodes without ground, the same in all slices; 0 for a baseline."""
         return self.net_struct[0].args.n_free if self.net_struct else 0
 
     @property
     def n_edges(self) -> int:
-        """Edges of all slices together; 0 for a baseline."""
+        """Number of edges of all slices together; 0 for a baseline."""
         return sum(part.args.n_edges for part in self.net_struct)
 
     @model_validator(mode="after")
@@ -121,8 +121,8 @@ class Network(StrictModel):
 class SimulationSettings(StrictModel):
     """Integration from ``t_end[i]`` to ``t_end[i + 1]`` in slice i; times in units of C/G = 1.
 
-    ``tol`` is relative and absolute tolerance and ``first_step``, ``min_step`` steer the adaptive
-    methods; ``step_size`` is the step of the others.
+    ``tol`` is the relative and absolute tolerance of adaptive methods, which also use
+    ``first_step`` and ``min_step``; other methods use ``step_size``.
     """
 
     method: Annotated[str, one_of((*ADAPTIVE, *FIXED_STEP))]
@@ -138,7 +138,7 @@ class SimulationSettings(StrictModel):
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether the method chooses its steps."""
+        """Whether the method is adaptive."""
         return self.method in ADAPTIVE
 
     @model_validator(mode="after")
@@ -169,7 +169,9 @@ class SimulationSettings(StrictModel):
 
 
 class Train(StrictModel):
-    """``resample`` is ours: fresh points of the density for each batch, not one fixed set."""
+    """Settings of the training. ``resample`` is ours: fresh points of the density for each batch
+    instead of one fixed set.
+    """
 
     lr: Annotated[float, bounded(above=0, high=1e3)]
     num_epoch: _Count
@@ -189,7 +191,7 @@ def _metric(value: str) -> str:
 class Test(StrictModel):
     """What the paper's own test prints: ``top<k>`` and ``mse``."""
 
-    __test__ = False  # no test case, whatever pytest thinks of its name
+    __test__ = False  # keeps pytest from collecting this class
 
     metric: Annotated[
         tuple[Annotated[str, AfterValidator(_metric)], ...],
@@ -199,15 +201,16 @@ class Test(StrictModel):
 
 
 class Visualization(StrictModel):
-    """How many samples a figure shows."""
+    """Number of samples in a figure."""
 
     num_sample: _Count
 
 
 class Config(StrictModel):
-    """One experiment. ``visualization`` is None where nothing is to be drawn.
+    """One experiment.
 
-    ``test_bench`` names the paper's data or, with ``data``, what the network is for.
+    ``visualization`` is None if nothing is to be drawn. ``test_bench`` names the paper's data or,
+    with ``data``, the purpose of the network.
     """
 
     test_bench: Annotated[str, one_of((*EXPERIMENTS, *OWN))]
@@ -229,7 +232,7 @@ class Config(StrictModel):
 
     @property
     def inputs(self) -> int:
-        """Numbers in one sample."""
+        """Number of values in one sample."""
         if self.data is None:
             return INPUTS[self.test_bench]
         assert self.data.inputs is not None, "the configuration is not bound to its data"
@@ -237,7 +240,7 @@ class Config(StrictModel):
 
     @property
     def outputs(self) -> int:
-        """Numbers to be read out, of a regression or classification."""
+        """Number of outputs of a regression or classification."""
         if self.data is None:
             return OUTPUTS[self.test_bench]
         assert self.data.outputs is not None, "the configuration is not bound to its data"
@@ -259,7 +262,7 @@ class Config(StrictModel):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Config:
-        slices = len(self.network.net_struct) or 1  # a baseline runs over one interval
+        slices = len(self.network.net_struct) or 1  # a baseline has a single interval
         if len(self.simulation.t_end) != slices + 1:
             raise fault(
                 f"{len(self.simulation.t_end)} times, expected {slices + 1} for {slices} "
@@ -268,7 +271,8 @@ class Config(StrictModel):
             )
         if self.network.is_baseline and (self.network.model.name == "HyperNetwork") != self.is_flow:
             raise fault(
-                f"{self.network.model.name!r} is no network for {self.kind}", "network.model.name"
+                f"{self.network.model.name!r} is not a network for {self.kind}",
+                "network.model.name",
             )
         if self.data is None and self.test_bench not in EXPERIMENTS:
             raise fault(f"test_bench {self.test_bench} needs data of your own", "data")
@@ -282,7 +286,7 @@ class Config(StrictModel):
         return self
 
     def _check_sizes(self) -> None:
-        """What fits together only for the sizes of the data."""
+        """Check combinations that depend on the sizes of the data."""
         if self.is_flow:
             self._check_flow()
         else:
@@ -345,9 +349,10 @@ def config_of(value: Any, source: str) -> Config:
 
 
 def bound(config: Config, dataset: Dataset, source: str) -> Config:
-    """``config`` with the sizes of its data, checked against them; errors call it ``source``.
+    """Return ``config`` with the sizes of its data, after checking that both fit; errors call it
+    ``source``.
 
-    Raises FileError where the network does not fit the data.
+    Raises FileError if the network does not fit the data.
     """
     assert config.data is not None
     value = config.model_dump(mode="json", exclude_none=True)
@@ -369,5 +374,5 @@ def read_config(path: str | os.PathLike[str]) -> Config:
 
 
 def config_text(config: Config) -> str:
-    """YAML with every key written out; `parse_config` makes an equal `Config` of it."""
+    """YAML with every key written out; `parse_config` turns it back into an equal `Config`."""
     return yaml_text(config)

@@ -1,9 +1,9 @@
 """Two-terminal devices of KirchhoffNet: the current from a source node to a destination node.
 
-Every published device is one form, ``i = g phi(a v_s + b v_d + c)``, whose four coefficients an
-edge has from its parameters ``p`` (KIRCHHOFF, names as its configuration
-files spell them). The circuit, its divergence and its fast paths know that one form only; a device
-is the activation ``phi`` and the map from ``p`` to ``(g, a, b, c)``.
+Every published device has the form ``i = g phi(a v_s + b v_d + c)``, whose four coefficients follow
+from the edge's parameters ``p`` (KIRCHHOFF, names as in its configuration files). The circuit, its
+divergence and its fast paths only know this form; a device is the activation ``phi`` and the map
+from ``p`` to ``(g, a, b, c)``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEAKY_SLOPE = 0.01
 
 @dataclass(frozen=True)
 class DeviceActivation:
-    """``phi`` and its derivative, elementwise; ``slope(u, y)`` is given ``y = phi(u)`` too."""
+    """``phi`` and its derivative, elementwise; ``slope(u, y)`` also receives ``y = phi(u)``."""
 
     name: str
     phi: Callable[[torch.Tensor], torch.Tensor]
@@ -36,11 +36,11 @@ def _step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _softplus(u: torch.Tensor) -> torch.Tensor:
-    # torch's own threshold of 20 leaves a jump of 2e-9, which double precision sees.
+    # torch's default threshold of 20 leaves a jump of 2e-9, which is visible in double precision.
     return torch.nn.functional.softplus(u, threshold=40)
 
 
-# Functions with names, not lambdas: models can then be pickled, and worker processes carry them.
+# Named functions instead of lambdas, so that models can be pickled and sent to worker processes.
 def _leaky_relu(u: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.leaky_relu(u, LEAKY_SLOPE)
 
@@ -66,7 +66,7 @@ def _constant_slope(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
 
 
 def _leaky_step(u: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    # Filled in the dtype of u: two plain numbers would be selected, and rounded, as float32.
+    # Filled in the dtype of u: torch.where would convert two plain numbers to float32.
     return torch.ones_like(u).masked_fill(u <= 0, LEAKY_SLOPE)
 
 
@@ -85,7 +85,7 @@ ACTIVATIONS = {
         DeviceActivation("identity", _identity, _constant_slope),
     )
 }
-"""Name -> activation. Slopes at a kink are the one below it, as in torch."""
+"""Name -> activation. At a kink the slope is the one below it, as in torch."""
 
 
 class Coefficients(NamedTuple):
@@ -99,10 +99,11 @@ class Coefficients(NamedTuple):
 
 @dataclass(frozen=True)
 class Device:
-    """A kind of edge: its name, activation, stored parameter rows and their meaning.
+    """A kind of edge: its name, activation, number of stored parameter rows, and their meaning.
 
-    ``coefficients(p)`` takes ``p`` (rows, edges); ``used`` counts the leading rows it depends on.
-    ``difference``: whether the current depends on ``v_s - v_d`` alone, b being -a for any ``p``.
+    ``coefficients(p)`` takes ``p`` (rows, edges); ``used`` counts the leading rows that it depends
+    on. ``difference`` says whether the current depends on ``v_s - v_d`` alone, that is, b is -a for
+    any ``p``.
     """
 
     name: str
@@ -146,7 +147,8 @@ def _conductance(p: torch.Tensor) -> Coefficients:
 
 
 _A = ACTIVATIONS
-# ShiftTanh1 and Conductance store three rows in the published checkpoints and leave some unused.
+# ShiftTanh1 and Conductance store three rows in the published checkpoints but do not use all of
+# them.
 _NAMED = {
     d.name: d
     for d in (
@@ -178,7 +180,7 @@ def device(name: str, *, activation: str | None = None, difference: bool = True)
         form, used = (_difference_gain, 2) if difference else (_two_voltages, 3)
         return Device(name, ACTIVATIONS[activation], 3, used, form, difference)
     if name not in _NAMED:
-        raise OperandError(f"no device {name!r}; there are: {', '.join(DEVICE_NAMES)}")
+        raise OperandError(f"unknown device {name!r}; choose one of {', '.join(DEVICE_NAMES)}")
     if activation is not None:
         raise OperandError(f"{name}: takes no activation, only Device does")
     return _NAMED[name]

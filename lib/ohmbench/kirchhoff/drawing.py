@@ -1,4 +1,4 @@
-"""Drawing a KirchhoffNet, or a baseline of it: what ``plot`` and ``sample`` show of one."""
+"""Drawing a KirchhoffNet or its baseline: the figures of ``plot`` and ``sample``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff import figures as draw
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
 from ohmbench.kirchhoff.evaluation import Classification
-from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.figures import Map, Traces, Window
 from ohmbench.kirchhoff.flows import Samples, noise
 from ohmbench.kirchhoff.judging import Runs, flow_of, flow_solver, judge
@@ -28,6 +27,7 @@ from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import held_out_digits
 from ohmbench.kirchhoff.simulation import integrate
 from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.names import Kind
 from ohmbench.progress import counted
 from ohmbench.report import figures
 from ohmbench.report.figures import Figures
@@ -41,11 +41,11 @@ _LOSSES: dict[Kind, str] = {
     "regression": "mean squared error (targets scaled)",
     "classification": "cross entropy in nats",
 }
-_POINTS = 60  # voltages drawn of each slice
-_RUNS = 5  # samples whose voltages are drawn, where the nodes are few
+_POINTS = 60  # voltages drawn per slice
+_RUNS = 5  # samples whose voltages are drawn if there are few nodes
 _FEW_NODES = 3
 _MOST_COLOURS = 10
-_FAINT = 80  # nodes drawn as background, where they are many
+_FAINT = 80  # nodes drawn in the background if there are many
 
 _Floats = NDArray[np.float64]
 
@@ -59,10 +59,10 @@ def _is_plane(data: StoredKirchhoff) -> bool:
 
 
 def drawn(data: StoredKirchhoff, name: str, options: DrawOptions) -> Figures:
-    """Every figure that there is of this network, by the name of its file.
+    """Every figure of this network, by the name of its file.
 
-    Flows are sampled, classifications judged on some images. Drawing raises FileError where the
-    data set is missing, SolverError where the solver cannot go on.
+    Flows are sampled; classifications are judged on some images. Drawing raises FileError if the
+    data set is missing and SolverError if the solver cannot continue.
     """
     kinds: dict[Kind, Callable[[], dict[str, Callable[[], Figure]]]] = {
         "generation": lambda: _generation(name, data, options),
@@ -83,7 +83,7 @@ def drawn(data: StoredKirchhoff, name: str, options: DrawOptions) -> Figures:
 
 
 def sampled(data: StoredKirchhoff, n: int, seed: int, tol: float | None = None) -> Samples:
-    """``n`` samples of a flow with their log-density, under a progress bar."""
+    """Draw ``n`` samples of a flow with their log-density, with a progress bar."""
     with counted(f"{data.source.name}: samples", n) as advance:
         return evaluation.draw(
             flow_of(data), n, seed, solver=flow_solver(data, tol), advance=advance
@@ -91,7 +91,7 @@ def sampled(data: StoredKirchhoff, n: int, seed: int, tol: float | None = None) 
 
 
 def sample_figure(name: str, data: StoredKirchhoff, samples: Samples) -> Figure:
-    """Samples of a flow, with its density where that can be drawn."""
+    """Samples of a flow, with its density if that can be drawn."""
     x = _array(samples.x)
     if data.source.pixels:
         return draw.images_figure([("samples", x)], name)
@@ -214,7 +214,8 @@ def _paths(
             assert isinstance(model, KirchhoffNet)
             found = model.run(_first_inputs(data, runs), points=_POINTS)
     assert found.path is not None
-    # A residual slice begins where its input was added: its first voltages are not the last ones.
+    # A residual slice begins after its input was added: its first voltages differ from the last
+    # ones before.
     first = [0.0] if len(found.path) == 1 + _POINTS * (len(ends) - 1) else []
     steps = _POINTS + 1 - len(first)
     parts = [np.linspace(a, b, _POINTS + 1)[-steps:] for a, b in itertools.pairwise(ends)]
@@ -227,7 +228,7 @@ def _voltages(
     times, path = _paths(data, model, seed)
     ends = np.concatenate([[0.0], np.cumsum(model.durations)])
     _, samples, nodes = path.shape
-    # A baseline has a state, but neither nodes nor volts.
+    # A baseline has a state, but no nodes and no voltages.
     circuit = isinstance(model, KirchhoffNet)
     if samples > 1:
         labels = [f"sample {i + 1}" for i in range(samples)]
@@ -241,7 +242,7 @@ def _voltages(
 
 
 def _one_sample(model: Model, voltages: _Floats) -> Traces:
-    """All nodes of one sample: those that are read out in colour, where they are known."""
+    """All nodes of one sample; output nodes, if known, are drawn in colour."""
     nodes = voltages.shape[1]
     if nodes <= _MOST_COLOURS:
         return Traces("one sample", voltages, [f"node {k + 1}" for k in range(nodes)])

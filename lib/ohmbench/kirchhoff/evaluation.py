@@ -1,7 +1,7 @@
-"""Judging KirchhoffNets and their baselines on data that no training saw.
+"""Judging KirchhoffNets and their baselines on data that no training has seen.
 
-Densities are judged with a tight adaptive solver whatever the training used: the circuit is the
-differential equation, and a coarse solver can be fooled by its own training. Every estimate has a
+Densities are judged with a tight adaptive solver, whatever the training used: the circuit is the
+differential equation, and training can exploit the errors of a coarse solver. Every estimate has a
 95 % interval.
 """
 
@@ -21,11 +21,9 @@ from torch import Tensor
 from ohmbench.data.energies import Energy
 from ohmbench.kirchhoff.flows import Flow, Samples, noise, pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver
+from ohmbench.names import JUDGE_TOL
 from ohmbench.stats import Interval, mean_interval, proportion_interval
 from ohmbench.transforms import refuse_transforms
-
-JUDGE_TOL = 1e-5
-"""Tolerance, V and nats, at which densities are judged; ten times less changes no figure shown."""
 
 _CHUNK = 2000  # samples integrated together
 
@@ -55,7 +53,7 @@ def _joined(parts: Sequence[Samples]) -> Samples:
 
 
 def judge_solver(flow: Flow, tol: float = JUDGE_TOL) -> Solver:
-    """The network's own solver where it is as tight as ``tol``, else dopri5 at ``tol``."""
+    """The network's own solver if it is as tight as ``tol``, else dopri5 at ``tol``."""
     return flow.solver.tightened(tol)
 
 
@@ -66,9 +64,10 @@ def log_density(
     solver: Solver | None = None,
     advance: Advance = _nothing,
 ) -> Samples:
-    """``pull_back`` of many points (n, dimension) in bounded memory; calls ``advance(points)``.
+    """``pull_back`` for many points (n, dimension) in bounded memory; calls ``advance(points)`` as
+    it goes.
 
-    Raises SolverError where the solver cannot go on, OperandError under torch.func.
+    Raises SolverError if the solver cannot continue, OperandError under torch.func.
     """
     refuse_transforms("log_density has no gradients and", "transform pull_back")
     solver = judge_solver(flow) if solver is None else solver
@@ -81,9 +80,9 @@ def log_density(
 def draw(
     flow: Flow, n: int, seed: int, *, solver: Solver | None = None, advance: Advance = _nothing
 ) -> Samples:
-    """``n`` samples with their log-density, the noise from ``seed``.
+    """``n`` samples with their log-density; ``seed`` determines the noise.
 
-    Raises SolverError where the solver cannot go on, OperandError under torch.func.
+    Raises SolverError if the solver cannot continue, OperandError under torch.func.
     """
     refuse_transforms("draw has no gradients and", "transform push_forward")
     solver = judge_solver(flow) if solver is None else solver
@@ -96,10 +95,11 @@ def draw(
 
 @dataclass(frozen=True)
 class DensityFit:
-    """How well a flow gives the density of points: nats, each with its 95 % interval.
+    """How well a flow models the density of points: nats, each with its 95 % interval.
 
-    ``nll`` is the mean negative log-likelihood. ``gap`` estimates KL(p||q), the mean of
-    ``log p - log q`` over the same points, where the true density p is known.
+    ``nll`` is the mean negative log-likelihood. ``gap`` estimates KL(p
+
+    q), the mean of ``log p - log q`` over the same points, if the true density p is known.
     """
 
     points: int
@@ -109,7 +109,7 @@ class DensityFit:
 
 
 def judge_density(found: Samples, true_log_density: _Floats | None) -> DensityFit:
-    """What ``log_density`` of fresh points says, beside their true log-density (n,) if known."""
+    """Judge a flow's ``log_density`` of fresh points, and their true log-density (n,), if known."""
     log_q = found.log_density.double().numpy()
     gap = None if true_log_density is None else mean_interval((true_log_density - log_q).tolist())
     return DensityFit(len(log_q), mean_interval((-log_q).tolist()), gap, found.nfe)
@@ -117,12 +117,13 @@ def judge_density(found: Samples, true_log_density: _Floats | None) -> DensityFi
 
 @dataclass(frozen=True)
 class Matching:
-    """How well a flow's samples follow a potential; nats, and a fraction for ``ess``.
+    """How well a flow's samples follow a potential: nats, and a fraction for ``ess``.
 
-    ``kl`` is KL(q||p) with p = exp(-U)/Z. ``ess`` is the effective sample size of importance
-    weights p/q over the number of samples: (sum w)^2 / (n sum w^2). ``objective`` is what training
-    minimises, E[log q + U] = kl - ln Z, and ``published_objective`` the same by the potential as
-    published.
+    ``kl`` is KL(q
+
+    p) with p = exp(-U)/Z. ``ess`` is the effective sample size of importance weights p/q divided by
+    the number of samples: (sum w)^2 / (n sum w^2). ``objective`` is what training minimises, E[log
+    q + U] = kl - ln Z, and ``published_objective`` is the same for the potential as published.
     """
 
     samples: int
@@ -139,7 +140,7 @@ def _effective(log_w: _Floats) -> float:
 
 
 def judge_matching(found: Samples, energy: Energy, published: Energy, *, seed: int = 0) -> Matching:
-    """What samples of a flow say of how it follows ``energy``; ``seed`` is the bootstrap's."""
+    """Judge how samples of a flow follow ``energy``; ``seed`` is that of the bootstrap."""
     with np.errstate(under="ignore"):
         x = found.x.double()
         log_q = found.log_density.double().numpy()
@@ -164,8 +165,8 @@ def judge_matching(found: Samples, energy: Energy, published: Energy, *, seed: i
 class Regression:
     """Errors on held-out samples; targets scaled to [0, 1] as in training.
 
-    ``mse`` is their mean square, ``r2`` the share of the held-out targets' variance explained; NaN
-    where they have none.
+    ``mse`` is the mean squared error, ``r2`` the explained share of the held-out targets' variance;
+    NaN if they have none.
     """
 
     samples: int
@@ -180,9 +181,9 @@ def outputs(
     chunk: int = 500,
     advance: Advance = _nothing,
 ) -> torch.Tensor:
-    """``model`` of many samples (n, inputs), ``chunk`` at a time, without gradients.
+    """Apply ``model`` to many samples (n, inputs), ``chunk`` at a time, without gradients.
 
-    An adaptive solver chooses its steps for a chunk as a whole: outputs depend on ``chunk`` within
+    An adaptive solver chooses its steps for a whole chunk, so outputs depend on ``chunk`` within
     the solver's tolerance. Raises OperandError under torch.func.
     """
     refuse_transforms("outputs have no gradients and", "transform the model itself")
@@ -191,7 +192,7 @@ def outputs(
 
 
 def judge_regression(predicted: torch.Tensor, y: torch.Tensor) -> Regression:
-    """Of outputs (n, 1) and targets (n,)."""
+    """Judge outputs (n, 1) against targets (n,)."""
     errors = ((predicted[:, 0].double() - y.double()) ** 2).numpy()
     variance = float(y.double().var(correction=0))
     r2 = 1 - float(errors.mean()) / variance if variance > 0 else math.nan
@@ -200,9 +201,9 @@ def judge_regression(predicted: torch.Tensor, y: torch.Tensor) -> Regression:
 
 @dataclass(frozen=True)
 class Classification:
-    """Of held-out samples: correct, top-1 and top-5 accuracy, mean cross entropy in nats.
+    """Number correct, top-1 and top-5 accuracy, and mean cross entropy in nats on held-out samples.
 
-    ``confusion`` (classes, classes), rows the true class.
+    ``confusion`` (classes, classes); rows are the true class.
     """
 
     correct: int
@@ -214,7 +215,7 @@ class Classification:
 
 
 def judge_classification(logits: torch.Tensor, labels: torch.Tensor) -> Classification:
-    """Of outputs (n, classes) and labels (n,)."""
+    """Judge outputs (n, classes) against labels (n,)."""
     n, classes = logits.shape
     ranked = logits.topk(min(5, classes)).indices
     right = ranked == labels[:, None]

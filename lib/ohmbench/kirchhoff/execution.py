@@ -1,4 +1,4 @@
-"""The fastest path there is for a circuit; every path can be asked for by name."""
+"""The choice of a path for a circuit: the fastest one, or any path by name."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["DenseRightHandSide", "ExecutionPath", "FusedRightHandSide", "right_h
 
 @outside_graph
 def right_hand_side(circuit: Circuit, path: ExecutionPath = "auto") -> RightHandSide:
-    """``circuit`` made ready by the named path: "plain" is the reference, "auto" the fastest.
+    """Prepare ``circuit`` for the named path: "plain" is the reference, "auto" the fastest.
 
-    Under torch.func "auto" leaves the fused path out, whose compiled loops cannot be transformed.
-    Raises OperandError where a path that was asked for by name cannot take the circuit, or be
+    Under torch.func "auto" excludes the fused path, whose compiled loops cannot be transformed.
+    Raises OperandError if a path requested by name does not support the circuit or cannot be
     transformed.
     """
     check_path(path, get_args(ExecutionPath))

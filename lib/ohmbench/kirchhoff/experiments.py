@@ -1,33 +1,11 @@
-"""The paper's experiments by the names its files call them, and the sizes of their data."""
+"""The sizes of the data of the paper's experiments."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
-Kind: TypeAlias = Literal["generation", "matching", "regression", "classification"]
+from ohmbench.names import EXPERIMENTS, Kind
 
 OWN: tuple[Kind, ...] = ("generation", "regression", "classification")
-"""``test_bench`` of a configuration with data of the user's own: what the network is for."""
-
-EXPERIMENTS: dict[str, Kind] = {
-    **dict.fromkeys(
-        (
-            "twomoon",
-            "circle",
-            "8gaussians",
-            "2spirals",
-            "pinwheel",
-            "swissroll",
-            "gauss",
-            "genmnist",
-        ),
-        "generation",
-    ),
-    **dict.fromkeys(("potential1", "potential2"), "matching"),
-    **dict.fromkeys(("toyregress", "diabete", "housing"), "regression"),
-    **dict.fromkeys(("mnist", "svhn", "cifar10", "cifar100", "tinyimage"), "classification"),
-}
-"""``test_bench`` -> what the network is trained for."""
+"""``test_bench`` of a configuration with the user's own data: the purpose of the network."""
 
 INPUTS: dict[str, int] = {
     **dict.fromkeys(EXPERIMENTS, 2),
@@ -38,7 +16,7 @@ INPUTS: dict[str, int] = {
     "diabete": 10,
     "housing": 8,
 }
-"""``test_bench`` -> numbers in one sample."""
+"""``test_bench`` -> number of values in one sample."""
 
 OUTPUTS: dict[str, int] = {
     **dict.fromkeys(("toyregress", "diabete", "housing"), 1),
@@ -46,4 +24,4 @@ OUTPUTS: dict[str, int] = {
     "cifar100": 100,
     "tinyimage": 200,
 }
-"""``test_bench`` of a regression or classification -> numbers to be read out."""
+"""``test_bench`` of a regression or classification -> number of outputs."""

@@ -23,14 +23,15 @@ from ohmbench.family import (
 )
 from ohmbench.kirchhoff import drawing, judging
 from ohmbench.kirchhoff.configuration import Config, config_of
-from ohmbench.kirchhoff.recipes import CONFIG_NAMES, name_of, own_config
+from ohmbench.kirchhoff.recipes import name_of, own_config
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
+from ohmbench.names import CONFIG_NAMES
 from ohmbench.report.figures import Figures
 
 IMAGES_AFTER_TRAINING = 1000
-"""Of a classification: all of MNIST's take minutes."""
+"""For a classification: all images of MNIST take minutes."""
 
 
 class KirchhoffFamily(Family[StoredKirchhoff]):
@@ -41,12 +42,12 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
     key = None
     trainings = CONFIG_NAMES
     abilities = frozenset({"sample"})
-    judge_options = ("--points", "--seed", "--tol", "--images")
+    judge_options = ("--samples", "--seed", "--tol", "--images")
     takes_samples = True
 
     @override
     def recognises(self, fields: Collection[str]) -> bool:
-        # Networks of the user's own have a configuration in the other families too.
+        # Networks on the user's own data have a configuration in the other families too.
         return not any(f.startswith("mlp_") for f in fields) and any(
             f.startswith(("config", "circuit.")) for f in fields
         )
@@ -67,7 +68,7 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
     def _training(
         self, config: Config, source: str, reads: list[str], seed: int, samples: int | None
     ) -> Training:
-        """``source`` is what errors call the configuration, ``reads`` the file that it is in."""
+        """Errors call the configuration ``source``; ``reads`` is its file."""
         folder = os.path.dirname(reads[0]) if reads else ""
         files = config.data.files(folder) if config.data else []
         config, data = with_data(config, seed, folder=folder, source=source)
@@ -89,7 +90,9 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
 
     @override
     def origin(self, network: StoredKirchhoff, file: Path) -> Origin:
-        """A network whose configuration comes with this package, so that its name makes it."""
+        """A network whose configuration comes with this package, so that its name is enough to make
+        it.
+        """
         seed = present(file, "seed", network.seed)
         text = present(file, "recipe", network.recipe)
         history = present(file, "history", network.history)
@@ -98,7 +101,7 @@ class KirchhoffFamily(Family[StoredKirchhoff]):
         if name is None:
             raise FileError(
                 file,
-                "is none of the configurations that come with ohmbench",
+                "is not one of the configurations that come with ohmbench",
                 field="config",
                 remedy="store what 'ohmbench train' wrote for one of its names",
             )

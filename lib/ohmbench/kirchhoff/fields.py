@@ -25,4 +25,4 @@ def _not_both_none(pair: tuple[int, int]) -> tuple[int, int]:
 RepeatPair: TypeAlias = Annotated[
     tuple[_RepeatOrNone, _RepeatOrNone], FROM_LIST, AfterValidator(_not_both_none)
 ]
-"""Edges there and edges back."""
+"""Edges in forward and in backward direction."""

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-_MOST_IMAGES = 100  # in one grid: more are too small to be seen
+_MOST_IMAGES = 100  # per grid; more would be too small to see
 _MOST_COLOURS = 10
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of the plane, ``low`` and ``high`` corner, seen at ``side`` x ``side`` points."""
+    """A rectangle of the plane with corners ``low`` and ``high``, drawn at ``side`` x ``side``
+    points.
+    """
 
     low: tuple[float, float]
     high: tuple[float, float]
@@ -33,7 +35,7 @@ class Window:
 
     @classmethod
     def around(cls, points: Floats, side: int = 120) -> Window:
-        """The window that holds all but some 1 % of ``points`` (n, 2), with a margin of 15 %."""
+        """The window that holds all but about 1 % of ``points`` (n, 2), with a margin of 15 %."""
         low, high = np.percentile(points, [0.5, 99.5], axis=0)
         margin = 0.15 * np.maximum(high - low, 1e-6)
         (x0, y0), (x1, y1) = (low - margin).tolist(), (high + margin).tolist()
@@ -45,13 +47,13 @@ class Window:
         return np.stack([np.tile(x, self.side), np.repeat(y, self.side)], 1)
 
     def height(self, width: float) -> float:
-        """Of a figure whose panels are ``width`` inches wide, with room for titles."""
+        """Size of a figure whose panels are ``width`` inches wide, with room for titles."""
         (x0, y0), (x1, y1) = self.low, self.high
         return 1.4 + float(np.clip(width * (y1 - y0) / (x1 - x0), 1.5, 8.0))
 
     @property
     def extent(self) -> tuple[float, float, float, float]:
-        """As matplotlib's imshow takes it."""
+        """The form that matplotlib's imshow takes."""
         return self.low[0], self.high[0], self.low[1], self.high[1]
 
 
@@ -95,11 +97,12 @@ def samples_figure(samples: Floats, data: Floats, window: Window, title: str) ->
 
 @in_own_style
 def density_figure(maps: Sequence[Map], window: Window, title: str) -> Figure:
-    """Densities over one window and on one scale of colours, side by side."""
+    """Densities over one window with one colour scale, side by side."""
     figure = new_figure(0.9 + 4.5 * len(maps), window.height(3.6))
     figure.suptitle(title)
     all_axes = figure.subplots(1, len(maps), squeeze=False)[0]
-    # The scale is the last's, which is the true one: a spike of the first must not hide the rest.
+    # The scale is that of the last, true density: a spike in the first must not hide everything
+    # else.
     top = float(maps[-1].values.max()) or 1.0
     for axes, drawn in zip(all_axes, maps, strict=True):
         shown = _heat(axes, drawn.values, window, top)
@@ -124,7 +127,7 @@ def _heat(axes: Axes, values: Floats, window: Window, top: float) -> AxesImage:
 def potential_figure(
     energy: Floats, samples: Floats, window: Window, title: str, highest: float = 8.0
 ) -> Figure:
-    """A potential (side * side,) up to ``highest`` nats above its bottom; samples over it."""
+    """A potential (side * side,) up to ``highest`` nats above its minimum, with samples on top."""
     figure = new_figure(6.6, window.height(4.6))
     axes = figure.add_subplot()
     heights = energy.reshape(window.side, window.side) - energy.min()
@@ -138,7 +141,7 @@ def potential_figure(
 
 @in_own_style
 def sample_figure(samples: Floats, density: Map, window: Window, title: str) -> Figure:
-    """Samples (n, 2) beside the density of the flow that they come from."""
+    """Samples (n, 2) beside the density of the flow they come from."""
     figure = new_figure(10.2, window.height(4.0))
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)
@@ -151,7 +154,7 @@ def sample_figure(samples: Floats, density: Map, window: Window, title: str) -> 
 
 @in_own_style
 def images_figure(groups: Sequence[tuple[str, Floats]], title: str) -> Figure:
-    """Images (n, pixels) in [0, 1], of each group the first hundred at most, as square grids."""
+    """Images (n, pixels) in [0, 1]: at most the first hundred of each group, as square grids."""
     figure = new_figure(0.4 + 4.6 * len(groups), 5.2)
     figure.suptitle(title)
     for axes, (name, images) in zip(
@@ -177,7 +180,7 @@ def _tiled(images: Floats, gap: int = 2) -> Floats:
 
 @dataclass(frozen=True)
 class Traces:
-    """Voltages over time that belong together: ``lines`` (times, n), each with a label or none."""
+    """Related voltages over time: ``lines`` (times, n), each with a label or none."""
 
     title: str
     lines: Floats
@@ -202,7 +205,7 @@ def voltages_figure(
             axes.axvline(end, color="grey", linestyle=":", linewidth=0.8)
         if drawn.faint is not None:
             axes.plot(times, drawn.faint, color="grey", alpha=0.35, linewidth=0.6)
-            # A node that runs away where nobody reads it must not flatten all the others.
+            # Limit the axis, so that a node which runs away unread does not flatten all others.
             usual = np.percentile(drawn.faint, [10, 90], axis=1)
             lines = [*usual, *drawn.lines.T]
             low, high = float(np.min(lines)), float(np.max(lines))
@@ -224,7 +227,7 @@ def voltages_figure(
 
 @in_own_style
 def predictions_figure(true: Floats, predicted: Floats, unit: str, title: str) -> Figure:
-    """Predicted over true targets (n,), and what is wrong with them."""
+    """Predictions over true targets (n,), and their errors."""
     figure = new_figure(9.6, 4.6)
     figure.suptitle(title)
     left, right = figure.subplots(1, 2)

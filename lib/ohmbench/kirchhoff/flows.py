@@ -21,9 +21,9 @@ from ohmbench.kirchhoff.simulation import Solver, integrate
 from ohmbench.tensors import FLOAT32
 
 
-@runtime_checkable  # where tests check what annotations say
+@runtime_checkable  # tests check annotations at run time
 class Flow(Protocol):
-    """What flows need of a network: ``dimension`` numbers a sample, slices and their durations."""
+    """What flows need from a network: ``dimension`` values per sample, slices, their durations."""
 
     dimension: int
     durations: Sequence[float]
@@ -33,7 +33,7 @@ class Flow(Protocol):
         """The network's own solver."""
 
     def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]:
-        """The slices made ready by the named path; valid until a parameter changes."""
+        """The slices, prepared for the named path; valid until a parameter changes."""
 
 
 class Samples(NamedTuple):
@@ -61,13 +61,13 @@ class _Carried(NamedTuple):
 def _carried(
     flow: Flow, v: torch.Tensor, solver: Solver | None, path: ExecutionPath, *, reverse: bool
 ) -> _Carried:
-    """``v`` through all slices, by the flow's own solver unless another is given."""
+    """Take ``v`` through all slices, with the flow's own solver unless another is given."""
     if v.ndim != 2 or v.shape[1] != flow.dimension:
         raise ShapeError(f"points have shape {tuple(v.shape)}, but should be (n, {flow.dimension})")
     solver = flow.solver if solver is None else solver
     sides = flow.right_hand_sides(path)
     found = integrate(sides, flow.durations, v, solver, divergence=True, reverse=reverse)
-    assert found.delta is not None  # it was asked for
+    assert found.delta is not None  # divergence was requested
     return _Carried(found.v, found.delta, found.nfe)
 
 
@@ -78,9 +78,9 @@ def push_forward(
     solver: Solver | None = None,
     path: ExecutionPath = "auto",
 ) -> Samples:
-    """Noise ``z`` (n, dimension) through the slices, with the log-density of where it arrives.
+    """Take noise ``z`` (n, dimension) through the slices; return samples with their log-density.
 
-    Raises ShapeError, and SolverError where the solver cannot go on.
+    Raises ShapeError, and SolverError if the solver cannot continue.
     """
     found = _carried(flow, z, solver, path, reverse=False)
     return Samples(found.v, z, log_normal(z) + found.delta, found.nfe)
@@ -93,12 +93,12 @@ def pull_back(
     solver: Solver | None = None,
     path: ExecutionPath = "auto",
 ) -> Samples:
-    """Points ``x`` (n, dimension) backwards to their noise, with their log-density.
+    """Take points ``x`` (n, dimension) backwards to their noise; return their log-density.
 
-    Raises ShapeError, and SolverError where the solver cannot go on.
+    Raises ShapeError, and SolverError if the solver cannot continue.
     """
     found = _carried(flow, x, solver, path, reverse=True)
-    # delta was integrated from T to 0: it is minus what the way forward would give.
+    # delta was integrated from T to 0, so it is minus the forward integral.
     return Samples(x, found.v, log_normal(found.v) - found.delta, found.nfe)
 
 

@@ -14,8 +14,8 @@ class Projector:
     """How end voltages become outputs: ``none|lastN|firstN|mlp_A_B|reshapeN``.
 
     ``none`` reads all nodes, ``last`` and ``first`` read ``n`` of them, ``mlp`` maps all ``n`` of
-    them to ``outputs`` numbers, ``reshape`` folds them into ``n`` rows and reads the mean of each
-    (no published file uses it: that reading is ours).
+    them to ``outputs`` numbers, and ``reshape`` folds them into ``n`` rows and reads the mean of
+    each (no published file uses it; this reading is ours).
     """
 
     kind: Literal["none", "last", "first", "mlp", "reshape"] = "none"
@@ -30,9 +30,10 @@ class Projector:
 
 @dataclass(frozen=True)
 class Encoder:
-    """What is done to a sample before it becomes voltages: ``none|mlp_A_B``, A inputs to B nodes.
+    """How a sample is transformed before it becomes voltages: ``none|mlp_A_B``, A inputs to B
+    nodes.
 
-    The artifacts name an encoder and never use one.
+    The artifacts name an encoder but never use one.
     """
 
     kind: Literal["none", "mlp"] = "none"
@@ -118,5 +119,5 @@ def parse_scheduler(value: Any) -> Any:
 
 
 def parse_residual(value: Any) -> Any:
-    """A switch that the artifacts only ever leave null."""
+    """A switch that the artifacts always leave null."""
     return False if _is_none(value) else value

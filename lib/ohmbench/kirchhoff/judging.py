@@ -1,4 +1,4 @@
-"""Judging a KirchhoffNet, or a baseline of it, by what its experiment asks of it."""
+"""Judging a KirchhoffNet or its baseline by the measures of its experiment."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from ohmbench.errors import OperandError
 from ohmbench.family import Judgement, JudgeOptions, Table, accuracy_line
 from ohmbench.kirchhoff import evaluation
 from ohmbench.kirchhoff.baselines import FeedForward
-from ohmbench.kirchhoff.evaluation import JUDGE_TOL, DensityFit, Matching
-from ohmbench.kirchhoff.experiments import Kind
+from ohmbench.kirchhoff.evaluation import DensityFit, Matching
 from ohmbench.kirchhoff.models import parameter_count
 from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import FRESH_SEED
 from ohmbench.kirchhoff.simulation import ADAPTIVE, Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
+from ohmbench.names import JUDGE_TOL, Kind
 from ohmbench.progress import counted
 from ohmbench.stats import Interval
 
@@ -29,15 +29,15 @@ IMAGES_CHUNK = 500
 
 
 _TAKEN: dict[Kind, tuple[str, ...]] = {
-    "generation": ("--points", "--seed", "--tol"),
-    "matching": ("--points", "--seed", "--tol"),
+    "generation": ("--samples", "--seed", "--tol"),
+    "matching": ("--samples", "--seed", "--tol"),
     "regression": ("--seed", "--tol"),
     "classification": ("--images", "--tol"),
 }
 
 
 class Runs:
-    """A network's way from samples to outputs that counts evaluations of its circuits."""
+    """A network's map from samples to outputs that counts evaluations of its circuits."""
 
     def __init__(self, model: KirchhoffNet | FeedForward, tol: float | None = None) -> None:
         self._model = model
@@ -59,16 +59,17 @@ class Runs:
 
 
 def judge(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
-    """The judgement of the network by data it has not seen, with a progress bar.
+    """Judge the network on data it has not seen, with a progress bar.
 
-    Raises OperandError for an option that has no meaning for its experiment, FileError where the
-    data set is missing, SolverError where the solver cannot go on.
+    Raises OperandError for an option that does not apply to its experiment, FileError if the data
+    set is missing, SolverError if the solver cannot continue.
     """
     kind, bench = data.config.kind, data.config.test_bench
     for option in options.given():
         if option not in _TAKEN[kind]:
             raise OperandError(
-                f"{option} says nothing for {kind} ({bench}); there are {', '.join(_TAKEN[kind])}"
+                f"{option}: does not apply to {kind} ({bench}); "
+                f"choose from {', '.join(_TAKEN[kind])}"
             )
     judges: dict[Kind, Callable[[StoredKirchhoff, JudgeOptions], Judgement]] = {
         "generation": _generation,
@@ -89,7 +90,7 @@ def _judgement(
     remarks: Sequence[str] = (),
     **more: Any,
 ) -> Judgement:
-    """All that was found; ``more`` are JSON values besides those of ``found``."""
+    """All results; ``more`` are JSON values in addition to those of ``found``."""
     config = data.config
     values = {
         "test_bench": config.test_bench,
@@ -113,13 +114,13 @@ def _judgement(
 
 
 def flow_solver(data: StoredKirchhoff, tol: float | None) -> Solver:
-    """The solver by which a flow is judged and sampled."""
+    """The solver used to judge and sample a flow."""
     return evaluation.judge_solver(flow_of(data), JUDGE_TOL if tol is None else tol)
 
 
 def flow_of(data: StoredKirchhoff) -> Any:
     """The model of a density or potential, which is a flow."""
-    assert not isinstance(data.model, FeedForward)  # refused by the configuration
+    assert not isinstance(data.model, FeedForward)  # the configuration refuses anything else
     return data.model
 
 
@@ -144,7 +145,7 @@ def _evaluations(nfe: int, batches: int, solver: Solver) -> tuple[str, str]:
 
 
 class _Counted:
-    """Passes progress on and counts the batches that were reported."""
+    """Reports progress and counts the reported batches."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
@@ -158,7 +159,7 @@ class _Counted:
 def _generation(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     source = data.source
     seed = FRESH_SEED if options.seed is None else options.seed
-    x = source.judging_points(POINTS if options.points is None else options.points, seed)
+    x = source.judging_points(POINTS if options.samples is None else options.samples, seed)
     solver = flow_solver(data, options.tol)
     with counted(f"{source.name}: density", len(x)) as advance:
         batches = _Counted(advance)
@@ -195,7 +196,7 @@ def _generation(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
 
 
 def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
-    """Of the levels 0 to 255, from nats of the pixels as numbers in [0, 1)."""
+    """Convert nats of pixels in [0, 1] to bits per pixel of grey levels 0 to 255."""
     return Interval(
         *((n / pixels + math.log(256)) / math.log(2) for n in (nll.value, nll.low, nll.high))
     )
@@ -204,7 +205,7 @@ def _bits_per_pixel(nll: Interval, pixels: int) -> Interval:
 def _matching(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     bench = data.config.test_bench
     seed = FRESH_SEED if options.seed is None else options.seed
-    n = MATCHING_SAMPLES if options.points is None else options.points
+    n = MATCHING_SAMPLES if options.samples is None else options.samples
     solver = flow_solver(data, options.tol)
     with counted(f"{bench}: samples", n) as advance:
         batches = _Counted(advance)
@@ -247,12 +248,12 @@ def _percent(share: Interval) -> Interval:
 
 
 def _readout(data: StoredKirchhoff) -> KirchhoffNet | FeedForward:
-    assert isinstance(data.model, KirchhoffNet | FeedForward)  # by the configuration
+    assert isinstance(data.model, KirchhoffNet | FeedForward)  # the configuration guarantees it
     return data.model
 
 
 def _split_seed(data: StoredKirchhoff, seed: int | None) -> int:
-    """The seed of the split that a regression was trained by, if it is known."""
+    """The seed of a regression's train/test split, if known."""
     if data.seed is not None and seed is not None and seed != data.seed:
         raise OperandError(
             f"--seed {seed}: trained on the split of seed {data.seed}, which another would mix up"

@@ -1,4 +1,4 @@
-"""From a configuration to the network it describes, circuit or baseline."""
+"""From a configuration to its network, a circuit or a baseline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Model: TypeAlias = KirchhoffNet | FeedForward | HyperFlow
 
 
 def build(config: Config, generator: torch.Generator | None = None) -> Model:
-    """The network of ``config``, parameters drawn from ``generator`` (default: seed 0)."""
+    """The network of ``config``, with parameters drawn from ``generator`` (default: seed 0)."""
     generator = torch.Generator().manual_seed(0) if generator is None else generator
     if config.network.model.name == "FeedForward":
         return FeedForward(config, generator)
@@ -25,7 +25,8 @@ def build(config: Config, generator: torch.Generator | None = None) -> Model:
 
 
 def fewest_parameters(config: Config) -> int:
-    """As many numbers the network of ``config`` has at least, known before it is made.
+    """A lower bound of the number of parameters of the network of ``config``, known before it is
+    made.
 
     Edges that share their parameters do not count.
     """
@@ -47,5 +48,5 @@ def fewest_parameters(config: Config) -> int:
 
 
 def parameter_count(model: torch.nn.Module) -> int:
-    """Numbers that training changes, or could."""
+    """Number of parameters, trainable or frozen."""
     return sum(p.numel() for p in model.parameters())

@@ -1,4 +1,4 @@
-"""A KirchhoffNet: slices of circuits one after another, with what goes in and what is read out."""
+"""A KirchhoffNet: a sequence of slices (circuits), with its input and output."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ def initial_parameters(
     them.
 
     ``kind``: ``uniform`` on [0, 1), ``zeros``, ``ones``, ``gauss`` standard normal, ``xavier`` and
-    ``kaiming`` uniform for the array as a (rows, columns) matrix, so that more edges start smaller.
+    ``kaiming`` uniform for the array as a (rows, columns) matrix, so that more edges start with
+    smaller values.
     """
     p = torch.empty(device.rows, columns, **FLOAT32)
     init = torch.nn.init
@@ -55,9 +56,9 @@ def initial_parameters(
 
 
 def filled(x: Float[Tensor, "batch n"], width: int, how: str) -> Float[Tensor, "batch {width}"]:
-    """``x`` (batch, n) widened to (batch, width), with ``zeros`` or by ``repeat``.
+    """``x`` (batch, n) widened to (batch, width), by ``zeros`` or ``repeat``.
 
-    Raises ShapeError when it is wider already.
+    Raises ShapeError if it is wider already.
     """
     n = x.shape[1]
     if n > width:
@@ -78,9 +79,9 @@ def linear(inputs: int, outputs: int, generator: torch.Generator) -> torch.nn.Li
 
 
 class KirchhoffNet(torch.nn.Module):
-    """The network that ``config`` describes, parameters from ``generator``.
+    """The network that ``config`` describes, with parameters from ``generator``.
 
-    ``config.network`` names slices (not a baseline); ``slices[i]`` is the circuit of slice i.
+    ``config.network`` must name slices (not a baseline); ``slices[i]`` is the circuit of slice i.
     """
 
     def __init__(self, config: Config, generator: torch.Generator) -> None:
@@ -89,7 +90,7 @@ class KirchhoffNet(torch.nn.Module):
         self.config = config
         arguments = network.model.args.model_dump()
         kind = device(network.model.name, **arguments)
-        made: dict[str, Topology] = {}  # slices mostly share one: its arrays are made once
+        made: dict[str, Topology] = {}  # slices mostly share one topology: its arrays are made once
         circuits = []
         for part in network.net_struct:
             key = repr(part)
@@ -112,16 +113,16 @@ class KirchhoffNet(torch.nn.Module):
 
     @property
     def circuits(self) -> list[Circuit]:
-        """The slices with their own type, which ModuleList forgets."""
+        """The slices with their own type, which ModuleList loses."""
         return [c for c in self.slices if isinstance(c, Circuit)]
 
     @property
     def solver(self) -> Solver:
-        """The solver of the configuration."""
+        """The configuration's solver."""
         return solver_of(self.config.simulation, adjoint=self.config.network.adjoint)
 
     def right_hand_sides(self, path: ExecutionPath = "auto") -> list[RightHandSide]:
-        """The slices made ready; valid until a parameter changes."""
+        """The slices, prepared for a path; valid until a parameter changes."""
         return [right_hand_side(c, path) for c in self.circuits]
 
     def voltages(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch {self.n_free}"]:
@@ -152,7 +153,7 @@ class KirchhoffNet(torch.nn.Module):
         path: ExecutionPath = "auto",
         points: int = 0,
     ) -> Result:
-        """Samples ``x`` (batch, inputs) through all slices; ``points`` as in ``integrate``."""
+        """Take samples ``x`` (batch, inputs) through all slices; ``points`` as in ``integrate``."""
         solver = self.solver if solver is None else solver
         v, sides = self.voltages(x), self.right_hand_sides(path)
         if not self.config.network.residual:
@@ -166,5 +167,5 @@ class KirchhoffNet(torch.nn.Module):
         return Result(v, None, nfe, torch.cat(path_parts) if path_parts else None)
 
     def forward(self, x: Float[Tensor, "batch inputs"]) -> Float[Tensor, "batch outputs"]:
-        """Outputs (batch, n) of samples ``x`` (batch, inputs), by the configuration's solver."""
+        """Outputs (batch, n) for samples ``x`` (batch, inputs), by the configuration's solver."""
         return self.read_out(self.run(x).v)

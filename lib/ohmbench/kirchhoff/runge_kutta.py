@@ -1,8 +1,8 @@
-"""Runge-Kutta methods: their tableaux, and steps in torch's own operations alone.
+"""Runge-Kutta methods: their tableaux, and steps made only of torch's own operations.
 
-torchdiffeq assigns in place and has functions of its own that torch.func cannot transform. Steps
-here are sums of tensors and nothing else; a method is its tableau. Gradients take the steps as
-given.
+torchdiffeq assigns in place and has autograd functions that torch.func cannot transform. Steps here
+are sums of tensors and nothing else; a method is its tableau. Gradients treat the step sizes as
+constants.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from ohmbench.kirchhoff.step_control import StepControl, error_norm, is_finite
 from ohmbench.transforms import batched, numbers
 
 State: TypeAlias = tuple[torch.Tensor, ...]
-"""Voltages and, where it is integrated too, the change of log-density."""
+"""Voltages and, if it is integrated too, the change of log-density."""
 
 Slope: TypeAlias = Callable[[float, State], State]
 """The time derivative of a state at a time in seconds."""
 
 
 class Tableau(NamedTuple):
-    """Each stage's weights of the slopes before it, the weights of the step's end and, where the
-    method has an estimate of its error, that error's weights."""
+    """Weights of the earlier slopes for each stage, weights of the end of the step and, if the
+    method estimates its error, the weights of that error.
+    """
 
     lower: tuple[tuple[float, ...], ...]
     weights: tuple[float, ...]
@@ -34,8 +35,8 @@ class Tableau(NamedTuple):
 
 
 # Dormand and Prince, "A family of embedded Runge-Kutta formulae" (1980), RK5(4)7M: the last stage
-# is the end of the step. The weights that its error is measured by are Shampine's ("Some practical
-# Runge-Kutta formulas", 1986), as in torchdiffeq.
+# is the end of the step. The error weights are Shampine's ("Some practical Runge-Kutta formulas",
+# 1986), as in torchdiffeq.
 _PRINCE = (
     (),
     (1 / 5,),
@@ -63,7 +64,7 @@ TABLEAUX = {
 
 
 def _moved(state: State, h: float, weights: Sequence[float], slopes: Sequence[State]) -> State:
-    """``state`` after ``h`` times the weighted sum of ``slopes``."""
+    """``state`` plus ``h`` times the weighted sum of ``slopes``."""
     for weight, slope in zip(weights, slopes, strict=False):
         if weight:
             state = tuple(x + h * weight * dx for x, dx in zip(state, slope, strict=True))
@@ -73,7 +74,7 @@ def _moved(state: State, h: float, weights: Sequence[float], slopes: Sequence[St
 def _slopes(
     f: Slope, t: float, state: State, h: float, tableau: Tableau, first: State
 ) -> list[State]:
-    """The slope of each stage of a step of ``h``; ``first`` is that of its beginning."""
+    """The slope of each stage of a step of ``h``; ``first`` is the slope at its start."""
     slopes = [first]
     for row in tableau.lower[1:]:
         slopes.append(f(t + h * math.fsum(row), _moved(state, h, row, slopes)))
@@ -81,7 +82,7 @@ def _slopes(
 
 
 def take_steps(f: Slope, t: float, state: State, steps: Sequence[float], method: str) -> State:
-    """``state`` at ``t`` after ``steps`` in seconds, with their signs, of ``method``."""
+    """``state`` at ``t`` after the signed ``steps`` (s) of ``method``."""
     tableau = TABLEAUX[method]
     for h in steps:
         slopes = _slopes(f, t, state, h, tableau, f(t, state))
@@ -90,8 +91,11 @@ def take_steps(f: Slope, t: float, state: State, steps: Sequence[float], method:
 
 
 def _seen(state: State) -> State:
-    """The numbers behind a state. Raises OperandError inside a vmap, where each sample has its
-    own: they choose one step for all."""
+    """The numbers behind a state.
+
+    Raises OperandError inside a vmap, where each sample has its own numbers but one step size must
+    fit all.
+    """
     if any(map(batched, state)):
         raise OperandError(
             "an adaptive method chooses its steps for a batch as a whole, and torch.func.vmap "
@@ -111,7 +115,7 @@ def _choose_first(f: Slope, t: float, state: State, slope: State, control: StepC
 
 
 def adapt_steps(f: Slope, t: float, state: State, control: StepControl) -> State:
-    """``state`` at ``t`` after steps of dopri5 as ``control`` has them; raises what that does."""
+    """``state`` at ``t`` after the steps of dopri5 that ``control`` chooses; raises as it does."""
     tableau = TABLEAUX["dopri5"]
     first = f(t, state)
     if control.first_step is None:

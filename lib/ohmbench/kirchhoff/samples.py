@@ -1,7 +1,7 @@
-"""What the experiments train on and are judged on, as tensors.
+"""Training and test data of the experiments, as tensors.
 
-A ``Source`` is where the samples of one experiment come from: the paper's, by the name that its
-files call them (``PaperSource``), or the user's own (``OwnSource``).
+A ``Source`` is where the samples of one experiment come from: the paper's data under the name that
+its files use (``PaperSource``), or the user's own (``OwnSource``).
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from ohmbench.data.images import digit_images, held_out_digit_images, image_spli
 from ohmbench.data.own import Dataset
 from ohmbench.data.own import Task as DataTask
 from ohmbench.data.regression import regression_split
-from ohmbench.kirchhoff.experiments import Kind
 from ohmbench.kirchhoff.flows import Samples
+from ohmbench.names import Kind
 from ohmbench.tensors import FLOAT32, INT64
 
 GENERATED_DIGIT = 2
 """The digit whose images ``genmnist`` generates."""
 
 UNITS = {"toyregress": "", "diabete": "disease progression", "housing": "100 000 dollars"}
-"""Of a regression's targets before they are scaled; empty where they have none."""
+"""Unit of a regression's targets before scaling; empty if they have none."""
 
 DATA_TASKS: dict[Kind, DataTask] = {
     "generation": "density",
     "regression": "regression",
     "classification": "classification",
 }
-"""What a network with data of the user's own is for -> what these data are."""
+"""Purpose of a network on the user's own data -> task of these data."""
 
 _LEVELS = 256
 
 FRESH_SEED = 20_000_000
-"""Seed of the points that densities are judged on: far from every training seed's stream."""
+"""Seed of the points that judge densities, far from the random stream of every training seed."""
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,19 @@ def resampled(test_bench: str, n: int, generator: torch.Generator) -> torch.Tens
 
 
 def dequantised(images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Grey levels k/255 as uniform numbers in [k, k+1)/256: images with a density.
+    """Grey levels k/255 become uniform numbers in [k, k+1)/256: images with a density.
 
-    The likelihood of a continuous model of the levels themselves has no upper bound, as most
-    pixels are always exactly 0.
+    The likelihood of a continuous model of the levels themselves has no upper bound, because most
+    pixels are exactly 0.
     """
     level = (images * (_LEVELS - 1)).round()
     u = torch.rand(images.shape, generator=generator, **FLOAT32)
-    # float32 rounds level + u up to the next level where u is close enough to 1.
+    # float32 rounds level + u up to the next level if u is close enough to 1.
     return torch.minimum(level + u, torch.nextafter(level + 1, level)) / _LEVELS
 
 
 def held_out_digits() -> NDArray[np.float64]:
-    """The official test images of the generated digit, (n, 784) in [0, 1], two at least.
+    """The official test images of the generated digit, (n, 784) in [0, 1], at least two.
 
     Raises FileError.
     """
@@ -95,9 +95,9 @@ def held_out_digits() -> NDArray[np.float64]:
 
 
 def fresh_points(test_bench: str, n: int, seed: int = FRESH_SEED) -> torch.Tensor:
-    """``n`` points (n, dimension) that judge a density; of ``genmnist`` the held-out images.
+    """``n`` points (n, dimension) that judge a density; for ``genmnist`` the held-out images.
 
-    Those are dequantised by ``seed``, and at most as many as there are.
+    Those are dequantised by ``seed``, and limited to their number.
     """
     generator = torch.Generator().manual_seed(seed)
     if test_bench == "genmnist":
@@ -108,7 +108,7 @@ def fresh_points(test_bench: str, n: int, seed: int = FRESH_SEED) -> torch.Tenso
 def labelled(test_bench: str, seed: int) -> Labelled:
     """The data of a regression, split by ``seed``, or of a classification (official split).
 
-    Raises FileError where the data set has to come from the user and is not there.
+    Raises FileError if the data set must come from the user and is missing.
     """
     if test_bench in ("toyregress", "diabete", "housing"):
         r = regression_split(test_bench, seed)
@@ -123,11 +123,11 @@ def labelled(test_bench: str, seed: int) -> Labelled:
 
 
 class Source(ABC):
-    """Where the samples of one experiment come from; ``name`` is what it is called in messages.
+    """The samples of one experiment; messages call it ``name``.
 
-    ``density`` is the true density where it is known. ``pixels``: samples are images whose grey
-    levels are dequantised. ``own`` are data of the user's own, and ``log_volume`` the nats to add
-    to a negative log-likelihood for the units of their file.
+    ``density`` is the true density if known. ``pixels`` says that samples are images with
+    dequantised grey levels. ``own`` are the user's own data, and ``log_volume`` the nats to add to
+    a negative log-likelihood to express it in the units of their file.
     """
 
     name: str
@@ -138,7 +138,7 @@ class Source(ABC):
 
     @abstractmethod
     def training_points(self, seed: int) -> torch.Tensor:
-        """What a density is trained on, float32 (n, inputs)."""
+        """Training samples of a density, float32 (n, inputs)."""
 
     @abstractmethod
     def judging_points(self, n: int, seed: int) -> torch.Tensor:
@@ -150,18 +150,18 @@ class Source(ABC):
 
     @abstractmethod
     def describe_points(self, n: int, seed: int) -> str:
-        """What ``judging_points`` are, in words."""
+        """Description of ``judging_points``."""
 
     @abstractmethod
     def describe_held_out(self, n: int, total: int, seed: int) -> str:
-        """What the first ``n`` of ``total`` held-out samples are, in words."""
+        """Description of the first ``n`` of ``total`` held-out samples."""
 
     def resampled(self, n: int, generator: torch.Generator) -> torch.Tensor | None:
-        """``n`` fresh points of the density, or None where there is a fixed set only."""
+        """``n`` fresh points of the density, or None if only a fixed set exists."""
         return None
 
     def in_own_unit(self, found: Samples) -> Samples:
-        """Samples and log-density in the units of the data's file, where these were scaled."""
+        """Samples and log-density in the units of the data's file, if these were scaled."""
         return found
 
 
@@ -174,7 +174,7 @@ class PaperSource(Source):
         self.pixels = test_bench == "genmnist"
 
     def training_points(self, seed: int) -> torch.Tensor:
-        """What the paper's density is trained on, float32 (n, inputs)."""
+        """Training samples of the paper's density, float32 (n, inputs)."""
         return training_points(self.name, seed)
 
     def judging_points(self, n: int, seed: int) -> torch.Tensor:
@@ -182,20 +182,19 @@ class PaperSource(Source):
         return fresh_points(self.name, n, seed)
 
     def labelled(self, seed: int) -> Labelled:
-        """The samples of the paper's regression or classification.
-
-        Raises FileError where they are missing.
+        """The samples of the paper's regression or classification. Raises FileError if they are
+        missing.
         """
         return labelled(self.name, seed)
 
     def describe_points(self, n: int, seed: int) -> str:
-        """What ``judging_points`` are, in words."""
+        """Description of ``judging_points``."""
         if self.pixels:
             return f"{n} held-out images of the digit, dequantised (seed {seed})"
         return f"{n} fresh points of {self.name} (seed {seed})"
 
     def describe_held_out(self, n: int, total: int, seed: int) -> str:
-        """What the first ``n`` of ``total`` held-out samples are, in words."""
+        """Description of the first ``n`` of ``total`` held-out samples."""
         if self.name in UNITS:
             return f"{n} held-out samples of {self.name} (split by seed {seed})"
         return f"{'the' if n == total else 'the first'} {n} test images of {self.name}"
@@ -206,7 +205,7 @@ class PaperSource(Source):
 
 
 class OwnSource(Source):
-    """Data of the user's own, already split; a network's file holds no training part of them."""
+    """The user's own data, already split; a network's file does not hold their training part."""
 
     own: Dataset
     log_volume: float
@@ -241,10 +240,10 @@ class OwnSource(Source):
         return found._replace(x=x, log_density=found.log_density - self.log_volume)
 
     def describe_points(self, n: int, seed: int) -> str:
-        """What ``judging_points`` are, in words."""
+        """Description of ``judging_points``."""
         return f"{n} held-out samples of {self.name}"
 
     def describe_held_out(self, n: int, total: int, seed: int) -> str:
-        """What the first ``n`` of ``total`` held-out samples are, in words."""
+        """Description of the first ``n`` of ``total`` held-out samples."""
         which = "the" if n == total else "the first"
         return f"{which} {n} held-out samples of {self.name}"

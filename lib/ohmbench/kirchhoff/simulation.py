@@ -1,4 +1,4 @@
-"""Integrating the slices of a KirchhoffNet, by torchdiffeq or with noise by Euler-Maruyama."""
+"""Integrating the slices of a KirchhoffNet with torchdiffeq, or with noise by Euler-Maruyama."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from ohmbench.transforms import followed, numbers, outside_graph
 ADAPTIVE = ("dopri5", "dopri8", "bosh3", "fehlberg2", "adaptive_heun")
 FIXED_STEP = {"euler": 1, "midpoint": 2, "heun2": 2, "heun3": 3, "rk4": 4}
 """torchdiffeq's one-step methods and their order of convergence; its Adams methods keep a history
-that slices would break."""
+that would not survive the change of slices.
+"""
 
 STEPPED = ("dopri5", "rk4")
-"""Methods that a ``Stepper`` has itself."""
+"""Methods that a ``Stepper`` implements itself."""
 
 
 class SolverError(OhmbenchError):
-    """An integration that does not reach its end at the tolerance asked for."""
+    """An integration that cannot reach its end at the requested tolerance."""
 
 
 @dataclass(frozen=True)
 class Solver:
     """How to integrate: a method of ``ADAPTIVE`` or ``FIXED_STEP`` and its options, in seconds.
 
-    ``tol`` is relative and absolute tolerance (V) of an adaptive method; ``first_step`` None lets
-    it choose; it fails where its tolerance needs steps below ``min_step``. A fixed-step method
-    takes steps of ``step_size``. ``adjoint`` integrates gradients backwards instead of storing the
-    way forward; a ``Stepper`` stores its steps alone and goes back through these in any case.
-
-    Raises OperandError for another method, and for a tolerance or a step that is none.
+    ``tol`` is the relative and absolute tolerance (V) of an adaptive method, which chooses its own
+    ``first_step`` if that is None and fails if its tolerance needs steps below ``min_step``. A
+    fixed-step method takes steps of ``step_size``. ``adjoint`` integrates gradients backwards
+    instead of storing the forward pass; a ``Stepper`` only stores its steps and always goes back
+    through them. Raises OperandError for an unknown method and for an invalid tolerance or step.
     """
 
     method: str = "dopri5"
@@ -55,7 +55,8 @@ class Solver:
     def __post_init__(self) -> None:
         if self.method not in (*ADAPTIVE, *FIXED_STEP):
             raise OperandError(
-                f"no method {self.method!r}; there are {', '.join((*ADAPTIVE, *FIXED_STEP))}"
+                f"unknown method {self.method!r}; "
+                f"choose one of {', '.join((*ADAPTIVE, *FIXED_STEP))}"
             )
         for name in ("tol", "first_step", "step_size"):
             value = getattr(self, name)
@@ -66,25 +67,25 @@ class Solver:
 
     @property
     def steps(self) -> str:
-        """Method and step of a fixed-step method in words; empty for an adaptive one."""
+        """Name and step of a fixed-step method in words; empty for an adaptive method."""
         adaptive = self.method in ADAPTIVE
         return "" if adaptive else f"{self.method} with steps of {self.step_size:g} s"
 
     def tightened(self, tol: float) -> Solver:
-        """An adaptive solver at ``tol`` or, where that is tighter already, this one."""
+        """An adaptive solver at ``tol``, or this one if it is already tighter."""
         if self.method in ADAPTIVE and self.tol <= tol:
             return self
         return replace(self, method="dopri5", tol=tol, first_step=None, min_step=0.0)
 
     def _options(self, times: torch.Tensor, ends: torch.Tensor) -> dict[str, Any]:
-        """torchdiffeq's options for ``times``; a step is to end at each of ``ends``."""
+        """torchdiffeq's options for ``times``; a step must end at each of ``ends``."""
         if self.method in FIXED_STEP:
             grid = {"grid_constructor": lambda f, y, t: _nodes(t[0], t[-1], self.step_size)}
-            # A straight line between nodes would be of second order, whatever the method's.
+            # Linear interpolation between nodes would be of second order, whatever the method's
+            # order.
             return {**grid, "interp": "cubic"} if len(times) > 2 else grid
         first = {} if self.first_step is None else {"first_step": self.first_step}
-        # Either sign: torchdiffeq makes negative times of time that runs backwards, twice on the
-        # adjoint's way.
+        # Either sign: torchdiffeq turns backward time into negative time, twice during the adjoint.
         step_t = torch.cat([ends, -ends]).unique()
         return {"min_step": self.min_step, "step_t": step_t, **first}
 
@@ -92,9 +93,9 @@ class Solver:
 class Result(NamedTuple):
     """Where an integration ended.
 
-    ``v`` (batch, n_free) in volt; ``delta`` (batch,) the integral of minus the divergence, or None;
-    ``nfe`` evaluations of the right-hand side, by slice; ``path`` (times, batch, n_free) where
-    asked for, over all slices.
+    ``v`` (batch, n_free) in volt; ``delta`` (batch,) is minus the integral of the divergence, or
+    None; ``nfe`` counts evaluations of the right-hand side per slice; ``path`` (times, batch,
+    n_free), if requested, runs over all slices.
     """
 
     v: Float[Tensor, "batch n_free"]
@@ -104,7 +105,7 @@ class Result(NamedTuple):
 
 
 class _Field(torch.nn.Module):
-    """What torchdiffeq integrates; counts its evaluations."""
+    """The function that torchdiffeq integrates; it counts its evaluations."""
 
     def __init__(self, f: Callable[[torch.Tensor, Any], Any]) -> None:
         super().__init__()
@@ -117,7 +118,7 @@ class _Field(torch.nn.Module):
 
 
 class _WatchedField(_Field):
-    """Watched at every step, also on its way back through the adjoint."""
+    """Called at every step, also during the adjoint."""
 
     def __init__(self, f: Callable[[torch.Tensor, Any], Any], watch: Watch) -> None:
         super().__init__(f)
@@ -125,10 +126,10 @@ class _WatchedField(_Field):
         self._ratio = math.nan
 
     def norm(self, x: torch.Tensor | tuple[torch.Tensor, ...]) -> torch.Tensor:
-        """torchdiffeq's own, which it asks for each step's error over what is tolerated.
+        """torchdiffeq's own norm, which it calls for each step's error ratio.
 
-        Without gradients: steps are constants to them, as on the compiled path, and where an error
-        is exactly 0 (that of a ReLU's divergence mostly is) the root would make NaN of them.
+        Without gradients: step sizes are constants, as on the compiled path, and for an error of
+        exactly 0 (as a ReLU's divergence mostly has) the square root would give NaN gradients.
         """
         with torch.no_grad():
             found = error_norm(x if isinstance(x, tuple) else (x,))
@@ -157,7 +158,7 @@ def _stopped(k: int, solver: Solver) -> Callable[[float, str, str], SolverError]
 def _odeint(
     rhs: RightHandSide, state: Any, times: torch.Tensor, k: int, solver: Solver, with_delta: bool
 ) -> tuple[Any, int]:
-    """The states at ``times`` of one slice, and the evaluations it took."""
+    """The states at ``times`` of one slice, and the number of evaluations."""
     if with_delta:
 
         def f(t: torch.Tensor, state: Any) -> Any:
@@ -170,7 +171,7 @@ def _odeint(
             return rhs.derivative(t, state)
 
     # The last step ends with the slice: a longer one is interpolated back, with errors of thousands
-    # of tolerances. The adjoint goes back from each of the times to the one before.
+    # of tolerances. The adjoint goes back from each time to the one before.
     there, back = (solver._options(times, ends) for ends in (times[[0, -1]], times))
     field: _Field = _Field(f)
     common: dict[str, Any] = {"method": solver.method, "options": there}
@@ -194,9 +195,9 @@ def _odeint(
 
 
 def _nodes(start: torch.Tensor, end: torch.Tensor, step_size: float) -> torch.Tensor:
-    """Times (steps + 1,) from ``start`` in steps of ``step_size``; the last is what is left.
+    """Times (steps + 1,) from ``start`` in steps of ``step_size``; the last step takes the rest.
 
-    Rounding makes no step of its own: torchdiffeq's own grid from 0 to 0.3 - 0.2 has two of 0.1.
+    Rounding adds no step: torchdiffeq's own grid from 0 to 0.3 - 0.2 has two steps of 0.1.
     """
     return torch.tensor(
         _node_times(float(start), float(end), step_size), dtype=torch.float64, device=start.device
@@ -229,7 +230,7 @@ def _stepped(
     divergence: bool,
     reverse: bool,
 ) -> tuple[torch.Tensor, torch.Tensor, int]:
-    """One slice by the right-hand side's own solver: v, delta and evaluations."""
+    """Integrate a slice by the right-hand side's own solver: v, delta, number of evaluations."""
     ends = torch.tensor([0.0, end], **FLOAT64)
     start, stop = ends.flip(0) if reverse else ends
     if solver.method == "rk4":
@@ -250,7 +251,9 @@ def _transformable(
     divergence: bool,
     reverse: bool,
 ) -> tuple[torch.Tensor, torch.Tensor | None, int]:
-    """One slice in torch's own operations, for torch.func: v, delta and evaluations."""
+    """Integrate one slice in torch's own operations, for torch.func: v, delta and number of
+    evaluations.
+    """
     evaluations = 0
 
     def f(t: float, state: State) -> State:
@@ -283,10 +286,10 @@ def _transformable(
 def _check_finite(
     k: int, time: float, v: torch.Tensor, delta: torch.Tensor | None, steps: str
 ) -> None:
-    """Raise SolverError where what slice ``k`` ends with is not finite.
+    """Raise SolverError if the result of slice ``k`` is not finite.
 
-    Fixed ``steps`` ("rk4 with steps of 0.1 s", or "") have no error estimate: a circuit that ran
-    away shows only here.
+    Fixed ``steps`` ("rk4 with steps of 0.1 s", or "") have no error estimate, so a circuit that ran
+    away only shows here.
     """
     if torch.compiler.is_compiling():  # it has no values
         return
@@ -315,16 +318,16 @@ def integrate(
 
     ``reverse`` starts from the voltages at the end: slices in reverse order, time backwards. With
     ``divergence`` the change of log-density ``delta`` is integrated too (``d delta/dt = -div``).
-    ``points`` > 0 asks for that many equidistant voltages of each slice, its end included; the
-    first of the path is ``v``. They are interpolated between steps and change none of these; a
-    ``Stepper`` has none, and torchdiffeq takes the same steps.
+    ``points`` > 0 requests that many equidistant voltages of each slice, including its end; the
+    first of the path is ``v``. They are interpolated between steps and do not change the steps. A
+    ``Stepper`` has none, so torchdiffeq takes the same steps.
 
     Inside torch.func the methods with a tableau in ``runge_kutta`` take the same steps in
-    operations that it can transform, whether or not ``solver`` asks for the adjoint; gradients take
-    the steps as given.
+    operations that can be transformed, whether or not ``solver`` requests the adjoint; gradients
+    treat the step sizes as constants.
 
-    Raises SolverError naming slice and time where the solver cannot go on, and OperandError inside
-    torch.func for another method, for ``points``, and for an adaptive method of a vmap's samples.
+    Raises SolverError naming slice and time if the solver cannot continue, and OperandError inside
+    torch.func for another method, for ``points``, and for an adaptive method on a vmap's samples.
     """
     following = followed()
     if following and points:
@@ -369,10 +372,10 @@ def integrate_noisy(
     noise: float,
     generator: torch.Generator,
 ) -> Result:
-    """As ``integrate`` forwards, with white noise on every node, by Euler-Maruyama.
+    """Like ``integrate`` forwards, with white noise on every node, by Euler-Maruyama.
 
-    ``v <- v + f(v) dt + noise sqrt(dt) N(0, 1)`` with ``noise`` in V/sqrt(s): strong order 1/2
-    (here 1, the noise being additive), so that ``step_size`` has to be well below the circuit's
+    ``v <- v + f(v) dt + noise sqrt(dt) N(0, 1)`` with ``noise`` in V/sqrt(s). The strong order is
+    1/2 (here 1, because the noise is additive), so ``step_size`` must be well below the circuit's
     time constants.
     """
     if not (0 < step_size < math.inf and 0 <= noise < math.inf):
@@ -383,13 +386,14 @@ def integrate_noisy(
     for k, (rhs, end) in enumerate(zip(slices, durations, strict=True)):
         steps = max(1, round(end / step_size + 0.5 - 1e-9))
         dt = end / steps
-        # Laid out in one way, sums are added in one order.
+        # One memory layout, so that sums are added in one order.
         x = (v.t() if rhs.node_major else v).contiguous()
         for step in range(steps):
             time = torch.tensor(step * dt, dtype=x.dtype, device=x.device)
             x = x + dt * rhs.derivative(time, x)
             if noise:
-                # Drawn as (batch, n_free): the layout of a right-hand side changes no result.
+                # Drawn as (batch, n_free), so that the layout of a right-hand side does not change
+                # the result.
                 kick = torch.randn(v.shape, generator=generator, dtype=v.dtype, device="cpu").to(
                     v.device
                 )
@@ -401,5 +405,5 @@ def integrate_noisy(
 
 
 def durations(t_end: Sequence[float]) -> tuple[float, ...]:
-    """Seconds each slice lasts, of the times (slices + 1,) at which they end."""
+    """Duration of each slice in seconds, from the times (slices + 1,) at which they end."""
     return tuple(b - a for a, b in itertools.pairwise(t_end))

@@ -1,7 +1,7 @@
-"""The step sizes of adaptive methods: when a solver has to give up, and torchdiffeq's choice.
+"""Step sizes of adaptive methods: when a solver must give up, and torchdiffeq's controller.
 
 ``StepControl`` repeats torchdiffeq's controller (Hairer, Norsett and Wanner, "Solving Ordinary
-Differential Equations I", II.4) for solvers of our own: the same steps from the same errors.
+Differential Equations I", II.4) for our own solvers: the same errors give the same steps.
 """
 
 from __future__ import annotations
@@ -15,25 +15,28 @@ import torch
 from ohmbench.tensors import FLOAT32
 
 MAX_STEPS = 20_000
-"""Steps that an adaptive method may try in one slice (on its way back through the adjoint: in all
-of them): a circuit that trained well takes some ten."""
+"""Steps that an adaptive method may try in one slice (in the adjoint: in all slices together). A
+well-trained circuit takes a few dozen.
+"""
 
 Refusal = Callable[[float, str, str], Exception]
-"""Makes the error for a time in seconds, a reason, and what to do about it."""
+"""Makes the error from a time in seconds, a reason and a remedy."""
 
 _LOOSEN = "raise the tolerance (simulation.tol, --tol)"
 CHECK = "check the parameters and the input"
 
 
 def is_finite(x: torch.Tensor) -> bool:
-    """Whether every number of ``x`` is, by its extremes: they are NaN where one number is."""
+    """Return whether all numbers of ``x`` are finite, by its extremes: these are NaN if one number
+    is.
+    """
     return not x.numel() or all(math.isfinite(float(end)) for end in torch.aminmax(x.detach()))
 
 
 def error_norm(parts: Sequence[torch.Tensor], scales: Sequence[Any] | None = None) -> torch.Tensor:
     """torchdiffeq's norm of ``parts`` over their ``scales``: the largest root mean square.
 
-    In float64 where float32 overflows. One that is not a number counts as the largest.
+    It is computed in float64 if float32 overflows. NaN counts as the largest.
     """
     scaled = zip(parts, scales or (1.0,) * len(parts), strict=True)
     found = [_rms(x, scale) for x, scale in scaled if x.numel()]
@@ -41,7 +44,7 @@ def error_norm(parts: Sequence[torch.Tensor], scales: Sequence[Any] | None = Non
 
 
 def _rms(x: torch.Tensor, scale: Any) -> torch.Tensor:
-    # The quotient is nobody else's: squared in its place.
+    # The quotient is ours alone, so it can be squared in place.
     found: torch.Tensor = (x / scale).square_().mean().sqrt()
     if found.dtype == torch.float32 and not bool(found.isfinite()):
         found = (x.double() / scale).square_().mean().sqrt()
@@ -49,14 +52,14 @@ def _rms(x: torch.Tensor, scale: Any) -> torch.Tensor:
 
 
 class Watch:
-    """Looks at each step of an adaptive method, and ends one that cannot go on."""
+    """Watches each step of an adaptive method and ends one that cannot continue."""
 
     def __init__(self, tol: float, min_step: float, refused: Refusal) -> None:
         self._tol, self._min_step, self._refused = tol, min_step, refused
         self._steps = 0
 
     def look(self, time: float, step: float, finite: bool) -> None:
-        """Raise what ``refused`` makes of it where a step from ``time`` is not to be tried."""
+        """Raise the error made by ``refused`` if a step from ``time`` must not be tried."""
         if not finite:
             raise self._not_finite(time)
         if abs(time) + step == abs(time):
@@ -70,10 +73,11 @@ class Watch:
             )
 
     def counts(self, time: float, step: float, ratio: float) -> bool:
-        """Whether a ``step`` from ``time`` with this ratio of error to tolerance counts.
+        """Return whether a ``step`` from ``time`` with this ratio of error to tolerance is
+        accepted.
 
-        Where it does not, a shorter one is tried: raises what ``refused`` makes of it where none
-        may be shorter. (torchdiffeq accepts such a step, whatever its error.)
+        If not, a shorter step is tried; raises the error made by ``refused`` if none may be
+        shorter. (torchdiffeq accepts such a step, whatever its error.)
         """
         if ratio <= 1:
             return True
@@ -92,11 +96,11 @@ class Watch:
 
 
 class StepControl:
-    """Steps of dopri5 from ``start`` to ``end`` (s), backwards where that is less.
+    """Steps of dopri5 from ``start`` to ``end`` (s), backwards if ``end`` is smaller.
 
-    ``offer`` says which step to try, ``judge`` takes its error ratio. ``accepted`` are the steps
-    that count, in seconds with their sign; ``evaluations`` those of a method whose last slope is
-    the next step's first, which ``first_step`` None costs one more.
+    ``offer`` returns the step to try, ``judge`` takes its error ratio. ``accepted`` lists the
+    accepted steps in seconds with their sign. ``evaluations`` counts those of a method whose last
+    slope is the first of the next step; ``first_step`` None costs one more.
     """
 
     ORDER = 5
@@ -112,7 +116,7 @@ class StepControl:
         min_step: float,
         refused: Refusal,
     ) -> None:
-        # As torchdiffeq: time that runs backwards is negative time that runs forwards.
+        # As in torchdiffeq, backward time is negative forward time.
         self.sign = 1.0 if end > start else -1.0
         self._time, self._end = self.sign * start, self.sign * end
         self.tol, self.first_step, self._min_step = tol, first_step, min_step
@@ -129,28 +133,28 @@ class StepControl:
 
     @property
     def evaluations(self) -> int:
-        """Evaluations of the right-hand side so far, those of refused steps too."""
+        """Number of evaluations of the right-hand side so far, rejected steps included."""
         return 1 + (self.first_step is None) + (self.ORDER + 1) * self._tried
 
     @staticmethod
     def trial(size: float, slope: float) -> float:
-        """The step of one evaluation by which to choose the first; norms of voltages and slopes."""
+        """The trial step for choosing the first step, from the norms of voltages and slopes."""
         return 1e-6 if size < 1e-5 or slope < 1e-5 else 0.01 * size / slope
 
     def choose_first(self, trial: float, slope: float, change: float) -> None:
-        """The first step, of the norm of the slope and of its ``change`` over ``trial`` seconds."""
+        """The first step, from the norms of the slope and of its ``change`` over ``trial`` s."""
         curvature = _quotient(change, trial)
         if slope <= 1e-15 and curvature <= 1e-15:
             step = max(1e-6, trial * 1e-3)
         else:
             step = _power(_quotient(0.01, max(slope, curvature)), 1 / self.ORDER)
-        # A NaN stays one; ``offer`` makes it the shortest step.
+        # A NaN stays NaN; ``offer`` turns it into the shortest step.
         self._step = step if math.isnan(step) else min(100 * trial, step)
 
     def offer(self, finite: bool) -> float:
-        """The next step to try, in seconds with its sign. ``finite``: whether all voltages are.
+        """The next step to try, in seconds with its sign; ``finite`` says whether all voltages are.
 
-        Raises what ``refused`` makes where the solver cannot go on.
+        Raises the error made by ``refused`` if the solver cannot continue.
         """
         step = self._step if math.isfinite(self._step) else self._min_step
         step = max(step, self._min_step)
@@ -163,9 +167,10 @@ class StepControl:
         return self.sign * step
 
     def judge(self, ratio: float) -> bool:
-        """Whether the step with this ratio of error to tolerance counts; chooses the next.
+        """Return whether the step with this ratio of error to tolerance is accepted, and choose the
+        next step.
 
-        Raises what ``refused`` makes where it does not and none may be shorter.
+        Raises the error made by ``refused`` if it is not and no shorter step is allowed.
         """
         step = self._step
         accepted = self._watch.counts(self.sign * self._time, step, ratio)
@@ -184,7 +189,7 @@ class StepControl:
 
 
 def _quotient(x: float, y: float) -> float:
-    """``x / y`` of numbers that are not negative, by the rules of floating point for 0."""
+    """``x / y`` of non-negative numbers, with IEEE rules for 0."""
     if y == 0:
         return math.inf if x > 0 else math.nan
     return x / y

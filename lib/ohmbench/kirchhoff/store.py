@@ -1,9 +1,9 @@
 """KirchhoffNets in files: this project's npz, and the names of the paper's checkpoints.
 
 Parameters have the names of the paper's state dictionaries: slice i's array (rows, edges) is
-``circuit.layer_list.i.model.param``. An npz adds ``config`` (the lines of the whole configuration
-as YAML), ``seed``, ``recipe`` (JSON) and ``history`` of the training, and the held-out part of data
-of the user's own: it needs no other file.
+``circuit.layer_list.i.model.param``. An npz file adds ``config`` (the lines of the whole
+configuration as YAML), ``seed``, ``recipe`` (JSON) and ``history`` of the training, and the
+held-out part of the user's own data, so that it needs no other file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ohmbench.kirchhoff.models import Model, build, fewest_parameters
 from ohmbench.kirchhoff.samples import DATA_TASKS, OwnSource, PaperSource, Source
 
 _OURS = re.compile(r"slices\.(\d+)\.param")
-# What torch puts before the names of a model that was wrapped: DataParallel and its relatives, and
+# Prefixes that torch adds to the names of a wrapped model: DataParallel and its relatives, and
 # torch.compile, in any order and number.
 _WRAPPED = re.compile(r"(?:module\.|_orig_mod\.)*")
 
@@ -41,8 +41,8 @@ _SIDE_SCHEMA = (
 class StoredKirchhoff:
     """A network from a file and the ``source`` of the data that judge it.
 
-    ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step, loss, learning rate) are there
-    for networks trained by ohmbench.
+    Networks trained by ohmbench have ``seed``, ``recipe`` (JSON text) and ``history`` (rows of
+    step, loss, learning rate).
     """
 
     path: str
@@ -59,16 +59,16 @@ def _checkpoint_name(ours: str) -> str:
 
 
 def checkpoint_arrays(model: Model) -> dict[str, torch.Tensor]:
-    """The parameters of ``model`` by the names of the paper's checkpoints."""
+    """The parameters of ``model`` under the names of the paper's checkpoints."""
     return {_checkpoint_name(name): p.detach() for name, p in model.state_dict().items()}
 
 
 def _unwrapped(
     path: str, arrays: Mapping[str, NDArray[np.generic]]
 ) -> tuple[str, dict[str, NDArray[np.generic]]]:
-    """What torch wrapped the model in, as it stands before each name, and the arrays without it.
+    """The prefix that torch added to every name, and the arrays without it.
 
-    Raises FileError where it does not stand before each.
+    Raises FileError if some names lack it.
     """
     wrappers = {name: _WRAPPED.match(name)[0] for name in arrays}  # type: ignore[index]
     first, *others = wrappers or [""]
@@ -86,11 +86,11 @@ def _unwrapped(
 
 
 def load_checkpoint(path: str, model: Model, arrays: Mapping[str, NDArray[np.generic]]) -> None:
-    """Put ``arrays``, by their checkpoint names, into ``model``.
+    """Copy ``arrays``, under their checkpoint names, into ``model``.
 
-    The names may all begin with what DataParallel and torch.compile put before them. Raises
-    FileError naming the first array (so the slice) that is missing, not expected or of another
-    shape or type than the configuration's, or that does not begin as the others do.
+    All names may begin with the prefixes of DataParallel and torch.compile. Raises FileError naming
+    the first array (and so the slice) that is missing, unexpected, of a shape or type other than
+    the configuration's, or without the others' prefix.
     """
     remedy = "name a configuration and a checkpoint that belong together"
     prefix, arrays = _unwrapped(path, arrays)
@@ -129,8 +129,8 @@ def load_checkpoint(path: str, model: Model, arrays: Mapping[str, NDArray[np.gen
 def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     """Read a network that ohmbench trained; nothing in the file is executed.
 
-    Raises FileError naming file, field and reason when the file is missing, damaged, of another
-    layout, or its configuration is not one or does not fit its arrays.
+    Raises FileError naming file, field and reason if the file is missing, damaged or of another
+    layout, or if its configuration is invalid or does not fit its arrays.
     """
     path = os.fspath(path)
     side = read_npz(path, _SIDE_SCHEMA, allow_extra=True)
@@ -138,7 +138,7 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     if not config.is_bound:
         raise FileError(path, "does not say the sizes of its data", field="config: data")
     needed, held = 4 * fewest_parameters(config), npz_bytes(path)
-    if needed > held:  # before they are made
+    if needed > held:  # check before they are made
         raise FileError(
             path,
             f"describes a network of {needed} bytes, but the arrays hold {held}",
@@ -148,7 +148,7 @@ def load_kirchhoff(path: str | os.PathLike[str]) -> StoredKirchhoff:
     model = build(config)
     side_schema: tuple[ArraySpec, ...] = _SIDE_SCHEMA
     if config.data is not None:
-        assert config.data.held_out_rows is not None  # as is_bound says
+        assert config.data.held_out_rows is not None  # guaranteed by is_bound
         side_schema += data_schema(config.data.held_out_rows, config.inputs)
     schema = [
         ArraySpec(name, tuple(p.shape), ("float32",))
@@ -176,10 +176,10 @@ def save_kirchhoff(
     data: Dataset | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write ``model`` with its configuration, and the held-out part of ``data`` where these are the
-    user's own (the whole file or nothing).
+    """Write ``model`` with its configuration, and the held-out part of ``data`` if these are the
+    user's own.
 
-    Raises FileError when it cannot be written.
+    Writes the whole file or nothing. Raises FileError if it cannot be written.
     """
     arrays: dict[str, NDArray[np.generic]] = {
         "config": np.array(config_text(model.config).splitlines()),

@@ -1,8 +1,8 @@
 """Which nodes the edges of a circuit join, in the order in which checkpoints store them.
 
-Node 0 is ground, the free nodes are 1..n_free. The generators follow the published topologies
-(KIRCHHOFF) edge by edge: column e of a checkpoint's parameters belongs to
-edge e. They are array expressions, not loops over edges: the MNIST circuit has 230 068.
+Node 0 is ground; the free nodes are 1..n_free. The generators follow the published topologies
+(KIRCHHOFF) edge by edge: column e of a checkpoint's parameters belongs to edge e. They are array
+expressions instead of loops over edges: the MNIST circuit has 230 068.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ class Topology:
     """Edges from ``source`` to ``destination`` node, int64 (edges,), over ground and ``n_free``
     nodes.
 
-    ``parameter`` int64 (edges,) names each edge's column of parameters; several edges may share
-    one. Validated when made: raises ShapeError for arrays that do not fit, RangeError for a node or
-    parameter that does not exist, OperandError for an edge from a node to itself, a node without
-    edges and a parameter without use.
+    ``parameter`` int64 (edges,) gives each edge's column of parameters; several edges may share
+    one. Validated on construction: raises ShapeError for arrays that do not fit, RangeError for a
+    node or parameter that does not exist, OperandError for an edge from a node to itself, a node
+    without edges and an unused parameter.
     """
 
     n_free: int
@@ -61,7 +61,7 @@ class Topology:
             raise OperandError(f"edge {e} joins node {self.source[e]} to itself")
         joined = np.zeros(self.n_free + 1, dtype=bool)
         joined[self.source] = joined[self.destination] = True
-        joined[GROUND] = True  # a circuit may float
+        joined[GROUND] = True  # a circuit may have no edge to ground
         if not joined.all():
             raise OperandError(f"node {int(np.argmin(joined))} has no edge")
         if self.parameter.min() < 0:
@@ -78,13 +78,13 @@ class Topology:
 
     @property
     def n_parameters(self) -> int:
-        """Columns of the parameter array: edges, or fewer where edges share."""
+        """Columns of the parameter array: the number of edges, or fewer if edges share."""
         return int(self.parameter.max()) + 1
 
     @cached_property
     def shared(self) -> bool:
-        """Whether some edges have a parameter in common, or not their own number's."""
-        # Kept: every update of a training asks, of up to millions of edges.
+        """Whether some edges share a parameter, or are numbered in another order."""
+        # Cached: every update of a training asks, for up to millions of edges.
         return not np.array_equal(self.parameter, np.arange(self.n_edges))
 
 
@@ -222,8 +222,8 @@ def mix_connect(
 def simple_connect(num_node: int, repeat: Sequence[int] = (1, 1)) -> Topology:
     """A chain ground-1-2-...: ``repeat[0]`` edges from each node to the next, ``repeat[1]`` back.
 
-    The artifacts name ``_simple_connect`` but no published configuration uses it: that it is a
-    chain of ``num_node`` nodes, ground included, is this project's reading.
+    The artifacts name ``_simple_connect`` but no published configuration uses it. That it is a
+    chain of ``num_node`` nodes, including ground, is this project's reading.
     """
     _at_least("num_node", num_node, 2)
     low = np.arange(num_node - 1, dtype=np.int64)
@@ -235,7 +235,7 @@ def pregiven(
     repeat: Sequence[int] = (1, 1),
     num_feature: int = 1,
 ) -> Topology:
-    """A given graph: its edges both ways, a copy for each feature of a node, features joined.
+    """A given graph: its edges in both directions, one copy per feature of a node, features joined.
 
     ``edges`` are pairs of vertices counted from 1. Feature f of vertex x is node ``f * vertices +
     x``. Order: for each feature the edges, ``repeat[0]`` x->y then ``repeat[1]`` y->x; for each
@@ -280,7 +280,7 @@ def topology(name: str, args: dict[str, Any]) -> Topology:
     Raises OperandError for an unknown name or arguments, and as the generators do.
     """
     if name not in TOPOLOGIES:
-        raise OperandError(f"no topology {name!r}; there are: {', '.join(TOPOLOGIES)}")
+        raise OperandError(f"unknown topology {name!r}; choose one of {', '.join(TOPOLOGIES)}")
     try:
         return TOPOLOGIES[name](**args)
     except TypeError as error:

@@ -1,4 +1,4 @@
-"""Training KirchhoffNets and their baselines, each by its configuration."""
+"""Training KirchhoffNets and their baselines as their configurations say."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ from ohmbench.kirchhoff.store import StoredKirchhoff, save_kirchhoff
 from ohmbench.tensors import INT64
 from ohmbench.training import Task, step_generator
 
-# Streams of random numbers besides those of the steps, which count from 0.
+# Random streams besides those of the steps, which count from 0.
 _INIT_STREAM = 1 << 40
 _ORDER_STREAM = 1 << 41
 
-_SMALL = 1 << 17  # nodes times edges: below it a second thread costs more than it brings
+_SMALL = 1 << 17  # nodes times edges; below it a second thread costs more than it gains
 _HISTORY_ROWS = 200
 
 Loss = Callable[[int, torch.Generator], torch.Tensor]
@@ -44,18 +44,20 @@ def _augmentation(side: int) -> Augmentation:
 
 
 def _planes(pixels: int) -> tuple[int, int, int] | None:
-    """Channels (grey or of three colours), rows and columns of square pictures of so many numbers;
-    None where these make none."""
+    """Channels (grey or RGB), rows and columns of square images with this many values; None if
+    there are no such images.
+    """
     sides = ((channels, math.isqrt(pixels // channels)) for channels in (1, 3))
     return next(((c, side, side) for c, side in sides if c * side * side == pixels), None)
 
 
 class KirchhoffTask(Task[StoredKirchhoff]):
-    """One training of ``config`` from ``seed``, which fixes data, start, batches and noise.
+    """One training of ``config`` from ``seed``, which determines data, initial values, batches and
+    noise.
 
-    ``samples`` uses only that many of the training samples (default: all). An epoch is one pass
-    over them; densities and potentials that are drawn afresh count 4096 points an epoch.
-    ``source`` has the data (default: those of the paper's experiment).
+    ``samples`` limits the number of training samples (default: all). An epoch is one pass over
+    them; for densities and potentials with fresh points it is 4096 points. ``source`` provides the
+    data (default: those of the paper's experiment).
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class KirchhoffTask(Task[StoredKirchhoff]):
 
     @override
     def learning_rate(self, step: int) -> float:
-        """As the configuration's scheduler says, epoch by epoch."""
+        """The learning rate of the configuration's scheduler, epoch by epoch."""
         epoch, train = step // self._steps_per_epoch, self.config.train
         s = train.scheduler
         if s.kind == "steplr":
@@ -100,7 +102,7 @@ class KirchhoffTask(Task[StoredKirchhoff]):
     def update(self, step: int, generator: torch.Generator) -> float:
         loss = self._loss(step, generator)
         if not bool(torch.isfinite(loss)):
-            # Before it reaches a parameter: the checkpoint keeps the last update that was sound.
+            # Check before it reaches a parameter: the checkpoint then keeps the last sound update.
             raise OperandError(
                 f"{self.name}: the loss of update {step} is {float(loss.detach())}; "
                 "lower train.lr, or check the data"
@@ -129,7 +131,9 @@ class KirchhoffTask(Task[StoredKirchhoff]):
         )
 
     def _batch(self, step: int) -> torch.Tensor:
-        """Indices of the samples of update ``step``: each once an epoch, in the epoch's order."""
+        """Indices of the samples of update ``step``: each sample once per epoch, in the epoch's
+        order.
+        """
         epoch, place = divmod(step, self._steps_per_epoch)
         if epoch != self._epoch:
             order = step_generator(self.seed, _ORDER_STREAM + epoch)
@@ -139,7 +143,7 @@ class KirchhoffTask(Task[StoredKirchhoff]):
         return self._order[place * size : (place + 1) * size]
 
     def _prepare(self) -> tuple[Loss, int]:
-        """The loss of one update and the number of training samples there are."""
+        """The loss of one update, and the number of training samples."""
         kind = self.config.kind
         if kind == "matching":
             return self._matching, TRAINING_POINTS
@@ -152,18 +156,18 @@ class KirchhoffTask(Task[StoredKirchhoff]):
         self._x, self._y = data.train_x, data.train_y
         if kind == "regression":
             return self._squared_error, len(self._x)
-        # Rows of a table are no pictures, whatever their number of columns.
+        # Rows of a table are not images, whatever their number of columns.
         pictures = self.config.data is None
         self._planes = _planes(self._x.shape[1]) if pictures else None
         return self._cross_entropy, len(self._x)
 
     def _flow(self) -> Any:
-        assert not isinstance(self.model, FeedForward)  # refused by the configuration
+        assert not isinstance(self.model, FeedForward)  # the configuration refuses anything else
         return self.model
 
     def _fresh_likelihood(self, step: int, generator: torch.Generator) -> torch.Tensor:
         x = self.source.resampled(self.config.batch_size, generator)
-        assert x is not None  # as _prepare found
+        assert x is not None  # guaranteed by _prepare
         return -pull_back(self._flow(), x).log_density.mean()
 
     def _likelihood(self, step: int, generator: torch.Generator) -> torch.Tensor:
@@ -193,11 +197,11 @@ class KirchhoffTask(Task[StoredKirchhoff]):
 def with_data(
     config: Config, seed: int, *, folder: str | os.PathLike[str] = ".", source: str = "data"
 ) -> tuple[Config, Dataset | None]:
-    """``config`` bound to the data that it names, and these data split by ``seed``.
+    """Bind ``config`` to the data that it names; return it with these data, split by ``seed``.
 
-    Relative paths start at ``folder``; errors call the configuration ``source``. Without data of
-    the user's own it is ``config`` itself and None. Raises FileError as ``load_data`` does, and
-    where the network does not fit the data.
+    Relative paths start at ``folder``; errors call the configuration ``source``. Without own data,
+    returns ``config`` itself and None. Raises FileError as ``load_data`` does, and if the network
+    does not fit the data.
     """
     if config.data is None:
         return config, None

@@ -1,1 +1,1 @@
-"""What people look at: the claims ledger, tables, figures."""
+"""Output for people: tables and figures."""

@@ -1,4 +1,4 @@
-"""The figure of what ratios did over commits; ``figures.save_figure`` writes it."""
+"""The figure of benchmark ratios over commits; ``figures.save_figure`` writes it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _READABLE_COMMITS = 20
 
 @dataclass(frozen=True)
 class History:
-    """Ratios of one benchmark at ``places`` among the runs, the latest's band and the goal."""
+    """Ratios of one benchmark at ``places`` among the runs, the latest run's band and the goal."""
 
     name: str
     places: Sequence[int]
@@ -30,9 +30,9 @@ class History:
 
 @in_own_style
 def history_figure(commits: Sequence[str], histories: Sequence[History]) -> Figure:
-    """A panel a benchmark: ratios with their intervals over ``commits``, in the order given.
+    """One panel per benchmark: ratios with their intervals over ``commits``, in the order given.
 
-    Shaded is what the next run may lose of the latest; a dashed line is the goal.
+    The shaded area is what the next run may lose against the latest; a dashed line is the goal.
     """
     columns = min(_COLUMNS, len(histories))
     rows = -(-len(histories) // columns)

@@ -1,15 +1,18 @@
-"""Tables of benchmarks: what was measured, and what became of it since."""
+"""Tables of benchmarks: what was measured, and how it compares with an earlier run."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 
 from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
-from ohmbench.benchmarks.judging import BUSY, Status, Verdict, floor
+from ohmbench.benchmarks.judging import BUSY, MEMORY_RATIO, RATIO, Status, Verdict, floor
 from ohmbench.benchmarks.records import Goal, Measurement
+from ohmbench.report.markdown import escaped, table
 
 _HEADERS = (
     "benchmark",
@@ -21,6 +24,15 @@ _HEADERS = (
     "memory",
     "difference",
     "goal",
+)
+
+_COMPARED = (
+    "case",
+    "ratio before",
+    "ratio now [95 % interval]",
+    "change",
+    "verdict",
+    "counts that changed",
 )
 
 _UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "us"), (1e-9, "ns"))
@@ -76,35 +88,88 @@ def _cells(found: Measurement) -> list[str]:
 
 
 def measurements_table(found: Mapping[str, Measurement]) -> Table:
-    """Reference, ours, bound, ratio [95 % interval], noise floor, memory ratio, goal; a row each.
+    """One row per benchmark: reference, ours, bound, ratio [95 % interval], noise floor, memory
+    ratio, goal.
 
-    Times are of one call; memory is the reference's peak over ours.
+    Times are per call; memory is the reference's peak over ours.
     """
-    table = Table(Column(_HEADERS[0], no_wrap=True), *_HEADERS[1:])
+    shown = Table(Column(_HEADERS[0], no_wrap=True), *_HEADERS[1:])
     for measurement in found.values():
-        table.add_row(*(Text(cell) for cell in _cells(measurement)))
-    return table
+        shown.add_row(*(Text(cell) for cell in _cells(measurement)))
+    return shown
 
 
 def measurements_markdown(found: Mapping[str, Measurement]) -> str:
-    """The same in Markdown, with the names as code."""
-    rows = [list(_HEADERS), ["---"] * len(_HEADERS)]
+    """The same in Markdown, with names as code."""
+    rows = []
     for measurement in found.values():
         name, *rest = _cells(measurement)
         code, _, items = name.partition(" ")
         rows.append([f"`{code}` {items}", *rest])
-    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+    return table(_HEADERS, rows)
 
 
 def _value(value: float | None) -> str:
     return "" if value is None else f"{value:.4g}" if value % 1 else f"{value:.0f}"
 
 
+def _change(v: Verdict) -> str:
+    return "" if v.change is None else f"{100 * v.change:+.1f} %"
+
+
+def tally(verdicts: Sequence[Verdict]) -> str:
+    """How many figures have each status."""
+    found = Counter(v.status for v in verdicts)
+    return ", ".join(f"{found[status]} {status.value}" for status in Status if found[status])
+
+
 def verdicts_table(verdicts: Iterable[Verdict], titles: tuple[str, str]) -> Table:
-    """A row a figure: before, now, change, status; ``titles`` name before and now."""
-    table = Table("benchmark", "figure", *map(escape, titles), "change", "verdict")
+    """One row per figure: before, now, change, status; ``titles`` are the headings of before and
+    now.
+    """
+    shown = Table("benchmark", "figure", *map(escape, titles), "change", "verdict")
     for v in verdicts:
-        change = "" if v.change is None else f"{100 * v.change:+.1f} %"
-        cells = [v.name, v.figure, _value(v.before), _value(v.now), change, v.status.value]
-        table.add_row(*(Text(cell, style=_COLOURS[v.status]) for cell in cells))
-    return table
+        cells = [v.name, v.figure, _value(v.before), _value(v.now), _change(v), v.status.value]
+        shown.add_row(*(Text(cell, style=_COLOURS[v.status]) for cell in cells))
+    return shown
+
+
+def _reason(v: Verdict) -> str:
+    """What the verdict says after its benchmark's name, which has a column of its own."""
+    line = escaped(v.line.removeprefix(f"{v.name}: "))
+    return f"**{v.status.value}**: {line}" if v.status.red else line
+
+
+def _compared_cells(name: str, verdicts: Sequence[Verdict], now: Measurement | None) -> list[str]:
+    """One benchmark's row: every red or better figure is named, and what became of its ratio."""
+    ratio = next((v for v in verdicts if v.figure == RATIO), None)
+    told = [v for v in verdicts if v is ratio or v.status.red or v.status is Status.BETTER]
+    counts = [
+        f"{v.figure} {_value(v.before)} -> {_value(v.now)}"
+        + (f" ({_change(v)})" if v.change is not None else "")
+        for v in verdicts
+        if v.figure not in (RATIO, MEMORY_RATIO) and v.before != v.now
+    ]
+    cells = ["", "", ""]
+    if ratio is not None:
+        cells = [_value(ratio.before), _value(ratio.now), _change(ratio)]
+        if now is not None and now.speed is not None:
+            cells[1] += f" [{now.speed.ratio.low:.4g}, {now.speed.ratio.high:.4g}]"
+    reasons = "<br>".join(map(_reason, told)) or Status.SAME.value
+    return [f"`{name}`", *cells, reasons, escaped("; ".join(counts))]
+
+
+def comparison_markdown(
+    verdicts: Sequence[Verdict], now: Mapping[str, Measurement], circumstances: tuple[str, str]
+) -> str:
+    """A comparison for a comment on GitHub: the count of each status, one row per benchmark, and
+    the ``circumstances`` of the run before and of the run ``now`` (texts; they are escaped)."""
+    rows = [
+        _compared_cells(name, list(group), now.get(name))
+        for name, group in groupby(verdicts, key=lambda v: v.name)
+    ]
+    before, after = map(escaped, circumstances)
+    return (
+        f"**Benchmarks:** {tally(verdicts)}\n\n{table(_COMPARED, rows)}\n"
+        f"- before: {before}\n- now: {after}\n"
+    )

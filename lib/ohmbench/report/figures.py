@@ -1,4 +1,4 @@
-"""Figures of any network: evaluation, training; and how figures are written to files."""
+"""Figures of any network (evaluation, training), and how figures are written to files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _READABLE_CLASSES = 20
 
 
 class Judged(Protocol):
-    """An evaluation of either family; ``confusion`` (classes, classes), rows the true class."""
+    """An evaluation of either family; rows of ``confusion`` (classes, classes): true class."""
 
     @property
     def confusion(self) -> ArrayLike:
@@ -30,11 +30,11 @@ class Judged(Protocol):
 
     @property
     def correct(self) -> int:
-        """Right answers."""
+        """Number of correct answers."""
 
     @property
     def total(self) -> int:
-        """All answers."""
+        """Number of all answers."""
 
     @property
     def accuracy(self) -> Interval:
@@ -42,12 +42,13 @@ class Judged(Protocol):
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool = False) -> None:
-    """Write ``figure`` in the format of the file's ending (png, pdf, svg), whole or not at all.
+    """Write ``figure`` in the format of the file's suffix (png, pdf, svg), completely or not at
+    all.
 
-    Raises FileError when it cannot be written; ValueError for an ending matplotlib does not know.
+    Raises FileError if it cannot be written; ValueError for a suffix that matplotlib does not know.
     """
     ending = os.path.splitext(os.fspath(path))[1].lstrip(".").lower()
-    # Without its creation date a figure of the same data is the same file.
+    # Without its creation date, a figure of the same data is the same file.
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(ending)
     with own_style():
         atomic_write(
@@ -58,7 +59,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str], *, overwrite: bool
 
 
 Figures: TypeAlias = Mapping[str, Callable[[], "Figure"]]
-"""What there is to draw: the names of the files, known before any work, and how to draw each."""
+"""Figures to draw: their file names, known in advance, and a function that draws each."""
 
 
 def save_figures(
@@ -66,8 +67,8 @@ def save_figures(
 ) -> list[Path]:
     """Draw all ``figures``, then write them into ``folder``; return the files.
 
-    Nothing is drawn where a file is in the way, and nothing written where one cannot be drawn.
-    Raises FileError.
+    Draws nothing if a file is in the way, and writes nothing if one figure cannot be drawn. Raises
+    FileError.
     """
     target = Path(folder)
     for file in figures if target.is_dir() else ():
@@ -86,9 +87,9 @@ def save_figures(
 
 @in_own_style
 def confusion_figure(evaluation: Judged, title: str) -> Figure:
-    """Confusion matrix, rows the true class; the diagonal in counts, errors in red.
+    """Confusion matrix, rows the true class; the diagonal as counts, errors in red.
 
-    More classes than can be read as numbers are shown by colour alone.
+    With too many classes for readable numbers, only colours are shown.
     """
     confusion = np.asarray(evaluation.confusion)
     readable = len(confusion) <= _READABLE_CLASSES
@@ -120,9 +121,9 @@ def history_figure(
     *,
     scale: Literal["log", "linear"] = "log",
 ) -> Figure:
-    """Training loss and learning rate over the steps (columns of ``train.HISTORY_COLUMNS``).
+    """Training loss and learning rate over the steps (columns of ``training.HISTORY_COLUMNS``).
 
-    ``scale`` is that of the loss: one that may be negative, a log-density, has a linear one.
+    ``scale`` is the loss axis: linear for a loss that may be negative, such as a log-density.
     """
     figure = new_figure(6.0, 3.6)
     axes = figure.add_subplot()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure over latency: ``values`` with what seeds spread to, labelled point by point."""
+    """One curve over latency: ``values`` with their spread over seeds, and a label per point."""
 
     label: str
     values: Sequence[float]
@@ -27,7 +27,8 @@ class Curve:
 def sweep_figure(
     latency_us: Sequence[float], names: Sequence[str], curves: Sequence[Curve], title: str
 ) -> Figure:
-    """Each curve over latency in its own axes, one below the other; bars are seeds.
+    """Each curve over latency in its own axes, one below the other; bars show the spread over
+    seeds.
 
     ``latency_us`` ascends, on a logarithmic axis: each doubling of the hardware halves it.
     """
@@ -47,7 +48,7 @@ def _draw(axes: Axes, latency_us: Sequence[float], names: Sequence[str], curve: 
     above = [high - v for v, high in zip(curve.values, curve.high, strict=True)]
     axes.errorbar(latency_us, curve.values, yerr=[below, above], fmt="o-", capsize=3)
     for i, (x, y, name) in enumerate(zip(latency_us, curve.values, names, strict=True)):
-        # Above and below by turns, so that those of close neighbours do not meet.
+        # Alternate above and below so that the labels of close neighbours do not overlap.
         at = (0, 8 if i % 2 else -16)
         axes.annotate(name, (x, y), textcoords="offset points", xytext=at, ha="center")
     axes.set_ylabel(curve.label)

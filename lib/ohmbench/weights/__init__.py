@@ -1,7 +1,7 @@
-"""This project's own trained weights: npz files and the manifest that vouches for them.
+"""This project's own trained weights: npz files and the manifest that describes them.
 
 ``manifest.json`` gives for each name the file, its SHA-256, the command that trained it, seed,
-recipe, versions and metrics. ``stored`` refuses a file that is not the one the manifest describes.
+recipe, versions and metrics. ``stored`` refuses a file that differs from its entry.
 """
 
 from __future__ import annotations
@@ -15,16 +15,16 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ohmbench.errors import FileError
 from ohmbench.files import read_json, sha256_file, write_json
-
-WEIGHTS_FOLDER = Path(__file__).parent
-MANIFEST = WEIGHTS_FOLDER / "manifest.json"
+from ohmbench.names import MANIFEST as MANIFEST
+from ohmbench.names import WEIGHTS_FOLDER as WEIGHTS_FOLDER
 
 _VERSIONED = ("ohmbench", "torch", "numpy", "scipy", "scikit-learn", "torchdiffeq", "numba")
 
 
 class StoredWeights(BaseModel):
     """One manifest entry: ``recipe`` as the training wrote it into the file, ``metrics`` as
-    measured on held-out data when it was stored."""
+    measured on held-out data when it was stored.
+    """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -38,12 +38,14 @@ class StoredWeights(BaseModel):
 
 
 def versions() -> dict[str, str]:
-    """Versions of what decides the bits of a training: Python and the numeric packages."""
+    """Versions of everything that determines the bits of a training: Python and the numeric
+    packages.
+    """
     return {"python": platform.python_version(), **{name: version(name) for name in _VERSIONED}}
 
 
 def read_manifest(path: Path = MANIFEST) -> dict[str, StoredWeights]:
-    """All entries by name. Raises FileError for a missing, damaged or ill-formed manifest."""
+    """All entries by name. Raises FileError for a missing, damaged or invalid manifest."""
     entries = read_json(path)
     if not isinstance(entries, dict):
         raise FileError(path, "is not an object of names")
@@ -59,9 +61,9 @@ def read_manifest(path: Path = MANIFEST) -> dict[str, StoredWeights]:
 
 
 def stored(name: str, *, manifest: Path = MANIFEST) -> Path | None:
-    """The file of the weights called ``name``, or None when there are none of that name.
+    """The file of the weights called ``name``, or None if no weights have that name.
 
-    Raises FileError when the file's SHA-256 is not the manifest's.
+    Raises FileError if the file's SHA-256 differs from the manifest's.
     """
     entry = read_manifest(manifest).get(name)
     if entry is None:
@@ -76,7 +78,7 @@ def stored(name: str, *, manifest: Path = MANIFEST) -> Path | None:
 def describe(
     path: Path, *, command: str, seed: int, recipe: dict[str, Any], metrics: dict[str, float]
 ) -> StoredWeights:
-    """The manifest entry of the file at ``path``, versions those of this installation."""
+    """The manifest entry of the file at ``path``, with the versions of this installation."""
     return StoredWeights(
         file=path.name,
         sha256=sha256_file(path),
@@ -89,7 +91,7 @@ def describe(
 
 
 def register(name: str, entry: StoredWeights, *, manifest: Path = MANIFEST) -> None:
-    """Add or replace one entry. Raises FileError when the manifest cannot be read or written."""
+    """Add or replace one entry. Raises FileError if the manifest cannot be read or written."""
     entries = read_manifest(manifest) if manifest.exists() else {}
     entries[name] = entry
     write_json(manifest, {k: e.model_dump() for k, e in entries.items()}, overwrite=True)

@@ -65,7 +65,12 @@ def is_complete(module: str) -> bool:
 
 def draw(mutant: Mutant) -> float:
     """A number from 0 to 1 that belongs to the mutant, whatever else there is."""
-    digest = hashlib.sha256(f"{SEED} {mutant.full_name}".encode()).digest()
+    return draw_name(mutant.full_name)
+
+
+def draw_name(full_name: str) -> float:
+    """The same by the mutant's full name."""
+    digest = hashlib.sha256(f"{SEED} {full_name}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 

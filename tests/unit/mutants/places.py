@@ -454,6 +454,23 @@ def _changes(node: ast.AST, own: list[ast.stmt]) -> Iterator[tuple[bool, _Change
         yield from ((False, change) for change in walk.statements(node.body))
 
 
+class _WithoutWords(ast.NodeTransformer):
+    """What is said to people: texts of errors, and help of options."""
+
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        return _Words().visit(self.generic_visit(node))
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        node.keywords = [k for k in node.keywords if k.arg not in _IDLE_KEYWORDS]
+        return node
+
+
+class _Words(_Messages):
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Name("message") if isinstance(node.value, str) else node
+
+
 def _dump(node: object) -> str:
     """The same in every version of Python, unlike ``ast.dump``; docstrings left out."""
     if isinstance(node, list):
@@ -466,9 +483,10 @@ def _dump(node: object) -> str:
 
 
 def _digest(node: ast.AST, own: list[ast.stmt]) -> str:
-    """Of what the statements compute: comments, docstrings and layout aside."""
+    """Of what the statements compute: comments, docstrings, messages and layout aside."""
     head = [*node.decorator_list, *node.keywords] if isinstance(node, ast.ClassDef) else []
-    return hashlib.sha256(_dump([*head, *own]).encode()).hexdigest()[:12]
+    computed = [_WithoutWords().visit(copy.deepcopy(part)) for part in (*head, *own)]
+    return hashlib.sha256(_dump(computed).encode()).hexdigest()[:12]
 
 
 def is_compiled(tree: ast.Module) -> bool:

@@ -28,6 +28,7 @@ from ohmbench.digital.widths import Hardware, clog2
 from ohmbench.eda.cache import content_key
 from ohmbench.eda.synthesis import blif, netlist, reports_vpr, vtr
 from ohmbench.eda.synthesis.blif import Netlist, read_blif
+from ohmbench.eda.synthesis.defaults import IMAGES
 from ohmbench.eda.synthesis.design import TOP
 from ohmbench.eda.synthesis.netlist import NetlistSimulation
 from ohmbench.eda.synthesis.reports import ReportError, ReportText, read_report
@@ -37,7 +38,6 @@ from ohmbench.eda.tools import VTR_VPR, ToolError
 from ohmbench.errors import HardwareFailure, OperandError, ShapeError
 from ohmbench.fields import Record
 
-IMAGES = 64
 WARM_UP = 4
 """Images before the first one that counts: more than the accelerator has under way."""
 SEED = 1
@@ -155,7 +155,7 @@ class _Pins:
         known = {simulation.nets[k] for name in inputs for k in self._at[name]}
         strangers = set(circuit.inputs) - known
         if strangers:
-            raise circuit.fail(1, f"input {min(strangers)} is none of the accelerator's")
+            raise circuit.fail(1, f"input {min(strangers)} is not an input of the accelerator")
         lost = known - set(circuit.inputs)
         lost |= {simulation.nets[k] for name in outputs for k in self._at[name]} - set(
             circuit.outputs

@@ -194,14 +194,14 @@ def _table(found: Netlist, line: int, words: list[str], rows: list[tuple[int, li
         if len(row) != (2 if inputs else 1) or len(cube) != len(inputs):
             raise found.fail(at, f"net {output}: a row of other than {len(inputs)} inputs")
         if row[-1] not in ("0", "1"):
-            raise found.fail(at, f"net {output}: {one_line(row[-1])} is no value")
+            raise found.fail(at, f"net {output}: {one_line(row[-1])} is not a value")
         values.add(row[-1])
         mask = everything
         for k, bit in enumerate(cube):
             if bit == "-":
                 continue
             if bit not in "01":
-                raise found.fail(at, f"net {output}: {one_line(bit)} is no value of an input")
+                raise found.fail(at, f"net {output}: {one_line(bit)} is not a value of an input")
             # Places where input k is 1: runs of 2**k, every other one.
             ones = everything // ((1 << (1 << k)) + 1) << (1 << k)
             mask &= ones if bit == "1" else everything & ~ones
@@ -244,7 +244,7 @@ def _read_black_box(found: Netlist, block: list[tuple[int, list[str]]]) -> None:
             raise found.fail(at, f"not understood in {name}: {one_line(row[0])}")
     every = pins[".inputs"] + pins[".outputs"]
     if not black or name in found.models or len(set(every)) != len(every):
-        raise found.fail(line, f"{name} is no single .blackbox with pins of different names")
+        raise found.fail(line, f"{name} is not a single .blackbox with pins of different names")
     found.models[name] = Model(tuple(pins[".inputs"]), tuple(pins[".outputs"]))
 
 

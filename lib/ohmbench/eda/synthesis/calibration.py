@@ -54,7 +54,7 @@ def _golden_number(row: dict[str, str], column: str, name: str) -> float:
     except (KeyError, ValueError):
         raise ReportError(name, column, "not found") from None
     if not 0 < value < float("inf"):
-        raise ReportError(name, column, f"{value} is no figure")
+        raise ReportError(name, column, f"{value} is not a number")
     return value
 
 

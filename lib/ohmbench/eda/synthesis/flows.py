@@ -14,15 +14,14 @@ from ohmbench.digital.widths import Hardware
 from ohmbench.eda.synthesis import ecp5, vtr
 from ohmbench.eda.synthesis.activity import Stimulus, with_simulated_power
 from ohmbench.eda.synthesis.clocks import count_clocks
+from ohmbench.eda.synthesis.defaults import FlowName
 from ohmbench.eda.synthesis.design import source
-from ohmbench.eda.synthesis.result import FlowName, Report, Synthesis, write_record
+from ohmbench.eda.synthesis.result import Report, Synthesis, write_record
 from ohmbench.eda.synthesis.runs import RESULT, end_all
 from ohmbench.errors import FileError, OperandError
 
 FLOWS = {"ecp5": ecp5.synthesise, "vtr": vtr.synthesise}
 """Name -> a run of one seed: the result, and the folder that keeps its files."""
-SEEDS: dict[FlowName, int] = {"ecp5": 3, "vtr": 5}
-"""How many placement seeds a figure stands on unless the user says otherwise: 1 to this."""
 
 
 @dataclass(frozen=True)

@@ -272,7 +272,7 @@ def _clock(netlist: Netlist) -> str | None:
     if len(clocks) > 1:
         raise netlist.fail(line, f"more than one clock: {', '.join(sorted(clocks))}")
     if name not in netlist.inputs:
-        raise netlist.fail(line, f"the clock {name} is no input")
+        raise netlist.fail(line, f"the clock {name} is not an input")
     read = {net for table in netlist.tables for net in table.inputs}
     read |= {latch.data for latch in netlist.latches}
     read |= {net for one in netlist.instances for pin, net in one.pins.items() if pin != _CLOCK_PIN}

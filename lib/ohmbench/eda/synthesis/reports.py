@@ -1,6 +1,6 @@
 """Strict reading of reports: a figure is found exactly where it should be, or it is an error.
 
-A parser never guesses. What is not there, or there twice, or is no finite number, is a
+A parser never guesses. What is not there, or there twice, or is not a finite number, is a
 ``ReportError`` that names the file and the pattern; nothing gets a default.
 """
 
@@ -70,13 +70,13 @@ class ReportText:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise ReportError(self.name, pattern, f"{one_line(text)!r} is no finite number")
+            raise ReportError(self.name, pattern, f"{one_line(text)!r} is not a finite number")
         return value
 
     def whole(self, text: str, pattern: str) -> int:
         """``text`` as a count. Raises ReportError, naming ``pattern``, unless it is one."""
         if not re.fullmatch(r"\d+", text):
-            raise ReportError(self.name, pattern, f"{one_line(text)!r} is no count")
+            raise ReportError(self.name, pattern, f"{one_line(text)!r} is not a count")
         return int(text)
 
     def between(self, start: str, end: str) -> ReportText:
@@ -93,7 +93,7 @@ class ReportText:
 
 
 def read_report(path: Path) -> ReportText:
-    """A report file. Raises ReportError when it is not there or is no text."""
+    """A report file. Raises ReportError when it is not there or is not text."""
     try:
         return ReportText(path.name, read_text(path))
     except FileError as error:

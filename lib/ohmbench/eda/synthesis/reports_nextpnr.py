@@ -31,7 +31,7 @@ class NextpnrReport:
             raise ReportError(self.name, "(the file itself)", f"not valid JSON ({error})") from None
 
     def _no_constant(self, text: str) -> float:
-        raise ValueError(f"{text} is no number")
+        raise ValueError(f"{text} is not a number")
 
     def at(self, *keys: str | int) -> Any:
         """What is at ``keys``, from the outermost inwards. Raises ReportError where nothing is."""
@@ -47,7 +47,7 @@ class NextpnrReport:
         """The finite number at ``keys``. Raises ReportError where there is none."""
         value = self.at(*keys)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ReportError(self.name, _path(keys), f"{value!r} is no number")
+            raise ReportError(self.name, _path(keys), f"{value!r} is not a number")
         if not math.isfinite(value):
             raise ReportError(self.name, _path(keys), f"{value!r} is not finite")
         return float(value)
@@ -56,14 +56,14 @@ class NextpnrReport:
         """The whole number, 0 or more, at ``keys``. Raises ReportError where there is none."""
         value = self.at(*keys)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise ReportError(self.name, _path(keys), f"{value!r} is no count")
+            raise ReportError(self.name, _path(keys), f"{value!r} is not a count")
         return value
 
     def text(self, *keys: str | int) -> str:
         """The text at ``keys``. Raises ReportError where there is none."""
         value = self.at(*keys)
         if not isinstance(value, str):
-            raise ReportError(self.name, _path(keys), f"{value!r} is no text")
+            raise ReportError(self.name, _path(keys), f"{value!r} is not text")
         return value
 
 

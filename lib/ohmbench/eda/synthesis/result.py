@@ -16,11 +16,11 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from ohmbench.digital.widths import Hardware
+from ohmbench.eda.synthesis.defaults import FlowName
 from ohmbench.errors import FileError, RangeError
 from ohmbench.fields import Record
 from ohmbench.files import read_json, write_json
 
-FlowName = Literal["ecp5", "vtr"]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]

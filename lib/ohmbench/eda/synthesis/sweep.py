@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.hdl import check_buildable
+from ohmbench.eda.synthesis.defaults import FlowName
 from ohmbench.eda.synthesis.flows import Finished, check_tools, least_requants, synthesise
-from ohmbench.eda.synthesis.result import FlowName
 from ohmbench.eda.synthesis.runs import DoesNotFit
-
-LANES = (4, 7, 13, 25, 50)
-"""For 100 hidden neurons: 25, 15, 8, 4 and 2 groups, the last one almost full in each."""
 
 
 @dataclass(frozen=True)

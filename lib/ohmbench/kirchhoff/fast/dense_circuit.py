@@ -1,8 +1,8 @@
 """Small circuits as two matrix products and one activation.
 
-With few nodes the gathers and scatters of Kirchhoff's current law cost more as such than as
-products with (nodes, edges) matrices: ``u = v A + c``, ``dv/dt = phi(u) B`` with ``g`` folded into
-``B``, and the divergence is one more product, ``phi'(u) w``, in the same pass.
+With few nodes the gathers and scatters of Kirchhoff's current law cost more than products with
+(nodes, edges) matrices: ``u = v A + c``, ``dv/dt = phi(u) B`` with ``g`` folded into ``B``. The
+divergence is one more product, ``phi'(u) w``, in the same pass.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from ohmbench.kirchhoff.circuit import Circuit
 
 DENSE_LIMIT = 1 << 16
-"""Nodes times edges up to which the matrices are worth it."""
+"""Nodes times edges up to which the matrices are faster."""
 
 
 class DenseRightHandSide:
@@ -25,7 +25,7 @@ class DenseRightHandSide:
         nodes = torch.arange(1, circuit.topology.n_free + 1, dtype=torch.int64, device=g.device)[
             :, None
         ]
-        leaves = (circuit.source == nodes).to(g.dtype)  # (n_free, edges); ground's row left out
+        leaves = (circuit.source == nodes).to(g.dtype)  # (n_free, edges); without ground's row
         enters = (circuit.destination == nodes).to(g.dtype)
         self._activation = circuit.device.activation
         self._c = c

@@ -1,18 +1,18 @@
 """The compiled loops of the fused circuit path: passes over all edges for ``LANES`` samples.
 
-Voltages and currents are node-major float32 (n_free + 1, LANES), ground first, and edges grouped by
-the pair of nodes they join (``pairs``): a pair's voltages and its current stay in registers while
-its edges pass, a few vector instructions each. Nothing of size (edges, batch) is ever stored; on
-the way back an edge's drive is computed anew.
+Voltages and currents are node-major float32 (n_free + 1, LANES), ground first. Edges are grouped by
+the pair of nodes they join (``pairs``): a pair's voltages and current stay in registers while its
+edges are processed, in a few vector instructions each. Nothing of size (edges, batch) is ever
+stored; the backward pass recomputes an edge's drive.
 
-``circuit`` is (kind, low, two, edges): ``kind`` and ``low`` of ``KINDS``, ``two`` whether both
-voltages have coefficients of their own. ``edges`` is (runs, first, others, free, table): arrays of
-``Pairs``, and ``table`` (edges, 3 or 4) with ``g, a, c`` and, with ``two``, ``b`` of each edge as
-read from the lower node i to the upper j: its current is ``g phi(a (v_i - v_j) + c)`` or
+``circuit`` is (kind, low, two, edges): ``kind`` and ``low`` from ``KINDS``; ``two`` says whether
+both voltages have their own coefficients. ``edges`` is (runs, first, others, free, table): the
+arrays of ``Pairs``, and ``table`` (edges, 3 or 4) with ``g, a, c`` and, if ``two``, ``b`` of each
+edge, read from the lower node i to the upper node j. Its current is ``g phi(a (v_i - v_j) + c)`` or
 ``g phi(a v_i + b v_j + c)``.
 
-What a compiled function calls stands in this file, except for single instructions (``lanes``):
-numba's cache notices that the file of a function has changed, not that another has.
+Everything that a compiled function calls is in this file, except single instructions (``lanes``):
+numba's cache notices changes in a function's own file but not in others.
 """
 
 from __future__ import annotations
@@ -43,14 +43,14 @@ KINDS = {
     "leaky_relu": (PIECEWISE, LEAKY_SLOPE),
     "identity": (PIECEWISE, 1.0),
 }
-"""Activation -> kind and, of piecewise linear ones, the slope below 0."""
+"""Activation -> kind and, for piecewise linear ones, the slope below 0."""
 
 JIT: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
-# tanh(u)/u as a ratio of two polynomials in u^2, fitted for least relative error (1.2e-8 before
-# rounding) on |u| <= 8.5. Beyond, the ratio of the end of the range times u rises above 1 by more
-# than its roundings before float32 tanh is 1 (9.02), and is cut off at 1: the slope of a saturated
-# edge is exactly 0, however large its parameters.
+# tanh(u)/u as a ratio of two polynomials in u^2, fitted for the smallest relative error (1.2e-8
+# before rounding) on |u| <= 8.5. Beyond that range the ratio at its end times u exceeds 1 by more
+# than its rounding errors before float32 tanh is 1 (9.02), and is clipped at 1: the slope of a
+# saturated edge is exactly 0, however large its parameters.
 _TANH_END = np.float32(9.25**2)
 _P0, _P1, _P2, _P3, _P4 = (
     np.float32(x)
@@ -72,13 +72,13 @@ _Q1, _Q2, _Q3, _Q4 = (
     )
 )
 _ONE, _TWO, _ZERO = np.float32(1.0), np.float32(2.0), np.float32(0.0)
-# Unsigned: a signed index would be looked at for counting from the end.
+# Unsigned: numba would check a signed index for counting from the end.
 _0, _1, _2, _3, _4 = np.uintp(0), np.uintp(1), np.uintp(2), np.uintp(3), np.uintp(4)
 
 
 @njit(inline="always", error_model="numpy")
 def tanh32(u):  # type: ignore[no-untyped-def]
-    """float32 tanh of lanes, off by at most 4e-7, never beyond 1."""
+    """float32 tanh of all lanes; its error is at most 4e-7, and it never exceeds 1."""
     z = u * u
     z = where_above(z, _TANH_END, splat(_TANH_END), z)
     p = (((_P4 * z + _P3) * z + _P2) * z + _P1) * z + _P0
@@ -86,8 +86,8 @@ def tanh32(u):  # type: ignore[no-untyped-def]
     return clamped(u * p / q, _ONE)
 
 
-# The loops of image circuits are compiled a second time, for their kind and form: asking edge by
-# edge costs them as much again. Beside a tanh it is nothing.
+# The loops of image circuits are compiled again for their kind and form: testing per edge would
+# double their cost. Beside a tanh the test costs nothing.
 @njit(inline="always", error_model="numpy")
 def _evaluate(kind, low, two, edges, volts, net, div, with_div):  # type: ignore[no-untyped-def]
     runs, first, others, free, table = edges
@@ -128,10 +128,10 @@ def _evaluate(kind, low, two, edges, volts, net, div, with_div):  # type: ignore
 
 @compiled(**JIT)
 def evaluate(circuit, volts, net, div, with_div):  # type: ignore[no-untyped-def]
-    """Net currents ``net`` into every node and, ``with_div``, the divergence ``div`` (LANES,).
+    """Net currents ``net`` into every node and, if ``with_div``, the divergence ``div`` (LANES,).
 
-    What an edge adds to the divergence is its ``g (b - a)`` times the activation's slope, without
-    the end that is ground.
+    An edge adds its ``g (b - a)`` times the activation's slope to the divergence, leaving out an
+    end that is ground.
     """
     kind, low, two, edges = circuit
     if kind == RELU and not two and not with_div:
@@ -185,14 +185,15 @@ def _differentiate(kind, low, two, edges, volts, of_net, of_div, with_div, of_vo
 
 @compiled(**JIT)
 def differentiate(circuit, volts, of_net, of_div, with_div, of_volts, sums):  # type: ignore[no-untyped-def]
-    """Given gradients of ``net`` and, ``with_div``, of ``div``: those of ``volts``, and ``sums``.
+    """Turn gradients of ``net`` and, if ``with_div``, of ``div`` into those of ``volts`` and
+    ``sums``.
 
-    With ``m`` the gradient of an edge's drive over its ``g``, the sums over samples of
-    ``m, m x, m v_j, (gradient of the current) y, (gradient of the divergence) slope`` are added to
-    ``sums`` (edges, 5), x being the voltage that ``a`` multiplies; the last three where there are
-    such (``sums`` (edges, 2) has room for no more). ``edge_plan`` makes gradients of them.
-    Lanes past the end of a batch ask for nothing and so add nothing. ``of_net[0]`` has to be 0:
-    what enters ground is nobody's result.
+    With ``m`` the gradient of an edge's drive over its ``g``, this adds to ``sums`` (edges, 5) the
+    sums over samples of ``m, m x, m v_j, (gradient of the current) y, (gradient of the divergence)
+    slope``, where x is the voltage that ``a`` multiplies. The last three are only added if they
+    exist (``sums`` (edges, 2) has no room for them). ``edge_plan`` turns them into gradients. Lanes
+    beyond the batch have zero gradients and add nothing. ``of_net[0]`` must be 0, because no result
+    depends on ground's net current.
     """
     kind, low, two, edges = circuit
     if kind == RELU and not two and not with_div:
@@ -216,9 +217,9 @@ def differentiate_rows(circuit, first, last, volts, of_net, of_div, with_div, of
         differentiate(circuit, volts[row], of_net[row], of_div[row], with_div, of_volts[row], sums)
 
 
-# Runge-Kutta methods: node s of a step is y + h (sum over r < s of beta[s, r] k[r]), k[r] the slope
-# at node r. Arrays ``h_beta`` hold the products, nodes ``y`` and slopes ``k`` (stages, n_free + 1,
-# LANES), divergences ``div`` (stages, LANES).
+# Runge-Kutta methods: node s of a step is y + h (sum over r < s of beta[s, r] k[r]), where k[r] is
+# the slope at node r. Arrays ``h_beta`` hold the products, nodes ``y`` and slopes ``k`` (stages,
+# n_free + 1, LANES), divergences ``div`` (stages, LANES).
 @compiled(**JIT)
 def _add(y, weights, count, k, out):  # type: ignore[no-untyped-def]
     """``out = y + sum of weights[r] k[r]`` over the first ``count`` slopes."""
@@ -231,21 +232,24 @@ def _add(y, weights, count, k, out):  # type: ignore[no-untyped-def]
 
 @compiled(**JIT)
 def _nodes(circuit, h_beta, given, slopes, y, k, div, with_div):  # type: ignore[no-untyped-def]
-    """The nodes after ``y[0]`` and the first ``slopes`` slopes, of which ``given`` are there."""
+    """Compute the nodes after ``y[0]`` and the first ``slopes`` slopes, of which ``given`` are
+    known.
+    """
     for s in range(len(h_beta)):
         if s > 0:
             _add(y[0], h_beta[s], s, k, y[s])
         if given <= s < slopes:
             evaluate(circuit, y[s], k[s], div[s], with_div)
-            k[s, 0] = 0  # ground stays where it is
+            k[s, 0] = 0  # ground stays fixed
 
 
 @compiled(**JIT)
 def march(circuit, h_beta, h_weights, first, last, path, div, with_div):  # type: ignore[no-untyped-def]
     """Steps from ``path[0]`` (rows, n_free + 1, LANES) to ``path[-1]``, for rows first..last-1.
 
-    ``h_beta`` (steps, stages, stages), ``h_weights`` (steps, stages). What is between is kept where
-    ``path`` has room for it. The integral of the divergence is added to ``div`` (rows, LANES).
+    ``h_beta`` (steps, stages, stages), ``h_weights`` (steps, stages). Intermediate voltages are
+    kept if ``path`` has room for them. The integral of the divergence is added to ``div`` (rows,
+    LANES).
     """
     steps, stages = h_weights.shape
     y = np.zeros((stages, *path.shape[2:]), np.float32)
@@ -263,10 +267,11 @@ def march(circuit, h_beta, h_weights, first, last, path, div, with_div):  # type
 
 @compiled(**JIT)
 def march_back(circuit, h_beta, h_weights, first, last, path, of, of_div, with_div, sums):  # type: ignore[no-untyped-def]
-    """Gradients ``of`` the end (rows, n_free + 1, LANES) become those of the start; ``sums`` added.
+    """Turn gradients ``of`` the end (rows, n_free + 1, LANES) into those of the start; add to
+    ``sums``.
 
-    The discrete adjoint: exactly the derivative of what ``march`` computes, stage by stage, of
-    steps that began at ``path[step]``.
+    This is the discrete adjoint, the exact derivative of what ``march`` computes, stage by stage,
+    for steps that began at ``path[step]``.
     """
     steps, stages = h_weights.shape
     y = np.zeros((stages, *path.shape[2:]), np.float32)
@@ -291,12 +296,12 @@ def march_back(circuit, h_beta, h_weights, first, last, path, of, of_div, with_d
 def attempt(  # type: ignore[no-untyped-def]
     circuit, h_beta, h_error, tol, batch, first, last, start, end, with_div, squares
 ):
-    """A step of an embedded method whose last slope is at its end, for rows first..last-1.
+    """One step of an embedded method whose last slope is at its end, for rows first..last-1.
 
-    ``start`` and ``end`` are voltages, their slope (rows, n_free + 1, LANES), the integral of the
-    divergence, the divergence (rows, LANES); the second is filled. ``squares`` (2,) float64 gets
-    the sums of squares of error over ``tol (1 + largest of both ends)``, of voltages and integrals
-    of the ``batch`` samples there are.
+    ``start`` and ``end`` hold voltages, their slope (rows, n_free + 1, LANES), the integral of the
+    divergence, and the divergence (rows, LANES); ``end`` is filled. ``squares`` (2,) float64
+    receives the sums of squares of the error over ``tol (1 + the larger magnitude of both ends)``,
+    for voltages and integrals of the ``batch`` samples.
     """
     v_0, k_0, d_0, div_0 = start
     v_1, k_1, d_1, div_1 = end

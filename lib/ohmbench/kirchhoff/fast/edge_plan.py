@@ -1,4 +1,4 @@
-"""What the compiled loops over edges are given of a circuit, and what is made of what they give."""
+"""A circuit's arrays for the compiled loops over edges, and gradients from their results."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from ohmbench.kirchhoff.fast.pairs import Pairs, pairs_of
 
 
 def table_of(circuit: Circuit) -> torch.Tensor:
-    """The coefficients (edges, 3 or 4) as ``edge_pass`` takes them, gradients attached."""
+    """The coefficients (edges, 3 or 4) in the form of ``edge_pass``, with gradients attached."""
     pairs = pairs_of(circuit.topology)
     g, a, b, c = (x[pairs.order] for x in circuit.coefficients())
-    # Each name is taken over at once: these are the largest arrays there are.
+    # Each name is reused at once: these are the largest arrays.
     g = torch.where(pairs.turned, -g, g)
     if circuit.device.difference:
         del b
@@ -33,7 +33,7 @@ def table_of(circuit: Circuit) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class Plan:
-    """A circuit but for its coefficients: activation, form and edges."""
+    """A circuit without its coefficients: activation, form and edges."""
 
     kind: int
     low: float
@@ -67,7 +67,7 @@ class Plan:
     ) -> torch.Tensor:
         """The gradient of ``table`` from what ``job(first, last, sums)`` adds to ``sums``.
 
-        Each part has sums of its own (``edge_pass.differentiate``).
+        Each part has its own sums (``edge_pass.differentiate``).
         """
         few = self.kind != TANH and not self.two and not with_div
         parts = len(part_bounds(-(-batch // LANES), 1)) - 1

@@ -1,11 +1,10 @@
 """Circuits of any size in one pass over their edges, for single evaluations and for whole slices.
 
 Gather and scatter move every edge's voltages and currents through memory several times; here they
-stay in registers (``edge_pass``). float32 on the CPU only; the plain right-hand side with
-torchdiffeq is the reference.
-
-A batch is cut into rows of ``LANES`` samples and these into the same parts whatever the number of
-threads; the parts' gradients are added in order: one seed, same bits.
+stay in registers (``edge_pass``). float32 on the CPU only; the reference is the plain right-hand
+side with torchdiffeq. A batch is cut into rows of ``LANES`` samples, and these into the same parts
+whatever the number of threads. The parts' gradients are added in order, so one seed gives the same
+bits.
 """
 
 from __future__ import annotations
@@ -88,7 +87,7 @@ class FusedRightHandSide:
 
     @staticmethod
     def takes(circuit: Circuit) -> bool:
-        """Whether this path exists for the circuit: its activation, float32, on the CPU."""
+        """Return whether this path supports the circuit: its activation, float32, on the CPU."""
         return (
             compiling.COMPILER_ON
             and circuit.device.activation.name in KINDS
@@ -97,9 +96,8 @@ class FusedRightHandSide:
         )
 
     def _checked(self, v: torch.Tensor) -> torch.Tensor:
-        """``v``; ShapeError or DtypeError where the compiled loops would read beside it.
-
-        OperandError where torch follows the operations.
+        """Return ``v``. Raises ShapeError or DtypeError if the compiled loops would read outside
+        it, OperandError if torch follows the operations.
         """
         refuse_followed("the fused path of circuits")
         if v.ndim != 2 or v.shape[0] != self._n_free:

@@ -1,8 +1,8 @@
 """Whole slices by Runge-Kutta methods in compiled code, and their gradients.
 
-Small circuits spend most of their time between evaluations; here nothing but the choice of a step
-is left between them. The way back is the discrete adjoint: exactly the derivative of the steps that
-were taken, which are stored as the voltages they began with.
+Small circuits spend most of their time between evaluations; here only the choice of a step remains
+between them. The backward pass is the discrete adjoint, the exact derivative of the steps that were
+taken, which are stored as the voltages at their start.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from ohmbench.transforms import followed, many_gradients
 
 
 def _stages(tableau: Tableau) -> Floats:
-    """Its lower triangle as a square array."""
+    """The lower triangle of the tableau as a square array."""
     stages = len(tableau.lower)
     return np.array([(*row, *(0,) * (stages - len(row))) for row in tableau.lower], np.float32)
 
@@ -41,9 +41,9 @@ DOPRI5_ERROR = np.array(TABLEAUX["dopri5"].error, np.float32)
 
 @dataclass(frozen=True)
 class Start:
-    """A slice to be taken from ``v`` (n_free, batch).
+    """A slice to integrate from ``v`` (n_free, batch).
 
-    ``with_div``: with the integral of the divergence; ``keep``: for gradients, the way there too.
+    ``with_div`` adds the integral of the divergence; ``keep`` stores the steps for gradients.
     """
 
     plan: Plan
@@ -59,8 +59,9 @@ class Start:
 
 
 class Way(NamedTuple):
-    """A slice taken: steps as ``edge_pass.march`` has them, voltages where they began and, last,
-    where they ended, and the integral of the divergence (rows, LANES)."""
+    """An integrated slice: steps as in ``edge_pass.march``, voltages at their starts and at the
+    end, and the integral of the divergence (rows, LANES).
+    """
 
     h_beta: Floats
     h_weights: Floats
@@ -72,10 +73,10 @@ Solve: TypeAlias = Callable[[Start], Way]
 
 
 def refuse_others(*of: torch.Tensor) -> None:
-    """Raise OperandError where the gradients ``of`` the results ask for more than a gradient.
+    """Raise OperandError if the gradients ``of`` the results are used for more than one gradient.
 
-    Where somebody will differentiate it, it has none itself, and torch would take it for a
-    constant; many gradients at once are no numbers that compiled loops could read.
+    A second derivative does not exist here, and torch would treat the gradient as a constant;
+    batched gradients are not numbers that compiled loops could read.
     """
     if torch.is_grad_enabled() or followed() or many_gradients(*of):
         raise OperandError(
@@ -86,8 +87,9 @@ def refuse_others(*of: torch.Tensor) -> None:
 
 @contextmanager
 def unwarned() -> Iterator[None]:
-    """Let what leaves float32 become infinite without a warning, as it does in the compiled loops
-    and in torch: the solver looks for it where a step or a slice ends."""
+    """Let values that overflow float32 become infinite without a warning, as in the compiled loops
+    and in torch: the solver checks for this at the end of each step or slice.
+    """
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         yield
 
@@ -139,14 +141,15 @@ _taken: Callable[..., tuple[torch.Tensor, torch.Tensor]] = _Slice.apply
 def take(
     plan: Plan, table: torch.Tensor, v: torch.Tensor, with_div: bool, solve: Solve
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A slice by ``solve``: end voltages (n_free, batch) and, ``with_div``, the integral (batch,)
-    of the divergence; empty otherwise."""
+    """Integrate a slice by ``solve``: end voltages (n_free, batch) and, if ``with_div``, the
+    integral (batch,) of the divergence; empty otherwise.
+    """
     keep = torch.is_grad_enabled() and (v.requires_grad or table.requires_grad)
     return _taken(plan, table, v, with_div, keep, solve)
 
 
 def solve_rk4(start: Start, h: Floats) -> Way:
-    """Steps ``h`` (steps,) of the fourth-order method."""
+    """Take the steps ``h`` (steps,) of the fourth-order method."""
     h_beta, h_weights = h[:, None, None] * RK4, h[:, None] * RK4_WEIGHTS
     v = rows_of(start.v, spare=True)
     path = np.empty((len(h) + 1 if start.keep else 2, *v.shape), np.float32)
@@ -169,7 +172,7 @@ class _State(NamedTuple):
 
     @classmethod
     def at(cls, v: Floats) -> _State:
-        """With the rest to be filled."""
+        """The state with its other parts still to be filled."""
         lanes = (len(v), LANES)
         return cls(v, np.empty_like(v), np.zeros(lanes, np.float32), np.zeros(lanes, np.float32))
 
@@ -185,7 +188,7 @@ class _Steps:
         self._circuit = start.plan.circuit(start.table)
 
     def evaluated(self, v: Floats) -> _State:
-        """``v`` with slope and divergence; the integral 0."""
+        """The state at ``v``, with slope and divergence; the integral is 0."""
         state, with_div = _State.at(v), self._start.with_div
         self._start.plan.in_parts(
             self._start.batch,
@@ -196,7 +199,7 @@ class _Steps:
         return state
 
     def choose_first(self, state: _State, control: StepControl) -> None:
-        """The first step, by one more evaluation."""
+        """The first step, from one more evaluation."""
         start, batch, tol = self._start, self._start.batch, torch.tensor(self._tol, **FLOAT32)
         scales = samples_of(state.v, batch).abs().mul_(tol).add_(tol), tol
 
@@ -212,7 +215,7 @@ class _Steps:
         control.choose_first(trial, steep, change)
 
     def attempt(self, state: _State, h: float) -> tuple[_State, float]:
-        """The end of a step of ``h`` seconds, and its error over what is tolerated."""
+        """The end of a step of ``h`` seconds, and the ratio of its error to the tolerance."""
         start, end = self._start, _State.at(np.empty_like(state.v))
         squares = np.zeros((PARTS, 2))
         how = np.float32(h) * DOPRI5, np.float32(h) * DOPRI5_ERROR, self._tol, start.batch
@@ -223,12 +226,12 @@ class _Steps:
             ),
         )
         of_v, of_integral = squares.sum(0) / max(1, start.batch)
-        # The larger; what is not a number is neither.
+        # The larger of both; NaN compares as neither.
         return end, float(np.sqrt(np.max([of_v / len(start.v), of_integral])))
 
 
 def solve_dopri5(start: Start, control: StepControl) -> Way:
-    """Steps of Dormand and Prince's method as ``control`` has them; raises what that does."""
+    """Take the steps of Dormand and Prince's method that ``control`` chooses; raises as it does."""
     steps = _Steps(start, control.tol)
     state = steps.evaluated(rows_of(start.v, spare=True))
     if control.first_step is None:
@@ -240,6 +243,6 @@ def solve_dopri5(start: Start, control: StepControl) -> Way:
             state = end
             path = [*(path if start.keep else []), state.v]
     h = np.array(control.accepted, np.float32)
-    # The last node is the end: its slope counts for nothing on the way back.
+    # The last node is the end; the backward pass does not need its slope.
     h_beta, h_weights = h[:, None, None] * DOPRI5[:6, :6], h[:, None] * DOPRI5[6, :6]
     return Way(h_beta, h_weights, np.stack(path), state.integral)

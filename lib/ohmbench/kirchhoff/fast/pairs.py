@@ -1,7 +1,8 @@
-"""The edges of a topology by the pair of nodes they join, for loops that read each pair once.
+"""The edges of a topology grouped by the pair of nodes they join, for loops that read each pair
+once.
 
-An edge between nodes i < j is read from i to j, whichever way its current flows: one that leaves j
-has ``-g`` for its ``g`` and changed places of ``a`` and ``b``.
+An edge between nodes i < j is read from i to j, whichever way its current flows: an edge that
+leaves j has ``-g`` for its ``g``, and ``a`` and ``b`` swapped.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ class Pairs:
     """Pairs ``runs[i]..runs[i + 1] - 1`` join node i to ``others`` (pairs,), all above i, and have
     edges ``first[p]..first[p + 1] - 1``.
 
-    Edge e of these is edge ``order[e]`` of the topology; it is ``turned`` where it leaves the upper
-    node, and has the lower one ``free`` where that is not ground (both (edges,)).
+    Edge e of these is edge ``order[e]`` of the topology. It is ``turned`` if it leaves the upper
+    node, and ``free`` if its lower node is not ground (both (edges,)).
     """
 
     runs: Index
@@ -55,7 +56,7 @@ _arranged: dict[int, Pairs] = {}
 
 
 def pairs_of(topology: Topology) -> Pairs:
-    """The arrangement of ``topology``, made once in its life."""
+    """The arrangement of ``topology``, computed once and cached."""
     key = id(topology)
     if key not in _arranged:
         _arranged[key] = _arrange(topology)
