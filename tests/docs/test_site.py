@@ -35,6 +35,13 @@ def test_links(site: Path) -> None:
     assert not found, "\n".join(found)
 
 
+def test_nothing_comes_from_other_hosts(site: Path, tmp_path: Path) -> None:
+    """By a style sheet; what pages load is among their links."""
+    assert links.loaded_by_styles(site) == []
+    (tmp_path / "a.css").write_text('@import "https://example.org/a.css"; b { src: url(a.woff) }')
+    assert links.loaded_by_styles(tmp_path) == ["a.css: https://example.org/a.css"]
+
+
 @pytest.mark.parametrize("package", PUBLIC)
 def test_public_names_are_on_their_page(site: Path, package: str) -> None:
     page = site / "api" / ("index.html" if package == PUBLIC[0] else f"{package}.html")
