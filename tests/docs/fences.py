@@ -116,7 +116,8 @@ def commands(block: Block) -> list[Command]:
     continued = False
     for line in lines:
         if continued:
-            found[-1] = (f"{found[-1][0][:-1]} {line.removeprefix('> ').strip()}", found[-1][1])
+            said, printed = found[-1]
+            found[-1] = (f"{said[:-1].rstrip()} {line.removeprefix('> ').strip()}", printed)
             continued = line.endswith("\\")
         elif line.startswith("$ "):
             found.append((line[2:], []))

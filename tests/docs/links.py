@@ -16,6 +16,7 @@ _LOADED = {
     ("iframe", "src"),
     ("source", "src"),
 }
+_STYLE = re.compile(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]+)""")
 _HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z]{2,}")
 
 
@@ -56,6 +57,15 @@ def faults(site: Path) -> list[str]:
             if wrong is not None:
                 found.append(f"{file.relative_to(site)}: {address}: {wrong}")
     return found
+
+
+def loaded_by_styles(site: Path) -> list[str]:
+    """One line for each address of another host that a style sheet loads."""
+    return [
+        f"{file.relative_to(site)}: {address}"
+        for file in sorted(site.rglob("*.css"))
+        for address in _STYLE.findall(file.read_text(encoding="utf-8"))
+    ]
 
 
 def _fault(site: Path, file: Path, tag: str, attribute: str, address: str) -> str | None:

@@ -2,7 +2,7 @@
 
 A block stands on lines of its own: ``<!-- generated: NAME -->`` ... ``<!-- end -->``. One value in
 a sentence is ``<!-- claim: ID -->...<!-- end -->`` or ``<!-- figure: NAME -->...<!-- end -->``.
-Markers in fenced code are text.
+Markers in code are text.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 KINDS = ("generated", "claim", "figure")
 _OPENS = re.compile(rf"<!-- ({'|'.join(KINDS)}): (.*?) -->")
 _END = "<!-- end -->"
-_FENCED = re.compile(r"^(```+|~~~+).*?^\1$", re.M | re.S)
+_CODE = re.compile(r"^(```+|~~~+).*?^\1$|(?<!`)`[^`\n]+`(?!`)", re.M | re.S)
 
 
 class MarkerError(ValueError):
@@ -25,7 +25,7 @@ def fill(text: str, value: Callable[[str, str], str]) -> str:
 
     Raises MarkerError for markers that are not in pairs; what ``value`` raises passes through.
     """
-    code = [(block.start(), block.end()) for block in _FENCED.finditer(text)]
+    code = [(block.start(), block.end()) for block in _CODE.finditer(text)]
     parts, at = [], 0
     while opened := _OPENS.search(text, at):
         parts.append(_plain(text[at : opened.start()]))
@@ -62,6 +62,6 @@ def names(text: str) -> list[tuple[str, str]]:
 
 
 def _plain(text: str) -> str:
-    if _END in _FENCED.sub("", text):
+    if _END in _CODE.sub("", text):
         raise MarkerError(f"{_END} without a marker before it")
     return text

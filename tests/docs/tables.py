@@ -74,13 +74,14 @@ def headline(inputs: Inputs) -> str:
         claim = outcome.claim
         rows.append(
             (
+                claim.source,
                 claim.statement,
                 figures.expected(claim),
                 figures.measured(inputs, name),
                 outcome.status.value,
             )
         )
-    headers = ("claim", "published, or our target", "measured here", "status")
+    headers = ("of", "claim", "published, or our target", "measured here", "status")
     return f"{table(headers, rows)}\n\n{counts(inputs)} {_circumstances(inputs)}"
 
 

@@ -102,6 +102,8 @@ def test_markers_are_filled() -> None:
 def test_markers_in_code_are_text() -> None:
     text = f"```\n{NUMBERED}```\n"
     assert fill(text, lambda kind, which: "other") == text
+    spans = "`<!-- figure: x -->` and `<!-- end -->`"
+    assert fill(spans, lambda kind, which: "other") == spans
     assert fill(f"{text}a {NUMBERED}", lambda kind, which: "other").count("other") == 2
 
 

@@ -13,6 +13,8 @@ from .pages import ROOT
 from .site_build import build
 from .site_hooks import INCLUDED, relinked
 
+pytestmark = pytest.mark.xdist_group("site")  # one worker builds it
+
 PUBLIC = ("api", "floatgate", "digital", "kirchhoff", "data")
 """Packages whose ``__all__`` has an API page; the first is the page of the section."""
 REPOSITORY = "https://example.org/main"
@@ -31,6 +33,13 @@ def test_links(site: Path) -> None:
     assert len(list(site.rglob("*.html"))) > 20
     found = links.faults(site)
     assert not found, "\n".join(found)
+
+
+def test_nothing_comes_from_other_hosts(site: Path, tmp_path: Path) -> None:
+    """By a style sheet; what pages load is among their links."""
+    assert links.loaded_by_styles(site) == []
+    (tmp_path / "a.css").write_text('@import "https://example.org/a.css"; b { src: url(a.woff) }')
+    assert links.loaded_by_styles(tmp_path) == ["a.css: https://example.org/a.css"]
 
 
 @pytest.mark.parametrize("package", PUBLIC)

@@ -43,12 +43,12 @@ def percent(paper, classes):
 @needs_paper
 def test_accuracy(claim, paper, exact):
     correct, value, detail = percent(paper, exact.classes)
+    claim("fann.int8-accuracy", value, f"{detail}; all 360 stored answers")
     assert correct == 351
     assert np.array_equal(exact.classes, paper.predictions), "answers, not only their number"
     found = evaluate_int8(paper.network, paper.images().x, paper.images().labels)
     assert (found.correct, found.saturated) == (351, 0)
     assert np.array_equal(found.inference.logits, exact.logits)
-    claim("fann.int8-accuracy", value, f"{detail}; all 360 stored answers")
 
 
 @needs_paper
@@ -77,10 +77,10 @@ def test_test_images(claim, paper):
 @needs_paper
 def test_reference_with_32_bit_product(claim, paper, exact):
     found = infer_published(paper.network, paper.images().x, PUBLISHED_REFERENCE)
-    assert np.array_equal(found.acc0, exact.acc0), "only the product wraps on this file"
     correct, value, detail = percent(paper, found.classes)
-    assert correct == 346
     claim("fann.int8-accuracy-32-bit", value, detail)
+    assert correct == 346
+    assert np.array_equal(found.acc0, exact.acc0), "only the product wraps on this file"
 
 
 @needs_paper
@@ -115,10 +115,10 @@ def test_stale_values(claim, paper):
 @needs_paper
 def test_wrapped_products(claim, paper, exact):
     wrapped = exact.product > 2**31 - 1
-    found = infer_published(paper.network, paper.images().x, PUBLISHED_REFERENCE)
-    assert np.array_equal(found.product != exact.product, wrapped)
     images = int(wrapped.any(axis=1).sum())
     claim("fann.int8-wrapped-images", images, f"{int(wrapped.sum())} products")
+    found = infer_published(paper.network, paper.images().x, PUBLISHED_REFERENCE)
+    assert np.array_equal(found.product != exact.product, wrapped)
 
 
 @needs_paper
@@ -133,14 +133,14 @@ def test_product_width_for_its_weights(claim, paper):
     broken = published.first_failure
     assert (broken.register.name, broken.verdict) == ("product", RegisterVerdict.BROKEN)
     example = broken.counterexample
-    shown = infer(paper.network, example.image[None]).product[0, example.neuron]
-    assert shown == example.value > broken.register.high
-    assert prove(paper.network, Hardware(*paper.network.sizes)).proven
     claim(
         "fann.int8-product-bits",
         broken.needs,
         f"any image: up to {broken.high}; neuron {example.neuron} reaches {example.value}",
     )
+    shown = infer(paper.network, example.image[None]).product[0, example.neuron]
+    assert shown == example.value > broken.register.high
+    assert prove(paper.network, Hardware(*paper.network.sizes)).proven
 
 
 def test_product_width_of_the_format(claim):
@@ -154,5 +154,5 @@ def test_product_width_of_the_format(claim):
     hardware = Hardware(64, 1, 1, product_signed=True)
     (bound,) = (b for b in prove(worst, hardware).bounds if b.register.name == "product")
     product = int(infer(worst, np.full((1, 64), 255, np.uint8)).product[0, 0])
-    assert product == bound.high
     claim("fann.int8-worst-case-bits", bound.needs, f"{product}, signed")
+    assert product == bound.high

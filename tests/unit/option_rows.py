@@ -131,9 +131,11 @@ HISTORY = np.array([[25.0, 2.5, 0.1], [64.0, 1.4, 0.05]])
 
 LEDGER = """
 - {id: a.one, statement: One, source: "FANN, table 1", published: 1.0, tolerance: 0.1,
-   expect: reproduced, why: one decimal, test: test_a.py::test_one}
+   expect: reproduced, why: one decimal, test: test_a.py::test_one,
+   fault: {file: test_a.py, replace: "1", by: "2"}}
 - {id: a.two, statement: Two, source: "Other, table 2", published: 1.0, ours: 2.0, tolerance: 0.1,
-   expect: differs, why: another method, test: test_a.py::test_two}
+   expect: differs, why: another method, test: test_a.py::test_two,
+   fault: {file: test_a.py, replace: "1", by: "3"}}
 """
 
 
@@ -246,7 +248,7 @@ def make_world(folder: Path) -> None:
     (folder / "empty").mkdir()
     (folder / "ledger").mkdir()
     (folder / "ledger" / "claims.yaml").write_text(LEDGER)
-    (folder / "ledger" / "test_a.py").write_text("")
+    (folder / "ledger" / "test_a.py").write_text("A = 1\n")
     flow, circuit = measurement("flow", 20.0), measurement("circuit", 10.0)
     (folder / "before.json").write_text(benchmark_run(flow, circuit))
     slower = benchmark_run(
@@ -259,7 +261,9 @@ def make_world(folder: Path) -> None:
 # What stands in for tools that take minutes
 
 
-def _measured_at_once(ledger: Path, tests: list[str], environment: Any) -> list[Outcome]:
+def _measured_at_once(
+    ledger: Path, tests: list[str], environment: Any, *, show: bool = True
+) -> list[Outcome]:
     """Each row measured as 1.0 by a run in ``environment``, in place of pytest."""
     detail = json.dumps(dict(environment))
     return [
@@ -628,6 +632,9 @@ ROWS = [
         lambda a, b: b == ["reproduced", "FAILED"]),
     Row("claims --source", "claims {ledger} --json x.json", "", "--source fann", _statuses,
         lambda a, b: (a, b) == (["reproduced", "FAILED"], ["reproduced"])),
+    Row("claims --plant", "claims {ledger}", "--plant a.two", "--plant a.one --plant a.two",
+        lambda seen: [line.split(":")[:2] for line in seen.out.splitlines()],
+        lambda a, b: (a, b) == ([["a.two", " red"]], [["a.one", " NOT RED"], ["a.two", " red"]])),
     Row("claims --json", "claims {ledger}", "", "--json y.json",
         lambda seen: sorted(seen.files), lambda a, b: (a, b) == ([], ["y.json"])),
     Row("claims --csv", "claims {ledger}", "", "--csv y.csv",

@@ -35,6 +35,7 @@ ROW: dict[str, Any] = {
     "why": "w",
     "test": "tests/t.py::t",
 }
+FAULT = {"file": "f.py", "replace": "a", "by": "b"}
 
 
 def reproduced(**changes: Any) -> Claim:
@@ -162,6 +163,21 @@ def test_a_good_row_reads(tmp_path: Path) -> None:
         pytest.param("reproduced", "missed", "needs ours", id="missed-without-ours"),
         pytest.param("reproduced", "met", "needs at_least or at_most", id="met-without-bound"),
         pytest.param("reproduced", "not checkable", "names no test", id="not-checkable-with-test"),
+        pytest.param("  why: w\n", "  why: w\n  fault: x\n",
+                     "claim a.b, fault: Input", id="fault-text"),
+        pytest.param("  why: w\n", "  why: w\n  fault: {file: f, replace: a}\n",
+                     "claim a.b, fault.by: Field required", id="fault-without-by"),
+        pytest.param("  why: w\n", "  why: w\n  fault: {file: f, replace: a, by: b, on: 1}\n",
+                     "claim a.b, fault.on: Extra", id="fault-unknown-key"),
+        pytest.param("  why: w\n", "  why: w\n  fault: {file: f, replace: '', by: b}\n",
+                     "claim a.b, fault.replace: String should", id="fault-replaces-nothing"),
+        pytest.param("  why: w\n", "  why: w\n  fault: {file: f, replace: a, by: a}\n",
+                     "'replace' and 'by' are the same text", id="fault-changes-nothing"),
+        *(
+            pytest.param("  why: w\n", f"  why: w\n  fault: {{file: {file}, replace: a, by: b}}\n",
+                         "should be a relative path without '..'", id=f"fault-in-{name}")
+            for name, file in (("root", "/f"), ("parent", "../f"), ("windows", "a\\f"))
+        ),
     ],
 )  # fmt: skip
 def test_malformed_rows_are_named(tmp_path: Path, old: str, new: str, complaint: str) -> None:
@@ -193,6 +209,12 @@ def test_malformed_ledgers_are_refused(tmp_path: Path, text: str, complaint: str
         read_ledger(written(tmp_path, text))
     assert complaint in str(caught.value)
     assert str(caught.value).isprintable()
+
+
+def test_a_fault_needs_a_test() -> None:
+    with pytest.raises(ValueError, match="a fault needs a test that turns red"):
+        not_checkable(fault=FAULT)
+    assert reproduced(fault=FAULT).fault is not None
 
 
 def test_the_first_of_several_complaints_is_named(tmp_path: Path) -> None:
@@ -284,7 +306,7 @@ def test_outcomes_are_stored_in_place_of_older_ones(tmp_path: Path, write: str) 
     path.write_text("older", encoding="utf-8")
     outcomes = [
         Outcome.of(reproduced(), ClaimMeasurement(id="a.b", value=10.1, detail="seed 7"), None),
-        Outcome.of(met(at_least=1.0), None, "no tool"),
+        Outcome.of(met(at_least=1.0, fault=FAULT), None, "no tool"),
     ]
     if write == "csv":
         write_csv(path, outcomes)
@@ -294,6 +316,7 @@ def test_outcomes_are_stored_in_place_of_older_ones(tmp_path: Path, write: str) 
         assert (first["status"], first["value"], first["detail"]) == (
             *("reproduced", "10.1", "seed 7"),
         )
+        assert (first["fault"], second["fault"]) == ("", "f.py: 'a' becomes 'b'")
         assert (second["reason"], second["value"], second["at_least"]) == ("no tool", "", "1.0")
     else:
         write_outcomes(path, {"a/claims.yaml": outcomes})
@@ -312,8 +335,9 @@ def test_outcomes_are_stored_in_place_of_older_ones(tmp_path: Path, write: str) 
         Outcome.of(reproduced(), None, "no tool"),
         Outcome.of(reproduced(), None, None),
         Outcome.of(not_checkable(), None, None),
+        Outcome.of(reproduced(fault=FAULT), None, None),
     ],
-    ids=["measured", "differs", "infinite", "not-run", "failed", "not-checkable"],
+    ids=["measured", "differs", "infinite", "not-run", "failed", "not-checkable", "fault"],
 )
 def test_an_outcome_survives_json(outcome: Outcome) -> None:
     stored = json.loads(json.dumps(outcome.as_dict(), allow_nan=False))

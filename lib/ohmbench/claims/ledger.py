@@ -8,6 +8,7 @@ and a row whose measurement does not fit what the ledger expects is a failure.
 from __future__ import annotations
 
 import os
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +20,36 @@ from ohmbench.files import read_yaml
 Text = Annotated[str, Field(min_length=1)]
 
 
+class Fault(BaseModel):
+    """A fault that turns a row red: in ``file`` the text ``replace``, which is there once, becomes
+    ``by``.
+
+    ``file`` is relative to the ledger's folder, or begins with the name of an installed package
+    (``ohmbench/floatgate/power.py``). ``says`` is one sentence on what is wrong with it.
+    """
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
+    file: Text
+    replace: Text
+    by: str
+    says: Text | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Fault:
+        path = PurePosixPath(self.file)
+        if path.is_absolute() or ".." in path.parts or "\\" in self.file:
+            raise ValueError(f"'file' is {self.file!r}, but should be a relative path without '..'")
+        if self.replace == self.by:
+            raise ValueError("'replace' and 'by' are the same text")
+        return self
+
+    @property
+    def text(self) -> str:
+        """The file, and what is wrong with it or which text becomes which."""
+        return f"{self.file}: {self.says or f'{self.replace!r} becomes {self.by!r}'}"
+
+
 class Claim(BaseModel):
     """One row.
 
@@ -28,7 +59,8 @@ class Claim(BaseModel):
     ``ours`` within ``tolerance``) or "not checkable" (no test can; ``why`` says the reason).
     ``why`` otherwise argues the tolerance or bound, and the difference of what differs or is
     missed. Values share ``unit``. ``test`` is the test's node id with the path relative to the
-    ledger's folder: ``tests/test_accuracy.py::test_top1``.
+    ledger's folder: ``tests/test_accuracy.py::test_top1``. ``fault`` is a fault with which the test
+    measures something else, so that the row is FAILED (``ohmbench.claims.planting``).
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -45,6 +77,7 @@ class Claim(BaseModel):
     at_least: float | None = None
     at_most: float | None = None
     test: str | None = None
+    fault: Fault | None = None
 
     @model_validator(mode="after")
     def _complete(self) -> Claim:
@@ -64,6 +97,8 @@ class Claim(BaseModel):
             raise ValueError(f"{self.id}: {self.expect!r} needs at_least or at_most")
         if self.expect == "not checkable" and self.test is not None:
             raise ValueError(f"{self.id}: a claim that no test can check names no test")
+        if self.fault is not None and self.test is None:
+            raise ValueError(f"{self.id}: a fault needs a test that turns red")
         return self
 
     def judge(self, value: float) -> ClaimStatus:

@@ -22,6 +22,9 @@ from ohmbench.weights import versions
 FORMAT = 1
 """Version of the JSON form."""
 
+TEST_FAILED = "its test failed"
+"""Reason of a claim whose test failed before it measured a value that is wrong."""
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -47,7 +50,7 @@ class Outcome:
                 claim, status, measurement, claim.why if status is ClaimStatus.DIFFERS else ""
             )
         if reason is None:
-            return cls(claim, ClaimStatus.FAILED, reason="its test failed")
+            return cls(claim, ClaimStatus.FAILED, reason=TEST_FAILED)
         return cls(claim, ClaimStatus.NOT_RUN, reason=reason)
 
     @classmethod
@@ -115,6 +118,7 @@ def write_outcomes(path: str | os.PathLike[str], ledgers: Mapping[str, list[Outc
 COLUMNS = (
     *("id", "status", "statement", "source", "published", "ours", "at_least", "at_most"),
     *("tolerance", "unit", "value", "detail", "reason", "expect", "why", "test"),
+    "fault",
 )
 
 
@@ -126,6 +130,9 @@ def write_csv(path: str | os.PathLike[str], outcomes: Iterable[Outcome]) -> None
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="raise")
     writer.writeheader()
-    writer.writerows(outcome.as_dict() for outcome in outcomes)
+    for outcome in outcomes:
+        fault = outcome.claim.fault
+        text_of_fault = {} if fault is None else {"fault": fault.text}
+        writer.writerow({**outcome.as_dict(), **text_of_fault})
     data = text.getvalue().encode()
     write_bytes(path, data, overwrite=True)

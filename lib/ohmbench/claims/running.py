@@ -19,7 +19,9 @@ from ohmbench.claims.status import ClaimStatus
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.files import read_json
 
-_SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
+SKIPPED_FOLDERS = {"node_modules", "site-packages", "__pycache__", "build", "dist"}
+"""Folders that hold nothing of a user's own writing."""
+
 _NOT_FOR_US = ("PYTEST_ADDOPTS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD")
 """Settings of the user's own runs: they would decide which claims are run, and how."""
 
@@ -68,7 +70,7 @@ def find_ledger(named: str | os.PathLike[str]) -> Path:
         return (path / LEDGER).resolve()
     found = []
     for folder, below, files in os.walk(path):
-        below[:] = sorted(d for d in below if not d.startswith(".") and d not in _SKIPPED_FOLDERS)
+        below[:] = sorted(d for d in below if not d.startswith(".") and d not in SKIPPED_FOLDERS)
         found += [Path(folder, LEDGER)] if LEDGER in files else []
     if not found:
         raise FileError(path, f"has no {LEDGER}", remedy="name a ledger or the folder that has one")
@@ -118,7 +120,23 @@ def _without_test(row: Claim) -> Outcome:
     return Outcome(row, ClaimStatus.FAILED, reason="its test file does not exist")
 
 
-def _pytest(ledger: Path, tests: list[str], environment: Mapping[str, str]) -> list[Outcome]:
+def run_row(
+    ledger: Path, row: Claim, *, environment: Mapping[str, str] | None = None, show: bool = True
+) -> Outcome:
+    """Run the test of one row of the ledger and judge the row.
+
+    ``show``: pytest's output goes to standard error. Raises as ``run_ledger``.
+    """
+    tests = _tests(ledger, [row], whole_files=False)
+    if not tests:
+        return _without_test(row)
+    found = _pytest(ledger, tests, environment or {}, show=show)
+    return next(outcome for outcome in found if outcome.claim.id == row.id)
+
+
+def _pytest(
+    ledger: Path, tests: list[str], environment: Mapping[str, str], *, show: bool = True
+) -> list[Outcome]:
     if importlib.util.find_spec("pytest") is None:
         raise ClaimsRunError("pytest is not installed: pip install 'ohmbench[test]'")
     with tempfile.TemporaryDirectory(prefix="ohmbench-claims-") as folder:
@@ -130,11 +148,25 @@ def _pytest(ledger: Path, tests: list[str], environment: Mapping[str, str]) -> l
             options += ["-c", os.devnull, "--rootdir", os.fspath(ledger.parent)]
         command = [sys.executable, "-m", "pytest", *options, "--no-claims-table", *tests]
         inherited = {k: v for k, v in os.environ.items() if k not in _NOT_FOR_US}
-        status = _show(command, ledger.parent, {**inherited, **environment})
+        run = _show if show else _quietly
+        status = run(command, ledger.parent, {**inherited, **environment})
         if status not in _ENDED or not stored.is_file():
             raise ClaimsRunError(f"pytest ended with status {status} before the claims were judged")
         (outcomes,) = read_json(stored)["ledgers"].values()
     return [Outcome.from_dict(row) for row in outcomes]
+
+
+def _quietly(command: list[str], folder: Path, environment: Mapping[str, str]) -> int:
+    """The exit status of ``command``, whatever it prints."""
+    done = subprocess.run(  # noqa: S603 - as below
+        command,
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    return done.returncode
 
 
 def _show(command: list[str], folder: Path, environment: Mapping[str, str]) -> int:

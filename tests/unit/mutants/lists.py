@@ -202,27 +202,3 @@ def sample_entries(sources: Iterable[Source]) -> Iterator[Entry]:
                 for mutant in filter(is_sampled, listed(unit)):
                     block = blocks.get(unit.name, Block(""))
                     yield block.entries.get(mutant.name, Entry(None, UNKNOWN))
-
-
-def evidence(sources: Iterable[Source]) -> str:
-    """What the lists say, as the README has it: of the complete modules, and of the sample."""
-    from ohmbench.stats import proportion_interval  # not before Fresh: its children import it
-
-    complete, sample, modules = Count(), Count(), 0
-    sources = list(sources)
-    for source in filter(lambda s: is_complete(s.module), sources):
-        blocks = read(source.module)
-        modules += 1
-        for unit in source.units.values():
-            for mutant in listed(unit):
-                entries = blocks.get(unit.name, Block("")).entries
-                complete.add(entries.get(mutant.name, Entry(None, UNKNOWN)))
-    for entry in sample_entries(sources):
-        sample.add(entry)
-    share = proportion_interval(sample.killed + sample.argued, sample.total)
-    return (
-        f"{complete.total} mutants of {modules} modules: {complete.killed} killed, "
-        f"{complete.argued} argued, {complete.alive} alive; of {sample.total} drawn from the whole "
-        f"package (1 in {1 / SHARE:.0f}, seed {SEED}): {sample.killed} killed, {sample.argued} "
-        f"argued, {sample.alive} alive, {share:.1%} noticed"
-    )
