@@ -9,7 +9,7 @@ import pytest
 
 from ohmbench.claims.ledger import ClaimStatus
 
-from . import figures, generate, tables
+from . import figures, generate, measure, tables
 from .inputs import Inputs, inputs
 from .markers import MarkerError, fill, names
 from .pages import README, name, pages
@@ -81,6 +81,18 @@ def test_a_run_of_another_ledger_is_noticed(known: Inputs) -> None:
     assert planted(found={**found, claim: empty})
     failed = found[claim].model_copy(update={"status": ClaimStatus.FAILED})
     assert planted(found={**found, claim: failed})
+
+
+def test_a_run_is_stored_as_it_was(known: Inputs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The JSON of a run, made of the stored outcomes, is stored as the same outcomes."""
+    monkeypatch.setattr(measure, "commit", lambda: "a" * 40)
+    rows = [known.outcome(claim).as_dict() for claim in known.ledger]
+    run = {"versions": known.claims.versions, "ledgers": {"/a/claims.yaml": rows}}
+    stored = measure.stored(run)
+    assert stored.found == known.claims.found
+    assert stored.versions == known.claims.versions
+    assert complaints(replace(known, claims=stored)) == []
+    assert "/" not in stored.model_dump_json(include={"commit", "date", "processor", "versions"})
 
 
 # ------------------------------------------------------------------------------------------------
