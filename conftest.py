@@ -18,18 +18,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import numpy as np
 import pytest
+from ohmbench.names import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 
-from ohmbench.paper import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.weights import versions
+
+if TYPE_CHECKING:
+    from ohmbench.claims.html.pages import Page
 
 pytest_plugins = ["pytester", "ohmbench.claims.needs_marker"]
 
 ROOT = Path(__file__).parent
-KINDS = ("unit", "docs", "repro", "rtl", "synth", "bench")
+KINDS = ("unit", "docs", "repro", "rtl", "synth", "bench", "browser")
 PAPERS = (
     (FANN_OPTION, FANN_VARIABLE, "FANN"),
     (KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE, "KirchhoffNet"),
@@ -45,6 +49,7 @@ MARKERS = (
     "synth: synthesis results against their goldens, by tools from pip (tests/synth)",
     "vtr: the same by VTR, the paper's flow (tests/synth; needs VTR_ROOT)",
     "bench: fast paths beside their references; compares ratios and counts (tests/bench)",
+    "browser: the HTML report in a real browser (tests/browser)",
     "slow: deep tier, up to an hour; run with --slow",
 )
 
@@ -85,6 +90,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=PLANTS,
         help="plant a fault in the fast paths, to see the benchmarks' gate red",
     )
+    group.addoption(
+        "--screenshots", metavar="FOLDER", help="where the browser tests leave their screenshots"
+    )
     for option, variable, paper in PAPERS:
         group.addoption(
             option,
@@ -113,6 +121,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         ", ".join(f"{name} {number}" for name, number in versions().items())
         + f", hypothesis profile {hypothesis.settings.get_current_profile_name()}"
     ]
+
+
+def pytest_ohmbench_report_pages(config: pytest.Config) -> list[Page]:
+    """What ``--report-html`` shows of this project beside its claims."""
+    from ohmbench.pages import project
+
+    return [project.speed(), project.synthesis(), project.networks()]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

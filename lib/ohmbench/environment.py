@@ -7,6 +7,8 @@ from pathlib import Path
 
 from ohmbench.errors import FileError
 
+CACHE_VARIABLE = "OHMBENCH_CACHE"
+
 
 def path_variable(name: str) -> Path | None:
     """The absolute path in the variable ``name``, or None if it is unset or empty.
@@ -32,3 +34,21 @@ def path_variable(name: str) -> Path | None:
             field=name,
             remedy="change to another folder",
         ) from None
+
+
+def cache_folder() -> Path:
+    """Where builds and fetched files are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's
+    cache folder.
+
+    Raises FileError where the user has no home folder, and as ``path_variable``.
+    """
+    named = path_variable(CACHE_VARIABLE)
+    if named is not None:
+        return named
+    base = path_variable("XDG_CACHE_HOME")
+    if base is None:
+        home = os.path.expanduser("~")
+        if not os.path.isabs(home):
+            raise FileError(home, "there is no home folder", remedy=f"set {CACHE_VARIABLE}")
+        base = Path(home) / ".cache"
+    return base / "ohmbench"

@@ -7,15 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
-from ohmbench.data.own import FILLED_IN
-from ohmbench.digital.family import Int8Family
-from ohmbench.errors import FileError, OperandError, one_line
-from ohmbench.family import Ability, Family, Training
-from ohmbench.fields import found
-from ohmbench.files import npz_fields, read_yaml
-from ohmbench.floatgate.family import FloatgateFamily
-from ohmbench.kirchhoff.family import KirchhoffFamily
-from ohmbench.names import (
+from ohmbench.constants import (
     CONFIG_NAMES,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_CONFIG,
@@ -26,6 +18,14 @@ from ohmbench.names import (
     PAPER_V3,
     TRAININGS,
 )
+from ohmbench.data.own import FILLED_IN
+from ohmbench.digital.family import Int8Family
+from ohmbench.errors import FileError, OperandError, one_line
+from ohmbench.family import Ability, Family, Training
+from ohmbench.fields import found
+from ohmbench.files import npz_fields, read_yaml
+from ohmbench.floatgate.family import FloatgateFamily
+from ohmbench.kirchhoff.family import KirchhoffFamily
 from ohmbench.paper import (
     read_fann_int8,
     read_fann_v3,

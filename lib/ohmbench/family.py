@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, Ty
 
 import numpy as np
 
+from ohmbench.constants import IMAGES_DRAWN, SAMPLES_DRAWN
 from ohmbench.errors import FileError, OperandError
-from ohmbench.names import IMAGES_DRAWN, SAMPLES_DRAWN
 from ohmbench.report.figures import Figures, Judged
 from ohmbench.stats import Interval
 from ohmbench.training import Task

@@ -12,25 +12,32 @@ from dataclasses import dataclass
 
 import torch
 
-from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
-from ohmbench.data.regression import housing_file
-from ohmbench.eda.tools import TOOLS, Tool
-from ohmbench.errors import FileError
-from ohmbench.names import (
+from ohmbench.constants import (
     FANN_VARIABLE,
+    FETCH_PAPERS,
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_OPTION,
     KIRCHHOFF_VARIABLE,
 )
+from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
+from ohmbench.data.regression import housing_file
+from ohmbench.eda.tools import TOOLS, Tool
+from ohmbench.errors import FileError
+from ohmbench.fetching import check_copy, is_copy
+from ohmbench.fetching.sources import MNIST
 from ohmbench.paper import FANN_INT8, FANN_V3, fann_folder, kirchhoff_results
 
 
 @dataclass(frozen=True)
 class Availability:
-    """Where a need was met, or the ``reason`` why not (then ``where`` is None)."""
+    """Where a need was met, or the ``reason`` why not (then ``where`` is None).
+
+    ``is_copy``: it is what ``ohmbench fetch`` keeps, and not a folder that the user names.
+    """
 
     where: str | None
     reason: str = ""
+    is_copy: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,15 +56,20 @@ class Need:
     version: Callable[[], str] | None = None
 
 
+def _there(path: str | os.PathLike[str]) -> Availability:
+    return Availability(os.fspath(path), is_copy=is_copy(path))
+
+
 def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[[], Availability]:
     def look() -> Availability:
         try:
             path = os.path.join(folder(), relative)
+            if not os.path.isfile(path):
+                return Availability(None, f"{path} not found")
+            check_copy(path)
         except FileError as error:
             return Availability(None, error.reason)
-        return (
-            Availability(path) if os.path.isfile(path) else Availability(None, f"{path} not found")
-        )
+        return _there(path)
 
     return look
 
@@ -65,16 +77,18 @@ def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[
 def _mnist() -> Availability:
     try:
         folder, missing = mnist_folder(), missing_files()
+        if missing:
+            return Availability(None, f"{folder} lacks {', '.join(missing)}")
+        for file in MNIST.files:
+            check_copy(folder / file.target)
     except FileError as error:
         return Availability(None, error.reason)
-    if missing:
-        return Availability(None, f"{folder} lacks {', '.join(missing)}")
-    return Availability(os.fspath(folder))
+    return _there(folder)
 
 
 def _housing() -> Availability:
     try:
-        return Availability(os.fspath(housing_file()))
+        return _there(housing_file())
     except FileError as error:
         return Availability(None, error.reason)
 
@@ -100,36 +114,40 @@ NEEDS = {
             "paper-fann",
             "the FANN paper's trained files",
             "claims about the paper's own floating-gate networks",
-            f"set {FANN_VARIABLE} or pass --paper-fann FOLDER (holds {FANN_V3.as_posix()})",
+            f"run '{FETCH_PAPERS}', or set {FANN_VARIABLE} or pass --paper-fann FOLDER "
+            f"(holds {FANN_V3.as_posix()})",
             _file_in(fann_folder, os.fspath(FANN_V3)),
         ),
         Need(
             "paper-fann-int8",
             "the FANN paper's int8 network",
             "claims about the paper's digital half",
-            f"set {FANN_VARIABLE} or pass --paper-fann FOLDER (holds {FANN_INT8.as_posix()})",
+            f"run '{FETCH_PAPERS}', or set {FANN_VARIABLE} or pass --paper-fann FOLDER "
+            f"(holds {FANN_INT8.as_posix()})",
             _file_in(fann_folder, os.fspath(FANN_INT8)),
         ),
         Need(
             "paper-kirchhoffnet",
             "the KirchhoffNet paper's checkpoints",
             "claims about the paper's own circuits",
-            f"set {KIRCHHOFF_VARIABLE} or pass {KIRCHHOFF_OPTION} FOLDER (holds "
-            "src/results/twomoon and so on)",
+            f"run '{FETCH_PAPERS}', or set {KIRCHHOFF_VARIABLE} or pass {KIRCHHOFF_OPTION} FOLDER "
+            "(holds src/results/twomoon and so on)",
             _file_in(kirchhoff_results, os.path.join("twomoon", KIRCHHOFF_CHECKPOINT)),
         ),
         Need(
             "mnist",
             "the official MNIST files (IDX)",
             "floatgate-mnist28, mnist, genmnist, and judging int8-mnist28",
-            f"set {DATA_VARIABLE} to a folder that holds them, or has them in mnist/ or MNIST/raw/",
+            f"run 'ohmbench fetch mnist', or set {DATA_VARIABLE} to a folder that holds them, or "
+            "has them in mnist/ or MNIST/raw/",
             _mnist,
         ),
         Need(
             "housing",
             "California housing (StatLib's cal_housing)",
             "judging housing and housing-mlp",
-            f"set {DATA_VARIABLE} to a folder that holds it (or has it in housing/)",
+            f"run 'ohmbench fetch housing', or set {DATA_VARIABLE} to a folder that holds it (or "
+            "has it in housing/)",
             _housing,
         ),
         Need(

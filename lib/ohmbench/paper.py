@@ -1,13 +1,26 @@
-"""The papers' own artifacts, read from a checkout the user names; nothing of them is kept here."""
+"""The papers' own artifacts, read from a checkout that the user names or from the fetched copy.
+
+Nothing of them is kept in this package.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from ohmbench.constants import (
+    EXPERIMENTS,
+    FANN_OPTION,
+    FETCH_PAPERS,
+    KIRCHHOFF_CHECKPOINT,
+    KIRCHHOFF_CONFIG,
+    KIRCHHOFF_OPTION,
+)
 from ohmbench.digital.store import StoredInt8, load_int8
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
+from ohmbench.fetching import check_copy, fetched_folder, is_copy
+from ohmbench.fetching.sources import FANN, KIRCHHOFFNET, Source
 from ohmbench.files import read_pth
 from ohmbench.files.pth_reading import MAX_BYTES
 from ohmbench.floatgate.store import StoredNetwork, load_network
@@ -15,25 +28,23 @@ from ohmbench.kirchhoff.configuration import read_config
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import PaperSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_checkpoint
-from ohmbench.names import (
-    EXPERIMENTS,
-    FANN_OPTION,
-    FANN_VARIABLE,
-    KIRCHHOFF_CHECKPOINT,
-    KIRCHHOFF_CONFIG,
-    KIRCHHOFF_OPTION,
-    KIRCHHOFF_VARIABLE,
-)
 
 FANN_V3 = Path("Analog") / "fg_mnist_weights_v3.npz"
 FANN_INT8 = Path("Digital") / "mnist8x8_int8W_int32B_uint8A.npz"
 KIRCHHOFF_RESULTS = (Path("src") / "results", Path("results"))
 
 
-def _folder(what: str, named: str | os.PathLike[str] | None, variable: str, option: str) -> Path:
-    """The folder ``named``, else the one in ``$variable``; FileError when it is none."""
-    given = path_variable(variable) if named is None else os.fspath(named)
-    how = f"give {option} FOLDER or set {variable}"
+def _folder(source: Source, what: str, named: str | os.PathLike[str] | None, option: str) -> Path:
+    """The folder ``named``, else the one in the source's variable, else the fetched copy.
+
+    FileError when there is none of them, or what is named is no folder.
+    """
+    given = path_variable(source.variable) if named is None else os.fspath(named)
+    how = f"run '{FETCH_PAPERS}', or give {option} FOLDER or set {source.variable}"
+    if given is None:
+        copy = fetched_folder(source.folder)
+        if copy is not None:
+            return copy
     if not given:
         raise FileError(what, "no folder named", remedy=how)
     if not os.path.isdir(given):
@@ -42,18 +53,26 @@ def _folder(what: str, named: str | os.PathLike[str] | None, variable: str, opti
 
 
 def fann_folder(named: str | os.PathLike[str] | None = None) -> Path:
-    """The user's checkout of the FANN artifacts: ``named``, else ``$OHMBENCH_PAPER_FANN``.
+    """The FANN artifacts: the folder ``named``, else ``$OHMBENCH_PAPER_FANN``, else the fetched
+    copy.
 
-    Raises FileError when neither is given or it is no folder.
+    Raises FileError when there is none of them, or what is named is no folder.
     """
-    return _folder("FANN artifacts", named, FANN_VARIABLE, FANN_OPTION)
+    return _folder(FANN, "FANN artifacts", named, FANN_OPTION)
 
 
 def _fann_file(named: str | os.PathLike[str] | None, file: Path) -> Path:
     path = fann_folder(named) / file
     if not path.exists():
-        raise FileError(path, "not found", remedy=f"name the folder that holds {file.as_posix()}")
+        remedy = _remedy(path, f"name the folder that holds {file.as_posix()}")
+        raise FileError(path, "not found", remedy=remedy)
+    check_copy(path)
     return path
+
+
+def _remedy(path: Path, own: str) -> str:
+    """What to do about a file that is missing: fetch it, or ``own`` in a folder of the user's."""
+    return f"run '{FETCH_PAPERS}'" if is_copy(path) else own
 
 
 def read_fann_v3(named: str | os.PathLike[str] | None = None) -> StoredNetwork:
@@ -84,12 +103,12 @@ def read_fann_int8(named: str | os.PathLike[str] | None = None) -> StoredInt8:
 
 
 def kirchhoff_folder(named: str | os.PathLike[str] | None = None) -> Path:
-    """The user's checkout of the KirchhoffNet artifacts: ``named``, else
-    ``$OHMBENCH_PAPER_KIRCHHOFFNET``.
+    """The KirchhoffNet artifacts: the folder ``named``, else ``$OHMBENCH_PAPER_KIRCHHOFFNET``, else
+    the fetched copy.
 
-    Raises FileError when neither is given or it is no folder.
+    Raises FileError when there is none of them, or what is named is no folder.
     """
-    return _folder("KirchhoffNet artifacts", named, KIRCHHOFF_VARIABLE, KIRCHHOFF_OPTION)
+    return _folder(KIRCHHOFFNET, "KirchhoffNet artifacts", named, KIRCHHOFF_OPTION)
 
 
 def kirchhoff_results(named: str | os.PathLike[str] | None = None) -> Path:
@@ -103,11 +122,9 @@ def kirchhoff_results(named: str | os.PathLike[str] | None = None) -> Path:
             return folder / inside
     if any((folder / name / KIRCHHOFF_CONFIG).is_file() for name in EXPERIMENTS):
         return folder
-    raise FileError(
-        folder / KIRCHHOFF_RESULTS[0],
-        "not found",
-        remedy="name the folder that holds src/results/EXPERIMENT/config.yaml",
-    )
+    missing = folder / KIRCHHOFF_RESULTS[0]
+    remedy = _remedy(missing, "name the folder that holds src/results/EXPERIMENT/config.yaml")
+    raise FileError(missing, "not found", remedy=remedy)
 
 
 def read_kirchhoff_folder(folder: str | os.PathLike[str]) -> StoredKirchhoff:
@@ -118,6 +135,8 @@ def read_kirchhoff_folder(folder: str | os.PathLike[str]) -> StoredKirchhoff:
     be.
     """
     config_path, checkpoint = (Path(folder) / n for n in (KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT))
+    for path in (config_path, checkpoint):
+        check_copy(path)
     config = read_config(config_path)
     model = build(config)
     # A large configuration has a large checkpoint.
@@ -138,9 +157,7 @@ def read_kirchhoff(experiment: str, named: str | os.PathLike[str] | None = None)
         raise FileError(experiment, "no experiment", remedy=f"there are {', '.join(EXPERIMENTS)}")
     if not (results / experiment).is_dir():
         present = sorted(p.name for p in results.iterdir() if (p / KIRCHHOFF_CONFIG).is_file())
-        raise FileError(
-            results / experiment,
-            "not found",
-            remedy=f"that checkout has {', '.join(present) or 'no experiment'}",
-        )
+        own = f"that checkout has {', '.join(present) or 'no experiment'}"
+        missing = results / experiment
+        raise FileError(missing, "not found", remedy=_remedy(missing, own))
     return read_kirchhoff_folder(results / experiment)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 
@@ -42,13 +44,23 @@ def progress_bar(
 
 
 @contextmanager
-def counted(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar of ``total`` steps on standard error if it is a terminal; yields a function that
-    advances it.
-    """
-    console = Console(stderr=True)
-    # A transient bar would leave empty lines in a log.
-    bar = progress_bar(console=console, disable=not console.is_terminal)
+def _on_terminal(bar: Progress, what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+    # A bar that is gone leaves empty lines in a log.
+    bar.disable = not bar.console.is_terminal
     with bar:
         task = bar.add_task(what, total=total)
         yield lambda done: bar.advance(task, done)
+
+
+def counted(what: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+    """A bar of ``total`` steps on a terminal's standard error; call what is given for more."""
+    return _on_terminal(progress_bar(), what, total)
+
+
+def bytes_counted(what: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
+    """As ``counted``, of ``total`` bytes, or of nobody knows how many."""
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    bar = Progress(
+        TextColumn("{task.description}"), *columns, console=Console(stderr=True), transient=True
+    )
+    return _on_terminal(bar, what, total)

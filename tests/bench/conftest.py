@@ -21,7 +21,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def _two_threads() -> Iterator[None]:
-    """What every benchmark runs with, whatever the environment says."""
+    """Every benchmark runs with this number of threads, whatever the environment says."""
     before = torch.get_num_threads()
     torch.set_num_threads(THREADS)
     yield
@@ -44,13 +44,14 @@ def session(request: pytest.FixtureRequest) -> Session:
 
 @pytest.fixture
 def gate(request: pytest.FixtureRequest, session: Session) -> Callable[[Case], None]:
-    """``gate(case)``: measure, record, judge. Fails where something got worse."""
+    """``gate(case)``: measure, record, judge. Fails if something got worse."""
 
     def run(case: Case) -> None:
         plant = request.config.getoption("--plant")
         trial = Trial(case, plant, session.circumstances.flops)
         trial.check()
-        # Not by argument: pytest-benchmark warns of each test that names it where it is disabled.
+        # Requested here, not as an argument: pytest-benchmark warns of each test that requests it
+        # as an argument while it is disabled.
         benchmark = request.getfixturevalue("benchmark")
         rounds = rounds_for(case, trial.round_s)
         benchmark.pedantic(trial.race.round, rounds=rounds)

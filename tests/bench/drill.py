@@ -1,9 +1,9 @@
-"""``python -m tests.bench.drill CASE [RUNS]``: does the gate cry wolf, and does it see the wolf?
+"""``python -m tests.bench.drill CASE [RUNS]``: measure the gate's false alarms and misses.
 
-Runs the gate of one case RUNS times (default 20) as it is, and as often with ours made a tenth
-slower, each in a process of its own, against the stored baseline of this machine. Exit status 1
-unless no run was red without the fault and every one with it. A run in which the machine was too
-busy to judge a change of that size says so, and counts as not red.
+Runs the gate of one case RUNS times (default 20) unchanged, and as often with the fast path made a
+tenth slower, each in its own process, against this machine's stored baseline. The exit status is 1
+unless no run failed without the fault and every run failed with it. A run in which the machine was
+too busy to judge such a change says so, and does not count as failed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _RATIO = re.compile(r"^\S+: ratio (.*)$", flags=re.M)
 
 
 def gate(case: str, *options: str) -> tuple[bool, str]:
-    """Whether one run of the gate was red, and what it said of the ratio."""
+    """Whether one run of the gate failed, and what it printed about the ratio."""
     done = subprocess.run(
         [sys.executable, "-m", "pytest", f"tests/bench/test_speed.py::test_speed[{case}]",
          "--slow", "--benchmark-quiet", "-p", "no:cacheprovider", *options],
@@ -31,7 +31,7 @@ def gate(case: str, *options: str) -> tuple[bool, str]:
 
 
 def drill(case: str, runs: int) -> bool:
-    """Both series, in turns; whether all of them ended as they should."""
+    """Run both series alternately; return whether every run ended as it should."""
     red = {"as it is": 0, "a tenth slower": 0}
     for run in range(1, runs + 1):
         for kind, options in (("as it is", ()), ("a tenth slower", ("--plant", "slow"))):

@@ -1,8 +1,8 @@
-"""``python -m tests.bench.fresh``: what a process of its own finds of a case.
+"""``python -m tests.bench.fresh``: measurements of a case in a process of its own.
 
-``peak CASE``: bytes at the peak of a call of each side, and bytes of the tensors that ours makes.
-Ours has run before its peak is taken, so that nothing is compiled in it. ``rounds CASE N [PLANT]``:
-N more rounds. Each prints one line of JSON.
+``peak CASE``: peak memory in bytes during a call of each side, and bytes of the tensors that the
+fast path allocates. The fast path has run before its peak is measured, so that no compilation is
+included. ``rounds CASE N [PLANT]``: N more rounds. Each prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _PRODUCTS = 6
 
 
 def matrix_flops() -> float:
-    """Floating-point operations per second of a float32 matrix product, the best of some.
+    """Floating-point operations per second of a float32 matrix product, the best of several.
 
-    Once its 16 MiB were freed, the C library keeps arrays up to that size for the next ones: every
-    run of benchmarks begins with the same allocator, whichever of them are selected.
+    After these 16 MiB arrays are freed, the C library keeps arrays up to that size for reuse, so
+    every run of benchmarks starts with the allocator in the same state, whichever are selected.
     """
     a = torch.ones(_SIDE, _SIDE)
     best = float("inf")
@@ -56,13 +56,13 @@ def _child(*arguments: str) -> Any:
 
 
 def peak(name: str) -> dict[str, int]:
-    """Of the case of that name. Raises CalledProcessError."""
+    """Peak memory of the case of that name. Raises CalledProcessError."""
     found: dict[str, int] = _child("peak", name)
     return found
 
 
 def rounds(name: str, number: int, plant: str | None) -> list[Round]:
-    """So many of the case of that name. Raises CalledProcessError."""
+    """``number`` rounds of the case of that name. Raises CalledProcessError."""
     found = _child("rounds", name, str(number), *([plant] if plant else []))
     return [Round(**one) for one in found]
 
@@ -72,7 +72,7 @@ def _peak(name: str) -> dict[str, int]:
     pair.ours()
     allocated = allocated_bytes(pair.ours)
     return {
-        # The least of some: what the allocator happens to keep comes on top, and is megabytes.
+        # The minimum of several: memory that the allocator happens to keep adds megabytes.
         "ours_bytes": min(peak_bytes(pair.ours) for _ in range(_CALLS)),
         "reference_bytes": peak_bytes(pair.reference),
         "allocated_bytes": allocated,
@@ -90,7 +90,7 @@ def _rounds(name: str, number: str, plant: str | None = None) -> list[dict[str, 
 
 if __name__ == "__main__":
     torch.set_num_threads(THREADS)
-    matrix_flops()  # for the allocator's sake
+    matrix_flops()  # to put the allocator in the same state
     verb, *rest = sys.argv[1:]
     found = _peak(*rest) if verb == "peak" else _rounds(*rest)
     sys.stdout.write(json.dumps(found) + "\n")

@@ -1,11 +1,11 @@
-"""The gate: a case measured, held against its baseline, measured again where that looks bad.
+"""The gate: measure a case, compare it with its baseline, and measure again if it looks worse.
 
 ``baseline.json`` holds counts, and ratios by machine; only ``--update-baseline`` writes it.
-``tolerances.yaml`` holds what a figure may lose and why, and the goals.
+``tolerances.yaml`` holds how much a figure may lose and why, and the goals.
 
-A slow-down persists, noise does not: some of it changes from round to round, some from process to
-process, with where things lie in memory. A ratio that lost more than half its band is measured in
-``RETRIES`` more processes, and judged from all rounds; only then it may be red.
+A slow-down persists, noise does not: some noise changes from round to round, some from process to
+process with the layout of memory. A ratio that lost more than half its band is measured in
+``RETRIES`` more processes and judged from all rounds; only then can it fail.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ BASELINE = Path(__file__).with_name("baseline.json")
 TOLERANCES = Path(__file__).with_name("tolerances.yaml")
 
 BUDGET_S = 9.0
-"""Of one case's first rounds."""
+"""Time for one case's first rounds."""
 FEWEST_ROUNDS, MOST_ROUNDS = 6, 60
 SLOW_ROUNDS = 4
-"""Of slow cases, whose reference takes half a minute: for the table, too few for a narrow band."""
+"""Rounds of slow cases, whose reference takes half a minute: too few for a narrow band."""
 RETRIES = 2
-"""Each with as many rounds as the first process. A baseline always has them: what is off in it is
-off in every run after."""
+"""Further processes, each with as many rounds as the first. A baseline always uses them, because an
+error in it affects every later run.
+"""
 
 
 class Tolerances(Record):
@@ -55,7 +56,7 @@ class Tolerances(Record):
     goals: dict[Name, Goal]
 
     def of(self, name: str, figures: set[str]) -> dict[str, Band]:
-        """The bands of a benchmark that has these figures."""
+        """The bands of a benchmark with these figures."""
         known = {**self.bands, **self.others.get(name, {})}
         return {figure: band for figure, band in known.items() if figure in figures}
 
@@ -69,7 +70,7 @@ def stored_baseline(path: Path = BASELINE) -> Baseline:
 
 
 def rounds_for(case: Case, seconds: float) -> int:
-    """Rounds of so many seconds that fit the budget; even, since two orders take turns."""
+    """Number of rounds of ``seconds`` that fit the budget; even, since two orders alternate."""
     if case.slow:
         return SLOW_ROUNDS
     wanted = min(MOST_ROUNDS, max(FEWEST_ROUNDS, int(BUDGET_S / seconds)))
@@ -77,9 +78,9 @@ def rounds_for(case: Case, seconds: float) -> int:
 
 
 class Trial:
-    """One case under measurement: its race, what needs no clock, and the record of both.
+    """One case under measurement: its race, figures that need no timing, and the record of both.
 
-    ``round_s``: what a round will take.
+    ``round_s``: expected duration of a round in seconds.
     """
 
     def __init__(self, case: Case, plant: str | None, flops: float) -> None:
@@ -101,12 +102,12 @@ class Trial:
         }
 
     def again(self) -> None:
-        """As many rounds as the first process ran, in another one."""
+        """Run as many rounds as the first process ran, in another process."""
         self.first = self.first or len(self.race.rounds)
         self.race.rounds += rounds(self.case.name, self.first, self.plant)
 
     def check(self) -> None:
-        """Raise AssertionError where ours is another result than the reference's."""
+        """Raise AssertionError where the fast path's result differs from the reference's."""
         found = self.difference
         assert found.value <= found.bound, (
             f"{self.case.name}: results differ by {found.value:.2g} of the largest, "
@@ -130,13 +131,14 @@ class Trial:
 
 
 def busy(found: Measurement) -> bool:
-    """Whether other processes had too much of the cores for a ratio to mean anything."""
+    """Whether other processes used too much of the cores for a ratio to mean anything."""
     return found.speed is not None and found.speed.others > BUSY
 
 
 def suspicious(verdicts: list[Verdict], found: Measurement) -> bool:
     """Whether a ratio lost more than half its band, above the noise floor or not, and more rounds
-    could tell: not where the cores belong to somebody else."""
+    could help: they cannot while other processes use the cores.
+    """
     worse = found.bands[RATIO].worse
     return not busy(found) and any(
         v.figure == RATIO and v.change is not None and v.change < -worse / 2 for v in verdicts
@@ -146,7 +148,7 @@ def suspicious(verdicts: list[Verdict], found: Measurement) -> bool:
 def judged(
     trial: Trial, tolerances: Tolerances, baseline: Baseline, machine: Machine
 ) -> tuple[Measurement, list[Verdict]]:
-    """The trial's record and its verdicts, after more processes where its ratio may be worse."""
+    """The trial's record and verdicts, after runs in more processes if its ratio may be worse."""
     found = trial.measurement(tolerances)
     verdicts = judge_against(baseline, found, machine)
     for _ in range(RETRIES):

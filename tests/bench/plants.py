@@ -1,4 +1,4 @@
-"""Faults to plant in a fast path, so that the gate can be seen red."""
+"""Faults to plant in a fast path, to show that the gate can fail."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.bench.cases import Done, Pair
 
 
 def slowed(call: Callable[[], Done], part: float = 0.1) -> Callable[[], Done]:
-    """``call``, and idle turns for ``part`` of the time it took."""
+    """``call`` followed by busy waiting for ``part`` of the time it took."""
 
     def slow() -> Done:
         start = time.perf_counter()
@@ -24,7 +24,7 @@ def slowed(call: Callable[[], Done], part: float = 0.1) -> Callable[[], Done]:
 
 
 def doubled(call: Callable[[], Done]) -> Callable[[], Done]:
-    """``call`` that evaluates everything twice, and counts it."""
+    """``call`` that evaluates everything twice, and counts both."""
 
     def twice() -> Done:
         first, second = call(), call()
@@ -35,7 +35,7 @@ def doubled(call: Callable[[], Done]) -> Callable[[], Done]:
 
 
 def wrong(call: Callable[[], Done]) -> Callable[[], Done]:
-    """``call`` whose first result is off by a hundredth."""
+    """``call`` whose first result is wrong by one percent."""
 
     def off() -> Done:
         found = call()

@@ -1,4 +1,4 @@
-"""What a run of benchmarks finds, and what becomes of it at its end."""
+"""The results of a run of benchmarks, and what happens to them at its end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Session:
 
     @property
     def circumstances(self) -> Circumstances:
-        """Measured once, by the first benchmark, with as many threads as all have."""
+        """Measured once, by the first benchmark, with the number of threads that all use."""
         if self._circumstances is None:
             self._circumstances = Circumstances(
                 machine=this_machine(),
@@ -55,7 +55,7 @@ class Session:
         return self._circumstances
 
     def keep(self, found: Measurement, verdicts: list[Verdict]) -> list[str]:
-        """Remember both; return the lines of what is red."""
+        """Store both; return the lines of failed verdicts."""
         self.measured[found.name] = found
         if self.updates:
             return []
@@ -63,13 +63,14 @@ class Session:
         return [v.line for v in verdicts if v.status.red]
 
     def judge(self, found: Measurement) -> list[str]:
-        """Hold against the baseline what is no case of its own; as ``keep``."""
+        """Compare a measurement that is not a case of its own with the baseline; as ``keep``."""
         machine = self.circumstances.machine
         return self.keep(found, judge_against(self.baseline, found, machine))
 
     def finish(self, exitstatus: int) -> list[Verdict]:
-        """Store the baseline of what passed, where asked for; else what of the stored one did not
-        run, in a whole run."""
+        """Store the baseline of all that passed, if that was requested. Otherwise, in a full run,
+        return verdicts for stored benchmarks that did not run.
+        """
         if self.updates:
             if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and self.measured:
                 write_baseline(BASELINE, self._updated())

@@ -1,4 +1,4 @@
-"""The accelerator's clocks, which no machine changes."""
+"""The accelerator's clock counts, which do not depend on the machine."""
 
 import pytest
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from ohmbench.constants import FANN_VARIABLE
 from ohmbench.needs import NEEDS
-from ohmbench.paper import FANN_VARIABLE
 
 from . import words
 from .pages import README, ROOT, name, pages

@@ -1,10 +1,9 @@
-"""Bitwuzla as a program that speaks SMT-LIB on its standard streams, as smtbmc wants it.
+"""Bitwuzla as a program that reads SMT-LIB on standard input, as smtbmc requires.
 
 The Python package has no program, and its parser neither reads a pipe command by command nor keeps
-its push levels from one call to the next. So the commands are kept here, and every ``(check-sat)``
-is a new problem for a new solver; ``(get-...)`` asks the last one.
-
-Run by its path, not as a module: it must start fast, so nothing of ohmbench is imported.
+its push levels from one call to the next. So the commands are kept here, every ``(check-sat)`` is a
+new problem for a new solver, and ``(get-...)`` asks the last one. Run it by its path, not as a
+module: it must start fast, so it imports nothing of ohmbench.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ def main() -> None:
 
     levels: list[list[str]] = [[]]
     solver = None
-    since: list[str] = []  # definitions since the last (check-sat), for what is asked afterwards
+    since: list[str] = []  # definitions since the last (check-sat), for later queries
     for line in sys.stdin:
         command = line.split(None, 1)[0] if line.strip() else ""
         if command == "(push":

@@ -1,8 +1,8 @@
-"""cocotb tests on a design: built once per simulator and top module, then run in their own process.
+"""cocotb tests of a design: built once per simulator and top module, then run in a new process.
 
-Builds are kept in the cache folder under the hash of what goes into them, as in ``verilator``; a
-run only starts the simulation. cocotb's own runner hands the whole environment on and puts paths
-into makefiles; so the simulators are called here.
+Builds are kept in the cache folder under the hash of their inputs, as in ``verilator``; a run only
+starts the simulation. cocotb's own runner passes the whole environment on and puts paths into
+makefiles, so the simulators are called directly here.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _ASK_TIMEOUT_S = 60
 
 @dataclass(frozen=True)
 class Bench:
-    """A design to be tested: its top module, built by one of ``SIMULATORS``.
+    """A design to test: its top module, and the one of ``SIMULATORS`` that builds it.
 
-    ``parameters`` of the top module, default its own; ``verilog`` the sources, default the
+    ``parameters``: of the top module, default its own. ``verilog``: the sources, default the
     project's.
     """
 
@@ -49,8 +49,8 @@ class Bench:
         if self.simulator == "icarus":
             given = [f"-P{self.top}.{name}={value}" for name, value in self.parameters.items()]
             return ["-g2005", "-Wall", *given]
-        # Registers and memories start with what the run's seed draws. Only the top module's own
-        # signals are visible: with all of them visible the model is some times slower.
+        # The run's seed draws the initial contents of registers and memories. Only the top module's
+        # own signals are visible: with all signals visible the model is several times slower.
         visible = ["--vpi", "--no-public-flat-rw", "--public-depth", "1", "--timescale", _TIME]
         given = [f"-G{name}={value}" for name, value in self.parameters.items()]
         return [*visible, "--x-initial", "unique", "--x-assign", "unique", "-O3", *given]
@@ -81,20 +81,21 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Run:
-    """All tests of one run, by name, and what the simulation printed."""
+    """All tests of one run, by name, and the simulation's output."""
 
     outcomes: dict[str, Outcome]
     log: str
 
     def failures(self) -> dict[str, str]:
-        """Name -> reason of those that failed."""
+        """Failed tests: name -> reason."""
         return {o.name: o.failure for o in self.outcomes.values() if o.failure is not None}
 
 
 @dataclass(frozen=True)
 class _Cocotb:
-    """Where cocotb has what simulators need: its C++ main program, its libraries, the one for
-    Icarus; and the variables that lead from there to this Python."""
+    """The files of cocotb that simulators need: its C++ main program, its libraries, and the
+    library for Icarus; and the environment variables with which these find this Python.
+    """
 
     main: Path
     libraries: Path
@@ -114,7 +115,7 @@ print(json.dumps([
 
 
 def _cocotb() -> _Cocotb:
-    """Asks cocotb, in a process of its own: importing it changes the one that does."""
+    """Ask cocotb in a process of its own, because importing it changes the importing process."""
     require("cocotb")
     done = subprocess.run(
         [sys.executable, "-c", _ASK],
@@ -161,7 +162,7 @@ def _verilator(bench: Bench, work: Path) -> tuple[Path, list[Path]]:
         bench.top,
         [
             *("--exe", "-DCOCOTB_SIM=1", "-o", bench.top, *bench.compile_options()),
-            # The libraries are found at run time by LD_LIBRARY_PATH.
+            # The libraries are found at run time through LD_LIBRARY_PATH.
             *("-LDFLAGS", f"-L{libraries} -lcocotbvpi_verilator", f"{main}/{cocotb.main.name}"),
         ],
         bench.verilog,
@@ -171,7 +172,7 @@ def _verilator(bench: Bench, work: Path) -> tuple[Path, list[Path]]:
 
 
 def _icarus(bench: Bench, work: Path) -> tuple[Path, list[Path]]:
-    # It hands paths to a shell, in quotes of its own.
+    # Icarus passes paths to a shell, with its own quoting.
     files = staged(read_verilog(bench.verilog), work / "verilog", SIMPLE_PATH)
     (work / "timescale.f").write_text(f"+timescale+{_TIME}\n")
     names = [os.path.relpath(file, work) for file in files if file.is_relative_to(work)]
@@ -197,12 +198,12 @@ def run_bench(
     search: Sequence[Path] = (),
     timeout_s: float = RUN_TIMEOUT_S,
 ) -> Run:
-    """Run the cocotb tests of ``module`` (all, or those named) on ``bench``.
+    """Run the cocotb tests of ``module`` (all, or the named ``tests``) on ``bench``.
 
-    ``seed`` is cocotb's and, with Verilator, that of the contents of registers and memories at the
-    start. ``search`` are folders to import ``module`` from, ``environment`` variables for it.
+    ``seed`` is cocotb's seed and, with Verilator, that of the initial contents of registers and
+    memories. ``search``: folders to import ``module`` from. ``environment``: further variables.
     Raises ToolError when the simulation cannot be built or run, when it takes too long, or when
-    not exactly the named tests (or none at all) ran.
+    other tests than the named ones (or none at all) ran.
     """
     program, cocotb = build_bench(bench), _cocotb()
     with tempfile.TemporaryDirectory(prefix="ohmbench-cocotb-") as scratch:
@@ -217,12 +218,12 @@ def run_bench(
             "COCOTB_RESULTS_FILE": str(results),
             "COCOTB_REWRITE_ASSERTION_FILES": "",
             "COCOTB_ANSI_OUTPUT": "0",
-            "OMP_NUM_THREADS": "1",  # what the tests compute is small
+            "OMP_NUM_THREADS": "1",  # the tests compute little
         }
         if tests:
             given["COCOTB_TEST_FILTER"] = "|".join(rf"\.{re.escape(name)}$" for name in tests)
         if bench.simulator == "verilator":
-            # Writes then take effect after the clock edge that they follow, without a detour.
+            # Writes then take effect directly after the clock edge that they follow.
             given["COCOTB_TRUST_INERTIAL_WRITES"] = "1"
             command = [str(program), f"+verilator+seed+{seed}", "+verilator+rand+reset+2"]
         else:
@@ -241,7 +242,7 @@ def run_bench(
 
 
 def _python_path(folders: Sequence[str], scratch: Path) -> str:
-    """A PYTHONPATH of these folders: those that it could not hold, by links in ``scratch``."""
+    """A PYTHONPATH of these folders; folders that it cannot represent get a link in ``scratch``."""
     found = []
     for k, folder in enumerate(map(os.path.abspath, folders)):
         if os.pathsep in folder:

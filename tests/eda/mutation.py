@@ -1,13 +1,14 @@
-"""Hardware with faults in it, each switched on by a number: is there a test for every line?
+"""Hardware with faults that a number switches on: is there a test for every line?
 
-Two kinds. Mutants: yosys changes single bits inside the netlist of ``accelerator`` (inverted,
-stuck, or flipped by a neighbour), as many as asked for, spread evenly over cells and source lines,
-the same from the same seed. Written faults: an expression of a source file replaced by a wrong one.
-Either way one netlist or one set of sources carries all of them, and the top module gets an input
-``mutant_i`` that selects one; 0 is none.
+There are two kinds. Mutants: yosys changes single bits inside the netlist of ``accelerator``
+(inverted, stuck, or flipped by a neighbour). Their number can be chosen; they are spread evenly
+over cells and source lines, and the same seed gives the same ones. Written faults: an expression of
+a source file is replaced with a wrong one.
 
-Memories (module ``ram``, and the words of ``image_buffer``) stay as they are: yosys cannot mutate
-inside them; their ports it can.
+Either way one netlist or one set of sources contains all of them, and the top module gets an input
+``mutant_i`` that selects one; 0 selects none. Memories (module ``ram``, and the words of
+``image_buffer``) are not changed, because yosys cannot mutate inside them; it can mutate their
+ports.
 """
 
 from __future__ import annotations
@@ -41,9 +42,10 @@ class MutationError(OhmbenchError):
 
 
 def without_comments(text: str) -> tuple[str, list[int]]:
-    """Verilog with neither ``//`` comments nor blank lines, and each line's number in ``text``.
+    """Verilog without ``//`` comments and blank lines; and the kept lines' numbers in ``text``.
 
-    Names in a netlist hold line numbers; so a comment may change and a list of mutants still apply.
+    Names in a netlist contain line numbers. Without comments, a comment may change and a list of
+    mutants still applies.
     """
     lines = [(n, line.partition("//")[0].rstrip()) for n, line in enumerate(text.splitlines(), 1)]
     kept = [(n, line) for n, line in lines if line]
@@ -51,7 +53,7 @@ def without_comments(text: str) -> tuple[str, list[int]]:
 
 
 def used_sources(top: str = TOP, files: Sequence[Path] | None = None) -> list[Path]:
-    """The files whose modules ``top`` is made of, in the order of their names."""
+    """The files of all modules in ``top``, sorted by name."""
     by_module = {path.stem: path for path in (sources() if files is None else files)}
     if top not in by_module:
         raise MutationError(f"no file {top}.v")
@@ -65,7 +67,7 @@ def used_sources(top: str = TOP, files: Sequence[Path] | None = None) -> list[Pa
 
 
 def source_hash(files: Iterable[Path]) -> str:
-    """Of the Verilog alone: comments and blank lines do not count."""
+    """The hash of the Verilog alone: comments and blank lines do not count."""
     digest = hashlib.sha256()
     for name, text in _texts(files).items():
         digest.update(encoded(f"{name}\0{text}\0"))
@@ -81,7 +83,7 @@ def _texts(files: Iterable[Path]) -> dict[str, str]:
 
 
 def _flat(files: Sequence[Path], hardware: Hardware) -> str:
-    """Script: one flat module ``accelerator`` of words, the memories beside it."""
+    """A script that makes one flat, word-level ``accelerator`` with the memories beside it."""
     given = " ".join(f"-chparam {k} {v}" for k, v in parameters(hardware).items())
     others = " ".join(path.name for path in files if path.stem != "ram")
     return f"""
@@ -105,7 +107,7 @@ def _flat(files: Sequence[Path], hardware: Hardware) -> str:
 
 @dataclass(frozen=True)
 class MutantList:
-    """Mutants of one set of sources: ``commands[k - 1]`` is what yosys does for mutant ``k``."""
+    """Mutants of one set of sources: ``commands[k - 1]`` is the yosys command of mutant ``k``."""
 
     yosys: str
     sources: str
@@ -114,7 +116,7 @@ class MutantList:
     commands: tuple[str, ...]
 
     def location(self, mutant: int) -> str:
-        """Where in the sources, ``file:line``, the line without comments and blank lines."""
+        """The place in the sources, ``file:line``, not counting comments and blank lines."""
         found = re.findall(r"-src (\S+?\.v):(\d+)", self.commands[mutant - 1])
         return ":".join(found[-1]) if found else "between modules"
 
@@ -150,7 +152,7 @@ class MutantList:
             raise MutationError(f"{path}: not a list of mutants ({error})") from None
 
     def check_applies(self) -> None:
-        """Raise MutationError when the sources, or yosys, are not those that the list is of."""
+        """Raise MutationError when the list is for other sources or another yosys."""
         if self.sources != source_hash(used_sources()):
             raise MutationError("the list of mutants is of other sources than hdl/ now holds")
         here = TOOLS["yosys"].version()
@@ -159,7 +161,7 @@ class MutantList:
 
 
 def make_list(hardware: Hardware, number: int, seed: int) -> MutantList:
-    """``number`` mutants of the sources as they are now, drawn by yosys from ``seed``."""
+    """``number`` mutants of the current sources, drawn by yosys with ``seed``."""
     files = used_sources()
     script = _flat(files, hardware) + f"mutate -list {number} -seed {seed} -o list.txt {TOP}\n"
     text = yosys(script, _texts(files), ["list.txt"])["list.txt"]
@@ -180,7 +182,7 @@ def _apply(mutants: MutantList, numbers: Iterable[int]) -> str:
 
 
 def netlist(mutants: MutantList, numbers: Sequence[int]) -> Path:
-    """Verilog with the mutants of these numbers inside, from the cache or made now (seconds)."""
+    """Verilog that contains the mutants of these numbers, from the cache or made now (seconds)."""
     mutants.check_applies()
     files = used_sources()
     script = _flat(files, mutants.hardware) + _apply(mutants, numbers)
@@ -215,12 +217,12 @@ _PROOFS_A_CALL = 10
 
 
 def prove_no_change(mutants: MutantList, numbers: Sequence[int]) -> set[int]:
-    """Those of the mutants that provably change nothing.
+    """The mutants that provably change nothing.
 
-    Registers and memories are cut open: what they hold becomes an input, what they take an output,
-    of both the original and the mutant. When a SAT solver finds no contents and no inputs for which
-    any output differs, the two are the same in every clock, from any start. A mutant that only
-    unreachable contents would show is not among those proven.
+    Registers and memories are cut open in both the original and the mutant: their contents become
+    inputs, and the values they store become outputs. When a SAT solver finds no contents and no
+    inputs for which any output differs, the two are the same in every clock, from any start. A
+    mutant that differs only for unreachable contents is not proven.
     """
     mutants.check_applies()
     files = used_sources()
@@ -277,10 +279,11 @@ def prove_no_change(mutants: MutantList, numbers: Sequence[int]) -> set[int]:
 
 @dataclass(frozen=True)
 class Fault:
-    """One wrong expression. ``place`` is a piece of ``file`` that occurs once, the expression in it
-    in «»; ``wrong`` stands there instead.
+    """One wrong expression. ``place`` is a piece of ``file`` that occurs once, with the expression
+    in «»; ``wrong`` replaces the expression.
 
-    ``what`` is wrong then, in words; ``published`` names the published fault that it stands for.
+    ``what`` describes the fault in words; ``published`` names the published fault that it
+    represents.
     """
 
     name: str
@@ -291,7 +294,7 @@ class Fault:
     published: str = ""
 
     def span(self, text: str) -> tuple[int, int]:
-        """Where the expression is in the file's text. Raises MutationError unless there once."""
+        """Place of the expression in the file's text. Raises MutationError unless there once."""
         before, opening, rest = self.place.partition("«")
         expression, closing, after = rest.partition("»")
         if not opening or not closing:
@@ -306,9 +309,10 @@ class Fault:
 
 
 def plant(faults: Sequence[Fault]) -> list[Path]:
-    """Sources with all faults in them, ``faults[k - 1]`` switched on by ``mutant_i`` = k.
+    """Sources with all faults in them; ``mutant_i`` = k switches on ``faults[k - 1]``.
 
-    In the cache folder, by their contents. Raises MutationError when a fault does not apply.
+    They are kept in the cache folder by their contents. Raises MutationError when a fault does not
+    apply.
     """
     files = used_sources()
     texts = verilog.texts(files)

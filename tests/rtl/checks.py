@@ -1,9 +1,9 @@
-"""Named checks of an accelerator in simulation: what every mutant and fault is put through.
+"""Named checks of a simulated accelerator, which are run on every mutant and fault.
 
-A check takes a simulation that has just been reset, drives it, and raises AssertionError (or the
+A check gets a simulation that has just been reset, drives it, and raises AssertionError (or the
 simulation's HardwareFailure: no answer, a refused word) at the first definite difference from the
-golden model or from the protocol of ``hdl/accelerator.v`` and ``hdl/host_port.v``. Each loads what
-it needs; none relies on another. Stimuli and expectations are computed once per hardware.
+golden model or from the protocol of ``hdl/accelerator.v`` and ``hdl/host_port.v``. Each check loads
+what it needs and does not rely on another. Stimuli and expectations are computed once per hardware.
 """
 
 from __future__ import annotations
@@ -43,9 +43,11 @@ RST, VALID, DATA, LAST, READY, REQUEST, WE, MALFORMED, ADDR, WDATA = range(10)
 IMAGE_READY, RESULT_VALID, CLASS, VALUE, HIDDEN_VALID, HIDDEN = range(6)
 HOST_READY, ACK, ERROR, RDATA, LOGITS = range(6, 11)
 DECIDED = 2
-"""Clocks from the one that takes a request of the host to the one that grants or refuses it."""
+"""Clocks from the one that takes a host request to the one that grants or refuses it."""
 ANSWER_CLOCKS = 3
-"""Clocks to the answer, but of a word of a memory; a read keeps all others out until then."""
+"""Clocks to the answer, except for a word of a memory. A read keeps all other requests waiting
+until its answer.
+"""
 U64 = (1 << 64) - 1
 
 
@@ -55,7 +57,7 @@ U64 = (1 << 64) - 1
 
 @dataclass(frozen=True)
 class Case:
-    """A network, images for it, and everything that follows from them."""
+    """A network, images for it, and everything that is derived from them."""
 
     name: str
     network: Int8Network
@@ -83,7 +85,7 @@ def generator(hardware: Hardware, seed: int) -> np.random.Generator:
 
 
 def mixed_network(rng: np.random.Generator, hardware: Hardware) -> Int8Network:
-    """Random weights whose hidden bytes are neither all 0 nor all 255."""
+    """Random weights that give hidden bytes neither all 0 nor all 255."""
     inputs, hidden, classes = sizes(hardware)
     return Int8Network(
         (
@@ -115,7 +117,7 @@ def change(simulation: Simulation, before: Case, after: Case) -> None:
 
 
 def run(simulation: Simulation, case: Case, **gaps: int) -> None:
-    """All values of all images are the golden model's; without gaps, the clocks too."""
+    """Check that all values of all images are the golden model's; without gaps, the clocks too."""
     hardware = simulation.hardware
     slack = 20 if gaps else 2
     found = simulation.infer(
@@ -132,7 +134,7 @@ def run(simulation: Simulation, case: Case, **gaps: int) -> None:
 
 
 def in_turn(simulation: Simulation, cases: Sequence[Case]) -> None:
-    """Run one case after the other, writing only what changes from one to the next."""
+    """Run the cases in order, writing only what changes from one to the next."""
     load(simulation, cases[0])
     for before, after in zip([cases[0], *cases], cases, strict=False):
         change(simulation, before, after)
@@ -161,7 +163,7 @@ def dense(simulation: Simulation) -> None:
 
 @cache
 def extreme_cases(hardware: Hardware) -> list[Case]:
-    """Rows and classes alternate between the smallest and the largest sum that there can be."""
+    """Rows and classes alternate between the smallest and the largest possible sum."""
     inputs, hidden, classes = sizes(hardware)
     images = np.stack([np.full(inputs, v, np.uint8) for v in (255, 0)])
     found = []
@@ -173,7 +175,8 @@ def extreme_cases(hardware: Hardware) -> list[Case]:
             network = Int8Network(
                 (w0.astype(np.int8), w1.astype(np.int8)),
                 (
-                    # Once the sum at its end and 255 from all neurons, once 0 from all of them.
+                    # Once with the sum at its end and 255 from all neurons, once with 0 from all of
+                    # them.
                     np.where(ends0 | b0_high, INT32.max, INT32.min).astype(np.int32),
                     np.where(ends1, INT32.max, INT32.min).astype(np.int32),
                 ),
@@ -193,7 +196,7 @@ def extremes(simulation: Simulation) -> None:
 
 @cache
 def requantisation_cases(hardware: Hardware) -> list[Case]:
-    """One network a shift; an image of zeros, so that the sums are the biases."""
+    """One network per shift; the image is all zeros, so the sums are the biases."""
     rng = generator(hardware, 2)
     start = mixed_network(rng, hardware)
     none = np.zeros((1, hardware.inputs), np.uint8)
@@ -204,7 +207,7 @@ def requantisation_cases(hardware: Hardware) -> list[Case]:
         for _ in range(hardware.hidden):
             k = int(rng.choice([1, 128, 255, 256, 1 << int(rng.integers(0, 9)), rng.integers(257)]))
             r = -(-(k << S) // M) if M else int(rng.integers(0, 2**31))
-            if rng.random() < 0.2:  # one bit of the sum alone
+            if rng.random() < 0.2:  # a sum with only one bit set
                 r = 1 << int(rng.integers(0, 31))
             biases.append(r - int(rng.integers(0, 2)))
         b0 = np.clip(biases, INT32.min, INT32.max).astype(np.int32)
@@ -216,7 +219,7 @@ def requantisation_cases(hardware: Hardware) -> list[Case]:
 
 @cache
 def product_bit_cases(hardware: Hardware) -> list[Case]:
-    """Products with one bit set, each bit in each requantiser, under every shift."""
+    """Products with one bit set: each bit in each requantiser, with every shift."""
     rng = generator(hardware, 11)
     start = mixed_network(rng, hardware)
     none = np.zeros((1, hardware.inputs), np.uint8)
@@ -234,19 +237,20 @@ def product_bit_cases(hardware: Hardware) -> list[Case]:
 
 
 def product_bits(simulation: Simulation) -> None:
-    """Each bit of the requantisation product alone, in each requantiser, under every shift."""
+    """Each bit of the requantisation product alone, in each requantiser, with every shift."""
     in_turn(simulation, product_bit_cases(simulation.hardware))
 
 
 def requantisation(simulation: Simulation) -> None:
-    """Every shift, M at its ends, sums on either side of every step of the result."""
+    """Every shift, M at the ends of its range, sums on either side of every step of the result."""
     in_turn(simulation, requantisation_cases(simulation.hardware))
 
 
 @cache
 def carry_cases(hardware: Hardware) -> list[Case]:
-    """Sums below 2^(S+8), which M = 1 shows from bit S on, and logits of all sizes: of ever other
-    biases, so that carries begin, pass and end at every bit."""
+    """Sums below 2^(S+8), which M = 1 shows from bit S on, and logits of all sizes. The biases vary
+    so that carries begin, pass and end at every bit.
+    """
     rng = generator(hardware, 13)
     start = mixed_network(rng, hardware)
     image = random_images(rng, 1, hardware.inputs)
@@ -264,13 +268,13 @@ def carry_cases(hardware: Hardware) -> list[Case]:
 
 
 def carries(simulation: Simulation) -> None:
-    """Every window of eight bits of the sums, with random bits in what is added."""
+    """Every window of eight bits of the sums, with random bits in the summands."""
     in_turn(simulation, carry_cases(simulation.hardware))
 
 
 @cache
 def choice_cases(hardware: Hardware) -> list[Case]:
-    """Each image lights one hidden neuron, whose weights are the logits: ties of every kind."""
+    """Each image activates one hidden neuron, whose weights are the logits: ties of every kind."""
     inputs, hidden, classes = sizes(hardware)
     rng = generator(hardware, 3)
     shown = min(inputs, hidden)
@@ -295,7 +299,7 @@ def choice(simulation: Simulation) -> None:
 
 @cache
 def comparison_cases(hardware: Hardware) -> list[Case]:
-    """Logits are biases: all equal but for one bit, then all but one at the low end."""
+    """The logits are the biases: all equal but for one bit, then all but one at the low end."""
     inputs, hidden, classes = sizes(hardware)
     rng = generator(hardware, 4)
     none = np.zeros((1, inputs), np.uint8)
@@ -321,7 +325,7 @@ def comparison_cases(hardware: Hardware) -> list[Case]:
 
 
 def comparison(simulation: Simulation) -> None:
-    """Logits that differ in one bit, at every bit and in every place; each class alone on top."""
+    """Logits that differ in one bit, at every bit and every place; each class alone on top."""
     in_turn(simulation, comparison_cases(simulation.hardware))
 
 
@@ -347,7 +351,7 @@ def boundaries(simulation: Simulation) -> None:
 
 @cache
 def published_cases(hardware: Hardware) -> list[Case]:
-    """The smallest inputs on which the published design fails; all else zero."""
+    """The smallest inputs on which the published design fails; everything else is zero."""
     inputs, hidden, classes = sizes(hardware)
     images = np.full((1, inputs), 255, np.uint8)
 
@@ -407,11 +411,11 @@ def stream_case(hardware: Hardware) -> Case:
 
 
 # ------------------------------------------------------------------------------------------------
-# The host's side, nothing under way
+# The host's side, with no image in progress
 
 
 def write(simulation: Simulation, address: int, value: int) -> bool:
-    """One write; whether it was refused."""
+    """One write. Return whether it was refused."""
     _, errors = simulation.host(np.array([address], np.uint32), np.array([value], np.uint64))
     return bool(errors[0])
 
@@ -428,7 +432,7 @@ def expect(simulation: Simulation, register: HostRegister, value: int, when: str
 
 
 def word_bits(hardware: Hardware, memory: HostMemory) -> list[int]:
-    """Bits of the words of each memory of a region: the last one may be narrower than the host."""
+    """Bits per word of each memory in a region; the last one may be narrower than the host."""
     a_class = hardware.requants * hardware.weight_bits
     total, each = {
         Region.W0: (64 * hardware.lanes, 64),
@@ -441,7 +445,7 @@ def word_bits(hardware: Hardware, memory: HostMemory) -> list[int]:
 
 @cache
 def all_words(hardware: Hardware) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
-    """Address of every word of every memory, and which of its bits there are."""
+    """The address of every word of every memory, and a mask of the bits that exist."""
     addresses, masks = [], []
     for memory in memories(hardware).values():
         addresses.append(memory.addresses().reshape(-1))
@@ -469,7 +473,7 @@ def readback_words(hardware: Hardware) -> list[tuple[NDArray[np.int64], NDArray[
 
 
 def readback(simulation: Simulation) -> None:
-    """Every word of every memory keeps what was written, whatever order and neighbours."""
+    """Every word of every memory keeps what was written, for any order and any neighbours."""
     addresses, masks = all_words(simulation.hardware)
     for order, data in readback_words(simulation.hardware):
         _, errors = simulation.host(addresses, data)
@@ -485,7 +489,7 @@ def one_bits(width: int) -> Iterator[int]:
 
 
 def registers(simulation: Simulation) -> None:
-    """Each register: its value after reset, what it accepts and refuses, what it keeps."""
+    """Each register: its value after reset, what it accepts and refuses, and what it keeps."""
     hardware = simulation.hardware
     shape = hardware.inputs | hardware.hidden << 16 | hardware.classes << 32
     shape |= hardware.lanes << 48 | hardware.requants << 56
@@ -520,7 +524,7 @@ def registers(simulation: Simulation) -> None:
 
 
 def errors_stick(simulation: Simulation) -> None:
-    """Each bit of ERRORS is set by its cause alone, stays, and is cleared by its own one alone."""
+    """Each bit of ERRORS is set only by its cause, stays set, and is cleared only by itself."""
     hardware = simulation.hardware
     short_image = clocks(1)
     short_image[0, [VALID, LAST]] = 1
@@ -564,7 +568,7 @@ def errors_stick(simulation: Simulation) -> None:
 
 
 def malformed(simulation: Simulation) -> None:
-    """A partial word is refused as such, wherever it goes, and nothing else is said of it."""
+    """A partial word is refused at every address, and sets only the VALUE bit of ERRORS."""
     hardware = simulation.hardware
     listed = [int(memory.addresses()[0, 0]) for memory in memories(hardware).values()]
     targets = [
@@ -589,7 +593,7 @@ def malformed(simulation: Simulation) -> None:
 
 @cache
 def unlisted_addresses(hardware: Hardware) -> NDArray[np.uint32]:
-    """Addresses that nothing has: one bit beside each kind of listed one, and every edge."""
+    """Addresses with nothing there: one bit away from each kind of listed one, and every edge."""
     listed = set(all_words(hardware)[0].tolist()) | set(map(int, HostRegister))
     near = {address ^ flip for address in (0, 4, 6) for flip in one_bits(19)}
     near |= {0x50000, 0x60000, 0x70000, 0x7FFFF, len(HostRegister), 1 << 10, 63 << 10}
@@ -604,7 +608,7 @@ def unlisted_addresses(hardware: Hardware) -> NDArray[np.uint32]:
 
 
 def unlisted(simulation: Simulation) -> None:
-    """Addresses that nothing has: reads and writes are errors and change nothing."""
+    """Addresses at which there is nothing: reads and writes are errors and change nothing."""
     hardware = simulation.hardware
     addresses, masks = all_words(hardware)
     data = readback_words(hardware)[0][1]
@@ -623,14 +627,14 @@ def unlisted(simulation: Simulation) -> None:
 
 @cache
 def random_addresses(hardware: Hardware) -> tuple[NDArray[np.uint32], NDArray[np.bool_]]:
-    """Addresses from the whole space, and whether there is something."""
+    """Addresses from the whole space, and whether something is there."""
     addresses = generator(hardware, 12).integers(2**19, size=4000).astype(np.uint32)
     listed = [*all_words(hardware)[0].tolist(), *map(int, HostRegister)]
     return addresses, np.isin(addresses, listed)
 
 
 def address_space(simulation: Simulation) -> None:
-    """Random addresses from the whole space: what nothing has is an error, all else is not."""
+    """Random addresses from the whole space: an access fails exactly where there is nothing."""
     addresses, listed = random_addresses(simulation.hardware)
     _, errors = simulation.host(addresses)
     wrong = np.flatnonzero(errors == listed)
@@ -642,7 +646,7 @@ def address_space(simulation: Simulation) -> None:
 
 
 def clocks(n: int) -> NDArray[np.uint64]:
-    """``n`` clocks in which nothing is asked for; columns as in ``Simulation.clocks``."""
+    """``n`` clocks without any request; columns as in ``Simulation.clocks``."""
     return np.zeros((n, 10), np.uint64)
 
 
@@ -655,15 +659,16 @@ def access(
 
 
 def stream(rows: NDArray[np.uint64], hardware: Hardware, images: NDArray[np.uint8]) -> None:
-    """Offer whole images from the first row on, a word a clock (only where all are taken)."""
+    """Offer whole images from the first row on, one word per clock (only where all are taken)."""
     words = image_words(hardware, images).reshape(-1)
     rows[: len(words), VALID], rows[: len(words), DATA] = 1, words
     rows[: len(words), LAST] = np.arange(len(words)) % hardware.words == hardware.words - 1
 
 
 def read_clocks(hardware: Hardware) -> dict[int, int]:
-    """Clocks from the request for a word of a memory to the word, by region: it passes along all
-    segments of its layer, and two clocks of a memory of biases."""
+    """Clocks from the request to the word of a memory, by region. The word passes through all
+    segments of its layer; a word of a bias memory takes two extra clocks.
+    """
     shared = hardware.steps < hardware.words  # two pairs in a segment of layer 1
     segments0 = hardware.steps
     segments1 = -(-hardware.classes // (4 if shared else 2))
@@ -682,7 +687,7 @@ def listed_words(hardware: Hardware) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class Answers:
-    """Of the accesses that were taken and answered: clocks of request and answer, error, data."""
+    """The accesses that were taken and answered: clocks of request and answer, error, data."""
 
     asked: NDArray[np.int64]
     clock: NDArray[np.int64]
@@ -691,10 +696,11 @@ class Answers:
 
 
 def answers(hardware: Hardware, inputs: NDArray[np.uint64], found: NDArray[np.uint64]) -> Answers:
-    """What came of every access that was taken; ready and answers come where they should and
-    nowhere else. A refusal says itself in which of its two clocks an answer is due."""
+    """The answer to every access that was taken. Asserts that ready and answers come when they
+    should, and only then. A refusal shows in which of two possible clocks the answer is due.
+    """
     asked, clock = [], []
-    free = 0  # first clock in which the host is ready
+    free = 0  # first clock in which the host port is ready
     latency, words = read_clocks(hardware), listed_words(hardware)
     ready, due = np.zeros((2, len(inputs)), np.uint64)
     for at, row in enumerate(inputs.tolist()):
@@ -721,15 +727,17 @@ def answers(hardware: Hardware, inputs: NDArray[np.uint64], found: NDArray[np.ui
 
 
 def every(inputs: NDArray[np.uint64], phase: int) -> Iterator[NDArray[np.uint64]]:
-    """Rows for reads that are answered in ANSWER_CLOCKS, as fast as they are taken, in one of the
-    ANSWER_CLOCKS phases, such that the last one is answered."""
+    """Rows for reads that are answered in ANSWER_CLOCKS, issued as fast as they are taken, in one
+    of the ANSWER_CLOCKS phases. The last one is still answered.
+    """
     return iter(inputs[phase : len(inputs) - ANSWER_CLOCKS : ANSWER_CLOCKS])
 
 
 @cache
 def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Random accesses while nothing runs, at any distance that is taken and with others between
-    that are not, and their answers from a dictionary of words: error and data."""
+    """Random accesses while nothing runs, at all distances at which they are taken, with others in
+    between that are not taken; and their answers from a dictionary of words: error and data.
+    """
     rng = generator(hardware, 7)
     addresses, masks = all_words(hardware)
     keep: dict[int, int] = {HostRegister.CONTROL: 0, HostRegister.SCALE: 0, HostRegister.SHIFT: 0}
@@ -775,7 +783,7 @@ def host_traffic(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uin
 
 
 def host_timing(simulation: Simulation) -> None:
-    """Reads, writes and malformed accesses in any order and distance: each answered in time."""
+    """Reads, writes and malformed accesses in any order and distance: each is answered in time."""
     inputs, due = host_traffic(simulation.hardware)
     said = answers(simulation.hardware, inputs, simulation.clocks(inputs))
     found = np.stack([said.error.astype(np.uint64), said.data], axis=1)
@@ -785,14 +793,15 @@ def host_timing(simulation: Simulation) -> None:
 
 
 def first_after_image(hardware: Hardware) -> tuple[int, int]:
-    """First clock of the run and clock of the result when image words come from clock 0 on."""
+    """First clock of the run and clock of the result, if the image's words come from clock 0 on."""
     return hardware.words, hardware.words - 1 + latency(hardware)
 
 
 @cache
 def busy_inputs(hardware: Hardware, kind: str) -> tuple[NDArray[np.uint64], int]:
-    """One image; from before its run to its end accesses that must be refused, as fast as they are
-    taken: writes in every clock, reads in every third."""
+    """One image, with accesses that must be refused from before its run to its end, as fast as they
+    are taken: writes in every clock, reads in every third.
+    """
     start, valid = first_after_image(hardware)
     taken = valid + 6
     inputs = clocks(taken + 8)
@@ -800,7 +809,7 @@ def busy_inputs(hardware: Hardware, kind: str) -> tuple[NDArray[np.uint64], int]
     inputs[taken, READY] = 1
     rng = generator(hardware, 8)
     addresses, _ = all_words(hardware)
-    # To be decided in the clocks from start to taken.
+    # These are decided in the clocks from start to taken.
     for row in inputs[start - DECIDED : taken - DECIDED + 1]:
         if kind == "settings":
             address = int(rng.choice([HostRegister.SCALE, HostRegister.SHIFT]))
@@ -827,22 +836,22 @@ def _busy(simulation: Simulation, kind: str, error: Error) -> None:
 
 
 def busy_memories(simulation: Simulation) -> None:
-    """Weights and biases written in every clock of a run: all refused, nothing changed."""
+    """Weights and biases written in every clock of a run: all are refused, nothing changes."""
     _busy(simulation, "writes", Error.WRITE_REFUSED)
 
 
 def busy_settings(simulation: Simulation) -> None:
-    """M and S written in every clock of a run: all refused, nothing changed."""
+    """M and S written in every clock of a run: all are refused, nothing changes."""
     _busy(simulation, "settings", Error.WRITE_REFUSED)
 
 
 def busy_reads(simulation: Simulation) -> None:
-    """Memories read in every clock of a run: all refused, no data, and the result is right."""
+    """Memories read in every clock of a run: all are refused, no data, and the result is right."""
     _busy(simulation, "reads", Error.READ_REFUSED)
 
 
 def same_result(hardware: Hardware, row: NDArray[np.uint64], golden: Inference, image: int) -> None:
-    """A valid result in this clock, and it is that of ``image``."""
+    """Assert that there is a valid result in this clock, and that it is that of ``image``."""
     assert row[RESULT_VALID], f"no result for image {image}"
     mask = (1 << hardware.registers()["logit"].bits) - 1
     logits = [int(v) & mask for v in golden.logits[image]]
@@ -852,7 +861,7 @@ def same_result(hardware: Hardware, row: NDArray[np.uint64], golden: Inference, 
 
 
 def settle_run(simulation: Simulation, each: Case, image: int) -> None:
-    """One image through hardware that should have nothing under way: value and latency."""
+    """One image through hardware that should be idle: value and latency."""
     hardware = simulation.hardware
     valid = first_after_image(hardware)[1]
     inputs = clocks(valid + 2)
@@ -865,14 +874,14 @@ def settle_run(simulation: Simulation, each: Case, image: int) -> None:
 
 
 def stall(simulation: Simulation) -> None:
-    """The sink takes nothing: two images are computed, two are kept, the result stays."""
+    """The sink takes nothing: two images are computed, two are buffered, the result stays."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     words = image_words(hardware, each.images).reshape(-1)
     n, per_image = len(each.images), hardware.words
     inputs = clocks(8 * interval(hardware))
     taken, at, results, row = 0, 0, 0, 0
-    # Each word is offered until it is taken, so inputs follow from outputs: a clock at a time.
+    # Each word is offered until it is taken, so inputs depend on outputs: one clock at a time.
     valid_from = first_after_image(hardware)[1]
     held_until = valid_from + 4 * interval(hardware)
     kept: list[int] | None = None
@@ -903,7 +912,8 @@ def stall(simulation: Simulation) -> None:
 @cache
 def framing_inputs(hardware: Hardware) -> tuple[NDArray[np.uint64], list[int], int]:
     """Images of every wrong length between right ones, slow enough to be taken at once; the clocks
-    in which a length becomes wrong; how many are right."""
+    in which a length becomes wrong; the number of right ones.
+    """
     each, rng = stream_case(hardware), generator(hardware, 9)
     per_image = hardware.words
     lengths = [per_image, 1, per_image - 1, per_image + 1, per_image, 2 * per_image, per_image]
@@ -927,7 +937,7 @@ def framing_inputs(hardware: Hardware) -> tuple[NDArray[np.uint64], list[int], i
 
 
 def framing(simulation: Simulation) -> None:
-    """Images of wrong length are dropped and flagged at once; right ones around them are right."""
+    """Images of wrong length are dropped and flagged at once; the right ones around them work."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     inputs, wrong, right = framing_inputs(hardware)
@@ -939,10 +949,10 @@ def framing(simulation: Simulation) -> None:
         same_result(hardware, found[at], each.golden, k % len(each.images))
     simulation.reset()
     load(simulation, each)
-    # The flag stands from the clock after the first wrong word on.
+    # The flag is set from the clock after the first wrong word on.
     flags = np.where(np.arange(len(inputs)) > wrong[0], int(Error.FRAMING), 0)
     _errors_are(simulation, inputs, flags, 0)
-    # Each wrong image alone sets the flag, none of the right ones does: it is cleared each time.
+    # Each wrong image sets the flag by itself, and no right one does: it is cleared each time.
     cleared = inputs.copy()
     flags = np.zeros(len(inputs), np.int64)
     flags[: wrong[0] + 1] = int(Error.FRAMING)  # left over from the first pass
@@ -952,7 +962,7 @@ def framing(simulation: Simulation) -> None:
     for phase in range(ANSWER_CLOCKS):
         _errors_are(simulation, cleared, flags, phase)
         flags[: wrong[0] + 1] = 0
-    # Cleared in the clock that raises it, it stays.
+    # If it is cleared in the clock that raises it, it stays set.
     both = clocks(12)
     both[4, [VALID, LAST]] = 1
     access(both[4 - DECIDED], HostRegister.ERRORS, int(Error.FRAMING))
@@ -963,7 +973,7 @@ def framing(simulation: Simulation) -> None:
 def _errors_are(
     simulation: Simulation, inputs: NDArray[np.uint64], flags: NDArray[np.int64], phase: int
 ) -> None:
-    """ERRORS, read as often as other accesses let it, has these flags in each clock."""
+    """ERRORS, read as often as other accesses permit, has these flags in each clock."""
     inputs, at = inputs.copy(), phase
     while at < len(inputs) - ANSWER_CLOCKS:
         is_free = not inputs[at : at + ANSWER_CLOCKS, REQUEST].any()
@@ -978,7 +988,7 @@ def _errors_are(
 
 
 def hold(simulation: Simulation) -> None:
-    """Hold keeps images waiting while the host works, lets the running one end, and lets go."""
+    """Hold keeps images waiting while the host works; the running one finishes; then they run."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     write(simulation, HostRegister.CONTROL, 1)
@@ -1010,13 +1020,14 @@ def hold(simulation: Simulation) -> None:
 
 @cache
 def status_case(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
-    """Three images at once; and what STATUS must say in each clock, from latencies."""
+    """Three images at once, and what STATUS must be in each clock, derived from latencies."""
     each = stream_case(hardware)
     per_image, apart = hardware.words, interval(hardware)
     start, valid = first_after_image(hardware)
     inputs = clocks(valid + 8 * apart + 2 * per_image)
     stream(inputs, hardware, each.images[:2])
-    # The first result is taken late, so that the second image's waits; a third image comes last.
+    # The first result is taken late, so that the second image's result waits. A third image comes
+    # last.
     first_taken = valid + apart + 20
     second_valid = first_taken + (hardware.classes + 1) // 2 + 6
     second_taken = second_valid + 3
@@ -1031,7 +1042,8 @@ def status_case(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uint
         return (at >= first) & (at <= last)
 
     third_start = third_from + start
-    # Complete images in the buffer: from the clock after the last word to the last of reading.
+    # Complete images in the buffer: from the clock after the last word to the last clock of
+    # reading.
     waits = during(start, start + 2 * apart - 1) | during(third_start, third_start + apart - 1)
     result = during(valid, first_taken) | during(second_valid, second_taken)
     result |= during(third_valid, third_taken)
@@ -1046,7 +1058,7 @@ def status_case(hardware: Hardware) -> tuple[NDArray[np.uint64], NDArray[np.uint
 
 
 def status(simulation: Simulation) -> None:
-    """STATUS in every clock: busy, result waits, image waits, images under way; and the results."""
+    """STATUS in every clock (busy, result waits, image waits, images in progress); the results."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     for phase in range(ANSWER_CLOCKS):
@@ -1070,7 +1082,7 @@ def status(simulation: Simulation) -> None:
 
 
 def handover(simulation: Simulation) -> None:
-    """An image starts just before, in, and just after the clock that takes the result before it."""
+    """An image starts just before, in, and just after the clock that takes the previous result."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     start, valid = first_after_image(hardware)
@@ -1093,7 +1105,7 @@ def handover(simulation: Simulation) -> None:
 
 
 def sweep(simulation: Simulation) -> None:
-    """Results taken at once, each image a clock later against the result before it; then idle."""
+    """Results taken at once, each image a clock later against the previous result; then idle."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     start, valid = first_after_image(hardware)
@@ -1115,7 +1127,7 @@ def sweep(simulation: Simulation) -> None:
 
 
 def edges(simulation: Simulation) -> None:
-    """Busy and refusing are the same, from the first clock of a run to the last, and no other."""
+    """Busy and refusing coincide: from the first clock of a run to the last, and only then."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     start, valid = first_after_image(hardware)
@@ -1142,7 +1154,7 @@ def edges(simulation: Simulation) -> None:
             wanted = [start <= at <= taken for at in window]
             assert busy == wanted, f"busy in clocks {window}: {busy}, not {wanted} [{address:#x}]"
             same_result(hardware, found[taken], each.golden, 0)
-    # An image that is held keeps nobody out.
+    # An image that is held does not block host accesses.
     write(simulation, HostRegister.CONTROL, 1)
     inputs = clocks(start + 10 * slowest)
     stream(inputs, hardware, each.images[:1])
@@ -1155,7 +1167,7 @@ def edges(simulation: Simulation) -> None:
 
 
 def lengths(simulation: Simulation) -> None:
-    """Images of each wrong length, one at a time: dropped, flagged, and the next one is right."""
+    """Images of each wrong length, one at a time: dropped and flagged, and the next one works."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     for length in range(1, 2 * hardware.words + 2):
@@ -1173,7 +1185,7 @@ def lengths(simulation: Simulation) -> None:
 
 
 def resets(simulation: Simulation) -> None:
-    """A reset in many clocks of a busy stream: outputs and registers zero, the next run right."""
+    """A reset in many clocks of a busy stream: outputs and registers zero, the next run works."""
     hardware, each = simulation.hardware, stream_case(simulation.hardware)
     load(simulation, each)
     rng = generator(hardware, 10)
@@ -1214,7 +1226,7 @@ def drawn_clocks(hardware: Hardware, seed: int) -> Clocks:
 
 
 def random_clocks(simulation: Simulation) -> None:
-    """All inputs random, all promised outputs those of the cycle model."""
+    """All inputs random; all promised outputs equal the cycle model's."""
     for seed in (1, 2, 3):
         simulation.reset()
         drawn = drawn_clocks(simulation.hardware, seed)
@@ -1257,7 +1269,7 @@ CHECKS: dict[str, Callable[[Simulation], None]] = {
         random_clocks,
     )
 }
-"""Name -> check, in the order in which mutants meet them."""
+"""Name -> check, in the order in which they run on mutants."""
 
 
 def rejected(simulation: Simulation, check: Callable[[Simulation], None]) -> str | None:

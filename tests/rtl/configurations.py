@@ -1,11 +1,11 @@
-"""The parameters with which the RTL is tested, and why these.
+"""The parameters with which the RTL is tested, and the reasons for them.
 
-A fault that shows at a few sizes only (in a comparison, a ``$clog2``, a bound, a parameter that is
-not handed on) needs a configuration at, below and above the turning point. The rows here were
-chosen so that changing a constant expression of ``hdl`` gives it another value in one of them,
-unless no admissible parameters do, and that every two properties of sizes and formats that can
-occur together do. ``test_configurations.py`` runs all rows; mutants show that they suffice
-(``test_elaboration.py``).
+A fault that shows only at a few sizes (in a comparison, a ``$clog2``, a bound, a parameter that is
+not passed on) needs a configuration at, below and above the turning point. The rows here satisfy
+two conditions: a change of any constant expression of ``hdl`` gives it another value in one of
+them, unless no admissible parameters do; and any two properties of sizes and formats that can occur
+together do so in one of them. ``test_configurations.py`` runs all rows; mutants show that they
+suffice (``test_elaboration.py``).
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ PARAMETERS = {
     "SCALE_W": "scale_bits",
     "SHIFT_W": "shift_bits",
 }
-"""Parameters of ``accelerator`` -> attributes of ``Configuration``. The first five are those of
-``accelerator_axi`` and of what the library builds."""
+"""Parameters of ``accelerator`` -> attributes of ``Configuration``. The first five are also the
+parameters of ``accelerator_axi`` and those that the library sets.
+"""
 SIZES = tuple(PARAMETERS)[:5]
 HOST_BITS = 64
 
 
 @dataclass(frozen=True)
 class Words(HostMemory):
-    """A region whose memories have ``bits`` bits each, the last one perhaps fewer."""
+    """A region whose memories have ``bits`` bits per word; the last memory may have fewer."""
 
     bits: int
 
@@ -54,7 +55,7 @@ class Words(HostMemory):
 
 @dataclass(frozen=True)
 class Configuration(Hardware):
-    """Any parameters of ``accelerator.v``, with ``elements`` inputs in a word."""
+    """Any parameters of ``accelerator.v``, with ``elements`` inputs per word."""
 
     elements: int = 8
 
@@ -70,12 +71,12 @@ class Configuration(Hardware):
         return {name: getattr(self, attribute) for name, attribute in PARAMETERS.items()}
 
     def sizes(self) -> dict[str, int]:
-        """The parameters that ``accelerator_axi`` has too."""
+        """The parameters that ``accelerator_axi`` also has."""
         return {name: getattr(self, PARAMETERS[name]) for name in SIZES}
 
     @property
     def name(self) -> str:
-        """Its parameters; those of the formats only where one is not the default."""
+        """The parameters; those of the formats only if one differs from the default."""
         sizes, formats = self._numbers(self), self._numbers(Configuration(1, 1, 1))
         usual = sizes[len(SIZES) :] == formats[len(SIZES) :]
         return "-".join(map(str, sizes[: len(SIZES)] if usual else sizes))
@@ -86,7 +87,7 @@ class Configuration(Hardware):
 
     @property
     def is_usual(self) -> bool:
-        """Of the formats that the library's networks have."""
+        """Whether the formats are those of the library's networks."""
         return self.name.count("-") < len(SIZES)
 
     @property
@@ -99,7 +100,7 @@ class Configuration(Hardware):
 
     @property
     def pairs(self) -> int:
-        """Words of the memory of layer 1's biases."""
+        """Number of words in the memory of layer 1's biases."""
         return -(-self.classes // 2)
 
     @property
@@ -107,7 +108,7 @@ class Configuration(Hardware):
         return max((self.classes - 1).bit_length(), 1)
 
     def layout(self) -> dict[Region, Words]:
-        """The host's memories: ``hostmap.memories`` for all formats."""
+        """The host's memories: ``hostmap.memories`` extended to all formats."""
         word, row = self.elements * self.weight_bits, self.requants * self.weight_bits
         depth1 = self.groups * self.steps
         shapes = {
@@ -122,7 +123,7 @@ class Configuration(Hardware):
         }
 
     def read_clocks(self, region: Region) -> int:
-        """Clocks by which the answer with a memory's word comes later than a register's."""
+        """How many clocks later than a register's value a memory's word is answered."""
         if region in (Region.B0, Region.B1):
             return 2
         if region is Region.W0:
@@ -131,7 +132,9 @@ class Configuration(Hardware):
         return 3 + skew * (-(-self.classes // places) - 1)
 
     def properties(self) -> dict[str, object]:
-        """What the RTL's conditions look at in sizes and formats, each in a few classes."""
+        """Properties of sizes and formats that the RTL's conditions depend on, each in a few
+        classes.
+        """
         usual = Configuration(1, 1, 1)
         found: dict[str, object] = {
             "words": _class_of(self.words),
@@ -154,7 +157,7 @@ class Configuration(Hardware):
         return found
 
     def pairs_of_properties(self, *, usual: bool) -> set[tuple[object, ...]]:
-        """``usual``: of the sizes alone."""
+        """Pairs of properties. ``usual``: only those of the sizes."""
         found = [(k, v) for k, v in self.properties().items() if not (usual and k.endswith("_W"))]
         return set(combinations(found, 2))
 
@@ -164,7 +167,7 @@ def _class_of(n: int) -> str:
 
 
 def drawn(rng: Random, *, usual: bool) -> Configuration:
-    """Small parameters, not always admissible ones."""
+    """Small parameters, not always admissible."""
     pick = lambda *choices: rng.choice(choices)  # noqa: E731
     formats = (
         {}
@@ -194,8 +197,9 @@ def drawn(rng: Random, *, usual: bool) -> Configuration:
 
 
 def is_admissible(c: Configuration) -> bool:
-    """Whether ``accelerator.v`` takes it, and the tests' 64 bits hold a word of an image, the
-    hidden bytes of a clock and a logit."""
+    """Whether ``accelerator.v`` accepts it, and the tests' 64 bits can hold a word of an image, the
+    hidden bytes of a clock, and a logit.
+    """
     layout = c.layout()
     return (
         c.steps <= c.words
@@ -215,7 +219,7 @@ def drawn_admissible(seed: int, n: int, *, usual: bool) -> Iterator[Configuratio
 
 
 def possible_pairs(*, usual: bool) -> set[tuple[object, ...]]:
-    """Pairs of properties of which a drawn configuration has both."""
+    """Pairs of properties that occur together in a drawn configuration."""
     found: set[tuple[object, ...]] = set()
     for c in drawn_admissible(5, 2000, usual=usual):
         found |= c.pairs_of_properties(usual=usual)
@@ -242,7 +246,7 @@ LIMITS = _rows(
     1 65535 1 64 64 1 1 1 4 1 1
     """
 )
-"""Sizes at the limits, which drawn ones never reach."""
+"""Sizes at the limits, which random draws never reach."""
 USUAL_ROWS = _rows(
     """
     22 9 1 1 1
@@ -332,17 +336,19 @@ LINT_ROWS = _rows(
     17 4 4 5 2 4 16 10 17 16 6
     """
 )
-"""Those that Verilator's lint goes through as well: biases that take less than a word of the
-host and several of them, inputs narrower and wider than weights, one and two classes in a memory,
-two and four in a segment, parts of these left over."""
+"""Rows that Verilator's lint checks as well: biases that take less than a word of the host and
+several of them, inputs narrower and wider than weights, one and two classes in a memory, two and
+four in a segment, and incomplete ones of these.
+"""
 AXI_LINT_ROWS = [
     *(row for row in AXI_ROWS if row.classes in (3, 4, 8) or row.hidden == 1),
     *_rows("64 1100 1 64 8"),
     *_rows("256 32 1 32 1"),
 ]
-"""Behind AXI, the class's width around powers of two; hidden layers so small and so large that a
-wrong number of groups shows in the logits' width, nearly everywhere that of the biases; and so many
-steps that their number taken for a width does."""
+"""Rows with the AXI bus: the class's width around powers of two; hidden layers so small and so
+large that a wrong number of groups changes the logits' width, which elsewhere is nearly always
+that of the biases; and so many steps that using their number as a width shows.
+"""
 
 BEYOND = {
     "a step too many for the words": (8, 4, 2, 2, 1),
@@ -364,7 +370,7 @@ BEYOND = {
     "hidden bytes wider than the host": (784, 100, 10, 13, 16),
     "weights of a row wider than the host": (8, 2, 2, 1, 4, 2, 17),
 }
-"""Parameters that ``accelerator.v`` must refuse: the first beyond each limit, some further on."""
+"""Parameters that ``accelerator.v`` must refuse: the first beyond each limit, and some others."""
 BEYOND_ROWS = {
     name: Configuration.from_parameters(**dict(zip(PARAMETERS, numbers, strict=False)))
     for name, numbers in BEYOND.items()

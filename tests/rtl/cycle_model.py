@@ -1,4 +1,4 @@
-"""Calls ``cycle_model.cpp``: what the accelerator must show in every clock, and random stimulus."""
+"""Python side of ``cycle_model.cpp``: expected outputs in every clock, and random stimulus."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ FAULTS = (
     "the host's accesses decided a clock early",
     "words of W0 come a clock late",
 )
-"""Faults that can be planted in the model: ``CycleModel(fault=k)`` is FAULTS[k - 1]."""
+"""Faults that can be planted in the model: ``CycleModel(fault=k)`` has FAULTS[k - 1]."""
 COUNTS = (
     "clocks",
     "resets",
@@ -90,7 +90,7 @@ COUNTS = (
 
 @dataclass(frozen=True)
 class Mismatch:
-    """The first output that was not what it should be."""
+    """The first output that differs from the expected value."""
 
     clock: int
     signal: str
@@ -104,7 +104,7 @@ class Mismatch:
 
 
 class CycleModel:
-    """The model, reset; with ``seed``, also a source of random stimulus for it."""
+    """The model after reset; with ``seed``, also a source of random stimulus for it."""
 
     def __init__(self, hardware: Hardware, *, seed: int | None = None, fault: int = 0) -> None:
         self._lib = lib = load(compile_library(SOURCE, FLAGS, "cycle_model"))
@@ -122,8 +122,9 @@ class CycleModel:
             self._lib.cm_free_stimulus(self._stimulus)
 
     def only_stream(self, *, ready: int, reset_after: int | None = None) -> None:
-        """From now on nothing but right images without a pause, the sink taking in ``ready``
-        percent of clocks, and one clock of reset ``reset_after`` clocks from now."""
+        """From now on, stream only right images without a pause. The sink takes in ``ready``
+        percent of clocks, and there is one clock of reset ``reset_after`` clocks from now.
+        """
         self._lib.cm_only_stream(
             self._model,
             self._stimulus,
@@ -139,12 +140,12 @@ class CycleModel:
         return dict(zip(COUNTS, found.tolist(), strict=True))
 
     def draw(self, n: int) -> Clocks:
-        """``n`` clocks of random stimulus and what the outputs should be."""
+        """``n`` clocks of random stimulus and the expected outputs."""
         assert self._stimulus is not None, "a model without a seed draws nothing"
         return self._clocks(np.zeros((n, len(INPUTS)), np.uint64), self._stimulus)
 
     def given(self, inputs: NDArray[np.uint64]) -> Clocks:
-        """What the outputs should be for these inputs."""
+        """The expected outputs for these inputs."""
         return self._clocks(np.ascontiguousarray(inputs, np.uint64), None)
 
     def _clocks(self, inputs: NDArray[np.uint64], stimulus: ctypes.c_void_p | None) -> Clocks:
@@ -158,14 +159,14 @@ class CycleModel:
 
 @dataclass(frozen=True)
 class Clocks:
-    """Inputs, the outputs that should come (before each clock's edge), and which are promised."""
+    """Inputs, the expected outputs (before each clock's edge), and which of them are promised."""
 
     inputs: NDArray[np.uint64]
     expected: NDArray[np.uint64]
     care: NDArray[np.bool_]
 
     def mismatch(self, got: NDArray[np.uint64], first_clock: int = 0) -> Mismatch | None:
-        """Where ``got`` first differs in a promised output; ``first_clock`` counts from there."""
+        """Where ``got`` first differs in a promised output; clocks count from ``first_clock``."""
         wrong = (got != self.expected) & self.care
         if not wrong.any():
             return None
@@ -183,7 +184,7 @@ def _pointer(array: NDArray[Any]) -> ctypes.c_void_p:
 def fuzz(
     simulation: Simulation, model: CycleModel, clocks: int, *, batch: int = 20_000
 ) -> Mismatch | None:
-    """Random clocks through both, the first difference or None. Both must be freshly reset."""
+    """The first difference in random clocks through both, or None. Both must be freshly reset."""
     for done in range(0, clocks, batch):
         drawn = model.draw(min(batch, clocks - done))
         found = drawn.mismatch(simulation.clocks(drawn.inputs), done)

@@ -1,9 +1,9 @@
-"""What is proven of ``hdl``: the proofs, their properties, and for each property a seeded fault.
+"""What is proven about ``hdl``: the proofs, their properties, and a seeded fault for each.
 
 A property is the label of an assertion in ``formal/<module>_properties.v``. Labels that begin with
-``inside_`` are what induction needs to know of registers; they are proven too, but not promised. A
-fault replaces text that stands once in one file of ``hdl``; under it this very property, with all
-the other assertions removed, must have a counterexample.
+``inside_`` are invariants of registers that induction needs; they are proven too, but not promised.
+A fault replaces text that occurs once in one file of ``hdl``; with the fault, and with all other
+assertions removed, this property must have a counterexample.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ FORMAL = Path(__file__).with_name("formal")
 @dataclass(frozen=True)
 class Proof:
     """One job on ``formal/<module>_properties.v``. ``cover``: clocks within which its cover
-    statement is reached (0: it has none). ``one_by_one``: a job an assertion, for hard ones.
-    ``slow``: not in the default tier."""
+    statement is reached (0: it has none). ``one_by_one``: one job per assertion, for hard ones.
+    ``slow``: not in the default tier.
+    """
 
     name: str
     module: str
@@ -44,7 +45,7 @@ _CONCRETE = "the control is concrete and the depth covers the whole run"
 def _small(
     inputs: int, hidden: int, classes: int, lanes: int, requants: int, images: int = 1
 ) -> Job:
-    """The job for the accelerator of these sizes, with ``end_to_end_properties.v``'s own clocks."""
+    """The job for an accelerator of these sizes; clocks as in ``end_to_end_properties.v``."""
     words, groups = -(-inputs // 2), -(-hidden // lanes)
     steps, pairs = -(-lanes // requants), -(-classes // 2)
     writes = lanes * groups * words + (1 + -(-classes // 2)) * groups * steps + pairs + 2
@@ -68,7 +69,7 @@ def _proof(module: str, mode: str, depth: int, solver: str = "z3", cover: int = 
 
 
 def _variant(module: str, mode: str, depth: int, **sizes: int) -> Proof:
-    """The same proof at other sizes, which are in its name."""
+    """The same proof at other sizes, which are part of its name."""
     name = "_".join([module, *(f"{key.lower()}_{value}" for key, value in sizes.items())])
     complete = _FOR_ALL_TIME if mode == "prove" else _ANY_STATE
     return Proof(
@@ -122,7 +123,7 @@ PROOFS = {
             timeout_s=600,
             slow=True,
         ),
-        # More pairs than clocks an image: the second total comes while the first sums leave.
+        # More pairs than clocks per image: the second total comes while the first sums leave.
         Proof(
             "end_to_end_2_1_3_two_images",
             "end_to_end",
@@ -146,9 +147,10 @@ PROOFS = {
 
 @dataclass(frozen=True)
 class Fault:
-    """``old`` -> ``new`` in one file of ``hdl``. ``depth``: clocks within which a counterexample is
-    looked for; ``skip``: only from this clock on, where it cannot be earlier. ``solver``: where not
-    the proof's, for long traces, which z3 writes faster."""
+    """Replace ``old`` with ``new`` in one file of ``hdl``. ``depth``: clocks within which to look
+    for a counterexample; ``skip``: first clock to check, where it cannot be earlier. ``solver``:
+    if not the proof's, for long traces, which z3 writes faster.
+    """
 
     file: str
     old: str
@@ -158,7 +160,7 @@ class Fault:
     solver: str = ""
 
     def apply(self, verilog: dict[str, str]) -> dict[str, str]:
-        """The sources with the fault. Raises ValueError unless ``old`` stands there once."""
+        """The sources with the fault. Raises ValueError unless ``old`` occurs exactly once."""
         count = verilog[self.file].count(self.old)
         if count != 1:
             raise ValueError(f"{self.file} has {self.old!r} {count} times, but should have it once")
@@ -167,7 +169,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Property:
-    """One assertion: its label, the proof it is shown to fail in, what it says, its fault."""
+    """One assertion: its label, the proof in which it is shown to fail, its meaning, its fault."""
 
     label: str
     proof: str
@@ -177,9 +179,9 @@ class Property:
 
 
 _SLOW_FAULTS = {
-    # A hundred clocks until it must be idle.
+    # It takes a hundred clocks until the accelerator must be idle.
     "accelerator_returns_to_idle",
-    # As the others of their kind, but on the whole accelerator.
+    # Like the others of their kind, but on the whole accelerator.
     "end_to_end_results",
     "end_to_end_latency",
     "end_to_end_sums",
@@ -864,7 +866,7 @@ PROPERTIES = (
 
 
 def verilog_of(proof: Proof) -> dict[str, str]:
-    """File name -> text: the properties, and of the hardware the modules under them."""
+    """File name -> text: the properties, and the modules of the hardware that they instantiate."""
     hardware = {path.stem: path for path in sources()}
     found: dict[str, str] = {}
     todo = [FORMAL / f"{proof.module}_properties.v"]

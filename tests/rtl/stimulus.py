@@ -1,8 +1,8 @@
-"""Networks and images that find faults: random ones, and ones steered onto every boundary.
+"""Networks and images that reveal faults: random ones, and ones steered to every boundary.
 
-Most faults hide behind the argmax and behind saturation: a random network gives hidden values of 0
-and 255 and little else. ``steered`` solves for biases instead, so that each hidden neuron's product
-lands beside a boundary of the requantisation for one image, and makes the largest logits tie.
+Most faults are hidden by the argmax and by saturation: a random network gives hidden values of 0
+and 255 and little else. ``steered`` instead solves for biases such that each hidden neuron's
+product is beside a boundary of the requantisation for one image, and that the largest logits tie.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ EXTREME_M = (0, 1, 2, 32767, 32768, 65535)
 
 
 def random_network(rng: np.random.Generator, sizes: tuple[int, int, int]) -> Int8Network:
-    """Every integer uniform over what its format allows; M and S so that some values survive."""
+    """Every integer uniform over its format, M and S included; biases within a random spread."""
     inputs, hidden, classes = sizes
     spread = int(rng.choice([1000, 100_000, 2**31 - 1]))
     return Int8Network(
@@ -37,7 +37,7 @@ def _int32(rng: np.random.Generator, n: int, spread: int) -> NDArray[np.int32]:
 
 
 def random_images(rng: np.random.Generator, n: int, inputs: int) -> NDArray[np.uint8]:
-    """Uint8 (n, inputs): uniform ones, sparse ones, and now and then all 0 or all 255."""
+    """Uint8 (n, inputs): uniform images, sparse images, and sometimes all 0 or all 255."""
     images = rng.integers(0, 256, (n, inputs), dtype=np.uint8)
     kind = rng.integers(0, 8, n)
     images[kind == 0] = 0
@@ -49,24 +49,25 @@ def random_images(rng: np.random.Generator, n: int, inputs: int) -> NDArray[np.u
 def steered(
     rng: np.random.Generator, sizes: tuple[int, int, int], n: int
 ) -> tuple[Int8Network, NDArray[np.uint8]]:
-    """A network whose boundaries the first of its ``n`` images hits exactly.
+    """A network and ``n`` images, of which the first hits the network's boundaries exactly.
 
-    Hidden neuron by neuron ``r`` is put one below, onto or one above the least r with
-    ``(r * M) >> S`` = k, k from 1 to 256 (256 saturates) or half-way between two (where rounding
-    would differ from truncation), or onto -1, 0 or 1 where the ReLU begins. Two classes share
-    weights and bias, so that a maximum ties.
+    For each hidden neuron ``r`` is set to one below, exactly at, or one above the least r with
+    ``(r * M) >> S`` = k, where k is from 1 to 256 (256 saturates) or half-way between two of these
+    (where rounding would differ from truncation); or to -1, 0 or 1, where the ReLU begins. Two
+    classes share weights and bias, so that the maximum is a tie.
     """
     inputs, hidden, classes = sizes
     w0, w1 = _int8(rng, (hidden, inputs)), _int8(rng, (classes, hidden))
     S = int(rng.integers(0, 32))
-    # Small enough a step per r that neighbouring r tell boundaries apart, unless M is extreme.
+    # A step per r so small that neighbouring r are on different sides of a boundary, unless M is
+    # extreme.
     M = int(rng.choice(EXTREME_M)) if rng.random() < 0.2 else int(rng.integers(1, 2**16))
     images = random_images(rng, n, inputs)
     images[0] = rng.integers(0, 256, inputs, dtype=np.uint8)
     dot = w0.astype(np.int64) @ images[0].astype(np.int64)
     b0 = np.zeros(hidden, np.int64)
     for j in range(hidden):
-        # Odd: half-way. A quarter at 256, where saturation begins.
+        # Odd values are half-way. A quarter is at 256, where saturation begins.
         twice_k = 512 if rng.random() < 0.25 else int(rng.integers(1, 512))
         if M and rng.random() < 0.9:
             r = -(-(twice_k << S) // (2 * M)) + int(rng.integers(-1, 2))
@@ -77,7 +78,7 @@ def steered(
     if classes > 1:
         a, b = rng.choice(classes, 2, replace=False)
         w1[b], b1[b] = w1[a], b1[a]
-        b1[[a, b]] += 2**20  # above all others: the tie decides
+        b1[[a, b]] += 2**20  # above all others, so the tie decides
     if rng.random() < 0.2:
         b1[int(rng.integers(classes))] = rng.choice([INT32.min, INT32.max])
     network = Int8Network(
@@ -90,7 +91,7 @@ def steered(
 
 
 def corners(sizes: tuple[int, int, int]) -> list[tuple[str, Int8Network, NDArray[np.uint8]]]:
-    """Named extremes: all weights at an end, biases at both ends of int32, M and S at theirs."""
+    """Named extremes: all weights at one end, biases at both ends of int32, M and S at theirs."""
     inputs, hidden, classes = sizes
     images = np.stack([np.full(inputs, v, np.uint8) for v in (0, 1, 128, 255)])
     found = []

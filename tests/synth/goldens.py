@@ -1,8 +1,8 @@
-"""The synthesis gates: what is measured, what was measured before, and how far apart they may be.
+"""The synthesis gates: the measured figures, their golden values, and the allowed difference.
 
 ``goldens.json`` holds figures by flow, device, tool versions and design; only ``--update-golden``
 writes it. ``tolerances.yaml`` holds, by flow and figure, the band around the golden and its reason.
-``judge`` compares; it complains of whatever is on one side only, or on neither.
+``judge`` compares them; a figure that is missing on one side, or on both, is a complaint.
 """
 
 from __future__ import annotations
@@ -29,25 +29,26 @@ UPDATE = "run the same test with --update-golden to store what is measured here"
 
 @dataclass(frozen=True)
 class Case:
-    """A design that a flow's gate is held on, with which seeds."""
+    """The design with which a flow's gate is tested, and its seeds."""
 
     hardware: Hardware
     seeds: tuple[int, ...]
 
 
 CASES: dict[FlowName, Case] = {
-    # Four lanes: three seeds of it take two cores three minutes, and it fits any redesign.
+    # Four lanes: three seeds take two cores three minutes, and the design leaves room for a
+    # redesign.
     "ecp5": Case(Hardware(64, 100, 10, lanes=4, requants=1), (1, 2, 3)),
     "vtr": Case(Hardware(64, 100, 10), (1, 2, 3, 4, 5)),
 }
 
 
 JOBS = 2
-"""Seeds at a time: CI has two cores."""
+"""Seeds run at a time: CI has two cores."""
 
 
 class Golden(Record):
-    """What was measured, over these seeds, of sources with this hash."""
+    """The measured figures for these seeds, of sources with this hash."""
 
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
     sources_sha256: str
@@ -55,8 +56,9 @@ class Golden(Record):
 
 
 class Band(Record):
-    """How far a figure may be off its golden: from ``low`` to ``high`` times it, and, whatever the
-    golden, at least and at most so much; ``why``."""
+    """The allowed range of a figure: from ``low`` to ``high`` times its golden value and, whatever
+    the golden value, from ``at_least`` to ``at_most``; ``why`` is the reason.
+    """
 
     low: Annotated[float, Field(gt=0, le=1)] | None = None
     high: Annotated[float, Field(ge=1)] | None = None
@@ -101,8 +103,9 @@ def read_bands(path: Path = TOLERANCES) -> dict[FlowName, dict[str, Band]]:
 def tools_key(
     flow: FlowName, device: str, tools: Mapping[str, str], files: Mapping[str, str]
 ) -> str:
-    """What a golden holds for: flow, device with its files, tools. A VTR checked out without its
-    largest files calls itself dirty, and is the same."""
+    """What a golden is valid for: flow, device with its files, tools. A VTR checked out without its
+    largest files calls itself dirty, but is the same.
+    """
     versions = ", ".join(f"{n} {v.removesuffix('-dirty')}" for n, v in sorted(tools.items()))
     hashes = "".join(f", {n} {h[:12]}" for n, h in sorted(files.items()))
     return f"{flow} | {device}{hashes} | {versions}"
@@ -115,8 +118,9 @@ def key(report: Report) -> str:
 
 
 def figures(report: Report) -> dict[str, float]:
-    """What is gated, by name; medians over seeds. Counts do not depend on the seed, or the name
-    says median."""
+    """The figures that are gated, by name: medians over seeds. Counts do not depend on the seed, or
+    the name says median.
+    """
     runs, fmax = report.runs, report.over_seeds(lambda r: r.fmax_Hz)
     found: dict[str, float] = {
         "fmax_MHz": fmax.median / 1e6,
@@ -142,7 +146,7 @@ def figures(report: Report) -> dict[str, float]:
 def judge(
     golden: Mapping[str, float], measured: Mapping[str, float], bands: Mapping[str, Band]
 ) -> list[str]:
-    """Every complaint, each naming the figure; none when all is as it should be."""
+    """All complaints, each naming its figure; empty if everything is as it should be."""
     complaints = []
     for name in sorted({*golden, *measured, *bands}):
         if name not in bands:
@@ -164,7 +168,7 @@ def judge(
 
 
 def golden_for(report: Report, goldens: Mapping[str, Golden]) -> Golden:
-    """Raises AssertionError, naming what there is, when nothing was measured of this before."""
+    """The golden of a report. Raises AssertionError, listing those that exist, if there is none."""
     wanted = key(report)
     if wanted not in goldens:
         there = "; ".join(goldens) or "none at all"
@@ -173,8 +177,9 @@ def golden_for(report: Report, goldens: Mapping[str, Golden]) -> Golden:
 
 
 def store(report: Report, path: Path = GOLDENS) -> None:
-    """Write the golden of this report, and drop others of the same tools, flow and device that no
-    case is held on any more."""
+    """Write the golden of this report, and drop goldens of the same tools, flow and device that no
+    case uses any more.
+    """
     goldens = read_goldens(path)
     prefix = key(report).rpartition(" | ")[0]
     kept = {k: g for k, g in goldens.items() if k.rpartition(" | ")[0] != prefix}
@@ -188,7 +193,7 @@ def store(report: Report, path: Path = GOLDENS) -> None:
 
 
 def gate(report: Report, config: pytest.Config) -> None:
-    """Hold a report against its golden, or store it as one. Raises AssertionError."""
+    """Compare a report with its golden, or store it as the golden. Raises AssertionError."""
     if config.getoption("--update-golden"):
         store(report)
     golden = golden_for(report, read_goldens())

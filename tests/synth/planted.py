@@ -1,7 +1,7 @@
-"""Designs with a fault in them that a gate must see, whatever the accelerator's inside is like.
+"""Designs with a planted fault that a gate must see, whatever the accelerator contains.
 
-The core is put, renamed, into a new ``accelerator`` with the same parameters and ports, in which
-the fault is.
+The core is renamed and put into a new ``accelerator`` with the same parameters and ports, which
+contains the fault.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def _core() -> str:
 
 
 def bubble(folder: Path, interval: int) -> list[Path]:
-    """Sources of an accelerator that takes an image every ``interval`` + 1 clocks."""
+    """Sources of an accelerator that takes one image every ``interval`` + 1 clocks."""
     fault = BUBBLE.format(clocks=interval + 1)
     instead = {"image_valid_i": "image_valid_i && open", "image_ready_o": "ready"}
     fault = "  wire ready;\n  assign image_ready_o = ready && open;\n" + fault
@@ -73,7 +73,7 @@ def bubble(folder: Path, interval: int) -> list[Path]:
 
 
 def doubled_multiplier(folder: Path) -> list[Path]:
-    """Sources of an accelerator with a multiplier more than it needs."""
+    """Sources of an accelerator with one multiplier more than it needs."""
     instead = {"hidden_o": "hidden"}
     fault = MULTIPLIER + "  wire [REQUANTS*ACT_W-1:0] hidden;\n"
     return _write(folder, _around(_core(), fault, instead, "  assign hidden_o = hidden ^ again;"))

@@ -1,4 +1,4 @@
-"""The accelerator through the tools from pip, held against its goldens; faults turn gates red."""
+"""The accelerator through Yosys and nextpnr, compared with its goldens; faults fail the gate."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_critical_path_adds_up(found: Report) -> None:
 
 
 def test_netlist_and_device_count_the_same(found: Report) -> None:
-    """Yosys and nextpnr agree on what no packing can change."""
+    """Yosys and nextpnr agree on the counts that packing cannot change."""
     made, _ = ecp5.netlist(source(CASE.hardware))
     for run in found.runs:
         assert run.area.flip_flops == made.cells["TRELLIS_FF"]
@@ -63,7 +63,7 @@ def test_netlist_and_device_count_the_same(found: Report) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
-# What a kept netlist is of
+# What a kept netlist depends on
 
 ROM = """
 module accelerator (input wire clk_i, input wire [1:0] at_i, output reg [7:0] q_o);
@@ -77,11 +77,11 @@ endmodule
 def test_a_netlist_is_of_the_data_that_it_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """In folders whose names mean something to shells."""
+    """Tested in folders whose names contain characters that are special to shells."""
     folder = tmp_path / ODD
     folder.mkdir()
     monkeypatch.setenv(CACHE_VARIABLE, str(folder / "cache"))
-    # From where Yosys runs: its sandbox has another /tmp.
+    # Relative to where Yosys runs: its sandbox has another /tmp.
     rom = VerilogSource(source(CASE.hardware).design, ROM.format(data="../../../../rom.hex"))
     made = []
     for words in ("1 2 4 8", "1 2 4 8", "3 2 4 8", "1 2 4 8"):

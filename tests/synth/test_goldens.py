@@ -1,4 +1,4 @@
-"""The judge of the gates: it complains of what is off, missing, unbounded or nowhere."""
+"""The gates' judge complains of figures that are wrong, missing, without a band or unknown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_same_is_no_complaint() -> None:
     ("figure", "value"),
     [
         ("fmax_MHz", 89.9),
-        ("fmax_MHz", 110.1),  # better is a new golden, not a silent pass
+        ("fmax_MHz", 110.1),  # an improvement needs a new golden, not a silent pass
         ("fmax_MHz", float("nan")),
         ("multipliers", 17),
         ("multipliers", 15),
@@ -79,7 +79,7 @@ def test_stored_files_are_what_they_should_be() -> None:
 
 
 def test_a_golden_is_only_changed_on_demand(pytestconfig: pytest.Config) -> None:
-    """The option, and nothing in the environment: no other way leads to the file."""
+    """Only the option, and no environment variable, can change the file."""
     text = (Path(__file__).parent / "goldens.py").read_text(encoding="utf-8")
     assert text.count("write_json(") == 1
     assert text.count("store(report)") == 1

@@ -1,7 +1,8 @@
-"""The parsers on excerpts of real reports, and on the same with one thing wrong.
+"""The parsers on excerpts of real reports, and on the same excerpts with one thing wrong.
 
-``excerpts/``: pieces of what VTR 9.0.0 and nextpnr 0.11.1 wrote for an earlier accelerator
-(64-100-10, 13 lanes), every kept line as it was; JSON without the net timings and unused cells.
+``excerpts/``: parts of what VTR 9.0.0 and nextpnr 0.11.1 wrote for an earlier accelerator
+(64-100-10, 13 lanes). Every line that was kept is unchanged; the JSON lacks net timings and unused
+cells.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def excerpt(name: str) -> ReportText:
     return read_report(EXCERPTS / name)
 
 
-# Name of the file -> everything that is read from it.
+# File name -> all functions that read from it.
 READERS: dict[str, Callable[[ReportText], object]] = {
     "vpr.out": lambda text: (
         reports_vpr.check_success(text),
@@ -110,7 +111,7 @@ def test_what_does_not_fit_is_named() -> None:
     assert reports_nextpnr.does_not_fit(full) == "208 MULT18X18D, but the device has 156"
 
 
-# Doctored reports: file, text in it (once or more), what stands there instead. None: twice there.
+# Altered reports: file, a text in it (once or more), its replacement. None: the text occurs twice.
 DOCTORED: dict[str, tuple[str, str, str | None]] = {
     "no critical path": ("vpr.out", "Final critical path delay", "Final path delay"),
     "two critical paths": ("vpr.out", "Final critical path delay (least slack): 9.04548 ns, "

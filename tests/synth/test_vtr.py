@@ -1,4 +1,4 @@
-"""The accelerator through the paper's flow, held against its goldens. Needs a VTR."""
+"""The accelerator through the paper's flow, compared with its goldens. Needs a VTR."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_every_result_holds_the_calibration(found: Report) -> None:
 
 
 def test_same_seed_same_result(found: Report) -> None:
-    """A second run, not from the cache, is the first to the byte but for time and memory."""
+    """A second run that ignores the cache is identical to the first except for time and memory."""
     again, _ = vtr.synthesise(source(CASE.hardware), CASE.seeds[0], anew=True)
     assert again.identity() == found.runs[0].identity()
 

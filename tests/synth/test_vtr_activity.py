@@ -1,6 +1,7 @@
 """Simulated activity in the paper's flow, on a small accelerator. Needs a VTR.
 
-The netlist is a second view of what VTR makes of the Verilog: real digits through it, to the bit.
+The netlist is an independent check of what VTR makes of the Verilog: real digits run through it,
+exact to the bit.
 """
 
 from __future__ import annotations
@@ -73,13 +74,13 @@ def test_every_result_is_the_golden_models(run: Synthesis, finished: Finished) -
 
 
 def test_both_powers(run: Synthesis, finished: Finished) -> None:
-    """Activity moves what switches; placement, and what the clock drives, are the same."""
+    """Activity changes the power of what switches, but not placement and the clock's power."""
     before, after = run.power, run.power_simulated
     assert before is not None
     assert after is not None
     assert (before.activity, after.activity) == ("vectorless", "simulated")
     assert after.clock_W == before.clock_W
-    # Leakage depends on how long nets are 1, by little.
+    # Leakage depends slightly on how long nets are 1.
     assert after.static_W == pytest.approx(before.static_W, rel=0.1)
     assert after.total_W != before.total_W
     energy = [finished.report.at(simulated=simulated)[0].energy_J for simulated in (False, True)]
@@ -97,7 +98,7 @@ def test_the_vectorless_power_is_unchanged(run: Synthesis) -> None:
 
 
 def test_power_estimated_anew_is_the_same_to_the_byte(run: Synthesis, work: Path) -> None:
-    """With ACE's activities VPR's estimation on the kept placement gives what the run gave."""
+    """With ACE's activities, VPR's estimate on the kept placement equals the run's own estimate."""
     first = (work / vtr.power_file(TOP)).read_bytes()
     (work / vtr.power_file(TOP)).unlink()
     activity.estimate_power(work, run, vtr.activity_file(TOP))
@@ -105,8 +106,9 @@ def test_power_estimated_anew_is_the_same_to_the_byte(run: Synthesis, work: Path
 
 
 def test_a_fault_in_the_netlist_is_caught(circuit: Netlist) -> None:
-    """One entry of one truth table flipped. Not every entry is ever reached, and not every wrong
-    low bit of a sum is seen after the shift, so the first of sixteen that is seen is enough."""
+    """One entry of one truth table is flipped. Not every entry is ever reached, and not every wrong
+    low bit of a sum is visible after the shift, so it is enough that one of sixteen is seen.
+    """
     few = stimulus(2)
     activity.count(circuit, HARDWARE, few)
     rng = np.random.default_rng(1)
@@ -139,7 +141,7 @@ def test_an_activity_file_that_lacks_a_net_is_refused(work: Path) -> None:
 
 
 def test_vpr_has_every_net(run: Synthesis, work: Path) -> None:
-    """VPR itself refuses a file without one of its nets; so no net of the estimate is a guess."""
+    """VPR refuses a file that lacks one of its nets, so no net of the estimate is a guess."""
     path = work / vtr.activity_file(TOP)
     lines = path.read_text().splitlines(keepends=True)
     swept = activity._swept(read_report(work / "vectorless.out"))

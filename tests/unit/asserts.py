@@ -1,4 +1,4 @@
-"""What judges outputs; each helper is itself shown to go red in ``test_asserts.py``."""
+"""Assertions on outputs; ``test_asserts.py`` shows that each of them can fail."""
 
 from collections.abc import Callable
 
@@ -7,7 +7,7 @@ import torch
 
 
 def assert_monotone(y: torch.Tensor, what: str, *, slack: float = 0.0) -> None:
-    """Non-decreasing along the last axis, up to a relative ``slack`` for rounding."""
+    """Assert that ``y`` never falls along the last axis by more than a relative ``slack``."""
     drop = y[..., :-1] - y[..., 1:]
     worst = int(drop.argmax())
     allowed = slack * float(y.abs().max())
@@ -18,7 +18,7 @@ def assert_monotone(y: torch.Tensor, what: str, *, slack: float = 0.0) -> None:
 
 
 def assert_odd(f: Callable[[torch.Tensor], torch.Tensor], x: torch.Tensor) -> None:
-    """``f(-x) == -f(x)``, to the last bit: the sign only picks the line."""
+    """Assert ``f(-x) == -f(x)`` to the last bit: the sign only selects the line."""
     plus, minus = f(x), f(-x)
     assert torch.equal(minus, -plus), f"f(-x) = {minus}, but should be {-plus}"
 
@@ -30,11 +30,11 @@ def assert_gradient(
     h: float = 1e-5,
     rel: float = 1e-6,
 ) -> None:
-    """Autograd's derivative of elementwise ``f`` against a central difference, float64.
+    """Compare autograd's derivative of elementwise ``f`` with a central difference, in float64.
 
-    The difference has an error of h^2 f'''/6, which Richardson's combination with 2h removes;
-    what is left is rounding, up to 200 eps |f| / h: four roundings of exponents up to 60, doubled
-    by the square of a cell, times 3/2 by the combination.
+    The difference has an error of h^2 f'''/6, which Richardson's combination with 2h removes. What
+    remains is rounding, up to 200 eps |f| / h: four roundings of exponents up to 60, doubled by the
+    square of a cell, times 3/2 by the combination.
     """
     assert x.dtype == torch.float64
     leaf = x.clone().requires_grad_()
@@ -51,7 +51,7 @@ def assert_gradient(
 
 
 def assert_same_integers(found, expected, what: str, names=None) -> None:
-    """Two inferences agree to the bit; the first difference is named, layer by layer."""
+    """Assert that two inferences are equal to the bit; name the first layer that differs."""
     names = names or ("acc0", "r", "product", "hidden", "logits", "classes", "values")
     for name in names:
         a, b = np.asarray(getattr(found, name)), np.asarray(getattr(expected, name))

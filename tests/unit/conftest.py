@@ -5,6 +5,15 @@ import sys
 import pytest
 
 from ohmbench import cli
+from ohmbench.fetching import copies
+
+
+@pytest.fixture(autouse=True)
+def no_fetched_copy(request, monkeypatch, tmp_path_factory):
+    """What the user has fetched is hidden from tests, except from those that need it."""
+    if request.node.get_closest_marker("needs") is None:
+        folder = tmp_path_factory.getbasetemp() / "nothing-fetched"
+        monkeypatch.setattr(copies, "fetched_root", lambda: folder)
 
 
 @pytest.fixture

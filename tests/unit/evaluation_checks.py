@@ -1,6 +1,7 @@
-"""What judgements of KirchhoffNets must be, as checks against closed forms.
+"""Checks of the evaluation of KirchhoffNets, against closed forms.
 
-Each looks its judge up when called, so that a planted fault can be held against it.
+Each check looks up the function under test when it is called, so that a planted fault can replace
+it.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from tests.unit.circuits import TIGHT, MadeFlow, rc
 
 
 def assert_covers(found: Interval, truth: float, what: str, *, within: float) -> None:
-    """Twice the 95 % interval holds the truth (99.99 %), and is narrow enough to say something."""
+    """Assert that twice the 95 % interval holds the truth (99.99 %), and is narrow enough."""
     half = (found.high - found.low) / 2
     assert half > 0, f"{what} has no interval"
     assert abs(found.value - truth) < 2 * half, f"{what} is {found}, but should be {truth}"
@@ -37,8 +38,8 @@ def _normal(n: int, seed: int = 0) -> torch.Tensor:
 def check_likelihood() -> None:
     """Negative log-likelihood of a Gaussian by an RC circuit, and KL(p||q) of two Gaussians.
 
-    The circuit maps N(0, I) to N(0, s^2 I), s = exp(-g T). Under x ~ N(0, I) the cross entropy is
-    ln(2 pi s^2) + 1 / s^2 and the divergence ln s^2 + 1 / s^2 - 1.
+    The circuit maps N(0, I) to N(0, s^2 I), s = exp(-g T). For x ~ N(0, I) the cross entropy is
+    ln(2 pi s^2) + 1 / s^2 and the divergence is ln s^2 + 1 / s^2 - 1.
     """
     flow, x = MadeFlow([rc(0.3, 2)], [0.5], TIGHT), _normal(20_000)
     s2 = math.exp(-0.3)
@@ -62,7 +63,7 @@ def check_matching() -> None:
     """KL(q||p) and effective sample size of q = N(0, s^2 I) for p = N(0, I), n = 2.
 
     KL = s^2 - 1 - ln s^2, and E_q[w]^2 / E_q[w^2] = ((2 s^2 - 1) / s^4)^(n / 2). A constant in the
-    potential changes the objective alone.
+    potential changes only the objective.
     """
     s2 = 1.3
     x = math.sqrt(s2) * _normal(20_000, 1)
@@ -81,7 +82,7 @@ def check_matching() -> None:
 
 
 def check_known_weights() -> None:
-    """Effective sample sizes of weights that are known: (sum w)^2 / (n sum w^2)."""
+    """Effective sample sizes of known weights: (sum w)^2 / (n sum w^2)."""
     flat = Energy("flat", lambda z1, z2: 0 * z1, lambda: 0.0)
     rng = np.random.default_rng(0)
     for w in (np.ones(50), np.array([1.0, 2.0, 3.0, 4.0]), rng.random(300) + 1e-3,
@@ -96,7 +97,7 @@ def check_known_weights() -> None:
 
 
 def check_regression() -> None:
-    """Mean square and share of variance, in plain floats; perfect is 1, the mean is 0."""
+    """Mean squared error and R^2, in plain floats; R^2 is 1 if perfect, 0 for the mean."""
     rng = np.random.default_rng(0)
     y, noise = rng.random(400), 0.1 * rng.standard_normal(400)
     mean = float(y.mean())
@@ -113,7 +114,7 @@ def check_regression() -> None:
 
 
 def check_classification() -> None:
-    """Top-1, top-5, cross entropy and confusion by loops."""
+    """Top-1, top-5, cross entropy and confusion matrix, computed by loops."""
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (300, 10))
     labels = rng.integers(0, 10, 300)

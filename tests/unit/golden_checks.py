@@ -1,7 +1,8 @@
-"""What every model of the integers must satisfy, as checks that a model can be handed to.
+"""Checks that every implementation of the golden model must pass.
 
-Each takes ``infer(network, images)`` and raises AssertionError. They rest on different grounds:
-worked examples, the unbounded Python model, exact fractions, and symmetries of the mathematics.
+Each takes ``infer(network, images)`` and raises AssertionError. They have different foundations:
+worked examples, the model in unbounded Python integers, exact fractions, and symmetries of the
+mathematics.
 """
 
 from dataclasses import replace
@@ -15,12 +16,12 @@ from tests.unit.int8_networks import INT32, random_int8, steered, zeros
 
 
 def plain(network, images):
-    """``infer_plain`` on every image, with the fields and dtypes of ``infer``."""
+    """``infer_plain`` for every image, with the fields and dtypes of ``infer``."""
     return rows_of(infer_plain, network, images)
 
 
 def rows_of(infer_one, network, images):
-    """A model of one image on every image, with the fields and dtypes of ``infer``."""
+    """A one-image model applied to every image, with the fields and dtypes of ``infer``."""
     rows = [infer_one(network, image) for image in images]
 
     def column(name, dtype=np.int64):
@@ -38,7 +39,7 @@ def rows_of(infer_one, network, images):
 
 
 # ------------------------------------------------------------------------------------------------
-# Worked by hand. The letters are those of the published design's faults.
+# Worked by hand. The letters are the names of the published design's faults.
 
 BLANK = np.zeros((1, 64), np.uint8)
 WHITE = np.full((1, 64), 255, np.uint8)
@@ -89,7 +90,7 @@ EXAMPLES = {
 
 
 def check_worked_examples(infer):
-    """Numbers worked out with pencil and paper."""
+    """Numbers worked out by hand."""
     for name, (network, images, quantity, index, value) in EXAMPLES.items():
         result = infer(network, images)
         assert result.hidden.dtype == np.uint8
@@ -98,11 +99,11 @@ def check_worked_examples(infer):
 
 
 # ------------------------------------------------------------------------------------------------
-# Against other views
+# Against other implementations
 
 
 def check_against_plain(infer):
-    """Unbounded Python integers on random networks, ordinary ones and wide ones."""
+    """Unbounded Python integers on random networks, both usual and wide ones."""
     for seed, options in (
         (0, {}),
         (1, {"S": 20}),
@@ -114,7 +115,7 @@ def check_against_plain(infer):
     for seed in (10, 11, 12):
         network, images = at_the_ends(seed)
         assert_same_integers(infer(network, images), plain(network, images), f"ends, seed {seed}")
-        # Every class twice: each image is a tie.
+        # Every class occurs twice, so every image is a tie.
         twice = replace(
             network,
             weight=(network.weight[0], np.repeat(network.weight[1], 2, axis=0)),
@@ -124,7 +125,7 @@ def check_against_plain(infer):
 
 
 def at_the_ends(seed):
-    """A network and images whose every integer is one of the two ends of its format."""
+    """A network and images in which every integer is at one end of its format's range."""
     rng = np.random.default_rng(seed)
 
     def either(ends, shape, dtype):
@@ -140,7 +141,7 @@ def at_the_ends(seed):
 
 
 def check_against_fractions(infer):
-    """h is the whole part of the fraction ``r M / 2^S``, at most 255: on and beside boundaries."""
+    """h is the integer part of ``r M / 2^S``, at most 255: on and beside boundaries."""
     for network, r in steered(seed=4):
         image = np.zeros((1, 1), np.uint8)
         exact = Fraction(r * network.M, 2**network.S)
@@ -184,10 +185,12 @@ def _permuted(network, inputs=None, hidden=None):
 
 
 def check_symmetries(infer):
-    """Order of inputs and hidden neurons means nothing; constants and doublings move as due."""
+    """The order of inputs and hidden neurons is irrelevant; constants and doublings have known
+    effects.
+    """
     for seed in (7, 8, 9):
         rng = np.random.default_rng(seed)
-        # Sums stay under 2^31 - 1: doubling r must not matter for the width of anything.
+        # Sums stay below 2^31 - 1, so that doubling r changes no width.
         network, images = random_int8(seed, (24, 20, 7), images=12)
         found = infer(network, images)
         order = np.roll(np.arange(network.inputs), 1 + int(rng.integers(20)))
@@ -198,7 +201,7 @@ def check_symmetries(infer):
         assert_same_integers(
             other, found, f"hidden permuted, seed {seed}", ("logits", "classes", "values")
         )
-        # A neuron's bias and one more input that is always 1 are the same.
+        # A neuron's bias is equivalent to one more input that is always 1.
         one = network.bias[0] * 0 + 100
         wide = np.concatenate([network.weight[0], one.astype(np.int8)[:, None]], axis=1)
         shifted = Int8Network(
@@ -209,12 +212,12 @@ def check_symmetries(infer):
         )
         white = np.concatenate([images, np.ones((len(images), 1), np.uint8)], axis=1)
         assert_same_integers(infer(shifted, white), found, f"bias as an input, seed {seed}")
-        # The same bias on all classes moves the value and not the class.
+        # The same bias added to all classes shifts the value but not the class.
         raised = replace(network, bias=(network.bias[0], network.bias[1] + np.int32(999)))
         other = infer(raised, images)
         np.testing.assert_array_equal(other.classes, found.classes)
         np.testing.assert_array_equal(other.values, found.values + 999)
-        # Turning the classes round turns the answer round, where no two are equal.
+        # Reversing the classes reverses the answer, where no two logits are equal.
         turned = replace(
             network,
             weight=(network.weight[0], network.weight[1][::-1]),
@@ -227,7 +230,7 @@ def check_symmetries(infer):
             other.classes[clear], network.classes - 1 - found.classes[clear]
         )
         np.testing.assert_array_equal(other.values, found.values)
-        # M / 2^S is all that counts: 2 M and S + 1.
+        # Only M / 2^S matters: 2 M with S + 1 gives the same result.
         if network.M <= 32767:
             doubled = replace(network, M=2 * network.M, S=network.S + 1)
             assert_same_integers(

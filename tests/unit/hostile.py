@@ -1,7 +1,7 @@
 """Builders of hostile files: each kind is a name and a recipe; nothing here judges the outcome.
 
-The zip and npy packers write any field a stranger could write, true or false, which the standard
-library's writers rightly refuse to do.
+The zip and npy packers write any field that a stranger could write, true or false. The standard
+library's writers rightly refuse to do that.
 """
 
 from __future__ import annotations
@@ -47,9 +47,10 @@ def valid_arrays() -> dict[str, np.ndarray]:
 
 @dataclass(frozen=True)
 class Kind:
-    """One kind of hostile file; ``build`` makes it at a path. ``field`` is what must be named.
+    """One kind of hostile file; ``build`` makes it at a path.
 
-    ``named`` is the file that must be named, relative to the hostile one, if it is another.
+    ``field``: the field that the error must name. ``named``: the file that the error must name,
+    relative to the hostile file, if it is another one.
     """
 
     name: str
@@ -73,7 +74,7 @@ def npy(
     text: str | bytes | None = None,
     length: int | None = None,
 ) -> bytes:
-    """An npy member from the source texts of its header fields."""
+    """An npy member made from the source texts of its header fields."""
     if text is None:
         text = f"{{'descr': {descr}, 'fortran_order': {order}, 'shape': {shape}, }}\n"
     raw = text.encode("latin-1") if isinstance(text, str) else text
@@ -94,7 +95,7 @@ def deflate(data: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Member:
-    """One zip entry; what is None is filled in truthfully."""
+    """One zip entry; fields that are None are filled in truthfully."""
 
     name: bytes
     data: bytes
@@ -111,7 +112,7 @@ class Member:
     local_name: bytes | None = None
     local_flags: int | None = None
     local_method: int | None = None
-    body: bool = True  # False: only a directory entry
+    body: bool = True  # False: only an entry in the directory
 
     def sizes(self) -> tuple[bytes, int, int, int]:
         packed = self.packed
@@ -136,7 +137,7 @@ def pack(
     directory_length: int = 0,
     entry_magic: bytes = b"PK\1\2",
 ) -> bytes:
-    """A zip archive; ``directory_offset`` and ``directory_length`` are added to the true ones."""
+    """A zip archive; ``directory_offset`` and ``directory_length`` are added to the true values."""
     body, directory = bytearray(prefix), bytearray()
     for m in members:
         packed, crc, packed_size, size = m.sizes()
@@ -173,7 +174,7 @@ def members(**changes: bytes | Member | None) -> list[Member]:
 
 
 def members_of(arrays: Mapping[str, np.ndarray], **changes: bytes | Member | None) -> list[Member]:
-    """Those of ``arrays``, changed in the same way."""
+    """The members of ``arrays``, changed in the same way."""
     found: dict[str, Member] = {
         name: Member(f"{name}.npy".encode(), npy_of(array)) for name, array in arrays.items()
     }
@@ -197,7 +198,7 @@ def member(field: str = "W", **changes: object) -> Member:
 
 @lru_cache(maxsize=2)
 def zeros_deflated(header: bytes) -> tuple[bytes, int]:
-    """``header`` and zeros up to `BOMB_BYTES`, deflated without ever holding them; and its CRC."""
+    """``header`` and zeros up to `BOMB_BYTES`, deflated in pieces, and the CRC."""
     packer = zlib.compressobj(6, zlib.DEFLATED, -15)
     block = bytes(10**6)
     out, crc = [packer.compress(header)], zlib.crc32(header)
@@ -212,12 +213,12 @@ def zeros_deflated(header: bytes) -> tuple[bytes, int]:
 
 
 def canary(path: Path) -> Path:
-    """What comes into being if a payload in the file at ``path`` is executed."""
+    """The folder that appears if a payload in the file at ``path`` is executed."""
     return path.with_name("canary")
 
 
 class Payload:
-    """Pickles to a call; os.mkdir, because it leaves nothing open when it does run."""
+    """Pickles to a call of os.mkdir, which leaves nothing open when it does run."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -286,7 +287,7 @@ def not_files(loader: str) -> list[Kind]:
 
 
 def archive_kinds(parts: Sequence[Member]) -> dict[str, bytes]:
-    """The archive of ``parts`` in ways in which it is none, or another."""
+    """Archives of ``parts`` that are damaged or are not valid zip archives."""
     whole = pack(parts)
     two_archives = pack(parts) + pack(parts)
     zip64_end = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 5, 5, 100, 100)
@@ -332,7 +333,7 @@ def _bomb(size: int, promised: str) -> bytes:
 
 
 def _bomb_kinds() -> list[Kind]:
-    """Honest about its 300 MB, and three ways of lying about them."""
+    """An honest archive of 300 MB, and three that lie about their size."""
     length = len(npy(shape="(4, 3)", data=b""))
     large, small = length + BOMB_BYTES, length + 96
     long_shape, short_shape = f"({BOMB_BYTES // 24}, 3)", "(4, 3)"
@@ -489,7 +490,7 @@ def header_kinds() -> dict[str, bytes]:
 
 
 def _value_kinds() -> dict[str, tuple[str, bytes | None]]:
-    """Kinds that blame a field other than W."""
+    """Kinds in which a field other than W is at fault."""
 
     def text(code: int) -> bytes:
         return npy("'<U1'", shape="(4,)", data=struct.pack("<4L", 65, 66, code, 67))
@@ -553,7 +554,7 @@ def npz_kinds() -> list[Kind]:
 
 
 # ------------------------------------------------------------------------------------------------
-# Int8 networks: npz files whose every array is sound and whose whole is not
+# Int8 networks: npz files whose arrays are valid one by one, but not together
 
 INT8_SIZES = (6, 5, 3)  # inputs, hidden, classes
 
@@ -587,7 +588,7 @@ def int8_arrays() -> dict[str, np.ndarray]:
 
 
 def _int8_changes() -> dict[str, tuple[str, np.ndarray | None]]:
-    """Kind -> field at fault and what takes its place (None: nothing)."""
+    """Kind -> the field at fault and its replacement (None: removed)."""
     inputs, hidden, classes = INT8_SIZES
     large = np.float32(3e38)
     return {
@@ -717,7 +718,7 @@ def _gzip_bomb() -> bytes:
 
 
 def gz_members(data: bytes, *places: int) -> bytes:
-    """``data`` in as many gzip members as ``places`` cut it into."""
+    """``data`` in several gzip members, cut at ``places``."""
     cuts = (0, *places, len(data))
     return b"".join(gzip.compress(data[a:b], mtime=0) for a, b in itertools.pairwise(cuts))
 
@@ -805,7 +806,7 @@ def templates(loader: str) -> list[bytes]:
             b'{"seed": 1, "loss": [0.5, 1e-3, -2], "name": "\\u00e9 tau", "deep": {"a": [[1]]}}',
             b'[[1, 2], [3, 4], {}, [], null, true, "\\\\", "\\""]\n',
         ]
-    # The third is cut in its header and in its data, with a member of nothing between.
+    # The third is cut inside its header and inside its data, with an empty member in between.
     return [
         idx(),
         gzip.compress(idx(), mtime=0),
@@ -845,7 +846,7 @@ def _splice(rng: random.Random, data: bytearray) -> None:
 
 
 def _token(rng: random.Random, data: bytearray) -> None:
-    """Exchange a word of an array header, or a digit anywhere, for another."""
+    """Replace a word of an array header, or any digit, with another one."""
     places = [(data.find(token), token) for token in _TOKENS if token in data]
     if not places or rng.random() < 0.3:
         digits = [i for i, byte in enumerate(data) if 0x30 <= byte <= 0x39]
@@ -874,7 +875,7 @@ _MUTATORS = (_flip, _set, _truncate, _insert, _delete, _splice, _token, _header_
 
 
 def _repacked(rng: random.Random) -> bytes:
-    """Damage one array inside an archive that is otherwise truthful (sizes and CRC fit)."""
+    """Damage one array inside an archive that is otherwise truthful (sizes and CRC match)."""
     changed = members()
     which = rng.randrange(len(changed))
     data = bytearray(changed[which].data)

@@ -1,4 +1,4 @@
-"""Variables and paths that users have, and that no tool copes with by itself."""
+"""Environment variables and paths that users really have, but tools cannot handle."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ IGNORED = {
     "LC_MESSAGES": "de_DE.UTF-8",
     "LANGUAGE": "de",
 }
-"""Each of them changes what some tool does, or what it says."""
+"""Each of these variables changes what some tool does or prints."""
 
 ODD = "a b#c:d$e'f&g;h(i)%j"
-"""A folder's name: to makefiles and shells, none of these is a letter."""
+"""A folder name full of characters that are special to makefiles and shells."""

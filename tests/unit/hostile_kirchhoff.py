@@ -1,6 +1,6 @@
-"""Hostile checkpoints, YAML files and configurations, in the manner of ``hostile.py``.
+"""Hostile checkpoints, YAML files and configurations, in the style of ``hostile.py``.
 
-The pickles are put together opcode by opcode: torch.save would not write most of them.
+The pickles are assembled opcode by opcode: torch.save would not write most of them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def integers(values: Sequence[int]) -> bytes:
 
 @dataclass(frozen=True)
 class Tensor:
-    """What a pickle says of one tensor, true or false."""
+    """A pickle's description of one tensor, true or false."""
 
     key: str = "0"
     storage: bytes = b"ctorch\nFloatStorage\n"
@@ -72,7 +72,7 @@ class Tensor:
 def state(
     items: bytes, *, head: bytes = b"\x80\2", start: bytes = DICT, end: bytes = b"."
 ) -> bytes:
-    """A pickled mapping with ``items``, keys and values in turn."""
+    """A pickled mapping with ``items``, keys and values alternating."""
     return head + start + b"(" + items + b"u" + end
 
 
@@ -86,7 +86,7 @@ def one(**changes: Any) -> bytes:
 
 
 def behind(value: bytes) -> bytes:
-    """The good state dict with something else under its second key."""
+    """The good state dict with another value under its second key."""
     return state(text("p") + Tensor().pickled() + text("q") + value)
 
 
@@ -95,7 +95,7 @@ def behind(value: bytes) -> bytes:
 
 
 def parts(pickled: bytes = GOOD, **changes: Member | bytes | None) -> list[Member]:
-    """The members torch.save writes; ``_0`` and ``_1`` are the storages, None removes one."""
+    """The members torch.save writes; ``_0`` and ``_1`` are the storages, None removes a member."""
     found: dict[str, Member] = {
         "pkl": Member(b"archive/data.pkl", pickled),
         "byteorder": Member(b"archive/byteorder", b"little"),
@@ -363,7 +363,7 @@ def _keyed(key: str) -> bytes:
 
 
 def _aliases() -> bytes:
-    """2000 tensors that all are the one storage of 40 MB: 80 GB of arrays in a file of 40."""
+    """2000 tensors that all share one storage of 40 MB: 80 GB of arrays in a file of 40 MB."""
     tensor = Tensor(numel=10_000_000, size=(10_000_000,), stride=(1,)).pickled()
     items = b"".join(text(f"k{i}") + b"h\0" for i in range(2000))
     pickled = state(text("p") + tensor + b"q\0" + items)
@@ -388,7 +388,7 @@ def _call(path: Path) -> bytes:
 
 
 def _payload_kinds() -> dict[str, Callable[[Path], bytes]]:
-    """Each would make the canary if it were unpickled as pickle does."""
+    """Each would create the canary folder if pickle unpickled it."""
 
     def inst(path: Path) -> bytes:
         return b"(" + text(str(canary(path))) + b"ios\nmkdir\n"
@@ -545,7 +545,7 @@ def _yaml_payload(path: Path) -> bytes:
 
 
 def yaml_kinds() -> list[Kind]:
-    # The last of them are text to a YAML reader, or noise: no further kinds.
+    # The last of them are text or noise to a YAML reader, and add no further kinds.
     kinds = not_files("yaml")[:-4]
     kinds += [
         Kind(f"yaml-{name}", _fixed(text.encode() if isinstance(text, str) else text))
@@ -559,7 +559,7 @@ def yaml_kinds() -> list[Kind]:
 
 
 def config() -> dict[str, Any]:
-    """A flow of the plane, two slices, every key written out."""
+    """A flow in two dimensions, two slices, with every key."""
     part = {"name": "_fully_connect", "args": {"num_node": 3, "repeat": [2, 1]}}
     return {
         "test_bench": "twomoon",
@@ -593,7 +593,7 @@ IMAGE = {"num_channel": 1, "width": 28, "height": 28, "neighbor_size": 3}
 
 
 def classifier() -> dict[str, Any]:
-    """An image classifier, one slice."""
+    """An image classifier with one slice."""
     made = config()
     made["test_bench"] = "mnist"
     part = {**IMAGE, "fully_connect_node": 10, "repeat": [1, 1], "kernel_repeat": 1}
@@ -623,7 +623,7 @@ def changed(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def yaml_of(value: Any) -> str:
-    """JSON, which is YAML, with what is `raw` unquoted."""
+    """JSON, which is valid YAML, with `raw` values unquoted."""
     return re.sub(r'"@raw@([^"]*)"', r"\1", json.dumps(value, indent=1))
 
 
@@ -636,7 +636,7 @@ ARGS = f"{STRUCT}.args"
 
 
 def _flow_faults() -> dict[str, tuple[str, Any, str]]:
-    """Kind -> key at fault, what it becomes, a word of the complaint."""
+    """Kind -> the key at fault, its new value, a word of the complaint."""
     nan, inf = raw(".nan"), raw(".inf")
     many = [{"name": "_fully_connect", "args": {"num_node": 3}}] * 1001
     return {
@@ -771,7 +771,7 @@ def _flow_faults() -> dict[str, tuple[str, Any, str]]:
 
 
 def _other_faults() -> dict[str, tuple[dict[str, Any], dict[str, Any], str, str]]:
-    """Kind -> base, changes, field to be named, a word of the complaint."""
+    """Kind -> base, changes, the field that the error must name, a word of the complaint."""
     window = {**IMAGE, "padding": False, "repeat": 1, "sharing": False, "parallel": 1}
     block = {"name": "_neighbor_index", "args": window}
     plane = {f"network.net_struct[{i}].args.num_node": 4 for i in range(2)}
@@ -1004,7 +1004,7 @@ def _repeated(slices: int) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Fault:
-    """A configuration with one fault: its text, the key to be named, a word of the complaint."""
+    """A configuration with one fault: its text; the key to be named and a word of the complaint."""
 
     name: str
     text: str
@@ -1012,7 +1012,7 @@ class Fault:
     complaint: str
 
 
-# Where the key at fault is not the one that was changed.
+# Cases in which the key at fault is not the one that was changed.
 _FIELDS = {
     "t_end-short": "simulation.t_end",
     "repeat-one": f"{ARGS}.repeat[1]",
@@ -1097,7 +1097,7 @@ _WORDS = re.compile(rb"[A-Za-z_.0-9+-]+")
 
 
 def exchange(rng: random.Random, data: bytes) -> bytes:
-    """Two words change places, or one is written twice."""
+    """Swap two words, or write one twice."""
     words = [(m.start(), m.end()) for m in _WORDS.finditer(data)]
     (a, b), (c, d) = sorted(rng.sample(words, 2))
     if rng.random() < 0.5:
@@ -1106,7 +1106,7 @@ def exchange(rng: random.Random, data: bytes) -> bytes:
 
 
 def _repacked(rng: random.Random) -> bytes:
-    """Damage one member inside an archive that is otherwise truthful (sizes and CRC fit)."""
+    """Damage one member inside an archive that is otherwise truthful (sizes and CRC match)."""
     members = parts()
     which = rng.choice((0, 0, 0, 1, 2, 3))
     data = hostile.damage(rng, members[which].data)

@@ -1,7 +1,7 @@
-"""Hostile files of the user's own networks, in the manner of ``hostile.py``.
+"""Hostile files of the user's own networks, in the style of ``hostile.py``.
 
 Device cards, the YAML files of floating-gate and int8 networks, data as CSV and npz, and the files
-of trained networks, which hold their configuration.
+of trained networks, which contain their configuration.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def copied(value: Any) -> Any:
 
 
 def loaded(text: str) -> Any:
-    """What good YAML says, by another reader than the one under test."""
+    """The contents of good YAML, by another reader than the one under test."""
     return YAML(typ="safe", pure=True).load(text)
 
 
@@ -71,7 +71,7 @@ def card() -> dict[str, Any]:
 
 
 def small_card() -> dict[str, Any]:
-    """A card with one circuit only, and a cell of the other form."""
+    """A card with only one circuit, and a cell of the other form."""
     whole = card()
     kept = ("card", "version", "source", "supply_V", "programmable", "relu", "logits", "power")
     cell = {
@@ -85,7 +85,7 @@ def small_card() -> dict[str, Any]:
 
 
 def floatgate_config() -> dict[str, Any]:
-    """Every key that a user may write."""
+    """A network with every key that a user may write."""
     return {
         "family": "floatgate",
         "name": "mine",
@@ -114,7 +114,7 @@ def floatgate_config() -> dict[str, Any]:
 
 
 def int8_config() -> dict[str, Any]:
-    """Every key that a user may write."""
+    """A network with every key that a user may write."""
     made = floatgate_config()
     return {
         "family": "int8",
@@ -151,13 +151,13 @@ BASES: dict[str, Callable[[], dict[str, Any]]] = {
 
 
 def table(rows: int = 16) -> str:
-    """Two classes, in turn."""
+    """Two classes, alternating."""
     lines = [f"{k / 8!r},{(k * 7) % rows},{'down' if k % 2 else 'up'}" for k in range(rows)]
     return "\n".join(["a,b,kind", *lines, ""])
 
 
 def surroundings(loader: str, folder: Path) -> None:
-    """Put what good files of ``loader`` name into ``folder``."""
+    """Write the files that good files of ``loader`` name into ``folder``."""
     if loader in TRAININGS:
         (folder / "data.csv").write_text(table(), encoding="utf-8")
         (folder / "small.yaml").write_text(yaml_of(small_card()), encoding="utf-8")
@@ -171,7 +171,7 @@ SLOW_TEXTS = frozenset((
     "keys-long", "text-then-cut", "brackets-mixed", "line-separators", "lists-20000-open",
     "mappings-20000-open",
 ))  # fmt: skip
-"""Texts that cost the parser as much in every loader: the loader of YAML itself has them."""
+"""Texts that take the parser equally long in every loader; only YAML's own tests have them."""
 
 
 def _texts() -> dict[str, bytes]:
@@ -198,7 +198,7 @@ def _texts() -> dict[str, bytes]:
 
 
 def _within(base: dict[str, Any], value: str) -> dict[str, bytes]:
-    """Hostile YAML in the middle of a good file, in place of its first number or text."""
+    """Hostile YAML inside a good file, in place of the last occurrence of ``value``."""
     text = yaml_of(base)
     place = text.rindex(value)
 
@@ -229,7 +229,7 @@ def _within(base: dict[str, Any], value: str) -> dict[str, bytes]:
     }
 
 
-# Any value that stands for no number, text, list or mapping of these files.
+# Values that are never a valid number, text, list or mapping in these files.
 NEVER: dict[str, Any] = {
     "nan": raw(".nan"),
     "inf": raw(".inf"),
@@ -253,7 +253,7 @@ def places(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def plain(value: Any) -> Any:
-    """What YAML makes of ``raw`` values."""
+    """``raw`` values as YAML reads them."""
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}
     if isinstance(value, list):
@@ -263,7 +263,7 @@ def plain(value: Any) -> Any:
 
 
 def wrong_values(base: str) -> Iterator[tuple[str, str, Any]]:
-    """Every place of a good file, what stands there in its place, and the whole file's value."""
+    """Every path of a good file, a name for a wrong value there, and all contents with it."""
     good = BASES[base]()
     for path, value in places(good):
         wrong = dict(NEVER)
@@ -284,20 +284,20 @@ def wrong_values(base: str) -> Iterator[tuple[str, str, Any]]:
 
 
 TAKEN = {
-    ("version", "300-digits"),  # whole numbers have no end
-    ("encoding.low_V", "huge"),  # which card decides, and training reads it
+    ("version", "300-digits"),  # integers have no upper limit
+    ("encoding.low_V", "huge"),  # the card decides, and training reads it
     ("encoding.low_V", "300-digits"),
     ("encoding.span_V", "huge"),
     ("encoding.span_V", "300-digits"),
-    ("data.held_out", "text"),  # the name of a file
-    ("data.target", "empty"),  # there may be a column without a name
-    ("layers[0].neurons", "null"),  # as if it was left out, which is said elsewhere
+    ("data.held_out", "text"),  # this is the name of a file
+    ("data.target", "empty"),  # a column may have no name
+    ("layers[0].neurons", "null"),  # means the same as a missing key, which other rows cover
     ("layers[1].neurons", "null"),
 }
 
 
 def _card_faults() -> dict[str, tuple[str, Any]]:
-    """Kind -> key at fault and what it becomes."""
+    """Kind -> the key at fault and its new value."""
     return {
         "form-of-rows": ("cell.form", "wta"),
         "form-unknown": ("cell.form", "bsim"),
@@ -376,7 +376,7 @@ def _card_faults() -> dict[str, tuple[str, Any]]:
 
 
 _REGION = ("h1", "h0", "s1", "s0", "o1", "o0", "t1", "t0")
-# Where the key at fault is not the one that was changed.
+# Cases in which the key at fault is not the one that was changed.
 _CARD_FIELDS: dict[str, str | None] = {
     "fitted-one": "cell.fitted.v_V[1]",
     "form-other": "positive_cell.form",
@@ -391,7 +391,7 @@ _CARD_FIELDS: dict[str, str | None] = {
 
 
 def _data_faults() -> dict[str, tuple[str, Any]]:
-    """Of the key ``data``, alike in all families."""
+    """Faults of the key ``data``, the same in all families."""
     return {
         "data-missing": ("data", REMOVED),
         "data-null": ("data", None),
@@ -548,7 +548,7 @@ def yaml_kinds(loader: str) -> list[Kind]:
 
 
 def _beside() -> dict[str, tuple[dict[str, Any], str, str | None]]:
-    """Kind -> changes, the file that is named, and its field: what the YAML file refers to."""
+    """Kind -> changes, the file and the field to be named: faults of files that YAML refers to."""
     data, card_file = "data.csv", "card.yaml"
     return {
         "nowhere": ({"data.file": "nowhere.csv"}, "nowhere.csv", None),
@@ -622,7 +622,7 @@ def training_kinds(loader: str) -> list[Kind]:
         }
     else:
         own |= {"weights-many": ({"hidden": 100_000}, "")}
-        del own["weights-many"]  # 100 000 hidden neurons are few weights for two features
+        del own["weights-many"]  # 100 000 hidden neurons have few weights with two features
     for name, (changes, field) in own.items():
         named = "fg-350mn" if name == "card-unlike" else None
         kinds.append(kind(name, changes, named, field or None))
@@ -634,7 +634,7 @@ def training_kinds(loader: str) -> list[Kind]:
 
 
 def _cell(text: str) -> str:
-    """The table with ``text`` for its first number."""
+    """The table with ``text`` as its first number."""
     return table().replace("0.0,0,up", f"{text},0,up", 1)
 
 
@@ -793,7 +793,7 @@ def csv_kinds() -> list[Kind]:
 
 
 def own_arrays() -> dict[str, np.ndarray]:
-    """Data that are split already, of two classes."""
+    """Data with two classes, already split into training and test."""
     return {
         "x": np.linspace(-2.0, 2.0, 12).reshape(4, 3),
         "y": np.array([0, 1, 0, 1]),
@@ -807,7 +807,7 @@ def own_members(**changes: bytes | Member | None) -> list[Member]:
 
 
 def _of_x(packed: Sequence[Member]) -> list[Member]:
-    """Hostile members called W as those of x, among the good others."""
+    """Hostile members named W, renamed to x, among the other good members."""
     odd = [m for m in packed if m.name == b"W.npy"]
     names = [None if m.local_name == b"W.npy" else m.local_name for m in odd]
     odd = [replace(m, name=b"x.npy", local_name=n) for m, n in zip(odd, names, strict=True)]
@@ -867,7 +867,7 @@ _OWN_FIELDS: dict[str, str | None] = {
 
 
 def _own_bomb() -> bytes:
-    """300 MB of zeros that all arrays agree on."""
+    """300 MB of zeros with consistent shapes in all arrays."""
     rows = hostile.BOMB_BYTES // 24
     made = {}
     for name, descr, shape, size in (("x", "<f8", f"({rows}, 3)", rows * 24),
@@ -982,7 +982,7 @@ def network_config(loader: str) -> dict[str, Any]:
 
 
 def _lazy(make: Callable[..., bytes], *arguments: Any) -> Callable[[Path], None]:
-    """Made where it is written, not where the kinds are listed."""
+    """Built when the file is written, not when the kinds are listed."""
     return lambda path: hostile.write(make(*arguments))(path)
 
 
@@ -994,7 +994,7 @@ def _with_config(loader: str, text: str) -> bytes:
 
 
 def _own_config_faults(loader: str) -> dict[str, tuple[dict[str, Any], str | None]]:
-    """Kind -> changes of the configuration, the field that is named."""
+    """Kind -> changes of the configuration, and the field that the error must name."""
     rows = 10_000_000
     faults: dict[str, tuple[dict[str, Any], str | None]] = {
         "inputs-missing": ({"data.inputs": REMOVED}, "config: data"),
@@ -1068,7 +1068,7 @@ def _own_config_faults(loader: str) -> dict[str, tuple[dict[str, Any], str | Non
 
 
 def _own_array_faults(loader: str) -> dict[str, tuple[str, np.ndarray | None]]:
-    """Kind -> field at fault and what takes its place (None: nothing)."""
+    """Kind -> the field at fault and its replacement (None: removed)."""
     arrays = network_arrays(loader)
     rows, inputs = arrays["test_x"].shape
     faults: dict[str, tuple[str, np.ndarray | None]] = {}
@@ -1119,7 +1119,7 @@ def _own_array_faults(loader: str) -> dict[str, tuple[str, np.ndarray | None]]:
     }
 
 
-# One of each sort: the loaders of YAML have all of them.
+# One of each sort: the YAML loaders have all of them.
 _CONFIG_TEXTS = frozenset((
     "blank", "cut", "key-twice", "key-number", "alias", "billion-laughs", "merge-key", "tag-python",
     "tag-binary", "version-1.1", "two-documents", "33-deep", "float-overflow", "half-character",

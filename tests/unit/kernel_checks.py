@@ -1,8 +1,9 @@
-"""What a fast path of a circuit must satisfy, held against the plain one in float64.
+"""Checks of the fast paths of circuits, against the plain path in float64.
 
 Every bound is derived from the circuit: float32 rounding u = 2^-24 of each operation, 4e-7 for the
-fused tanh, and how much a circuit can make of them. At a kink of a piecewise linear device the
-slope may be that of the other side: what such an edge could change is allowed, or left out.
+fused tanh, and how much the circuit can amplify them. At a kink of a piecewise linear device the
+slope may be that of the other side, so the possible effect of such an edge is either allowed or
+left out.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ F64 = torch.float64
 
 
 class Edges(NamedTuple):
-    """Of one circuit at voltages (batch, n_free), float64, each (batch, edges) or (edges,)."""
+    """One circuit's edges at voltages (batch, n_free), float64, each (batch, edges) or (edges,)."""
 
     g: torch.Tensor
     a: torch.Tensor
@@ -64,7 +65,7 @@ def edges_of(circuit: Circuit, v: torch.Tensor) -> Edges:
 
 
 def _at_nodes(circuit: Circuit, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-    """Sums over the edges of each free node: ``x`` at their sources, ``y`` at destinations."""
+    """Sums over the edges at each free node: ``x`` at sources, ``y`` at destinations."""
     net = torch.zeros(len(x), circuit.topology.n_free + 1, dtype=F64)
     return net.index_add(1, circuit.source, x).index_add(1, circuit.destination, y)[:, 1:]
 
@@ -75,10 +76,10 @@ def _degree(circuit: Circuit) -> int:
 
 
 def derivative_bound(circuit: Circuit, v: torch.Tensor) -> torch.Tensor:
-    """How far float32 dv/dt (batch, n_free) may be off.
+    """Bound on the error of float32 dv/dt (batch, n_free).
 
-    A drive is off by 3u of its terms, its activation (slope at most 1) by that and its own error,
-    a current by two more roundings, a node by one of each addition.
+    A drive has an error of 3u of its terms; its activation (slope at most 1) that error and its
+    own; a current two more roundings; a node one per addition.
     """
     e = edges_of(circuit, v)
     activation = TANH * (1 + e.y.abs()) if e.smooth else U * e.y.abs()
@@ -88,10 +89,10 @@ def derivative_bound(circuit: Circuit, v: torch.Tensor) -> torch.Tensor:
 
 
 def divergence_bound(circuit: Circuit, v: torch.Tensor) -> torch.Tensor:
-    """How far a float32 divergence (batch,) may be off; an edge at its kink by all it has.
+    """Bound on the error of a float32 divergence (batch,); an edge at its kink counts in full.
 
-    Where a drive is surely past 9.25 a float32 tanh is exactly 1 and its slope exactly 0, off by
-    what the slope is: however large the parameters are, a saturated edge adds nothing.
+    Where a drive is certainly past 9.25, a float32 tanh is exactly 1 and its slope exactly 0, so
+    the error is the exact slope: however large the parameters are, a saturated edge adds nothing.
     """
     e = edges_of(circuit, v)
     off = 4 * U * e.size + 4 * TANH if e.smooth else (e.drive.abs() <= 4 * U * e.size).double()
@@ -104,7 +105,7 @@ def divergence_bound(circuit: Circuit, v: torch.Tensor) -> torch.Tensor:
 
 
 def at_no_kink(circuit: Circuit, v: torch.Tensor) -> torch.Tensor:
-    """Samples (batch,) none of whose drives float32 could take for one of the other sign."""
+    """Samples (batch,) in which float32 rounding cannot change the sign of any drive."""
     e = edges_of(circuit, v)
     if e.smooth or circuit.device.activation.name == "identity":
         return torch.ones(len(v), dtype=torch.bool)
@@ -114,10 +115,11 @@ def at_no_kink(circuit: Circuit, v: torch.Tensor) -> torch.Tensor:
 def gradient_bounds(
     circuit: Circuit, v: torch.Tensor, of_net: torch.Tensor, of_div: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """How far float32 gradients of voltages (batch, n_free) and parameters (columns,) may be off.
+    """Bounds on the errors of float32 gradients of voltages and parameters.
 
-    Each is a sum of products in which slope, its derivative and the activation's error are at most
-    1, 2 and 4e-7: a relative error of 4e-6 of the terms without their signs is a bound.
+    Shapes: (batch, n_free) and (columns,). Each is a sum of products in which slope, its derivative
+    and the activation's error are at most 1, 2 and 4e-7: a relative error of 4e-6 of the sum of
+    magnitudes is a bound.
     """
     e = edges_of(circuit, v)
     wanted = torch.nn.functional.pad(of_net, (1, 0)).abs()
@@ -139,7 +141,7 @@ def _evaluated(
     of_net: torch.Tensor,
     of_div: torch.Tensor,
 ) -> tuple[torch.Tensor, ...]:
-    """net, div, and the gradients of voltages and parameters, samples first."""
+    """Net current, divergence, and the gradients of voltages and parameters, samples first."""
     side, dtype = right_hand_side(circuit, path), circuit.param.dtype
     leaf = v.to(dtype).requires_grad_()
     x = leaf.t() if side.node_major else leaf
@@ -150,7 +152,7 @@ def _evaluated(
 
 
 def judge_evaluation(circuit: Circuit, path: ExecutionPath, batch: int, seed: int = 0) -> None:
-    """dv/dt, divergence and gradients of a float32 circuit by ``path``."""
+    """dv/dt, divergence and gradients of a float32 circuit computed by ``path``."""
     what = f"{path}, {circuit.device.activation.name}, batch {batch}"
     n_free = circuit.topology.n_free
     v = voltages(seed, batch, n_free).float()
@@ -159,7 +161,7 @@ def judge_evaluation(circuit: Circuit, path: ExecutionPath, batch: int, seed: in
     of_div = voltages(seed + 2, batch, 1)[:, 0] * keep
     found = _evaluated(circuit, path, v, of_net, of_div)
     exact = _evaluated(as_dtype(circuit, F64), "plain", v, of_net, of_div)
-    # The gradients asked for are themselves rounded to float32: 4e-6 has room for that.
+    # The weights of the gradients are themselves rounded to float32; 4e-6 has room for that.
     of_v, of_p = gradient_bounds(circuit, v, of_net, of_div)
     assert_close(found[0], exact[0], derivative_bound(circuit, v), f"dv/dt [{what}]")
     assert_close(found[1], exact[1], divergence_bound(circuit, v), f"divergence [{what}]")
@@ -176,7 +178,7 @@ def judge_evaluation(circuit: Circuit, path: ExecutionPath, batch: int, seed: in
 
 
 def watched(circuit: Circuit) -> tuple[Circuit, Callable[[], torch.Tensor]]:
-    """The circuit, and what tells each sample's smallest |drive| so far relative to 1."""
+    """The circuit, and a function that gives each sample's smallest |drive| so far."""
     least: list[torch.Tensor] = []
     activation = circuit.device.activation
 
@@ -198,20 +200,20 @@ def _judged_slice(
     safe: torch.Tensor,
     what: str,
 ) -> None:
-    """End voltages, delta, gradients of voltages and parameters against those in float64.
+    """Compare end voltages, delta, and gradients of voltages and parameters with those in float64.
 
-    Errors of dv/dt add up over the slice and grow at most as exp(L t), L the largest row of the
-    Jacobian without signs. Gradients: 2e-5 of the largest.
+    Errors of dv/dt accumulate over the slice and grow at most as exp(L t), where L is the largest
+    absolute row sum of the Jacobian. Gradients: 2e-5 of the largest.
     """
     e = edges_of(circuit, v)
     steep = e.g.abs() * (e.a.abs() + e.b.abs())
     growth = float(_at_nodes(circuit, steep[None], steep[None]).max())
     amplified = 2 * span * torch.tensor(growth * span).exp()
-    # Twice what dv/dt is off at both ends of the slice.
+    # Twice the error of dv/dt at both ends of the slice.
     off = derivative_bound(circuit, v) + derivative_bound(circuit, exact[0].detach())
     off = amplified * off.amax(1) + 8 * U * exact[0].detach().abs().amax(1)
     assert_close(found[0], exact[0], off[:, None].expand_as(exact[0]), f"end [{what}]")
-    # The divergence's own errors, and the voltages' times its slope in them (at most 2 w a).
+    # The divergence's own error, and the voltages' error times its slope in them (at most 2 w a).
     slope = float((2 * e.w * (e.a.abs() + e.b.abs())).sum()) if e.smooth else 0.0
     delta = 2 * span * (divergence_bound(circuit, v) + slope * off) + 8 * U
     assert_close(found[1][safe], exact[1][safe], delta[safe], f"delta [{what}]")
@@ -226,7 +228,7 @@ Run = Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]]
 def _slice(
     run: Run, parameter: torch.Tensor, v: torch.Tensor, weights: tuple[torch.Tensor, torch.Tensor]
 ) -> tuple[torch.Tensor, ...]:
-    """``run`` of voltages (batch, n_free): end, delta, and gradients of a sum of both."""
+    """``run`` for voltages (batch, n_free): end, delta, and gradients of a weighted sum of both."""
     leaf = v.clone().requires_grad_()
     end, delta = run(leaf)
     loss = (end * weights[0].to(v.dtype)).sum() + (delta * weights[1].to(v.dtype)).sum()
@@ -234,7 +236,7 @@ def _slice(
 
 
 def _judge(circuit: Circuit, batch: int, span: float, fast: Run, reference: Any, what: str) -> None:
-    """A slice by ``fast`` against ``reference(circuit)`` in float64."""
+    """A slice by ``fast``, compared with ``reference(circuit)`` in float64."""
     name, n_free = circuit.device.activation.name, circuit.topology.n_free
     v = voltages(3, batch, n_free).float()
     exact_circuit, least = watched(as_dtype(circuit, F64))
@@ -258,7 +260,7 @@ def judge_slice(
     reverse: bool,
     span: float = 0.5,
 ) -> None:
-    """A slice by rk4, and its gradients, against torchdiffeq's in float64."""
+    """A slice by rk4 and its gradients, compared with torchdiffeq's in float64."""
     solver = Solver("rk4", step_size=step)
 
     def run(side: RightHandSide) -> Run:
@@ -281,8 +283,9 @@ def refused(time: float, reason: str, remedy: str) -> SolverError:
 def judge_adaptive_slice(
     circuit: Circuit, batch: int, tol: float, *, reverse: bool, span: float = 0.5
 ) -> None:
-    """A slice by the fused dopri5, and its gradients: the very steps it took, by torchdiffeq's
-    formula and coefficients, in float64."""
+    """A slice by the fused dopri5 and its gradients, compared with the same steps taken in float64
+    by torchdiffeq's formula and coefficients.
+    """
     ends = (span, 0.0) if reverse else (0.0, span)
     side = FusedRightHandSide(circuit)
     steps: list[float] = []
@@ -327,19 +330,19 @@ def _circuit(seed: int, kind: str, scale: float = 1.0) -> Circuit:
 
 
 def check_fused_evaluation(kinds: Sequence[str] = tuple(FUSED)) -> None:
-    """The fused path evaluates what the plain one does."""
+    """The fused path evaluates the same functions as the plain one."""
     for seed, kind in enumerate(kinds):
         judge_evaluation(_circuit(seed, kind), "fused", BATCHES[seed % len(BATCHES)])
 
 
 def check_dense_evaluation(kinds: Sequence[str] = tuple(DEVICES)) -> None:
-    """The dense path evaluates what the plain one does."""
+    """The dense path evaluates the same functions as the plain one."""
     for seed, kind in enumerate(kinds):
         judge_evaluation(_circuit(seed, kind), "dense", BATCHES[seed % len(BATCHES)])
 
 
 def check_fused_slice(kinds: Sequence[str] = ("ShiftTanh2", "ShiftRelu1")) -> None:
-    """The fused path takes a slice, and its gradients back, as torchdiffeq does."""
+    """The fused path integrates a slice, and its gradients, as torchdiffeq does."""
     for seed, kind in enumerate(kinds):
         for reverse, step in ((False, 0.1), (True, 0.2)):
             circuit = _circuit(seed, kind, 0.5)
@@ -347,7 +350,7 @@ def check_fused_slice(kinds: Sequence[str] = ("ShiftTanh2", "ShiftRelu1")) -> No
 
 
 def check_fused_dopri5(kinds: Sequence[str] = ("ShiftTanh2", "ShiftRelu1", "ShiftTanh1")) -> None:
-    """The fused path's adaptive method, and its gradients."""
+    """The fused path's adaptive method and its gradients."""
     for seed, kind in enumerate(kinds):
         for reverse in (False, True):
             circuit = _circuit(seed, kind, 0.5)
@@ -355,7 +358,7 @@ def check_fused_dopri5(kinds: Sequence[str] = ("ShiftTanh2", "ShiftRelu1", "Shif
 
 
 def steps_looked_at(run: Callable[[], Any]) -> tuple[Any, torch.Tensor]:
-    """What ``run`` returns, and time and size of the steps of adaptive methods it tried."""
+    """The result of ``run``, and time and size of the steps that adaptive methods tried."""
     seen: list[tuple[float, float]] = []
 
     class Noting(Watch):
@@ -373,11 +376,12 @@ def steps_looked_at(run: Callable[[], Any]) -> tuple[Any, torch.Tensor]:
 def judge_steps(
     circuit: Circuit, batch: int, solver: Solver, *, reverse: bool, divergence: bool = True
 ) -> None:
-    """The fused dopri5 tries torchdiffeq's steps, with as many evaluations.
+    """The fused dopri5 tries the same steps as torchdiffeq, with as many evaluations.
 
-    A step follows the fifth root of the error before, which float32 knows to 1e-4 of the tolerance
-    and so to 1 % where it is 1 % of that. Where the first step is chosen errors are smaller, and
-    only that step is compared. Ends are as far off as the method may be (check_adaptive).
+    A step depends on the fifth root of the previous error. float32 knows that error to 1e-4 of the
+    tolerance, and so to 1 % where the error is 1 % of the tolerance. Where the first step is chosen
+    automatically, errors are smaller, and only that step is compared. Ends may differ by as much as
+    the method allows (check_adaptive).
     """
     v = voltages(7, batch, circuit.topology.n_free).float()
 
@@ -396,13 +400,13 @@ def judge_steps(
     if solver.first_step is not None:
         of = f"{found.nfe} evaluations, but should be {exact.nfe}"
         assert found.nfe == exact.nfe, f"{of} [{what}]"
-        # The last is what is left of the slice.
+        # The last step is the rest of the slice.
         mine, theirs = mine[: max(1, len(mine) - 1)], theirs[: max(1, len(mine) - 1)]
         assert_close(mine, theirs, 1e-2 * theirs.abs(), f"times and steps [{what}]")
 
 
 def check_fused_steps() -> None:
-    """The fused path's adaptive method takes the steps of torchdiffeq's."""
+    """The fused path's adaptive method takes the same steps as torchdiffeq's."""
     for seed, kind in enumerate(("ShiftTanh2", "ShiftRelu1", "ShiftLeakyRelu2", "ShiftTanh1")):
         for first in (None, 0.02):
             solver = Solver("dopri5", tol=1e-3, first_step=first)
@@ -412,7 +416,7 @@ def check_fused_steps() -> None:
 
 
 def check_step_control() -> None:
-    """The next step is torchdiffeq's, whatever the error."""
+    """The next step equals torchdiffeq's, for any error."""
     ratios = [0.0, 1e-12, 1e-3, 0.5, 0.999, 1.0, 1.001, 3.0, 4000.0, math.inf, math.nan]
     for ratio in ratios:
         control = StepControl(
@@ -431,7 +435,7 @@ def check_step_control() -> None:
 
 
 def check_first_step() -> None:
-    """The first step is torchdiffeq's, whatever the norms of voltages, slope and its change."""
+    """The first step equals torchdiffeq's, for any norms of voltages, slope and change of slope."""
     norms = (0.0, 1e-300, 1e-16, 2e-6, 1e-3, 1.0, 1e9, 1e39, 1e300, math.inf, math.nan)
     for size, slope, change in itertools.product(norms, repeat=3):
         control = StepControl(0.0, 1.0, tol=1e-3, first_step=None, min_step=0.0, refused=refused)
@@ -453,13 +457,13 @@ def check_first_step() -> None:
 
 
 def floats(first: int = 0, last: int = 2**32, stride: int = 1) -> torch.Tensor:
-    """The float32 whose bits, read as a whole number, are ``first``, ``first + stride``, ...."""
+    """The float32 values whose bits, read as an integer, are ``first``, ``first + stride``, ...."""
     bits = np.arange(first, last, stride, dtype=np.uint64).astype(np.uint32)
     return torch.from_numpy(bits.view(np.float32))
 
 
 def turning_floats() -> torch.Tensor:
-    """The float32 at both ends of every exponent, and those around where tanh saturates."""
+    """The float32 values at both ends of every exponent, and those near the saturation of tanh."""
     powers = np.arange(512, dtype=np.uint32) << 23
     bits = (powers[:, None] + np.arange(-64, 64).astype(np.uint32)).ravel()
     dense = np.arange(7.5, 10, 2.0**-16).astype(np.float32)
@@ -468,9 +472,9 @@ def turning_floats() -> torch.Tensor:
 
 @torch.no_grad()
 def judge_tanh(u: torch.Tensor) -> None:
-    """The fused tanh of float32 ``u``, and its slope: to 4e-7, odd, rising, and within 1 and 0.
+    """The fused tanh of float32 ``u`` and its slope: to 4e-7, odd, rising, at most 1, at least 0.
 
-    From 9.25 on there is no more to it than 1, and no slope.
+    From 9.25 on, the value is exactly 1 and the slope 0.
     """
     nodes = np.array([0], dtype=np.int64), np.array([1], dtype=np.int64)
     drive = torch.tensor([[0.0], [1.0], [0.0]])
@@ -484,7 +488,7 @@ def judge_tanh(u: torch.Tensor) -> None:
         return
     u, found, slope, mirrored, other = (x[~no_number] for x in (u, found, slope, mirrored, other))
     exact = torch.tanh(u.double())
-    # Of the smallest numbers, which have fewer digits, by one of these.
+    # The smallest numbers have fewer digits, so their error may be one unit of these.
     assert_close(found, exact, TANH * exact.abs() + 2.0**-149, "tanh")
     assert_close(slope, 1 - exact * exact, 4 * TANH, "slope of tanh")
     assert float(found.abs().max()) <= 1, "tanh beyond 1"
@@ -504,7 +508,7 @@ def judge_tanh(u: torch.Tensor) -> None:
 
 
 def check_tanh() -> None:
-    """The fused path's tanh is one, of a sample of all float32."""
+    """The fused path's tanh is correct, for a sample of all float32 values."""
     judge_tanh(torch.cat([floats(stride=2**17 - 1), turning_floats()[::7]]))
 
 

@@ -1,8 +1,8 @@
-"""What circuits must satisfy, as checks that a planted fault can be held against.
+"""Checks that circuits must pass; a planted fault can replace the function under test.
 
-Each check draws what it needs from fixed seeds and raises AssertionError. They rest on different
-grounds: the artifacts' formulas as plain loops, mathematics in closed form, scipy's solvers, and
-symmetries of the physics.
+Each check draws its inputs from fixed seeds and raises AssertionError. They have different
+foundations: the artifacts' formulas as plain loops, mathematics in closed form, scipy's solvers,
+and symmetries of the physics.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ FORMULAS: dict[str, Current] = {
 
 
 def check_formulas(names: Sequence[str] = tuple(FORMULAS)) -> None:
-    """``Device.current`` is the documented formula, to rounding."""
+    """``Device.current`` equals the documented formula, up to rounding."""
     rng = np.random.default_rng(0)
     for name in names:
         kind = DEVICES[name]
@@ -204,7 +204,7 @@ def looped_pregiven(given: Sequence[Sequence[int]], repeat: Sequence[int], featu
 
 
 def assert_edges(found: Topology, edges: Edges, parameter: Sequence[int] | None = None) -> None:
-    """Edge by edge, in order."""
+    """Assert that the topologies are equal edge by edge, in order."""
     mine = list(zip(found.source.tolist(), found.destination.tolist(), strict=True))
     assert len(mine) == len(edges), f"{len(mine)} edges, but should be {len(edges)}"
     for e, (one, other) in enumerate(zip(mine, edges, strict=True)):
@@ -215,7 +215,7 @@ def assert_edges(found: Topology, edges: Edges, parameter: Sequence[int] | None 
 
 
 def check_fully_connect() -> None:
-    """``_fully_connect`` is its loop, over all small sizes."""
+    """``_fully_connect`` equals its loop, for all small sizes."""
     for num_node, ground, repeat in itertools.product(
         range(2, 6), (True, False), ((1, 1), (2, 1), (0, 3), (1, 0))
     ):
@@ -224,7 +224,7 @@ def check_fully_connect() -> None:
 
 
 def check_neighbor_index() -> None:
-    """``_neighbor_index`` is its loop: sizes, padding, sharing, copies."""
+    """``_neighbor_index`` equals its loop: sizes, padding, sharing, copies."""
     sizes = ((1, 3, 2, 2), (2, 2, 3, 2), (1, 4, 4, 3), (3, 2, 2, 1))
     for size, padding, repeat, sharing, parallel in itertools.product(
         sizes, (False, True), (1, 2), (False, True), (1, 2)
@@ -234,7 +234,7 @@ def check_neighbor_index() -> None:
 
 
 def check_mix_connect() -> None:
-    """``_mix_connect`` is its loop."""
+    """``_mix_connect`` equals its loop."""
     for extra, repeat, padding in itertools.product((0, 1, 3), ((1, 1), (2, 1)), (False, True)):
         found = topologies.mix_connect(1, 3, 4, 2, extra, repeat, 2, padding)
         assert_edges(found, looped_mix_connect(1, 3, 4, 2, extra, repeat, 2, padding))
@@ -259,13 +259,13 @@ def looped_derivative(circuit: Circuit, v: Sequence[float]) -> list[float]:
 
 
 def assert_close(found: torch.Tensor, expected: torch.Tensor, allowed: Any, what: str) -> None:
-    """Elementwise within ``allowed``; the worst element is named."""
+    """Assert that all elements are within ``allowed``; name the worst one."""
     assert found.shape == expected.shape, (
         f"{what} has shape {tuple(found.shape)}, but should be {tuple(expected.shape)}"
     )
     error = (found.detach().double() - expected.detach().double()).abs()
     excess = error - torch.as_tensor(allowed, dtype=torch.float64).detach()
-    # NaN is never close.
+    # A NaN is never close.
     excess = torch.where(torch.isnan(error), torch.inf, excess)
     worst = int(excess.argmax())
     mine, should, off = (x.detach().flatten()[worst].item() for x in (found, expected, error))
@@ -276,7 +276,7 @@ def assert_close(found: torch.Tensor, expected: torch.Tensor, allowed: Any, what
 
 
 def judge_derivative(circuit: Circuit) -> None:
-    """The right-hand side is the loop over edges, to float64 rounding."""
+    """The right-hand side equals the loop over edges, to float64 rounding."""
     v = voltages(1, 3, circuit.topology.n_free)
     found = plain(circuit).derivative(T0, v)
     loops = [looped_derivative(circuit, row) for row in v.tolist()]
@@ -285,7 +285,7 @@ def judge_derivative(circuit: Circuit) -> None:
 
 
 def judge_current_law(circuit: Circuit) -> None:
-    """No charge is made or lost: currents into all nodes, ground included, add to zero."""
+    """Charge is conserved: the currents into all nodes, ground included, add up to zero."""
     side = plain(circuit)
     v = voltages(2, 5, circuit.topology.n_free)
     net, currents = side.node_currents(v), side.edge_currents(v)
@@ -295,7 +295,7 @@ def judge_current_law(circuit: Circuit) -> None:
 
 
 def judge_trace(circuit: Circuit) -> None:
-    """The closed form of the divergence is autograd's, to 1e-10, and so is its derivative."""
+    """The closed form of the divergence equals autograd's to 1e-10, and so does its derivative."""
     side, v = plain(circuit), voltages(3, 4, circuit.topology.n_free)
     for path in (side, AutogradDivergence(side)):
         net, _ = path.with_divergence(T0, v)
@@ -315,17 +315,17 @@ def _each_circuit(judge: Callable[[Circuit], None]) -> None:
 
 
 def check_derivative() -> None:
-    """dv/dt of every device is the loop over edges."""
+    """dv/dt equals the loop over edges, for every device."""
     _each_circuit(judge_derivative)
 
 
 def check_current_law() -> None:
-    """Kirchhoff's current law with every device."""
+    """Kirchhoff's current law holds for every device."""
     _each_circuit(judge_current_law)
 
 
 def check_trace() -> None:
-    """The closed divergence of every device is autograd's."""
+    """The closed-form divergence equals autograd's, for every device."""
     _each_circuit(judge_trace)
 
 
@@ -382,7 +382,7 @@ def observed_order(method: str, seed: int = 0) -> float:
 
 
 def check_order(methods: Sequence[str] = tuple(FIXED_STEP)) -> None:
-    """Fixed-step methods converge as theory says: within 0.05, rk4 0.1 (G11)."""
+    """Fixed-step methods converge with the theoretical order: within 0.05, rk4 0.1 (G11)."""
     for method in methods:
         found, within = observed_order(method), 0.1 if method == "rk4" else 0.05
         assert abs(found - FIXED_STEP[method]) <= within, (
@@ -392,7 +392,7 @@ def check_order(methods: Sequence[str] = tuple(FIXED_STEP)) -> None:
 
 
 def passive_circuit(seed: int) -> Circuit:
-    """Currents rise with the voltage across an edge: no circuit of this kind makes errors grow."""
+    """Currents rise with the voltage across an edge, so such a circuit never amplifies errors."""
     made = random_circuit(seed, 3, 7, "ShiftTanh1")
     with torch.no_grad():
         made.param[1].abs_()
@@ -400,12 +400,14 @@ def passive_circuit(seed: int) -> Circuit:
 
 
 WITHIN = {"fehlberg2": 1000.0}
-"""Tolerances within which an adaptive method ends where that is not 10: fehlberg2's error estimate
-is that of its first-order half, (k3 - k1) h / 512, which says little about the error it makes."""
+"""Error bound of an adaptive method in tolerances, where it is not 10. fehlberg2's error estimate
+is that of its first-order half, (k3 - k1) h / 512, which is only loosely related to its actual
+error.
+"""
 
 
 def check_adaptive(methods: Sequence[str] = ADAPTIVE) -> None:
-    """Adaptive methods end within ten tolerances of the truth (G11)."""
+    """Adaptive methods end within ten tolerances of the exact solution (G11)."""
     v = voltages(5, 4, 3)
     for seed in range(3):
         sides = [plain(passive_circuit(seed)), plain(passive_circuit(seed + 1))]
@@ -431,7 +433,7 @@ def check_scipy() -> None:
 
 
 def check_reverse() -> None:
-    """Forward then reverse is where it started, and what it gained in density it loses."""
+    """Forward followed by reverse returns to the start, and the change of density cancels."""
     sides = [plain(random_circuit(k, 3, 8, "ShiftTanh2")) for k in range(3)]
     durations, v = [0.3, 0.5, 0.2], voltages(6, 5, 3)
     for solver, off in ((TIGHT, 1e-8), (Solver("rk4", step_size=1 / 64), 1e-4)):
@@ -481,14 +483,14 @@ def noisy_ends(noise: float, t: float) -> torch.Tensor:
 
 
 def check_noise() -> None:
-    """Noise on two RC circuits is Ornstein's and Uhlenbeck's."""
+    """Noise on two RC circuits is an Ornstein-Uhlenbeck process."""
     judge_ornstein_uhlenbeck(noisy_ends(0.8, 0.5), 1.5, 1.2, 0.8, 0.5)
 
 
 def loss_of(
     sides: Sequence[Any], v: torch.Tensor, solver: Solver, durations: Sequence[float]
 ) -> torch.Tensor:
-    """A scalar that depends on end voltages and on the change of density."""
+    """A scalar that depends on the end voltages and on the change of density."""
     found = integrate(sides, durations, v, solver, divergence=True)
     assert found.delta is not None
     weight = torch.linspace(-1, 1, found.v.numel(), dtype=v.dtype).view_as(found.v)
@@ -547,7 +549,7 @@ def _judge_differences(made: Sequence[Circuit], v: torch.Tensor, grads: list[tor
 
 
 def linear_matrix(circuit: Circuit) -> np.ndarray:
-    """A of dv/dt = A v, of a circuit of conductances; node by node from Kirchhoff's law."""
+    """A of dv/dt = A v, for a circuit of conductances, node by node from Kirchhoff's law."""
     t, g = circuit.topology, circuit.param.detach()[0].numpy()
     a = np.zeros((t.n_free + 1, t.n_free + 1))
     for e in range(t.n_edges):
@@ -579,7 +581,7 @@ def check_gaussian() -> None:
 
 
 def check_change_of_variables() -> None:
-    """log q = log N(z) - ln |det dx/dz|, the Jacobian by autograd through the solver."""
+    """log q = log N(z) - ln |det dx/dz|, with the Jacobian by autograd through the solver."""
     flow = random_flow(40)
     z = voltages(10, 4, 2)
     found = push_forward(flow, z, path="plain")
@@ -595,7 +597,7 @@ def check_change_of_variables() -> None:
 
 
 def check_both_ways() -> None:
-    """The log-density of samples is the same by the way forward and the way back."""
+    """The log-density of samples is the same by the forward and the reverse integration."""
     flow = random_flow(50, slices=3)
     samples = push_forward(flow, voltages(11, 200, 2), path="plain")
     back = pull_back(flow, samples.x, path="plain")
@@ -604,7 +606,7 @@ def check_both_ways() -> None:
 
 
 def check_integral() -> None:
-    """The density of a flow integrates to one over a grid that holds its mass."""
+    """The density of a flow integrates to one over a grid that covers its mass."""
     flow = random_flow(60, solver=Solver("dopri5", tol=1e-6))
     step = 0.125
     axis = torch.arange(-9.0, 9.0, step, dtype=torch.float64) + step / 2

@@ -1,4 +1,4 @@
-"""What judges Markdown that commands print."""
+"""Assertions on the Markdown that commands print."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 
 
 def cells_of(text: str) -> list[list[str]]:
-    """The cells of the table in ``text``, its headers first.
+    """The cells of the table in ``text``, headers first.
 
-    Fails where rows differ in their number of cells, or where a control character or HTML other
-    than a line break or a comment stands in the text.
+    Fails if rows differ in their number of cells, or if the text contains a control character or
+    HTML other than a line break or a comment.
     """
     assert all(c.isprintable() or c == "\n" for c in text), "control character"
     assert "<" not in text.replace("<br>", "").replace("<!-- -->", ""), "HTML"

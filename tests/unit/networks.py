@@ -8,7 +8,7 @@ from ohmbench.floatgate import FGNetwork, NetworkSpec
 def random_network(
     spec: NetworkSpec, *, seed: int, dtype: torch.dtype = torch.float32
 ) -> FGNetwork:
-    """Currents log-uniform over 1 nA to 1 uA with random signs, projected as the spec demands."""
+    """Currents log-uniform from 1 nA to 1 uA with random signs, projected as the spec requires."""
     generator = torch.Generator().manual_seed(seed)
     weights, biases = [], []
     for k in range(len(spec.activations)):

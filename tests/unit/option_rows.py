@@ -1,8 +1,8 @@
-"""Rows of options, and the small world of files in which the command line runs them.
+"""Rows of options, and the small set of files on which the commands run for them.
 
-A row runs one command twice, with two values of one option, and says what of the output has to
-differ: never what only repeats the option, such as a seed in a title. Figures are written as text:
-what is drawn in each of their axes, without titles.
+A row runs one command twice, with two values of one option, and names the part of the output that
+must differ: never a part that only repeats the option, such as a seed in a title. Figures are
+written as text: what is drawn in each of their axes, without titles.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from ohmbench.benchmarks import records
 from ohmbench.benchmarks.records import Band, Estimate, Machine, Measurement, Speed
 from ohmbench.claims import running
 from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
-from ohmbench.claims.outcomes import Outcome
+from ohmbench.claims.outcomes import Outcome, write_outcomes
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.digital import Images, infer, save_int8
 from ohmbench.digital.trace import dequantised
 from ohmbench.eda.synthesis import ecp5, flows, sweep, vtr
@@ -40,22 +41,22 @@ from ohmbench.kirchhoff.configuration import config_text
 from ohmbench.kirchhoff.figures import Window
 from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.store import checkpoint_arrays, save_kirchhoff
-from ohmbench.paper import FANN_INT8, FANN_V3, FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.paper import FANN_INT8, FANN_V3
 from ohmbench.weights import register
 from tests.unit.circuits import classifier_config, config, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled
 from tests.unit.networks import random_network
 
 MINE = b"mine"
-"""What is there before, and must stay there without ``--force``."""
+"""Contents of an existing file, which must stay unchanged without ``--force``."""
 
 
 # ------------------------------------------------------------------------------------------------
-# Every option that there is
+# Every existing option
 
 
 def every_option() -> dict[str, Any]:
-    """The options of all commands, by "command --option", as the parser has them."""
+    """The options of all commands by "command --option", as the parser defines them."""
     found: dict[str, Any] = {}
 
     def walk(command: Any, path: tuple[str, ...]) -> None:
@@ -71,7 +72,7 @@ def every_option() -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------------------
-# What a run of a command shows
+# The output of one run of a command
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ class Seen:
 
 
 def _described(figure: Figure) -> str:
-    """What a figure shows: lines, points, bars, pictures and texts inside its axes."""
+    """The contents of a figure: lines, points, bars, pictures and texts inside its axes."""
     axes = [
         {
             "lines": [np.asarray(line.get_xydata()).tolist() for line in one.lines],
@@ -105,8 +106,7 @@ def _described(figure: Figure) -> str:
 
 @pytest.fixture
 def drawn_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are files of what they show, which are quickly made and can be compared.
-
+    """Write figures as text files of their contents, which are quick to make and easy to compare.
     Densities are drawn at fewer points.
     """
     around = Window.around
@@ -139,6 +139,15 @@ LEDGER = """
 """
 
 
+GOLDENS = {
+    "flow | device | tools | 64-100-10 lanes 13 requants 2": {
+        "seeds": [1],
+        "sources_sha256": "0" * 64,
+        "figures": {"fmax_MHz": 160.0, "latency_clocks": 80.0, "interval_clocks": 64.0},
+    }
+}
+
+
 def measurement(name: str, ratio: float) -> Measurement:
     return Measurement(
         name=name,
@@ -165,7 +174,7 @@ def benchmark_run(
     commit: str = "a" * 40,
     measured: str = "2026-02-02T08:00:00+00:00",
 ) -> str:
-    """A file of a run, as pytest-benchmark writes it."""
+    """A file of benchmark results, as pytest-benchmark writes it."""
     at = records.Circumstances(
         machine=Machine(cpu="a processor", host="0" * 8, cores=2),
         threads=2,
@@ -182,7 +191,7 @@ def benchmark_run(
 
 
 def _fann(folder: Path, seed: int) -> None:
-    """A checkout of that paper with networks of this seed."""
+    """A checkout of the FANN paper with networks of this seed."""
     network = random_network(SPECS["floatgate-digits"], seed=seed)
     arrays: dict[str, Any] = {}
     for k, layer in enumerate(network.fg_layers):
@@ -202,7 +211,7 @@ def _fann(folder: Path, seed: int) -> None:
 
 
 def _kirchhoff(folder: Path, scale: float) -> None:
-    """A checkout of that paper with a flow and a regression, parameters times ``scale``."""
+    """A checkout of the KirchhoffNet paper: a flow and a regression, parameters times ``scale``."""
     for made in (config("gauss"), regression_config("diabete")):
         inside = folder / "src" / "results" / made.test_bench
         inside.mkdir(parents=True)
@@ -212,7 +221,7 @@ def _kirchhoff(folder: Path, scale: float) -> None:
 
 
 def make_world(folder: Path) -> None:
-    """Every file that a row names, in ``folder``."""
+    """Make every file that a row names, in ``folder``."""
     circles = random_network(SPECS["floatgate-circles"], seed=0)
     save_network(folder / "circles.npz", circles, seed=3, recipe="{}", history=HISTORY)
     network, x = random_scaled(0)
@@ -251,6 +260,11 @@ def make_world(folder: Path) -> None:
     (folder / "ledger" / "test_a.py").write_text("A = 1\n")
     flow, circuit = measurement("flow", 20.0), measurement("circuit", 10.0)
     (folder / "before.json").write_text(benchmark_run(flow, circuit))
+    (folder / "goldens.json").write_text(json.dumps(GOLDENS))
+    claim = next(iter(read_ledger(folder / "ledger" / "claims.yaml").values()))
+    measured = Outcome.of(claim, ClaimMeasurement(id=claim.id, value=1.0), None)
+    for name in ("judged", "earlier"):
+        write_outcomes(folder / f"{name}.json", {"claims.yaml": [measured]})
     slower = benchmark_run(
         measurement("flow", 10.0), circuit, when="2026-01-02T12:00:00+01:00", commit="b" * 40
     )
@@ -258,13 +272,13 @@ def make_world(folder: Path) -> None:
 
 
 # ------------------------------------------------------------------------------------------------
-# What stands in for tools that take minutes
+# Replacements for tools that take minutes
 
 
 def _measured_at_once(
     ledger: Path, tests: list[str], environment: Any, *, show: bool = True
 ) -> list[Outcome]:
-    """Each row measured as 1.0 by a run in ``environment``, in place of pytest."""
+    """Replaces pytest: each row is measured as 1.0 in ``environment``."""
     detail = json.dumps(dict(environment))
     return [
         Outcome.of(row, ClaimMeasurement(id=row.id, value=1.0, detail=detail), None)
@@ -293,7 +307,7 @@ def _power(activity: Any) -> synthesis.Power:
 
 CLOCKS = synthesis.Clocks(load=8, latency=93, interval=64, mean_interval=60.0, simulator="v 5")
 PATH_ns = (3.0, 1.0, 9.0, 4.0, 1.5, 2.0, 5.0, 0.5, 6.0, 2.5, 3.5, 7.0, 0.25, 8.0)
-"""Delays along a critical path: by turns of a wire and of a cell."""
+"""Delays along a critical path: alternately of a wire and of a cell."""
 
 
 DESIGN = synthesis.Design(
@@ -362,8 +376,7 @@ def _simulated(
 
 @pytest.fixture
 def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Flows that end at once, a ledger that is measured at once, and hardware of the golden
-    model."""
+    """Flows and a ledger that end at once, and the golden model in place of hardware."""
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "log").write_text("log")
@@ -379,10 +392,12 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(vtr, "calibrate", lambda: None)
     monkeypatch.setattr(flows, "with_simulated_power", _simulated)
     monkeypatch.setattr(running, "_pytest", _measured_at_once)
-    # A shell's files at home are not for tests; 'test_command_weight' installs in another home.
+    # Tests must not touch a shell's files in the user's home; 'test_command_weight' installs in
+    # another home.
     monkeypatch.setattr("shellingham.detect_shell", lambda: ("bash", "/bin/bash"))
     installed = "bash", "for _OHMBENCH_COMPLETE"
     monkeypatch.setattr("typer.completion.install", lambda **_: installed)
+    monkeypatch.setattr("ohmbench.pages.networks.SOME", ("int8-digits",))
 
     def simulate(network: Any, images: Any, **_: Any) -> Any:
         return infer(network, images)
@@ -407,9 +422,9 @@ def see(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[..., Seen]:
-    """``see("evaluate {flow} --json")``: what one run in a new current folder shows.
-
-    Variables name the usual checkouts of the papers. ``before`` is in the folder at the start.
+    """Run a command in a new current folder: ``see("evaluate {flow} --json")`` returns its output.
+    Environment variables name the usual checkouts of the papers. The files ``before`` are in the
+    folder at the start.
     """
     monkeypatch.setenv(FANN_VARIABLE, str(world / "fann-usual"))
     monkeypatch.setenv(KIRCHHOFF_VARIABLE, str(world / "kirchhoff-usual"))
@@ -444,10 +459,10 @@ def see(
 
 @dataclass(frozen=True)
 class Row:
-    """``command`` with the options ``first`` and then with ``second``.
+    """Run ``command`` with the options ``first`` and then with ``second``.
 
-    ``look`` takes from each run what has to differ; ``right`` says of the two whether the second
-    is what the option asks for.
+    ``look`` takes from each run the part that must differ; ``right(first, second)`` says whether
+    the second is what the option asks for.
     """
 
     option: str
@@ -476,12 +491,12 @@ def file(name: str) -> Callable[[Seen], bytes | None]:
 
 
 def figure(name: str, axes: int, *what: str) -> Callable[[Seen], Any]:
-    """What is drawn in one of the axes of a figure."""
+    """The contents of one of the axes of a figure."""
     return lambda seen: [json.loads(seen.files[name])[axes][key] for key in what]
 
 
 def kept(name: str) -> Callable[[Seen], tuple[int, bool]]:
-    """The status, and whether a file is as it was before."""
+    """The status, and whether a file is unchanged."""
     return lambda seen: (seen.status, seen.files[name] == MINE)
 
 
@@ -511,7 +526,7 @@ def sizes(first: int, second: int) -> Callable[[Any, Any], bool]:
 
 
 def bits(*registers: str) -> dict[str, Any]:
-    """Looks at the widths of these registers, which the second value makes 40 bits each."""
+    """Compare the widths of these registers; the second value makes each 40 bits wide."""
     return {
         "look": lambda seen: {seen.json["registers"][name]["bits"] for name in registers},
         "right": lambda first, second: second == {40},
@@ -552,7 +567,7 @@ def _point_seeds(seen: Seen) -> list[int]:
 
 
 def _threads(runs: list[dict[str, Any]]) -> bool:
-    """Whether seeds were run beside each other."""
+    """Whether seeds were run in parallel."""
     return any(run["options"] != [threading.main_thread().name] for run in runs)
 
 
@@ -561,13 +576,17 @@ def _statuses(seen: Seen) -> list[str]:
     return [row["status"] for row in rows]
 
 
+def _in_report(text: str) -> Callable[[Seen], bool]:
+    return lambda seen: text in seen.files["x.html"].decode()
+
+
 def _environment(seen: Seen) -> Any:
     (rows,) = json.loads(seen.files["x.json"])["ledgers"].values()
     return json.loads(rows[0]["detail"])
 
 
 def _variables(variable: str, folder: str) -> Callable[[Any, Any], bool]:
-    """The second run is given this variable and no other."""
+    """Only the second run gets a variable, and it is this one."""
     return lambda a, b: a == {} and [*b] == [variable] and b[variable].endswith(folder)
 
 
@@ -635,6 +654,8 @@ ROWS = [
     Row("claims --plant", "claims {ledger}", "--plant a.two", "--plant a.one --plant a.two",
         lambda seen: [line.split(":")[:2] for line in seen.out.splitlines()],
         lambda a, b: (a, b) == ([["a.two", " red"]], [["a.one", " NOT RED"], ["a.two", " red"]])),
+    Row("claims --verbose", "claims {ledger}", "", "--verbose",
+        lambda seen: "reason: " in seen.out, only_second),
     Row("claims --json", "claims {ledger}", "", "--json y.json",
         lambda seen: sorted(seen.files), lambda a, b: (a, b) == ([], ["y.json"])),
     Row("claims --csv", "claims {ledger}", "", "--csv y.csv",
@@ -649,6 +670,26 @@ ROWS = [
     Row("claims --paper-kirchhoffnet", "claims {ledger} --json x.json", "",
         "--paper-kirchhoffnet {kirchhoff-other}", _environment,
         _variables(KIRCHHOFF_VARIABLE, "kirchhoff-other")),
+    # report
+    Row("report --out", "report --claims-json {judged}", "", "--out y.html",
+        lambda seen: sorted(seen.files),
+        lambda a, b: (a, b) == (["ohmbench-report.html"], ["y.html"])),
+    Row("report --claims-json", "report --out x.html", "{ledger}", "--claims-json {judged}",
+        _in_report('id="a.two"'), lambda a, b: (a, b) == (True, False)),
+    Row("report --history", "report --claims-json {judged} --out x.html", "",
+        "--history {earlier}", _in_report("<h3>Earlier runs"), only_second),
+    Row("report --bench", "report --claims-json {judged} --out x.html", "--bench {before}",
+        "--bench {after}", _in_report("b" * 40), only_second),
+    Row("report --synth", "report --claims-json {judged} --out x.html", "",
+        "--synth {goldens}", _in_report("<td class=\"number\">0.500</td>"), only_second),
+    Row("report --networks", "report --claims-json {judged} --out x.html", "--networks none",
+        "--networks some", _in_report('<figure class="drawing">'), only_second),
+    Row("report --force", "report --claims-json {judged} --out there", "", "--force",
+        kept("there"), forced, before={"there": MINE}),
+    Row("report --paper-fann", "report {ledger} --out x.html", "", "--paper-fann {fann-other}",
+        _in_report("fann-other"), only_second),
+    Row("report --paper-kirchhoffnet", "report {ledger} --out x.html", "",
+        "--paper-kirchhoffnet {kirchhoff-other}", _in_report("kirchhoff-other"), only_second),
     # power
     Row("power --per-class", "power {circles} --json", "", "--per-class",
         lambda seen: "per_class_W" in seen.json, only_second),
@@ -820,6 +861,18 @@ ROWS = [
         lambda seen: len(json.loads(seen.files["x.png"])), sizes(1, 2)),
     Row("bench plot --force", f"{_RUNS} --out x.png", "", "--force", kept("x.png"), forced,
         before={"x.png": MINE}),
+    # fetch
+    Row("fetch --from", "fetch mnist --list", "--from http://a.org/x", "--from http://b.org/y",
+        lambda seen: seen.out, lambda a, b: ("http://a.org/x/\n" in a, "http://b.org/y/\n" in b)
+        == (True, True)),
+    Row("fetch --from", "fetch papers --list", "--from fann=/x",
+        "--from fann=/x --from kirchhoffnet=/y", lambda seen: seen.out,
+        lambda a, b: ("git /y\n" in a, "git /x\n" in b, "git /y\n" in b) == (False, True, True)),
+    # Nothing listens at port 1 of this machine.
+    Row("fetch --list", "fetch mnist --from http://127.0.0.1:1", "", "--list",
+        lambda seen: seen.status, lambda a, b: (a, b) == (2, 0)),
+    Row("fetch --if-possible", "fetch mnist --from http://127.0.0.1:1", "", "--if-possible",
+        lambda seen: seen.status, lambda a, b: (a, b) == (2, 0)),
     # store
     Row("store --name", "store {circles}", "--name one", "--name two",
         lambda seen: sorted(seen.files),

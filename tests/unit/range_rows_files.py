@@ -124,7 +124,7 @@ TEXTS = [
         lambda n: written(lambda p: write_json(p, deep(n))), (1, 64), (65,), RangeError,
     ),
     Row(
-        "yaml-size", "files/yaml_files.py:read_yaml",
+        "yaml-size", "files/yaml_files.py:_text",
         lambda n: in_file(b"7".ljust(n)[:n], lambda p: read_yaml(p, max_bytes=20)),
         (1, 20), (0, 21), FileError,
     ),

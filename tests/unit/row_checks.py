@@ -1,8 +1,8 @@
-"""What a fast path of floating-gate rows must satisfy, held against the formulas in float64.
+"""Checks of the fast paths of floating-gate rows, against the formulas in float64.
 
-A path is ``currents(cell, v, w, bias)``. Line currents are sums of one sign: their bound is
-relative. Gradients are sums of both signs: theirs is relative to the sum of magnitudes, which the
-formulas written out here give.
+A path is ``currents(cell, v, w, bias)``. Line currents are sums of terms of one sign, so their
+bound is relative. Gradients are sums of both signs, so their bound is relative to the sum of
+magnitudes, computed by the formulas written out here.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Operands(NamedTuple):
 def operands(
     cell: Cell, seed: int, *, batch: int, out: int, inputs: int, dtype: torch.dtype
 ) -> Operands:
-    """Anywhere in the operating box, with its corners and voltages above the supply among them."""
+    """Inputs anywhere in the operating box, including its corners and voltages above the supply."""
     g = torch.Generator().manual_seed(seed)
 
     def uniform(low: float, high: float, *shape: int) -> torch.Tensor:
@@ -59,7 +59,7 @@ def operands(
         w = torch.exp(uniform(*map(math.log, OPERATING_A), out, inputs))
         for corner in OPERATING_A:
             w = some(w, corner)
-        if seed % 3 == 0:  # rows whose cells are all as small, and voltages as low, as they come
+        if seed % 3 == 0:  # all cells as small, all voltages as low as possible
             w[0], v[:1] = OPERATING_A[0], OPERATING_V[0]
         w = torch.where(torch.rand(w.shape, generator=g) < 0.5, -w, w)
     bias = 1e-8 * torch.randn(out, generator=g, dtype=F64)
@@ -151,7 +151,7 @@ def error_of_gradients(path: Currents, ops: Operands, seed: int) -> float:
         assert gradient.dtype == ops.v.dtype, name
         error = (gradient.double() - exact[name]).abs()
         size = sizes[name] * (cell_error + (terms + 4) * half)
-        # Below the smallest normal number there is no relative accuracy.
+        # Below the smallest normal number, relative accuracy is lost.
         floor = torch.finfo(ops.v.dtype).tiny
         assert bool((error[size == 0] <= floor).all()), f"{name}: a gradient where there is none"
         worst = max([worst, *(error / size.clamp(min=1e-300)).flatten().tolist()])

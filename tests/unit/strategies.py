@@ -1,4 +1,4 @@
-"""What builds inputs: hypothesis strategies over the operating box."""
+"""Hypothesis strategies that build inputs over the operating box."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from hypothesis.extra import numpy as hnp
 
 
 def log_uniform(low: float, high: float) -> st.SearchStrategy[float]:
-    """Floats between ``low`` and ``high``, even in the logarithm; both ends included."""
+    """Floats between ``low`` and ``high``, log-uniform, both ends included."""
     return st.floats(np.log(low), np.log(high)).map(lambda x: float(np.clip(np.exp(x), low, high)))
 
 

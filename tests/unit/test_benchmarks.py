@@ -58,7 +58,6 @@ from ohmbench.benchmarks.records import (
     write_baseline,
 )
 from ohmbench.benchmarks.timing import Race, Round, estimate, median_interval, others_s, quiet
-from ohmbench.cli import bench
 from ohmbench.errors import FileError, OhmbenchError
 from ohmbench.kernels.choice import PATH_VARIABLE
 from ohmbench.report import benchmark_tables
@@ -1179,8 +1178,10 @@ class TestCommand:
         Runs of one commit are in the order they were measured in.
         """
         drawn: list[Any] = []
-        monkeypatch.setattr(bench, "history_figure", lambda commits, _: drawn.append(commits))
-        monkeypatch.setattr(bench, "save_figure", lambda *_, **__: None)
+        report = "ohmbench.report"
+        draw = f"{report}.benchmark_figures.history_figure"
+        monkeypatch.setattr(draw, lambda commits, _: drawn.append(commits))
+        monkeypatch.setattr(f"{report}.figures.save_figure", lambda *_, **__: None)
         in_order = {
             "a": ("2026-03-01T12:00:00+09:00", "2026-04-02T00:00:00Z"),
             "b": ("2026-03-01T04:00:00Z", "2026-04-01T00:00:00Z"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from ohmbench.claims.outcomes import TEST_FAILED, Outcome
 from ohmbench.claims.planting import Planted, faulty_text, plant
 from ohmbench.claims.running import ClaimsRunError, own_ledger
 from ohmbench.cli import app
+from ohmbench.eda.hdl import HDL_VARIABLE, hdl_folder
 from ohmbench.errors import FileError
 from ohmbench.kernels.choice import PATH_VARIABLE
 from tests.repro import plants
@@ -178,6 +180,23 @@ def test_the_fault_of_an_installed_package(paper: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(sys, "path", [os.fspath(site), *sys.path])
     found = plant(paper, with_fault(paper, file=f"{package.name}/inner.py"), show=False)
     assert found.text == "red: measured 83"
+
+
+def test_the_fault_of_our_own_verilog(paper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our Verilog is not in the package of a checkout, and a folder of the user's stands for it."""
+    tests = """
+from ohmbench.eda.hdl import sources
+def test_accuracy(claim):
+    (text,) = (path.read_text() for path in sources() if path.name == "argmax.v")
+    claim("lab.accuracy", 97 if "  wire b_wins = ~single_i & (" in text else 0)
+"""
+    (paper.parent / "test_paper.py").write_text(tests, encoding="utf-8")
+    fault = {"file": "ohmbench/hdl/argmax.v", "replace": "b_wins = ~single_i", "by": "b_wins = 1"}
+    for folder in (None, paper.parent.parent / "user's own"):
+        if folder is not None:
+            shutil.copytree(hdl_folder(), folder)
+            monkeypatch.setenv(HDL_VARIABLE, os.fspath(folder))
+        assert plant(paper, with_fault(paper, **fault), show=False).text == "red: measured 0"
 
 
 # ------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.console import Console
 
 from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, read_ledger
@@ -235,69 +236,102 @@ def test_unreadable_ledgers_are_refused(tmp_path: Path) -> None:
 # The table
 
 
-def printed(claim: Claim, measured: float | None = None, reason: str | None = None) -> str:
-    found = None if measured is None else ClaimMeasurement(id=claim.id, value=measured)
-    console = Console(width=200)
+def shown(*outcomes: Outcome, width: int = 200, verbose: bool = False) -> list[str]:
+    """The lines of the table."""
+    console = Console(width=width)
     with console.capture() as capture:
-        console.print(claims_table([Outcome.of(claim, found, reason)]))
-    (row,) = (line for line in capture.get().splitlines() if claim.statement in line.split())
-    return row.strip()
+        console.print(claims_table(outcomes, verbose=verbose))
+    return [line.rstrip() for line in capture.get().splitlines()]
 
 
-@pytest.mark.parametrize(
-    ("claim", "measured", "reason", "ending"),
-    [
-        pytest.param(reproduced(unit="mV"), 10.1, None, "10.1 mV .* reproduced", id="reproduced"),
-        pytest.param(reproduced(unit="mV"), 11.0, None, "11 mV .* FAILED", id="failed"),
-        pytest.param(differs(), 12.0, None, "12 .* differs: w", id="differs"),
-        pytest.param(met(at_least=1.0, at_most=2.0), 1.5, None, ">= 1 and <= 2 .* met", id="met"),
-        pytest.param(reproduced(), None, "no tool", "- .* not run: no tool", id="not-run"),
-        pytest.param(reproduced(), None, None, "- .* FAILED: its test failed", id="test-failed"),
-    ],
-)
-def test_table(claim: Claim, measured: float | None, reason: str | None, ending: str) -> None:
-    row = printed(claim, measured, reason)
-    assert row.startswith("s [here]")  # the brackets are not markup
-    assert re.search(f"{ending}$", row), row
+def outcome(claim: Claim, measured: float | None = None, reason: str | None = None) -> Outcome:
+    found = None if measured is None else ClaimMeasurement(id=claim.id, value=measured)
+    return Outcome.of(claim, found, reason)
 
 
 def not_checkable(**changes: Any) -> Claim:
     return Claim(**{**ROW, "expect": "not checkable", "test": None, **changes})
 
 
-@pytest.mark.parametrize(
-    ("published", "shown"), [(None, "-"), ("about one", "about one"), (1234567.0, "1.23457e\\+06")]
-)
-def test_what_no_test_can_check_is_shown_with_its_reason(published: Any, shown: str) -> None:
-    row = printed(not_checkable(published=published, unit="mV"))
-    assert re.fullmatch(rf"s \[here\] +{shown} mV +- +not checkable: w", row), row
+CASES = [
+    pytest.param(outcome(reproduced(unit="mV"), 10.1), r"reproduced +a\.b +10 mV +10\.1 mV",
+                 "reason: w", id="reproduced"),
+    pytest.param(outcome(reproduced(unit="mV"), 11.0), r"FAILED +a\.b +10 mV +11 mV",
+                 "reason: w", id="failed"),
+    pytest.param(outcome(differs(), 12.0), r"differs +a\.b +10 +12", "reason: w", id="differs"),
+    pytest.param(outcome(met(at_least=1.0, at_most=2.0), 1.5), r"met +a\.b +>= 1 and <= 2 +1\.5",
+                 "target: >= 1 and <= 2; here: 1.5", id="met"),
+    pytest.param(outcome(reproduced(), None, "no tool"), r"not run +a\.b +10 +-",
+                 "reason: no tool", id="not-run"),
+    pytest.param(outcome(reproduced()), r"FAILED +a\.b +10 +-",
+                 "reason: its test failed", id="test-failed"),
+    pytest.param(outcome(not_checkable()), r"not checkable +a\.b +- +-",
+                 "reason: w", id="not-checkable"),
+    pytest.param(outcome(not_checkable(published="about one", unit="mV")),
+                 r"not checkable +a\.b +about one mV +-", "published: about one mV; here: -",
+                 id="text"),
+    pytest.param(outcome(not_checkable(published=1234567.0)),
+                 r"not checkable +a\.b +1\.23457e\+06 +-", "here: -", id="large"),
+]  # fmt: skip
 
 
-def test_the_detail_of_a_measurement_is_shown() -> None:
-    claim = reproduced(unit="mV")
-    found = ClaimMeasurement(id=claim.id, value=10.1, detail="seed 7")
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(claims_table([Outcome.of(claim, found, None)]))
-    assert "10.1 mV (seed 7)" in capture.get()
-    assert "(" not in printed(claim, 10.1)
+@pytest.mark.parametrize(("found", "line", "explained"), CASES)
+def test_a_claim_is_one_line_and_verbose_adds_the_reasons(
+    found: Outcome, line: str, explained: str
+) -> None:
+    header, row, tally, *circumstances = shown(found)
+    assert header.split() == ["status", "claim", "published", "/", "target", "here"]
+    assert re.fullmatch(line, row), row
+    assert tally == f"1 claims: 1 {found.status.value} (-v shows the reasons)"
+    assert "python" in circumstances[0]
+    more = shown(found, verbose=True)
+    assert more[:2] == [header, row]
+    assert more[2].strip() == "s [here]"  # the brackets are not markup
+    assert any(explained in text for text in more[2:5]), more
 
 
-def test_sentences_have_more_room_than_numbers() -> None:
-    """Claim and status are sentences; what was measured has its detail, a target has none."""
-    claim, target, here, status = (column.ratio for column in claims_table([]).columns)
-    assert claim == status > here >= 2 * target  # type: ignore[operator]
+def test_the_detail_of_a_measurement_is_shown_with_the_reasons() -> None:
+    found = ClaimMeasurement(id="a.b", value=10.1, detail="seed 7")
+    judged = Outcome.of(reproduced(unit="mV"), found, None)
+    assert not any("seed 7" in line for line in shown(judged))
+    assert any("here: 10.1 mV (seed 7)" in line for line in shown(judged, verbose=True))
 
 
-def test_rows_begin_at_the_edge_and_are_set_apart_by_a_line() -> None:
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(claims_table([Outcome.of(reproduced(), None, None)] * 2))
-    first, between, second = capture.get().split("s [here]")
-    edge = first.splitlines()[-1]
-    assert edge == " "  # the box's own
-    assert [line.strip() for line in between.splitlines()[1:]] == ["", ""]
-    assert second.split()[0] == "10"
+LONG = {"id": f"a.{'b' * 70}", "unit": "u" * 70, "statement": "s" * 70, "why": "w" * 250}
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_every_line_fits_100_columns_and_the_terminal(width: int, verbose: bool) -> None:
+    # A character that takes two columns, and one that would end the line.
+    wide = reproduced(**{**LONG, "id": "a.c", "unit": "\u4e00" * 70, "statement": "1\n2"})
+    outcomes = [outcome(reproduced(**LONG), 10.1), outcome(wide, 10.1)]
+    lines = shown(*outcomes, width=width, verbose=verbose)
+    assert all(cell_len(line) <= min(width, 100) for line in lines), lines
+    rows = [line for line in lines if line.startswith("reproduced")]
+    assert len(rows) == 2
+    assert all(" 10" in row and " 10.1" in row for row in rows)  # numbers come before units
+    assert all("\u2026" in row for row in rows)
+
+
+def test_verbose_cuts_nothing() -> None:
+    lines = shown(outcome(reproduced(**LONG), 10.1), width=60, verbose=True)
+    text = "".join(line.strip() for line in lines[2:])
+    assert all(value in text for value in (LONG["statement"], LONG["unit"], LONG["why"]))
+
+
+def test_control_characters_of_a_ledger_do_not_reach_the_terminal() -> None:
+    hostile = reproduced(statement="\x1b[2Jgone", unit="\x1b]0;t\x07", why="a\rb\x9b")
+    lines = shown(outcome(hostile, 10.1), verbose=True)
+    assert all(character.isprintable() for line in lines for character in line), lines
+
+
+def test_the_last_lines_count_the_statuses() -> None:
+    many = [outcome(reproduced(), 10.0)] * 2 + [outcome(met(at_most=1.0), 2.0)]
+    tally = "3 claims: 2 reproduced, 1 FAILED"
+    assert shown(*many)[4] == f"{tally} (-v shows the reasons)"
+    assert tally in shown(*many, verbose=True)
+    assert shown()[1] == "no claims"
 
 
 @pytest.mark.parametrize("write", ["json", "csv"])
@@ -344,22 +378,10 @@ def test_an_outcome_survives_json(outcome: Outcome) -> None:
     assert Outcome.from_dict(stored) == outcome
 
 
-def test_nothing_is_cut_off_in_a_narrow_table() -> None:
-    claim = reproduced(statement="s" * 70)
-    console = Console(width=60)
-    with console.capture() as capture:
-        console.print(claims_table([Outcome.of(claim, None, None)]))
-    assert capture.get().count("s" * 5) >= 1
-    assert capture.get().replace("FAILED: its test", "").count("s") >= 70
-    assert "…" not in capture.get()
-
-
 def test_table_says_under_what_circumstances() -> None:
-    console = Console(width=200)
-    with console.capture() as capture:
-        console.print(claims_table([]))
+    text = " ".join(shown())
     for name, number in versions().items():
-        assert f"{name} {number}" in capture.get()
+        assert f"{name} {number}" in text
 
 
 # ------------------------------------------------------------------------------------------------

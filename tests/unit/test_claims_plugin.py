@@ -69,13 +69,10 @@ def repository(pytester: pytest.Pytester) -> Repository:
 
 
 def rows(result: pytest.RunResult) -> dict[str, str]:
-    """The claims table as printed: a line each, by statement."""
+    """The claims table as printed: a line each, by the end of the claim's id."""
     lines = result.stdout.str().partition("claims ledger")[2].splitlines()
     return {
-        statement: line
-        for statement in ("one", "two", "three")
-        for line in lines
-        if line.strip().startswith(f"{statement} [")
+        name: line for name in ("one", "two", "three") for line in lines if f" x.{name} " in line
     }
 
 
@@ -89,11 +86,26 @@ def test_claims_are_judged_and_printed(repository: Repository, options: tuple[st
     assert result.ret == 0
     table = rows(result)
     assert "1 mV" in table["one"]
-    assert "1.4 mV (seed 7)" in table["one"]
-    assert table["one"].rstrip().endswith("reproduced")
+    assert "1.4 mV" in table["one"]
+    assert table["one"].startswith("reproduced")
     assert ">= 10" in table["two"]
-    assert table["two"].rstrip().endswith("met")
-    assert table["three"].rstrip().endswith("not checkable: a chip")
+    assert table["two"].startswith("met")
+    assert table["three"].startswith("not checkable")
+    assert "seed 7" not in result.stdout.str()
+
+
+def test_verbose_prints_the_reasons(repository: Repository) -> None:
+    result = repository.run("-v", tests=ONE + TWO)
+    result.stdout.fnmatch_lines(
+        [
+            *(
+                "reproduced *x.one *",
+                "    one [[]here]",
+                "    published: 1 mV; here: 1.4 mV (seed 7)",
+            ),
+            *("not checkable *x.three *", "    reason: a chip"),
+        ]
+    )
 
 
 def test_json_has_each_claim_and_its_circumstances(repository: Repository) -> None:
@@ -139,21 +151,23 @@ def test_what_is_only_collected_is_not_judged(repository: Repository) -> None:
     assert not (repository.path / "claims.json").exists()
 
 
-@pytest.mark.parametrize(("terminal", "width"), [(80, 100), (100, 100), (130, 130)])
-def test_a_table_is_as_wide_as_the_terminal_but_at_least_100(
-    pytestconfig: pytest.Config, terminal: int, width: int
+@pytest.mark.parametrize("terminal", [80, 100, 130])
+def test_a_table_is_100_columns_wide_on_any_terminal(
+    pytestconfig: pytest.Config, terminal: int
 ) -> None:
     run, written, titles = ClaimsRun(pytestconfig), io.StringIO(), []
     screen = SimpleNamespace(fullwidth=terminal, _file=written)
     reporter = SimpleNamespace(_tw=screen, section=lambda title, sep: titles.append((title, sep)))
-    claim = Claim(id="x.one", statement="one", source="s", expect="not checkable", why="a chip")
+    claim = Claim(id=f"x.{'o' * 99}", statement="one", source="s", expect="not checkable", why="w")
     outcomes = [Outcome.of(claim, None, None)]
     for ledgers in (["/a/claims.yaml"], ["/a/claims.yaml", "/b/claims.yaml"]):
         run._outcomes = {Path(ledger): outcomes for ledger in ledgers}
         run._print(reporter, Path("/a/claims.yaml"), outcomes)
     assert titles == [("claims ledger", "="), ("claims ledger /a/claims.yaml", "=")]
-    assert "a chip" in written.getvalue()
-    assert max(map(len, written.getvalue().splitlines())) == width
+    assert "not checkable  x.ooo" in written.getvalue()
+    # The columns end with 'here', which has a dash here.
+    assert [line[77] for line in written.getvalue().splitlines() if "x.ooo" in line] == ["-", "-"]
+    assert max(map(len, written.getvalue().splitlines())) <= 100
 
 
 def test_the_table_can_be_left_out(repository: Repository) -> None:
@@ -481,6 +495,55 @@ def test_a_json_file_that_cannot_be_written_ends_the_run(repository: Repository)
     result = repository.run("--claims-json", "none/claims.json", tests=ONE)
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--claims-json: none/claims.json: *"])
+
+
+# ------------------------------------------------------------------------------------------------
+# The report
+
+
+def test_a_report_has_each_claim(repository: Repository) -> None:
+    repository.write("claims.html", "of an earlier run")
+    assert repository.run("--report-html", "claims.html", tests=ONE + TWO).ret == 0
+    html = (repository.path / "claims.html").read_text(encoding="utf-8")
+    for expected in ("x.one", "x.two", "x.three", "1.4 mV (seed 7)", "def test_two(claim)"):
+        assert expected in html
+    assert "<nav" not in html  # a stranger has no pages of ohmbench's own
+
+
+def test_a_conftest_adds_pages_to_the_report(repository: Repository) -> None:
+    page = "from ohmbench.claims.html.pages import Page\n"
+    page += "def pytest_ohmbench_report_pages(config): return [Page('more', 'More', 'Added.')]\n"
+    repository.write("conftest.py", page)
+    assert repository.run("--report-html", "claims.html", tests=ONE + TWO).ret == 0
+    html = (repository.path / "claims.html").read_text(encoding="utf-8")
+    assert '<section id="more"' in html
+    assert "Added." in html
+
+
+def test_a_report_that_cannot_be_written_ends_the_run(repository: Repository) -> None:
+    result = repository.run("--report-html", "none/claims.html", tests=ONE)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--report-html: none/claims.html: *"])
+
+
+@pytest.mark.parametrize(
+    ("interval", "status"),
+    [
+        ((1.3, 1.5), "reproduced"),
+        ((1.4, 1.5), "reproduced"),
+        ((1.3, 1.4), "reproduced"),
+        ((1.41, 1.5), "FAILED"),
+        ((1.3, 1.39), "FAILED"),
+    ],
+)
+def test_an_interval_is_kept_and_holds_its_value(
+    repository: Repository, interval: tuple[float, float], status: str
+) -> None:
+    tests = ONE.replace("'seed 7'", f"'seed 7', interval={interval}")
+    found = repository.outcomes(tests=tests + TWO)["x.one"]
+    assert found["status"] == status
+    if status == "reproduced":
+        assert (found["low"], found["high"]) == interval
 
 
 # ------------------------------------------------------------------------------------------------

@@ -16,9 +16,10 @@ from typer.testing import CliRunner
 
 from ohmbench.claims import running
 from ohmbench.claims.ledger import ClaimStatus, read_ledger
-from ohmbench.claims.outcomes import COLUMNS, Outcome, write_outcomes
+from ohmbench.claims.outcomes import COLUMNS, Outcome, StoredRun, write_outcomes
 from ohmbench.claims.running import ClaimsRunError, find_ledger, own_ledger, run_ledger
 from ohmbench.cli import app
+from ohmbench.cli.report import _is_own
 from ohmbench.errors import FileError
 
 LEDGER = """
@@ -58,7 +59,7 @@ def statuses(outcomes: list[Outcome]) -> dict[str, str]:
 def test_a_third_papers_ledger(paper: Path, tmp_path: Path) -> None:
     """One claim of each status, one of them red."""
     files = [f"--{kind}={tmp_path / f'claims.{kind}'}" for kind in ("json", "csv")]
-    result = CliRunner().invoke(app, ["claims", str(paper), *files])
+    result = CliRunner().invoke(app, ["claims", str(paper), "-v", *files])
     assert result.exit_code == 1
     assert "It classifies 97 % [Lab, table 1]" in result.output
     expected = {
@@ -96,8 +97,8 @@ def test_a_source_selects_what_is_run(paper: Path) -> None:
 def test_a_status_selects_what_is_printed(paper: Path) -> None:
     result = CliRunner().invoke(app, ["claims", str(paper), "--status", "differs"])
     assert result.exit_code == 1  # the red claim stays red, printed or not
-    assert "It draws 2 mW" in result.output
-    assert "97 %" not in result.output
+    assert "lab.power" in result.output
+    assert "lab.accuracy" not in result.output
 
 
 def test_a_ledger_without_tests_needs_no_pytest(paper: Path) -> None:
@@ -291,3 +292,65 @@ def test_the_own_ledger_reads() -> None:
     rows = read_ledger(own_ledger())
     assert {"fann.v3-accuracy", "ohmbench.rtl-exact"} <= rows.keys()
     assert {row.expect for row in rows.values()} <= {status.value for status in ClaimStatus}
+
+
+# ------------------------------------------------------------------------------------------------
+# ohmbench report
+
+
+def test_a_strangers_report_has_the_claims_alone(paper: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r.html"
+    result = CliRunner().invoke(app, ["report", str(paper), "--out", str(out)])
+    assert result.exit_code == 1  # a claim is red; the report is there all the same
+    html = out.read_text(encoding="utf-8")
+    assert "lab.speed" in html
+    assert "<nav" not in html
+    assert "97.02 % (450 images)" in html
+
+
+def test_a_report_of_an_earlier_run_runs_nothing(
+    paper: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = run_ledger(paper / "claims.yaml")
+    stored = tmp_path / "claims.json"
+    write_outcomes(stored, {str(run.ledger): run.outcomes})
+    monkeypatch.setattr(running, "_pytest", None)
+    words = ["--claims-json", str(stored), "--history", str(tmp_path)]
+    result = CliRunner().invoke(app, ["report", *words, "--out", str(tmp_path / "r.html")])
+    assert result.exit_code == 1
+    assert "Earlier runs" in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_a_run_of_the_own_ledger_is_known_wherever_it_was() -> None:
+    own = read_ledger(own_ledger())
+    for rows, expected in ((own, True), ({}, False)):
+        found = [Outcome.of(claim, None, "no tool") for claim in rows.values()]
+        assert _is_own(StoredRun({"/elsewhere/claims.yaml": found}, {})) == expected
+    other = own["fann.retention"].model_copy(update={"id": "lab.retention"})
+    assert not _is_own(StoredRun({"x": [Outcome.of(other, None, None)]}, {}))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        pytest.param([".", "--claims-json", "x.json"], "name one of them", id="both"),
+        pytest.param([".", "--history", "claims.yaml"], "not valid JSON", id="history"),
+        pytest.param([".", "--history", "tests"], "holds no JSON files", id="empty-folder"),
+        pytest.param([".", "--bench", "x.json"], "not a run or a baseline", id="bench"),
+        pytest.param([".", "--synth", "x.json"], "not goldens of synthesis", id="synth"),
+        pytest.param(["--claims-json", "x.json"], "is not a run of claims", id="run"),
+        pytest.param([".", "--out", "claims.yaml"], "exists already", id="overwrite"),
+        pytest.param(["--claims-json", "x.json", "--out", "x.json", "--force"],
+                     "is what this command reads", id="input"),
+    ],
+)  # fmt: skip
+def test_a_bad_input_of_a_report_is_one_line_before_any_work(
+    paper: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], complaint: str
+) -> None:
+    monkeypatch.chdir(paper)
+    monkeypatch.setattr(running, "_pytest", None)
+    Path("x.json").write_text('{"a": 3}', encoding="utf-8")
+    result = CliRunner().invoke(app, ["report", *arguments])
+    assert complaint in str(result.exception)
+    assert len(str(result.exception).splitlines()) == 1
+    assert not Path("ohmbench-report.html").exists()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from ohmbench.constants import KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.data.densities import DENSITIES
 from ohmbench.families import PAPER_NAMES
 from ohmbench.family import DrawOptions, accuracy_line
@@ -20,7 +21,6 @@ from ohmbench.kirchhoff.recipes import CONFIG_NAMES, name_of, own_config
 from ohmbench.kirchhoff.samples import fresh_points
 from ohmbench.kirchhoff.store import checkpoint_arrays, load_kirchhoff, save_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask
-from ohmbench.paper import KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.stats import Interval
 from ohmbench.training import checkpoint_path
 from ohmbench.weights import versions

@@ -14,7 +14,7 @@ import pytest
 import shellingham
 import typer
 
-from ohmbench import cli, families, names
+from ohmbench import cli, constants, families
 from ohmbench.digital.widths import PUBLISHED_HARDWARE
 from tests.unit.command_line import assert_refused
 from tests.unit.test_statuses import every_command
@@ -129,7 +129,7 @@ def test_a_heavy_import_is_noticed() -> None:
 
 def test_names_and_sizes_in_the_help_are_those_of_what_runs() -> None:
     own = [family.trainings for family in (families.FLOATGATE, families.INT8, families.KIRCHHOFF)]
-    assert tuple(name for trainings in own for name in trainings) == names.TRAININGS
+    assert tuple(name for trainings in own for name in trainings) == constants.TRAININGS
     options = {p.name: p.help for p in every_command()["prove"].params}
     for size in ("inputs", "hidden", "classes"):
         assert f"or {getattr(PUBLISHED_HARDWARE, size)} with" in options[size]
@@ -200,8 +200,8 @@ def test_bash_gets_one_candidate_a_line(complete) -> None:
 
 
 def test_names_of_networks_are_completed(complete) -> None:
-    stored = json.loads(names.MANIFEST.read_text())
-    every = [*stored, *names.PAPER_NAMES]
+    stored = json.loads(constants.MANIFEST.read_text())
+    every = [*stored, *constants.PAPER_NAMES]
     assert complete("bash", "evaluate ").split() == every
     assert complete("bash", "power floatgate-d").split() == [
         name for name in every if name.startswith("floatgate-d")
@@ -218,7 +218,7 @@ def test_without_a_manifest_the_papers_names_are_left(
         if text is not None:
             file.write_text(text)
         monkeypatch.setattr("ohmbench.cli.naming.MANIFEST", file)
-        assert complete("bash", "evaluate ").split() == list(names.PAPER_NAMES)
+        assert complete("bash", "evaluate ").split() == list(constants.PAPER_NAMES)
 
 
 def test_fish_gets_a_candidate_and_its_sentence_on_each_line(

@@ -319,7 +319,9 @@ def refusal() -> str:
 
 def test_unset_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(DATA_VARIABLE, raising=False)
-    assert refusal().startswith(f"MNIST: {DATA_VARIABLE} is not set; point it at")
+    assert refusal().startswith(
+        f"MNIST: {DATA_VARIABLE} is not set; run 'ohmbench fetch mnist', or point it at"
+    )
     monkeypatch.setenv(DATA_VARIABLE, "")
     with pytest.raises(FileError, match="is not set"):
         mnist_folder()
@@ -333,7 +335,11 @@ def test_no_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("kind", ["images-idx3", "labels-idx1"])
 def test_missing_files(folder: Path, kind: str) -> None:
     (folder / f"train-{kind}-ubyte.gz").unlink()
-    assert f"{folder}/train-{kind}-ubyte.gz: not found; put train-{kind.split('-')[0]}" in refusal()
+    message = refusal()
+    assert message.startswith(
+        f"{folder}/train-{kind}-ubyte.gz: not found; run 'ohmbench fetch mnist'"
+    )
+    assert f", or put train-{kind.split('-')[0]}" in message
 
 
 @pytest.mark.parametrize(

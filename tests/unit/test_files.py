@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import json
@@ -637,6 +638,38 @@ def test_sweep(pid: str, node: str | None, age_s: float, swept: bool, tmp_path: 
     left = leave(target, number, node=node, age_s=age_s)
     atomic_write(target, writing(b"new"))
     assert left.exists() != swept
+
+
+def test_sweep_leaves_a_running_writer_of_another_user_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that may not be signalled is there."""
+
+    def refuse(pid: int, sign: int) -> None:
+        raise PermissionError(errno.EPERM, "not permitted")
+
+    target = tmp_path / "result"
+    left = leave(target, 4242)
+    monkeypatch.setattr(os, "kill", refuse)
+    atomic_write(target, writing(b"new"))
+    assert left.exists()
+
+
+def test_all_is_written_before_the_file_is_flushed_to_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is still in the process when the disk is asked is lost in a power cut."""
+    sizes = []
+    fsync = os.fsync
+
+    def watched(fd: int) -> None:
+        if stat.S_ISREG(os.fstat(fd).st_mode):
+            sizes.append(os.fstat(fd).st_size)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    atomic_write(tmp_path / "result", writing(b"12345"))
+    assert sizes == [5]
 
 
 def test_sweep_leaves_other_targets_and_strangers_alone(tmp_path: Path) -> None:

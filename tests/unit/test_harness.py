@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files
 from ohmbench.needs import NEEDS, Availability, skip_reason
-from ohmbench.paper import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 ROOT = Path(__file__).parents[2]
 
@@ -84,8 +84,8 @@ def test_what_is_missing_is_skipped_with_a_reason(
     (line,) = [line for line in result.outlines if line.startswith("SKIPPED")]
     assert f"needs {name}: " in line
     assert NEEDS[name].hint in line
-    kinds = "bench 0 run; docs 0 run; repro 0 run; rtl 0 run; synth 0 run; unit 0 run"
-    assert counts(result) == f"checks: {kinds}, 1 skipped"
+    none = "bench 0 run; browser 0 run; docs 0 run; repro 0 run; rtl 0 run; synth 0 run"
+    assert counts(result) == f"checks: {none}; unit 0 run, 1 skipped"
     header = result.stdout.str().partition("collected")[0]
     assert f"needs {name}: " in header
 
@@ -129,9 +129,7 @@ def test_a_test_outside_the_checkout_runs_and_is_of_no_kind(
     result = project.run("-c", "pyproject.toml", "tests", outside, unit=UNIT)
     assert result.ret == 0
     result.assert_outcomes(passed=2)
-    expected = (
-        "bench 0 run; docs 0 run; other 1 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
-    )
+    expected = "bench 0 run; browser 0 run; docs 0 run; other 1 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
     assert counts(result) == f"checks: {expected}"
 
 
@@ -180,7 +178,7 @@ def test_a_required_kind_that_ran_passes(project: Project, unit: str) -> None:
     assert result.ret == 0
     assert (
         counts(result)
-        == "checks: bench 0 run; docs 0 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
+        == "checks: bench 0 run; browser 0 run; docs 0 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
     )
 
 
@@ -196,15 +194,18 @@ def test_slow_tests_run_on_request_only(project: Project) -> None:
     assert counts(result).endswith("unit 2 run")
 
 
-COLLECTED = {"bench": 1, "docs": 1, "repro": 2, "rtl": 1, "synth": 2, "unit": 1}
+COLLECTED = {"bench": 1, "browser": 1, "docs": 1, "repro": 2, "rtl": 1, "synth": 2, "unit": 1}
 
 
-@pytest.mark.parametrize("kind", ["unit", "docs", "repro", "rtl", "synth", "bench", "vtr"])
+@pytest.mark.parametrize(
+    "kind", ["unit", "docs", "repro", "rtl", "synth", "bench", "browser", "vtr"]
+)
 def test_the_folder_is_the_marker(project: Project, kind: str) -> None:
     """But for the paper's synthesis flow, which has a marker of its own."""
     project.write("tests/rtl/test_hardware.py", UNIT)
     project.write("tests/bench/test_fast.py", UNIT)
     project.write("tests/docs/test_site.py", UNIT)
+    project.write("tests/browser/test_page.py", UNIT)
     project.write("tests/synth/test_pip.py", UNIT + "def test_another(): pass\n")
     project.write("tests/synth/test_vtr.py", f"import pytest\n@pytest.mark.vtr\n{UNIT}")
     result = project.run("-m", kind, unit=UNIT, repro=GOOD_CLAIMS)

@@ -7,7 +7,7 @@ from statistics import fmean
 
 import pytest
 
-from ohmbench import names
+from ohmbench import constants
 from ohmbench.weights import StoredWeights, read_manifest
 
 
@@ -90,7 +90,7 @@ def test_own_networks_fit_the_screen_and_are_all_there(run) -> None:
     networks = json.loads(run("list", "--json")[1])["networks"]
     assert {name for n in networks for name in n["stored"]} == set(manifest)
     assert all(n["family"] != "Trained from a file" for n in networks)
-    assert {n["name"] for n in networks} <= set(names.TRAININGS)
+    assert {n["name"] for n in networks} <= set(constants.TRAININGS)
     for network in networks:
         metrics = [manifest[name].metrics for name in network["stored"]]
         for key, over in network["metrics"].items():

@@ -19,7 +19,8 @@ from matplotlib.figure import Figure
 
 import ohmbench
 from ohmbench.benchmarks.records import Baseline, write_baseline
-from ohmbench.claims.outcomes import write_csv, write_outcomes
+from ohmbench.claims.html.render import write_report
+from ohmbench.claims.outcomes import StoredRun, write_csv, write_outcomes
 from ohmbench.cli.common import check_not_input
 from ohmbench.digital import save_int8
 from ohmbench.eda.cache import keep_text
@@ -84,6 +85,7 @@ SAVES: dict[str, Callable[..., None]] = {
     "write_json": lambda path, **o: write_json(path, [1], **o),
     "write_npz": lambda path, **o: write_npz(path, {"a": np.ones(2)}, **o),
     "write_pth": lambda path, **o: write_pth(path, {"a": torch.ones(2)}, **o),
+    "write_report": lambda path, **o: write_report(path, StoredRun({}, {}), **o),
     "write_record": lambda path, **o: write_record(path, Cost(wall_s=1, peak_memory_MiB=1), **o),
     "save_figure": lambda path, **o: save_figure(Figure(figsize=(1, 1)), path, **o),
     "save_figures": lambda path, **o: save_figures(
@@ -163,6 +165,7 @@ WORK = {
     "predict {int8} --image 3 --plot there.png": "ohmbench.families:load_able",
     "claims {ledger} --json there": "ohmbench.claims.running:run_ledger",
     "claims {ledger} --json new --csv there": "ohmbench.claims.running:run_ledger",
+    "report {ledger} --out there": "ohmbench.claims.running:run_ledger",
     "synth 64-100-10 --out .": "ohmbench.eda.synthesis.flows:synthesise",
     "synth sweep 64-100-10 --plot there.png": "ohmbench.eda.synthesis.sweep:sweep",
     "bench plot {before} --out there.png": "ohmbench.report.benchmark_figures:history_figure",

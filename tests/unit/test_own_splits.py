@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,15 @@ def test_the_training_part_decides_the_scale_of_both(folder: Path, task: Task, s
     held = np.array([values(k)[:2] for k in test])
     np.testing.assert_allclose(data.test_x, (held - shift) / span, rtol=1e-12, atol=1e-12)
     assert len(data.sha256) == len(set(data.sha256)) == 2
+
+
+def test_both_files_are_looked_for_from_the_same_folder(folder: Path, tmp_path: Path) -> None:
+    """That of the YAML file, wherever the first of them lies."""
+    (tmp_path / "inner").mkdir()
+    for name, place in (("first.csv", "inner"), ("rest.csv", ".")):
+        shutil.copy(folder / name, tmp_path / place / name)
+    data = load(tmp_path, "density", file="inner/first.csv", held_out="rest.csv")
+    assert rows_of(data)[1] == list(range(30, ROWS))
 
 
 @pytest.mark.parametrize("part", ["all", "first", "rest"])

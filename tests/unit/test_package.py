@@ -37,7 +37,8 @@ def test_every_kind_of_file_is_installed():
         for path in folder.rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    assert endings <= {".py", ".typed", ".npz", ".json", ".cpp", ".v", ".md", ".yaml"}
+    texts = {".md", ".yaml", ".css", ".js", ".j2"}
+    assert endings <= {".py", ".typed", ".npz", ".json", ".cpp", ".v", *texts}
     for pattern in ("*.npz", "*.json", "py.typed", "*.cpp", "*.v", "README.md", "*.yaml"):
         assert pattern in CONFIGURATION
 

@@ -21,6 +21,7 @@ import torch
 from ohmbench import families
 from ohmbench.benchmarks.records import read_run
 from ohmbench.cli.bench import _histories
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.data.folders import DATA_VARIABLE, DataSet, Wanted
 from ohmbench.data.images import _CIFAR10
 from ohmbench.digital import Hardware, Images, load_int8, save_int8
@@ -46,13 +47,7 @@ from ohmbench.kirchhoff.models import build
 from ohmbench.kirchhoff.samples import FRESH_SEED, PaperSource
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.paper import (
-    FANN_VARIABLE,
-    KIRCHHOFF_VARIABLE,
-    fann_folder,
-    kirchhoff_folder,
-    kirchhoff_results,
-)
+from ohmbench.paper import fann_folder, kirchhoff_folder, kirchhoff_results
 from ohmbench.training import _at_most
 from ohmbench.weights import stored
 from tests.unit.circuits import MadeFlow, config, random_circuit, regression_config
@@ -159,10 +154,10 @@ def test_a_data_set(monkeypatch: pytest.MonkeyPatch, folder: Callable[..., Path]
     """The folder of its name before the one around it, and all files from one of them."""
     digits = DataSet("mnist", "MNIST")
     monkeypatch.setenv(DATA_VARIABLE, str(folder("data", "a", "b")))
-    assert digits.places("files") == [folder("data")]
+    assert digits.places(text_file("a")) == [folder("data")]
     folder("data", "mnist/a")
     inner = folder("data") / "mnist"
-    assert digits.places("files") == [inner, folder("data")]
+    assert digits.places(text_file("a")) == [inner, folder("data")]
     assert digits.read(text_file("a"))[0].path == inner / "a"
     a, b = digits.read(text_file("a"), text_file("b"))
     assert (a.path, b.path) == (folder("data") / "a", folder("data") / "b")

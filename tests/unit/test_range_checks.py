@@ -160,6 +160,9 @@ COMMANDS = {
 # What is compared there is no number that somebody chooses, but how much of a text, a netlist or an
 # archive stands where: these tests try many wrong ones.
 ELSEWHERE = {
+    "claims/plugin.py:ClaimRecorder.__call__": (
+        "test_claims_plugin.py::test_an_interval_is_kept_and_holds_its_value"
+    ),
     "claims/running.py:find_ledger": "test_cli_claims.py::test_several_ledgers_are_a_question",
     "kirchhoff/judging.py:_check_enough": (
         "test_own_kirchhoff.py::test_one_held_out_sample_judges_nothing"
@@ -211,6 +214,11 @@ ELSEWHERE = {
     ),
     "files/csv_table.py:_Lines.__iter__": "test_files_hostile.py::test_both_ends_of_a_row",
     "kirchhoff/store.py:load_kirchhoff": "test_files_hostile.py::test_hostile_file_is_refused",
+    "fetching/git.py:GitOrigin._blob": "test_fetch.py::test_a_faulty_repository_is_refused",
+    "fetching/web.py:WebOrigin._read": (
+        "test_fetch.py::test_a_faulty_server_is_refused_in_one_line_and_nothing_lost"
+    ),
+    "fetching/web.py:_Sink.write": "test_fetch.py::test_a_file_of_unknown_size_has_a_limit",
     "files/mat.py:_short": "test_images.py::test_hostile_files_are_refused",
     "files/mat.py:_variable": "test_images.py::test_hostile_files_are_refused",
     "files/mat.py:read_mat": "test_images.py::test_hostile_files_are_refused",

@@ -224,7 +224,10 @@ def test_a_missing_file_says_where_to_put_it(
     with pytest.raises(FileError) as caught:
         regression_split("housing", 0)
     message = str(caught.value)
-    assert message.startswith(f"{tmp_path}/cal_housing.data: not found; put cal_housing.data or ")
+    start = (
+        f"{tmp_path}/cal_housing.data: not found; run 'ohmbench fetch housing', or put cal_housing"
+    )
+    assert message.startswith(start)
     assert "cal_housing.tgz of California housing into that folder or into housing/" in message
     monkeypatch.delenv(DATA_VARIABLE)
     with pytest.raises(FileError, match=f"California housing: {DATA_VARIABLE} is not set"):

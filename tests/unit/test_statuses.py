@@ -21,6 +21,7 @@ ROWS: dict[str, tuple[str, str | None, str]] = {
     "train": ("{short} --samples 32", None, "missing.yaml"),
     "evaluate": ("{int8}", None, "missing.npz"),
     "claims": ("{ledger} --source fann", "{ledger}", "missing"),
+    "report": ("--claims-json {judged}", "{ledger}", "missing"),
     "power": ("{circles}", None, "{int8}"),
     "predict": ("{int8} --image 19", None, "{int8} --image 20"),
     "plot": ("{int8}", None, "{int8} --out {int8}"),
@@ -32,10 +33,13 @@ ROWS: dict[str, tuple[str, str | None, str]] = {
     "bench show": ("{before}", None, "{short}"),
     "bench compare": ("{before} {before}", "{before} {after}", "{before} {short}"),
     "bench plot": ("{before}", None, "{before} --only nobody"),
+    "fetch": ("all --list", None, "nothing"),
     "store": ("{circles} --name new", None, "{circles} --name a/b"),
 }
 PROGRESS = ("train", "synth run", "synth sweep")
 """Whose error stream has a bar."""
+FILES = ("claims", "report")
+"""Which say all they have to say in files."""
 
 
 def every_command() -> dict[str, Any]:
@@ -73,7 +77,7 @@ def test_statuses_and_streams(command: str, see: Callable[..., Seen]) -> None:
         assert verdict.out.strip()
 
 
-@pytest.mark.parametrize("command", [c for c in ROWS if ROWS[c][1] and c != "claims"])
+@pytest.mark.parametrize("command", [c for c in ROWS if ROWS[c][1] and c not in FILES])
 def test_a_verdict_is_the_same_as_json(command: str, see: Callable[..., Seen]) -> None:
     for words in ROWS[command][:2]:
         plain, as_json = see(f"{command} {words}"), see(f"{command} {words} --json")

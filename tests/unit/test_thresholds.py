@@ -449,7 +449,24 @@ def test_both_sides_of_a_threshold(row: Row) -> None:
 
 ELSEWHERE = {
     "benchmarks/judging.py:_compared": "test_benchmarks.py::test_what_is_just_allowed_is_no_loss",
+    "claims/html/history.py:history": (
+        "test_report_html.py::test_runs_are_in_the_order_of_their_dates"
+    ),
+    "claims/html/history.py:short_commit": (
+        "test_report_html.py::test_runs_are_in_the_order_of_their_dates"
+    ),
+    "claims/html/number_line.py:Mark.anchor": ("test_report_html.py::test_labels_stay_on_the_line"),
+    "claims/html/number_line.py:_domain": (
+        "test_report_html.py::test_one_value_stands_in_the_middle"
+    ),
+    "claims/html/number_line.py:_ticks": (
+        "test_report_html.py::test_ticks_are_round_and_on_the_line"
+    ),
+    "claims/html/number_line.py:interval_of": (
+        "test_report_html.py::test_an_interval_is_the_measurements_own_or_its_details"
+    ),
     "claims/ledger.py:Claim.judge": "test_claims.py::test_judge",
+    "claims/plugin.py:ClaimsRun._print": "test_claims_plugin.py::test_verbose_prints_the_reasons",
     "kirchhoff/drawing.py:_paths": (
         "test_kirchhoff_figures.py::test_voltages_begin_and_end_where_the_network_does"
     ),

@@ -1,4 +1,4 @@
-"""Peak memory of one call, as the kernel of the operating system saw it (Linux)."""
+"""Peak memory of one call, as reported by the Linux kernel."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from ohmbench.errors import OhmbenchError
 
 _PROCESS = Path("/proc/self")
-_RESET_PEAK = "5"  # proc(5): to clear_refs, sets the peak back to what is resident now
+_RESET_PEAK = "5"  # proc(5): written to clear_refs, resets the peak to the current size
 
 
 def _kB(field: str) -> int:
@@ -23,11 +23,11 @@ def _kB(field: str) -> int:
 
 
 def peak_bytes(call: Callable[[], object]) -> int:
-    """Bytes resident at the worst moment of ``call``, less those before it; at least a page.
+    """Peak resident memory during ``call`` in bytes, above that before it; at least one page.
 
-    Memory that earlier calls freed is handed back first, so that none is reused unseen. Make a
-    first call before this one: what it compiles or caches is no part of the next. Raises
-    OhmbenchError where the system does not tell.
+    Memory freed by earlier calls is first returned to the system, because memory that is reused
+    would not be counted. Call ``call`` once beforehand: what it compiles or caches the first time
+    does not count. Raises OhmbenchError where the system does not report these figures.
     """
     reset = _PROCESS / "clear_refs"
     if not reset.exists():

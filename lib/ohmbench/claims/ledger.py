@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from ohmbench.claims.status import ClaimStatus as ClaimStatus
 from ohmbench.errors import FileError
-from ohmbench.files import read_yaml
+from ohmbench.files import item_lines, read_yaml
 
 Text = Annotated[str, Field(min_length=1)]
 
@@ -57,6 +57,7 @@ class Claim(BaseModel):
     is not, and equals ``ours`` within ``tolerance``), "met" (our value lies in [``at_least``,
     ``at_most``]), "missed" (a target of ours that is not reached: our value lies outside, and is
     ``ours`` within ``tolerance``) or "not checkable" (no test can; ``why`` says the reason).
+    ``family`` says what kind of network or hardware the row is about; reports filter by it.
     ``why`` otherwise argues the tolerance or bound, and the difference of what differs or is
     missed. Values share ``unit``. ``test`` is the test's node id with the path relative to the
     ledger's folder: ``tests/test_accuracy.py::test_top1``. ``fault`` is a fault with which the test
@@ -68,6 +69,7 @@ class Claim(BaseModel):
     id: Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z0-9-]+)+$")]
     statement: Text
     source: Text
+    family: Text | None = None
     expect: Literal["reproduced", "differs", "met", "missed", "not checkable"]
     why: Text
     unit: str = ""
@@ -139,7 +141,10 @@ def number_text(value: float | str) -> str:
 
 
 class ClaimMeasurement(BaseModel):
-    """What a test found for one claim; ``detail`` holds interval, counts, seeds."""
+    """What a test found for one claim; ``detail`` holds interval, counts, seeds.
+
+    ``interval`` is the 95 % interval of ``value`` in the claim's unit, where it is an estimate.
+    """
 
     # A test that measured NaN has failed, and must say so through JSON too.
     model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="strings")
@@ -147,6 +152,7 @@ class ClaimMeasurement(BaseModel):
     id: str
     value: float
     detail: str = ""
+    interval: tuple[float, float] | None = None
 
 
 def read_ledger(path: str | os.PathLike[str]) -> dict[str, Claim]:
@@ -171,3 +177,11 @@ def read_ledger(path: str | os.PathLike[str]) -> dict[str, Claim]:
             raise FileError(path, "occurs twice", field=f"claim {claim.id}")
         ledger[claim.id] = claim
     return ledger
+
+
+def ledger_lines(path: str | os.PathLike[str]) -> dict[str, int]:
+    """The line on which each row begins, counted from 1, by the row's id.
+
+    Raises FileError as ``read_ledger`` does.
+    """
+    return dict(zip(read_ledger(path), item_lines(path), strict=True))

@@ -24,6 +24,7 @@ from ohmbench.errors import FileError
 from ohmbench.files import write_bytes
 
 _HDL = Path("ohmbench", "hdl")
+_IMPORTED = "PYTHONPATH"
 
 
 @dataclass(frozen=True)
@@ -60,25 +61,28 @@ class Planted:
 
 @dataclass(frozen=True)
 class _Place:
-    """The ``folder`` that is copied, by which ``name`` below the copies, and the file in it."""
+    """The ``folder`` that is copied, the ``file`` in it, and the variable that names the copy.
+
+    That variable is None for the ledger's own folder, whose copy has the tests too.
+    """
 
     folder: Path
-    name: str
     file: Path
+    variable: str | None = None
 
 
 def _place(ledger: Path, row: Claim, fault: Fault) -> _Place:
     file = Path(fault.file)
     if (ledger.parent / file).is_file():
-        return _Place(ledger.parent, "", ledger.parent / file)
+        return _Place(ledger.parent, ledger.parent / file)
     if file.parent == _HDL:  # in a checkout the Verilog lies outside the package
         folder = hdl_folder()
-        return _Place(folder, os.fspath(_HDL), folder / file.name)
+        return _Place(folder, folder / file.name, HDL_VARIABLE)
     package = file.parts[0]
     spec = importlib.util.find_spec(package) if package.isidentifier() else None
     for named in (spec.submodule_search_locations or ()) if spec is not None else ():
         if (Path(named).parent / file).is_file():
-            return _Place(Path(named), package, Path(named).parent / file)
+            return _Place(Path(named), Path(named).parent / file, _IMPORTED)
     raise FileError(
         ledger,
         f"{fault.file} is neither in the ledger's folder nor in an installed package",
@@ -147,25 +151,16 @@ def plant(
     changed, fault = faulty_text(ledger, row), _fault_of(ledger, row)
     place = _place(ledger, row, fault)
     with tempfile.TemporaryDirectory(prefix="ohmbench-plant-") as folder:
-        copy = Path(folder, "copy")
+        copy = Path(folder, "copy", place.folder.name)
         try:
-            shutil.copytree(place.folder, copy / place.name, ignore=_left_out)
-            write_bytes(copy / fault.file, changed.encode(), overwrite=True)
+            shutil.copytree(place.folder, copy, ignore=_left_out)
         except OSError as error:
             raise FileError(place.folder, f"cannot be copied: {error}") from None
-        own = place.name == ""
-        hdl = copy / _HDL if place.name == os.fspath(_HDL) else hdl_folder()
-        searched = [os.fspath(copy), *filter(None, [os.environ.get("PYTHONPATH")])]
-        planted = {
-            "PYTHONPATH": os.pathsep.join(searched),
-            HDL_VARIABLE: os.fspath(hdl),
-            # Loops that were compiled without the fault are not to be found here.
-            "NUMBA_CACHE_DIR": os.path.join(folder, "numba"),
-        }
+        write_bytes(copy / place.file.relative_to(place.folder), changed.encode(), overwrite=True)
         outcome = run_row(
-            copy / ledger.name if own else ledger,
+            copy / ledger.name if place.variable is None else ledger,
             row,
-            environment={**(environment or {}), **planted},
+            environment={**(environment or {}), **_environment(place, copy)},
             show=show,
         )
     return Planted(row, outcome)
@@ -173,3 +168,19 @@ def plant(
 
 def _left_out(folder: str, names: list[str]) -> set[str]:
     return {name for name in names if name.startswith(".") or name in SKIPPED_FOLDERS}
+
+
+def _environment(place: _Place, copy: Path) -> dict[str, str]:
+    """The variables with which the copy is used in place of the original."""
+    found = {
+        # A copy of the package has no folder with the Verilog beside it.
+        HDL_VARIABLE: os.fspath(hdl_folder()),
+        # Loops that were compiled without the fault are not to be found here.
+        "NUMBA_CACHE_DIR": os.fspath(copy.parent.parent / "numba"),
+    }
+    if place.variable == HDL_VARIABLE:
+        found[HDL_VARIABLE] = os.fspath(copy)
+    if place.variable == _IMPORTED:
+        searched = [os.fspath(copy.parent), *filter(None, [os.environ.get(_IMPORTED)])]
+        found[_IMPORTED] = os.pathsep.join(searched)
+    return found

@@ -12,7 +12,7 @@ only where a test takes the fixture.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
+    from ohmbench.claims.html.pages import Page
     from ohmbench.claims.ledger import Claim, ClaimMeasurement
     from ohmbench.claims.outcomes import Outcome
 
@@ -27,6 +28,7 @@ LEDGER = "claims.yaml"
 RUN = "ohmbench-claims-run"
 _PROPERTY = "ohmbench-claim"
 _WORKER = "ohmbench_claims"
+_TABLE_COLUMNS = 100
 _NOT_SELECTED = "not selected in this run"
 
 
@@ -40,6 +42,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--claims-json", metavar="FILE", help="store what became of each claim as JSON")
     group.addoption(
+        "--report-html",
+        metavar="FILE",
+        help="write the claims as one HTML file, to be read in any browser",
+    )
+    group.addoption(
         "--require-claims",
         action="store_true",
         help="fail unless at least one claim was judged",
@@ -47,6 +54,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--no-claims-table", action="store_true", help="do not print the ledger at the end"
     )
+
+
+class ReportHooks:
+    """Hooks that a conftest can implement for ``--report-html``."""
+
+    @pytest.hookspec
+    def pytest_ohmbench_report_pages(self, config: pytest.Config) -> Sequence[Page]:  # type: ignore[empty-body]
+        """The pages that follow the claims, as plain data."""
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """pytest's hook: what a conftest can add to the report."""
+    pluginmanager.add_hookspecs(ReportHooks)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,12 +93,21 @@ class ClaimRecorder:
         self._ledger, self._test, self._node = ledger, test, node
         self._seen: set[str] = set()
 
-    def __call__(self, claim_id: str, value: float, detail: str = "") -> None:
+    def __call__(
+        self,
+        claim_id: str,
+        value: float,
+        detail: str = "",
+        *,
+        interval: tuple[float, float] | None = None,
+    ) -> None:
         """Record ``value`` for the row ``claim_id`` and judge it.
 
-        ``detail`` says under which circumstances it was measured: interval, counts, seeds. Raises
+        ``detail`` says under which circumstances it was measured: interval, counts, seeds.
+        ``interval`` is the 95 % interval in the row's unit, which reports draw. Raises
         AssertionError when there is no such row, when the row names another test, when it was
-        recorded before, and when the value does not establish the status that the row expects.
+        recorded before, when the interval does not hold the value, and when the value does not
+        establish the status that the row expects.
         """
         from ohmbench.claims.ledger import ClaimMeasurement
         from ohmbench.claims.status import ClaimStatus
@@ -90,8 +119,12 @@ class ClaimRecorder:
             raise AssertionError(f"{claim_id} names test {claim.test}, not {self._node.nodeid}")
         if claim_id in self._seen:
             raise AssertionError(f"{claim_id} was recorded before in this test")
+        if interval is not None and not interval[0] <= value <= interval[1]:
+            raise AssertionError(f"{claim_id}: {value:.9g} is outside its interval {interval}")
         self._seen.add(claim_id)
-        measurement = ClaimMeasurement(id=claim_id, value=float(value), detail=detail)
+        measurement = ClaimMeasurement(
+            id=claim_id, value=float(value), detail=detail, interval=interval
+        )
         self._node.user_properties.append(
             (_PROPERTY, [os.fspath(self._ledger), measurement.model_dump_json()])
         )
@@ -131,10 +164,12 @@ class ClaimsRun:
         named = config.getoption("--claims-ledger")
         self._named = Path(named).resolve() if named else None
         self._json = config.getoption("--claims-json")
+        self._html = config.getoption("--report-html")
         if self._named is not None:
             read(self._named)
-        if self._json:
-            self._check_writable()
+        for option, file in (("--claims-json", self._json), ("--report-html", self._html)):
+            if file:
+                self._check_writable(option, file)
         self._ledgers: set[Path] = set()
         self._collected: set[str] = set()
         self._passed: set[str] = set()
@@ -143,14 +178,15 @@ class ClaimsRun:
         self._measured: dict[tuple[Path, str], ClaimMeasurement] = {}
         self._outcomes: dict[Path, list[Outcome]] = {}
 
-    def _check_writable(self) -> None:
+    @staticmethod
+    def _check_writable(option: str, file: str) -> None:
         from ohmbench.errors import FileError
         from ohmbench.files import check_writable
 
         try:
-            check_writable(self._json, overwrite=True)
+            check_writable(file, overwrite=True)
         except FileError as error:
-            raise pytest.UsageError(f"--claims-json: {error}") from None
+            raise pytest.UsageError(f"{option}: {error}") from None
 
     # --------------------------------------------------------------------------------------------
     # Tests and their ledgers
@@ -289,11 +325,18 @@ class ClaimsRun:
         if self._config.option.collectonly:
             return
         self._judge()
+        by_name = {os.fspath(ledger): found for ledger, found in self._outcomes.items()}
         if self._json:
             from ohmbench.claims.outcomes import write_outcomes
 
-            by_name = {os.fspath(ledger): found for ledger, found in self._outcomes.items()}
             write_outcomes(self._json, by_name)
+        if self._html:
+            from ohmbench.claims.html.render import write_report
+            from ohmbench.claims.outcomes import StoredRun
+
+            added = self._config.hook.pytest_ohmbench_report_pages(config=self._config)
+            pages = [page for some in reversed(added) for page in some]
+            write_report(self._html, StoredRun.now(by_name), pages=pages, overwrite=True)
         if session.exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             idle = self._config.getoption("--require-claims") and self._judged_none()
             if idle or any(outcome.status.value == "FAILED" for outcome in self._all()):
@@ -324,6 +367,6 @@ class ClaimsRun:
 
         title = "claims ledger" if len(self._outcomes) == 1 else f"claims ledger {ledger}"
         terminalreporter.section(title, sep="=")
-        width = max(100, terminalreporter._tw.fullwidth)
-        console = Console(file=terminalreporter._tw._file, width=width)
-        console.print(claims_table(outcomes))
+        console = Console(file=terminalreporter._tw._file, width=_TABLE_COLUMNS)
+        verbose = self._config.get_verbosity() > 0
+        console.print(claims_table(outcomes, verbose=verbose))

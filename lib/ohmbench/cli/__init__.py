@@ -19,6 +19,7 @@ from ohmbench.cli.claims import claims
 from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
+from ohmbench.cli.fetch import fetch
 from ohmbench.cli.grouping import Command, Group
 from ohmbench.cli.listing import list_weights
 from ohmbench.cli.plot import plot_command
@@ -26,6 +27,7 @@ from ohmbench.cli.power import power
 from ohmbench.cli.predict import predict
 from ohmbench.cli.prove import prove
 from ohmbench.cli.refusals import line_of, system_line, usage_line
+from ohmbench.cli.report import report
 from ohmbench.cli.sampling import sample
 from ohmbench.cli.storing import store
 from ohmbench.cli.synth import app as synth_app
@@ -78,6 +80,8 @@ COMMANDS: tuple[tuple[str, str, Callable[..., Any] | typer.Typer], ...] = (
     ("Hardware", "trace", trace),
     ("Hardware", "synth", synth_app),
     ("Papers", "claims", claims),
+    ("Papers", "report", report),
+    ("Papers", "fetch", fetch),
     ("Maintenance", "doctor", doctor),
     ("Maintenance", "bench", bench_app),
     ("Maintenance", "store", store),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -14,6 +12,7 @@ from ohmbench.cli.common import (
     Json,
     check_figure,
     check_not_input,
+    json_files,
     print_json,
     print_whole,
     say,
@@ -24,7 +23,6 @@ from ohmbench.errors import FileError, OperandError
 if TYPE_CHECKING:
     from ohmbench.benchmarks.judging import Verdict
     from ohmbench.benchmarks.records import Baseline, Run
-    from ohmbench.report.benchmark_figures import History
 
 app = typer.Typer(
     cls=Group,
@@ -132,20 +130,6 @@ def _plain(v: Verdict) -> dict[str, Any]:
     }
 
 
-def _files(paths: list[str]) -> list[str]:
-    """The files named, and those in folders named. Raises FileError for an empty folder."""
-    found: list[str] = []
-    for path in paths:
-        if not os.path.isdir(path):
-            found.append(path)
-            continue
-        inside = sorted(str(p) for p in Path(path).rglob("*.json"))
-        if not inside:
-            raise FileError(path, "holds no JSON files", remedy="name the files of runs")
-        found += inside
-    return found
-
-
 @app.command("plot", cls=Command)
 def plot(
     paths: Annotated[
@@ -169,14 +153,14 @@ def plot(
     Example: ohmbench bench plot runs/ --out history.png
     """
     from ohmbench.benchmarks.records import read_run
-    from ohmbench.report.benchmark_figures import history_figure
+    from ohmbench.report.benchmark_figures import histories_of, history_figure
     from ohmbench.report.figures import save_figure
 
-    files = _files(paths)
+    files = json_files(paths)
     check_figure(out, force)
     check_not_input(out, *files)
     runs = sorted((read_run(file) for file in files), key=lambda run: (run.when, run.measured))
-    histories = _histories(runs)
+    histories = histories_of(runs)
     unknown = sorted(set(only or []) - {h.name for h in histories})
     if unknown:
         there = ", ".join(h.name for h in histories)
@@ -186,24 +170,3 @@ def plot(
         raise FileError(files[0], "holds no benchmark with a ratio")
     save_figure(history_figure([_title(run) for run in runs], chosen), out, overwrite=force)
     say(f"wrote {out}")
-
-
-def _histories(runs: list[Run]) -> list[History]:
-    """One for every benchmark that any run has a ratio of."""
-    from ohmbench.report.benchmark_figures import History
-
-    names = sorted({name for run in runs for name, m in run.measurements.items() if m.speed})
-    histories = []
-    for name in names:
-        places, estimates = [], []
-        band, goal = None, None
-        for place, run in enumerate(runs):
-            found = run.measurements.get(name)
-            if found is None or found.speed is None:
-                continue
-            places.append(place)
-            estimates.append(found.speed.ratio)
-            band = found.bands["ratio"].worse if "ratio" in found.bands else None
-            goal = None if found.goal is None else found.goal.ratio
-        histories.append(History(name, places, estimates, band, goal))
-    return histories

@@ -11,8 +11,8 @@ import typer
 from ohmbench.claims.status import ClaimStatus
 from ohmbench.cli.common import Force, console_out, say
 from ohmbench.cli.naming import PaperFann, PaperKirchhoff
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.errors import FileError, OperandError
-from ohmbench.names import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 
 _FAILED = 1
 
@@ -70,6 +70,10 @@ def claims(
             "test: it should fail. May be repeated.",
         ),
     ] = None,
+    verbose: Annotated[
+        bool,
+        typer.Option("--verbose", "-v", help="Print statement, detail and reason of each claim."),
+    ] = False,
     force: Force = False,
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
@@ -104,7 +108,7 @@ def claims(
         raise typer.Exit(_plant(ledger, planted, environment))
     run = run_ledger(ledger, source=source, environment=environment)
     found = [outcome for outcome in run.outcomes if not status or outcome.status in status]
-    console_out().print(claims_table(found))
+    console_out().print(claims_table(found, verbose=verbose))
     if json_file is not None:
         write_outcomes(json_file, {str(run.ledger): found})
         say(f"wrote {json_file}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -85,3 +86,17 @@ def check_figure(path: str, force: bool) -> None:
     if os.path.splitext(path)[1].lower() not in (".png", ".pdf", ".svg"):
         raise FileError(path, "not a figure format", remedy="end the name in .png, .pdf or .svg")
     check_writable(path, overwrite=force)
+
+
+def json_files(paths: list[str]) -> list[str]:
+    """The files named, and those in folders named. Raises FileError for an empty folder."""
+    found: list[str] = []
+    for path in paths:
+        if not os.path.isdir(path):
+            found.append(path)
+            continue
+        inside = sorted(str(p) for p in Path(path).rglob("*.json"))
+        if not inside:
+            raise FileError(path, "holds no JSON files", remedy="name the files of runs")
+        found += inside
+    return found

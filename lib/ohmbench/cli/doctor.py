@@ -42,6 +42,7 @@ def doctor() -> None:
     for need in NEEDS.values():
         found = need.look()
         where = found.where or f"no: {found.reason}; {need.hint}"
+        where += " (fetched copy)" * found.is_copy
         cells = (need.name, need.what, where, "-" if found.where else need.used_by)
         table.add_row(*map(escape, cells))  # '[rtl]' is no markup
     console.print(table)

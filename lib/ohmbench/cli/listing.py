@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ohmbench.cli.common import Json, print_json, print_whole
-from ohmbench.names import CONFIG_NAMES, FLOATGATE_NAMES, INT8_NAMES
+from ohmbench.constants import CONFIG_NAMES, FLOATGATE_NAMES, INT8_NAMES
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,8 +56,8 @@ def list_weights(
     """List the stored networks and what was measured of them.
 
     Networks of the same training that differ in their seeds share one line: the mean over the seeds
-    and, in brackets, the least and the most. Any of the names is one that other commands take;
-    NAME-seedN is the network of seed N.
+    and, in brackets, the least and the most. Other commands take these names, and NAME-seedN for
+    the network of seed N.
 
     Example: ohmbench list --all
     """

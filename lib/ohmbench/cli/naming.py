@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ohmbench.names import (
+from ohmbench.constants import (
     EXPERIMENTS,
     FANN_OPTION,
     FANN_VARIABLE,

@@ -9,8 +9,8 @@ import typer
 
 from ohmbench.cli.common import Force, say
 from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
+from ohmbench.constants import IMAGES_DRAWN, SAMPLES_DRAWN
 from ohmbench.errors import FileError, OperandError, one_line
-from ohmbench.names import IMAGES_DRAWN, SAMPLES_DRAWN
 
 
 def plot_command(

@@ -16,8 +16,8 @@ from ohmbench.cli.common import (
     say,
 )
 from ohmbench.cli.naming import Name, PaperKirchhoff
+from ohmbench.constants import JUDGE_TOL
 from ohmbench.errors import FileError, OperandError, one_line
-from ohmbench.names import JUDGE_TOL
 
 if TYPE_CHECKING:
     from ohmbench.kirchhoff.flows import Samples

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ohmbench.cli.common import Force, say
+from ohmbench.constants import PAPER_NAMES, WEIGHTS_FOLDER
 from ohmbench.errors import OperandError
-from ohmbench.names import PAPER_NAMES, WEIGHTS_FOLDER
 
 
 def store(

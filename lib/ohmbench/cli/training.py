@@ -10,8 +10,8 @@ import typer
 
 from ohmbench.cli.common import Force, check_not_input, fail, say
 from ohmbench.cli.naming import complete_training
+from ohmbench.constants import TRAININGS
 from ohmbench.errors import OhmbenchError, OperandError, one_line
-from ohmbench.names import TRAININGS
 
 if TYPE_CHECKING:
     from ohmbench.family import JudgeOptions

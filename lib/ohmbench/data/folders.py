@@ -1,10 +1,13 @@
-"""Where the data sets are that a user has to have: below one folder, named by a variable.
+"""Where the data sets are that a user has to have: below one folder, named by a variable, or
+fetched.
 
 Others' programs leave the same files under different names and in different folders. A ``DataSet``
 says where its files may be and how they are read:
 
 - Its places are tried in their order, ``$OHMBENCH_DATA/NAME`` before ``$OHMBENCH_DATA`` itself, and
   all files are read from the first place that has each of them.
+- Where the variable is unset, or nothing of a data set is below its folder, the copy counts that
+  ``ohmbench fetch`` keeps, if there is one.
 - A file may have several names in one place. What cannot be read under one of them (an empty file
   of a download that was cut off) is passed over for another that can; two that can have to hold
   the same data.
@@ -20,10 +23,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ohmbench.constants import DATA_VARIABLE
 from ohmbench.environment import path_variable
 from ohmbench.errors import FileError
-
-DATA_VARIABLE = "OHMBENCH_DATA"
+from ohmbench.fetching import check_copy, fetched_folder, is_copy
+from ohmbench.fetching.sources import SOURCES
 
 
 @dataclass(frozen=True)
@@ -75,21 +79,33 @@ class DataSet:
     below: tuple[str, ...] = ("",)
     pickled: Pickled | None = None
 
-    def places(self, files: str) -> list[Path]:
-        """Folders that may hold the files, best first; there is one at least.
+    def places(self, *wanted: Wanted) -> list[Path]:
+        """Folders that may hold these files, best first; there is one at least.
 
-        ``files`` is what the folder should hold, for the FileError that is raised when the variable
-        is unset or names no folder.
+        Raises FileError when the variable names no folder, or is unset and there is no copy.
         """
         root = path_variable(DATA_VARIABLE)
-        remedy = f"point it at the folder that holds {files}"
+        copy = fetched_folder(self.name)
+        remedy = f"point it at the folder that holds {_choices(wanted[0])}"
         if root is None:
-            raise FileError(self.title, f"{DATA_VARIABLE} is not set", remedy=remedy)
+            if copy is not None:
+                return [copy]
+            # An unset variable and what to do about it are one sentence.
+            fetch = f"run '{self.fetch}', or " if self.fetch else ""
+            raise FileError(self.title, f"{DATA_VARIABLE} is not set", remedy=fetch + remedy)
         if not os.path.isdir(root):
             raise FileError(root, "is not a folder", field=DATA_VARIABLE, remedy=remedy)
-        folders = [root / self.name / inner for inner in self.below]
-        folders += [root / inner for inner in self.below]
-        return [folder for folder in folders if folder.is_dir()]
+        below = [root / self.name / inner for inner in self.below]
+        below += [root / inner for inner in self.below]
+        folders = [folder for folder in below if folder.is_dir()]
+        if copy is None or any(file.there(folder) for folder in folders for file in wanted):
+            return folders
+        return [copy]
+
+    @property
+    def fetch(self) -> str:
+        """The command that fetches it, or nothing."""
+        return f"ohmbench fetch {self.name}" if self.name in SOURCES else ""
 
     def read(self, *wanted: Wanted) -> list[ReadFile]:
         """What the files hold, all from one place.
@@ -97,7 +113,7 @@ class DataSet:
         Raises FileError: what is wrong in the first place that has any of them, or where to put
         which file.
         """
-        places = self.places(_choices(wanted[0]))
+        places = self.places(*wanted)
         first: FileError | None = None
         for place in places:
             if not any(file.there(place) for file in wanted):
@@ -121,6 +137,7 @@ class DataSet:
             if os.path.realpath(path) in (os.path.realpath(other.path) for other in found):
                 continue
             try:
+                check_copy(path)
                 found.append(ReadFile(path, wanted.read(path)))
             except FileError as error:
                 errors.append(error)
@@ -136,11 +153,15 @@ class DataSet:
         return found[0]
 
     def _missing(self, place: Path, wanted: Wanted) -> FileError:
+        path = place / wanted.names[0]
+        if is_copy(place):
+            return FileError(path, "not found", remedy=f"run '{self.fetch}'")
+        fetch = f"run '{self.fetch}', or " if self.fetch else ""
         return FileError(
-            place / wanted.names[0],
+            path,
             "not found",
-            remedy=f"put {_choices(wanted)} of {self.title} into that folder or into {self.name}/ "
-            "below it",
+            remedy=f"{fetch}put {_choices(wanted)} of {self.title} into that folder or into "
+            f"{self.name}/ below it",
         )
 
 

@@ -1,4 +1,4 @@
-"""The official MNIST files (IDX, gzip or plain), from a folder the user has.
+"""The official MNIST files (IDX, gzip or plain), from a folder the user has or fetched.
 
 Also under the names with a point (``train-images.idx3-ubyte``), and in ``MNIST/raw`` as torchvision
 leaves them.
@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.data.folders import DATA_VARIABLE, DataSet, Wanted
+from ohmbench.constants import DATA_VARIABLE
+from ohmbench.data.folders import DataSet, Wanted
 from ohmbench.errors import FileError
 from ohmbench.files import read_idx
 
@@ -36,7 +37,7 @@ def _missing() -> list[tuple[Path, list[str]]]:
     files = [file for part in ("train", "t10k") for file in _wanted(part)]
     places = [
         (place, [file.names[0] for file in files if not file.there(place)])
-        for place in MNIST.places("the IDX files")
+        for place in MNIST.places(*files)
     ]
     return sorted(places, key=lambda place: len(place[1]))
 

@@ -1,7 +1,8 @@
-"""External tools: one table of them (``tools``), and what this project runs them for.
+"""External tools: the table of them (``tools``), and the modules that run them.
 
-Reading order: ``environment`` (what of the user's reaches them), ``tools``, ``cache`` (what is
-built once and kept), ``dependencies`` (what a build read), ``hdl`` (the sources and their
-parameters), ``verilog`` (the sources with what they include), ``verilator`` (from sources to a
-library), ``libraries``, ``simulation`` (images through it), ``yosys``, ``synthesis``.
+Reading order: ``environment`` (which of the user's variables reach a tool), ``tools``, ``cache``
+(builds are made once and kept), ``dependencies`` (which files a build read), ``hdl`` (the sources
+and their parameters), ``verilog`` (the sources with their includes), ``verilator`` (compiles
+sources to a library), ``libraries``, ``simulation`` (runs images through the library), ``yosys``,
+``synthesis``.
 """

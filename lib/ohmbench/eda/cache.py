@@ -1,12 +1,12 @@
-"""What is built once and kept: one folder, names by content, nothing in it half made.
+"""The cache of builds: one folder, files named by content, and never a half-written file.
 
-A thing's name says everything that its build read (``CacheEntry``): command, options and versions,
+A build's name is a hash of everything that it read (``CacheEntry``): command, options and versions,
 the inputs that are known beforehand, and the files that the tool itself reports to have read. When
-any of them changes, so does the name, and the thing is built anew.
+any of them changes, the name changes too, and the build is made again.
 
-Two processes may make the same thing at once; each works in a folder of its own and moves what it
-made into place whole. Any of them may remove what another is just looking at, so nothing here asks
-whether a file is there and then relies on the answer.
+Two processes may build the same thing at once: each works in a folder of its own and then moves the
+complete result into place. A process may remove a file while another one looks at it. So no code
+here checks that a file exists and then relies on the answer.
 """
 
 from __future__ import annotations
@@ -22,14 +22,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ohmbench.eda.environment import CACHE_VARIABLE
 from ohmbench.eda.tools import ToolError
-from ohmbench.environment import path_variable
+from ohmbench.environment import CACHE_VARIABLE, cache_folder
 from ohmbench.errors import FileError
 from ohmbench.files import read_json, write_bytes
 
 ABANDONED_AFTER_S = 36_000
-"""Ten times what the longest tool may take: whoever made a work folder that old was killed."""
+"""Ten times the longest time a tool may take: the owner of an older work folder was killed."""
 _BUILD = "build-"
 
 __all__ = [
@@ -44,31 +43,14 @@ __all__ = [
 ]
 
 
-def cache_folder() -> Path:
-    """Where builds are kept: ``$OHMBENCH_CACHE``, else ``ohmbench`` in the user's cache folder.
-
-    Raises FileError where the user has no home folder, and as ``path_variable``.
-    """
-    named = path_variable(CACHE_VARIABLE)
-    if named is not None:
-        return named
-    base = path_variable("XDG_CACHE_HOME")
-    if base is None:
-        home = os.path.expanduser("~")
-        if not os.path.isabs(home):
-            raise FileError(home, "there is no home folder", remedy=f"set {CACHE_VARIABLE}")
-        base = Path(home) / ".cache"
-    return base / "ohmbench"
-
-
 def content_key(*parts: str, files: Iterable[Path] = ()) -> str:
-    """A name for what is made of these parts and of these files' names and contents.
+    """Return a name made from these parts and from the names and contents of these files.
 
     Raises ToolError for a file that cannot be read.
     """
     digest = hashlib.sha256()
     for part in (*parts, *(f"{path.name}\0{file_digest(path)}" for path in files)):
-        # What is not UTF-8 in a file's text or name (a Latin-1 comment) is kept as it is.
+        # Bytes of a file's text or name that are not UTF-8 (a Latin-1 comment) are kept unchanged.
         digest.update(part.encode("utf-8", "surrogateescape") + b"\0")
     return digest.hexdigest()[:24]
 
@@ -87,10 +69,10 @@ def file_digest(path: Path) -> str:
 
 @contextmanager
 def work_folder(parent: Path) -> Iterator[Path]:
-    """A new folder in ``parent``, which is made if need be; removed in any case.
+    """Make a new folder in ``parent``, and ``parent`` if need be; remove the new folder at the end.
 
-    Also removes those of killed processes. Raises ToolError for what the file system refuses, here
-    or inside the block.
+    Also removes the work folders of killed processes. Raises ToolError for any error of the file
+    system, here or inside the block.
     """
     work = None
     try:
@@ -106,7 +88,7 @@ def work_folder(parent: Path) -> Iterator[Path]:
 
 
 def _refused(error: OSError, folder: Path) -> ToolError:
-    """The error of one line: which file, why, and what to do when it is one of the cache."""
+    """The error in one line: which file, why, and what to do if the file belongs to the cache."""
     name = error.filename if isinstance(error.filename, str) else str(folder)
     ours = Path(name).is_relative_to(folder) or folder.is_relative_to(name)
     hint = f"; set {CACHE_VARIABLE}" if ours else ""
@@ -114,7 +96,7 @@ def _refused(error: OSError, folder: Path) -> ToolError:
 
 
 def remove_abandoned(parent: Path) -> None:
-    """Remove work folders whose process was killed. Raises OSError when ``parent`` is not there."""
+    """Remove work folders whose process was killed. Raises OSError if ``parent`` does not exist."""
     oldest = time.time() - ABANDONED_AFTER_S
     with os.scandir(parent) as entries:
         found = [entry.path for entry in entries if entry.name.startswith(_BUILD)]
@@ -125,7 +107,7 @@ def remove_abandoned(parent: Path) -> None:
 
 
 def keep_text(path: Path, text: str) -> None:
-    """Write a file of the cache whole. Raises ToolError when it cannot be written."""
+    """Write a complete file into the cache. Raises ToolError when it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_bytes(path, text.encode("utf-8", "surrogateescape"), overwrite=True)
@@ -140,21 +122,21 @@ def keep_text(path: Path, text: str) -> None:
 
 _ATTEMPTS = 3
 _TIMES_DIFFER_S = 2.0
-"""How far a file system's clock and ours may be apart."""
+"""How far the file system's clock and this process's clock may differ."""
 
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """A thing in the cache: what it is made of, and its name by that.
+    """A build in the cache: what it is made from, and the name that follows from that.
 
-    ``key``: everything that is known of its build but contents (command, options, versions).
-    ``inputs``: the contents of the inputs that are known before the build, as text, as they are
-    now. ``search``: the folders in which the tool looks for files that are named in the inputs,
-    first those of the inputs themselves.
+    ``key``: everything known about the build except file contents (command, options, versions).
+    ``inputs``: returns, as text, the current contents of the inputs that are known before the
+    build. ``search``: the folders in which the tool looks for files that the inputs name, first the
+    folder of the inputs themselves.
 
-    What else the tool read is known only after a build: which files those are is kept in the folder
-    ``folder``, and their contents are part of the name. So are files that were not there, but would
-    be found before one that was read.
+    The other files that the tool read are known only after a build. The list of these files is kept
+    in the folder ``folder``, and their contents are part of the name. The same holds for files that
+    do not exist but would be found before a file that was read.
     """
 
     folder: Path
@@ -163,18 +145,19 @@ class CacheEntry:
     search: tuple[Path, ...] = ()
 
     def name(self) -> str:
-        """The name of what would be built from all contents as they are now.
+        """The name of a build from all contents as they are now.
 
         Raises ToolError for an input that cannot be read.
         """
         return self._name(self.inputs(), _digests(self._known()))
 
     def make(self, build: Callable[[], Iterable[Path]]) -> str:
-        """Call ``build``, which returns the files that it read besides the inputs; return the name
-        of what it made.
+        """Call ``build``, which returns the files it read besides the inputs; return the build's
+        name.
 
-        A file that changes while it is read may have been read as it was before: then ``build`` is
-        called again. Raises ToolError when that happens time and again, and what ``build`` raises.
+        If a file changes during the build, the tool may have read the old contents, so ``build`` is
+        called again. Raises ToolError when files change during each of several attempts, and
+        whatever ``build`` raises.
         """
         known = self._known()
         for _ in range(_ATTEMPTS):
@@ -200,11 +183,11 @@ class CacheEntry:
         *,
         anew: bool = False,
     ) -> Path:
-        """The file that this entry is: from the cache, or made now by ``make``.
+        """Return this entry's file, from the cache or made now by ``make``.
 
-        ``make`` works in the new folder that it is given, and returns the file and what it read
-        besides the inputs. ``anew``: not from the cache. Raises as ``make``, and ToolError for what
-        the file system refuses.
+        ``make`` works in the new folder that it is given, and returns the file and the paths that
+        it read besides the inputs. ``anew``: ignore the cached file. Raises whatever ``make``
+        raises, and ToolError for any error of the file system.
         """
         kept = self.folder / f"{self.name()}{suffix}"
         if kept.is_file() and not anew:
@@ -224,7 +207,7 @@ class CacheEntry:
         return kept
 
     def _name(self, inputs: Sequence[str], found: Mapping[str, str]) -> str:
-        # Relative to the inputs: the same files in another checkout are the same build.
+        # Paths are relative to the inputs: the same files in another checkout give the same name.
         base = self.search[0] if self.search else self.folder
         labels = (f"{os.path.relpath(path, base)}\0{found[path]}" for path in sorted(found))
         return content_key(self.key, *inputs, *labels)
@@ -233,10 +216,10 @@ class CacheEntry:
         return self.folder / f"{content_key(self.key, *map(str, self.search))}.reads.json"
 
     def _known(self) -> list[str]:
-        """The files that builds of this kind read so far, or looked for."""
+        """The files that earlier builds of this kind read or looked for."""
         try:
             found = read_json(self._file())
-        except FileError:  # there was none yet, or it is damaged: then it is found out again
+        except FileError:  # not written yet, or damaged: the next build finds it out again
             return []
         return [path for path in found if isinstance(path, str)] if isinstance(found, list) else []
 
@@ -248,7 +231,7 @@ class CacheEntry:
                 self._file().unlink()
 
     def _with_absent(self, reads: Iterable[Path]) -> list[str]:
-        """These files, and where else the tool would have taken files of their names from."""
+        """These files, and absent ones that the tool would have taken in their place."""
         found = {os.path.abspath(path) for path in reads}
         folders = {*map(str, self.search), *map(os.path.dirname, found)} if self.search else set()
         names = {os.path.relpath(path, folder) for path in found for folder in folders}
@@ -272,7 +255,7 @@ def _digests(paths: Iterable[str]) -> dict[str, str]:
 
 
 def _touched(path: str, since: float) -> bool:
-    """Whether a file may have changed since then."""
+    """Whether a file may have changed since the time ``since``."""
     try:
         changed = max(os.stat(path).st_ctime, os.lstat(path).st_ctime)
     except OSError:

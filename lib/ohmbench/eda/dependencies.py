@@ -1,4 +1,4 @@
-"""What tools say about the files that they read. Raises ToolError where they did not say it."""
+"""Which files a tool read, by its own report. Raises ToolError if the report is missing."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _VERILATOR_SOURCE = re.compile(r'^S .* "[^"]*" "(.*)"$', re.MULTILINE)
 
 
 def of_verilator(times: Path) -> list[Path]:
-    """The files named in Verilator's own list, ``<prefix>__verFiles.dat``."""
+    """The files in Verilator's own list, ``<prefix>__verFiles.dat``."""
     return [times.parent / name for name in _VERILATOR_SOURCE.findall(_text(times))]
 
 
 def of_compiler(rules: Path) -> list[Path]:
-    """The files that the one rule of a makefile depends on, as compilers write it."""
+    """The files that the makefile's only rule depends on, in the form that compilers write."""
     return [_normal(rules.parent / name) for name in _prerequisites(rules)]
 
 
@@ -27,8 +27,9 @@ _YOSYS_OWN = ("/share", "/tmp")  # noqa: S108 - not the machine's
 
 
 def of_yosys(rules: Path) -> list[Path]:
-    """The same of a Yosys that ran in the folder of ``rules``. It is a WebAssembly program, to
-    which ``/share`` and ``/tmp`` are folders of its own; what it read there is left out."""
+    """The same for a Yosys that ran in the folder of ``rules``. Yosys is a WebAssembly program with
+    its own ``/share`` and ``/tmp``; files that it read there are left out.
+    """
     names = _prerequisites(rules)
     seen = [name for name in names if not any(Path(name).is_relative_to(f) for f in _YOSYS_OWN)]
     return [_normal(rules.parent / name) for name in seen]
@@ -40,7 +41,7 @@ def _normal(path: Path) -> Path:
 
 def _prerequisites(rules: Path) -> list[str]:
     rule = _text(rules).replace("\\\n", " ")
-    # A colon of a path is escaped, or has no space behind it.
+    # A colon inside a path is escaped, or has no space after it.
     _, colon, names = rule.partition(": ")
     if not colon:
         raise ToolError(f"{rules}: no rule of a makefile")
@@ -49,7 +50,7 @@ def _prerequisites(rules: Path) -> list[str]:
 
 
 def of_icarus(names: Path) -> list[Path]:
-    """The files in a list that Icarus Verilog wrote with ``-M``: one a line."""
+    """The files in a list that Icarus Verilog wrote with ``-M``, one per line."""
     return [names.parent / name for name in _text(names).splitlines() if name]
 
 

@@ -1,9 +1,9 @@
-"""The environment of every tool that is started: made here, of few of the user's variables.
+"""The environment in which every tool runs: built here from a few of the user's variables.
 
-Compilers, make, Python and the simulators each listen to dozens of variables (``CXXFLAGS``,
-``MAKEFLAGS``, ``COCOTB_TESTCASE``, ``VERILATOR_ROOT``, ``LD_PRELOAD``, ...), and one that a user
-set for something else changes what is built or said. So a tool gets the variables below, others
-that its caller names, and nothing else.
+Compilers, make, Python and the simulators each read dozens of variables (``CXXFLAGS``,
+``MAKEFLAGS``, ``COCOTB_TESTCASE``, ``VERILATOR_ROOT``, ``LD_PRELOAD``, ...). A variable that a user
+set for another purpose would change what is built or reported. So a tool gets the variables below,
+those that its caller adds, and no others.
 """
 
 from __future__ import annotations
@@ -12,18 +12,17 @@ import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ohmbench.environment import path_variable
+from ohmbench.environment import CACHE_VARIABLE, path_variable
 
 _SEARCH_PATHS = (
     "PATH",
     *("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "DYLD_FALLBACK_LIBRARY_PATH"),
     "PYTHONPATH",
 )
-"""Lists of folders in which programs, their libraries and Python's modules are found."""
+"""Lists of folders that contain programs, their libraries and Python's modules."""
 _HEADERS_AND_LIBRARIES = ("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH")
 _TOOLCHAIN = ("SDKROOT", "DEVELOPER_DIR", "MACOSX_DEPLOYMENT_TARGET")
 _NIX = "NIX_"
-CACHE_VARIABLE = "OHMBENCH_CACHE"
 _YOWASP = "YOWASP_CACHE_DIR"
 _TEMPORARY = ("TMPDIR", "TMP", "TEMP")
 _FOLDERS = (*_TEMPORARY, "XDG_CACHE_HOME", _YOWASP, "CCACHE_DIR")
@@ -33,14 +32,14 @@ _OTHERS = (
     *("PYTHONDONTWRITEBYTECODE", "PYTHONPYCACHEPREFIX"),
 )
 _PINNED = {"LC_ALL": "C"}
-"""Messages in English, whatever the user speaks: they are searched for errors."""
+"""Messages in English for every user, because they are searched for errors."""
 
 
 def tool_environment(**more: str) -> dict[str, str]:
-    """The environment for a tool, with ``more`` variables.
+    """The environment for a tool, with the variables ``more`` added.
 
-    Relative paths in it are made absolute: tools run in folders of their own. Raises FileError for
-    a variable that names a folder below the ``~`` of nobody.
+    Relative paths in it are made absolute, because tools run in folders of their own. Raises
+    FileError for a variable with a path below ``~`` of an unknown user.
     """
     kept = {"PATH": os.defpath, **_of(_OTHERS), **_lists(_SEARCH_PATHS), **toolchain()}
     for name in _FOLDERS:
@@ -53,14 +52,16 @@ def tool_environment(**more: str) -> dict[str, str]:
 
 
 def in_own_folder(environment: Mapping[str, str]) -> dict[str, str]:
-    """The same with temporary files in the folder in which the tool runs: paths that it can
-    handle, whatever the user's folder for them is called."""
+    """The same, with temporary files in the folder in which the tool runs. The tool can handle that
+    path, whatever the name of the user's temporary folder is.
+    """
     return {**environment, **dict.fromkeys(_TEMPORARY, ".")}
 
 
 def _compiled_tools() -> dict[str, str]:
-    """Where the WebAssembly tools keep what takes them minutes: with the user's other caches, or,
-    where nothing can be written there, with ours if that is elsewhere."""
+    """Where the WebAssembly tools keep what takes them minutes to compile: in the user's cache
+    folder, or, where that is not writable, in ``$OHMBENCH_CACHE`` if it is set.
+    """
     ours = path_variable(CACHE_VARIABLE)
     base = path_variable("XDG_CACHE_HOME") or Path(os.path.expanduser("~")) / ".cache"
     folder = base / "YoWASP"
@@ -70,8 +71,9 @@ def _compiled_tools() -> dict[str, str]:
 
 
 def toolchain() -> dict[str, str]:
-    """Where some systems (Guix, Nix, conda, clusters, macOS) say that the compiler's headers and
-    libraries are. What a compiler makes may depend on it."""
+    """The variables with which some systems (Guix, Nix, conda, clusters, macOS) name the folders of
+    the compiler's headers and libraries. The compiler's output may depend on them.
+    """
     nix = {name: value for name, value in sorted(os.environ.items()) if name.startswith(_NIX)}
     return {**_lists(_HEADERS_AND_LIBRARIES), **_of(_TOOLCHAIN), **nix}
 
@@ -81,7 +83,7 @@ def _of(names: Sequence[str]) -> dict[str, str]:
 
 
 def _lists(names: Sequence[str]) -> dict[str, str]:
-    """Lists of folders, without the empty ones, which would mean wherever the tool runs."""
+    """Lists of folders without empty entries, which would mean the tool's current folder."""
     found = {}
     for name, value in _of(names).items():
         found[name] = search_path(*(part for part in value.split(os.pathsep) if part))
@@ -89,5 +91,5 @@ def _lists(names: Sequence[str]) -> dict[str, str]:
 
 
 def search_path(*folders: str) -> str:
-    """A list of folders as such a variable holds it, all of them absolute."""
+    """A list of folders in the form of such a variable, all paths absolute."""
     return os.pathsep.join(map(os.path.abspath, folders))

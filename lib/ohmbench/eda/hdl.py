@@ -1,4 +1,4 @@
-"""The project's own Verilog: where it lies, and how a ``Hardware`` becomes its parameters."""
+"""The project's own Verilog: where it is, and how a ``Hardware`` becomes its parameters."""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ HDL_VARIABLE = "OHMBENCH_HDL"
 
 
 def hdl_folder() -> Path:
-    """``$OHMBENCH_HDL``, else the package's own folder ``hdl``, else that of the checkout.
+    """``$OHMBENCH_HDL``, else the package's own folder ``hdl``, else the checkout's.
 
-    Raises ToolError when it is not there, and as ``path_variable``.
+    Raises ToolError when the folder has no ``accelerator.v``, and whatever ``path_variable``
+    raises.
     """
     named = path_variable(HDL_VARIABLE)
     package = Path(ohmbench.__file__).parent
@@ -32,9 +33,9 @@ def hdl_folder() -> Path:
 
 
 def sources(folder: Path | None = None) -> list[Path]:
-    """All Verilog files of the folder (default ``hdl_folder()``), in the order of their names.
+    """All Verilog files of the folder (default ``hdl_folder()``), sorted by name.
 
-    Hidden ones are left out: editors and file managers put locks and notes beside a file under its
+    Hidden files are left out: editors and file managers put locks and notes beside a file under its
     name. Raises ToolError for a folder that cannot be read.
     """
     folder = folder or hdl_folder()
@@ -48,19 +49,20 @@ def sources(folder: Path | None = None) -> list[Path]:
 _SIZES = ("inputs", "hidden", "classes", "lanes", "requants")
 MEMORY_WORDS = 1024
 LANES = 64
-"""What the host's addresses leave room for: words of a memory, memories of a region."""
+"""Limits of the host's address format: words in a memory, memories in a region."""
 
 
 def hardware_for(network: Int8Network) -> Hardware:
-    """The accelerator as it is built for this network; see ``usual_hardware``."""
+    """The default accelerator for this network; see ``usual_hardware``."""
     return usual_hardware(*network.sizes)
 
 
 def usual_hardware(inputs: int, hidden: int, classes: int) -> Hardware:
-    """The accelerator as it is built for these sizes: 13 lanes, or as many as it takes.
+    """The default accelerator for these sizes: 13 lanes unless the sizes require another number.
 
-    Fewer where a group's sums could not leave in an image's time, more where a lane's memory would
-    not hold its share of the weights. What no number of lanes can build is for ``check_buildable``.
+    Fewer lanes where a group's sums could not leave within one image's time, more where a lane's
+    memory would not hold its share of the weights. ``check_buildable`` refuses sizes that no number
+    of lanes can serve.
     """
     usual = Hardware(inputs, hidden, classes)
     most = min(LANES, hidden, usual.words * usual.requants)
@@ -69,7 +71,7 @@ def usual_hardware(inputs: int, hidden: int, classes: int) -> Hardware:
 
 
 def check_buildable(hardware: Hardware) -> None:
-    """Raise RangeError for what ``accelerator.v`` refuses at elaboration, and say why."""
+    """Raise RangeError, with the reason, for hardware that ``accelerator.v`` refuses."""
     reason = _refusal(hardware)
     if reason is not None:
         sizes = f"{hardware.inputs}-{hardware.hidden}-{hardware.classes}"
@@ -79,8 +81,8 @@ def check_buildable(hardware: Hardware) -> None:
 def parameters(hardware: Hardware) -> dict[str, int]:
     """The parameters of ``accelerator`` that give this hardware.
 
-    Raises as ``check_buildable``, and RangeError for formats or register widths other than the
-    RTL's, which these parameters cannot change.
+    Raises whatever ``check_buildable`` raises, and RangeError for formats or register widths other
+    than the RTL's, which these parameters cannot change.
     """
     check_buildable(hardware)
     sizes = {name: getattr(hardware, name) for name in _SIZES}
@@ -94,7 +96,7 @@ def parameters(hardware: Hardware) -> dict[str, int]:
 
 
 def _refusal(hardware: Hardware) -> str | None:
-    """Why ``accelerator.v`` would not elaborate, or None; the conditions are those in it."""
+    """Why ``accelerator.v`` would not elaborate, or None; its own conditions, written again."""
     words = hardware.words * hardware.groups
     banks1 = memories(hardware)[Region.W1].banks
     most = 8 * HOST_BYTES // hardware.weight_bits

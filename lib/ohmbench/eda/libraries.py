@@ -1,4 +1,4 @@
-"""Compiled libraries: one C++ source into the cache, and any of them into this process."""
+"""Compiled libraries: compile one C++ source into the cache, load a library into this process."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _TIMEOUT_S = 300
 
 
 def compile_library(source: Path, flags: Sequence[str], kind: str, *, anew: bool = False) -> Path:
-    """The shared library of one C++ file, kept in the cache's folder ``kind`` or compiled now.
+    """The shared library of one C++ file, from the cache's folder ``kind`` or compiled now.
 
-    ``anew``: not from the cache. Raises ToolError when there is no compiler, or it fails.
+    ``anew``: ignore the cached library. Raises ToolError when the compiler is missing or fails.
     """
     compiler = require("compiler")
 
@@ -37,10 +37,10 @@ def compile_library(source: Path, flags: Sequence[str], kind: str, *, anew: bool
 
 
 def load_kept(build: Callable[[bool], Path]) -> ctypes.CDLL:
-    """The library that ``build(False)`` takes from the cache or makes. One that cannot be loaded
-    was damaged there, and ``build(True)`` makes it anew.
+    """Load the library that ``build(False)`` takes from the cache or makes. If it cannot be loaded,
+    the cached file is damaged, and ``build(True)`` makes it again.
 
-    Raises ToolError when that one cannot be loaded either, and what ``build`` raises.
+    Raises ToolError when the new one cannot be loaded either, and whatever ``build`` raises.
     """
     try:
         return ctypes.CDLL(str(build(False)))
@@ -49,7 +49,7 @@ def load_kept(build: Callable[[bool], Path]) -> ctypes.CDLL:
 
 
 def load(library: Path) -> ctypes.CDLL:
-    """A library. Raises ToolError with the system's reason when it cannot be loaded."""
+    """Load a library. Raises ToolError with the system's reason when it cannot be loaded."""
     try:
         return ctypes.CDLL(str(library))
     except OSError as error:

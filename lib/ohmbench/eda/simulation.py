@@ -1,4 +1,4 @@
-"""Images through the compiled accelerator, a few calls for thousands of them."""
+"""Run images through the compiled accelerator, thousands of them in a few calls."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from ohmbench.eda.verilator import Build, build_library
 from ohmbench.errors import HardwareFailure
 
 CLOCKS_PER_IMAGE_LIMIT = 100
-"""Clocks to wait for a result before giving up, as a multiple of an undisturbed image's."""
+"""Clocks to wait for a result before giving up, as a multiple of an undisturbed image's clocks."""
 
 
 @dataclass(frozen=True)
 class RtlInference:
-    """What the hardware gave, a row an image.
+    """The hardware's outputs, one row per image.
 
     ``hidden`` uint8 (n, hidden), ``logits`` int64 (n, classes), ``classes`` and ``values`` int64
-    (n,). Clock numbers int64 (n,): ``accepted`` the image's last word, ``valid`` the result's first
-    clock, ``taken`` the result's acceptance. ``padding`` uint8 (n, bytes): hidden bytes of no
-    neuron.
+    (n,). Clock numbers int64 (n,): ``accepted``, when the image's last word is accepted; ``valid``,
+    the first clock of the result; ``taken``, when the result is accepted. ``padding`` uint8 (n,
+    bytes): hidden bytes that belong to no neuron.
     """
 
     hidden: NDArray[np.uint8]
@@ -59,7 +59,7 @@ def _open(build: Build, on_build: Callable[[], None] | None = None) -> ctypes.CD
 
 
 class Simulation:
-    """One accelerator in simulation, reset and idle. ``seed`` draws what registers start with.
+    """One simulated accelerator, reset and idle. ``seed`` draws the registers' initial values.
 
     A context manager; ``close`` frees it.
     """
@@ -94,11 +94,11 @@ class Simulation:
             self._sim = None
 
     def reset(self) -> None:
-        """Two clocks of reset. The memories keep what they hold."""
+        """Hold reset for two clocks. The memories keep their contents."""
         self._lib.ohm_reset(self._sim)
 
     def select_mutant(self, mutant: int) -> None:
-        """Switch on one fault of a build with mutants; 0 is none of them."""
+        """Switch on one fault of a build with mutants; 0 switches all off."""
         self._lib.ohm_select_mutant(self._sim, ctypes.c_int(mutant))
 
     @property
@@ -111,8 +111,8 @@ class Simulation:
         addresses: NDArray[np.uint32],
         data: NDArray[np.uint64] | None = None,
     ) -> tuple[NDArray[np.uint64], NDArray[np.bool_]]:
-        """Host accesses as fast as they are taken: writes of ``data``, or reads. Returns data read
-        and errors.
+        """Make host accesses as fast as the port takes them: writes of ``data``, or reads. Return
+        the data read and the errors.
 
         Raises HardwareFailure when an answer does not come in time.
         """
@@ -132,7 +132,8 @@ class Simulation:
 
     def load(self, network: Int8Network) -> None:
         """Write a network into the memories. Raises OperandError when it does not fit,
-        HardwareFailure when the hardware refuses a word."""
+        HardwareFailure when the hardware refuses a word.
+        """
         check_fits(network, self.hardware)
         _, errors = self.host(*network_words(self.hardware, network))
         if errors.any():
@@ -152,9 +153,9 @@ class Simulation:
     ) -> RtlInference:
         """Stream images uint8 (n, inputs) through the loaded network.
 
-        ``input_gap`` and ``output_gap``: percent of clocks in which the source pauses and the sink
-        does not take, drawn from ``seed``. Raises HardwareFailure when a result does not come in
-        time.
+        ``input_gap`` and ``output_gap``: percentage of clocks in which the source offers no word
+        and the sink takes no result, drawn from ``seed``. Raises HardwareFailure when a result does
+        not come in time.
         """
         if self.network is None:
             raise ToolError("no network is loaded")
@@ -188,9 +189,9 @@ class Simulation:
         )
 
     def clocks(self, inputs: NDArray[np.uint64]) -> NDArray[np.uint64]:
-        """Drive every input of every clock; columns as in ``ohm_clocks`` of ``harness.cpp``.
+        """Drive every input in every clock; columns as in ``ohm_clocks`` of ``harness.cpp``.
 
-        Returns the outputs as they are before each clock's edge, uint64 (n, 10 + classes).
+        Returns the outputs just before each clock edge, uint64 (n, 10 + classes).
         """
         inputs = np.ascontiguousarray(inputs, np.uint64)
         outputs = np.zeros((len(inputs), 10 + self.hardware.classes), np.uint64)
@@ -198,7 +199,7 @@ class Simulation:
         return outputs
 
     def write_coverage(self, path: Path) -> None:
-        """Write the counters of a build with coverage, to be read by ``eda.coverage``."""
+        """Write the counters of a build with coverage, for ``eda.coverage`` to read."""
         self._lib.ohm_write_coverage(self._sim, str(path).encode())
 
 
@@ -208,7 +209,7 @@ def simulate(
     *,
     on_build: Callable[[], None] | None = None,
 ) -> RtlInference:
-    """Images uint8 (n, inputs) through the project's RTL built for ``network``.
+    """Run images uint8 (n, inputs) through the project's RTL, built for ``network``.
 
     ``on_build`` is called when the simulation is not in the cache and must be built first. Raises
     OperandError when the network does not fit, ToolError when a tool is missing or fails,

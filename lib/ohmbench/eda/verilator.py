@@ -1,12 +1,12 @@
-"""From Verilog to a shared library with a C interface (``harness.cpp``), by Verilator.
+"""Verilator compiles Verilog into a shared library with a C interface (``harness.cpp``).
 
 A build is kept in the cache folder under the hash of everything that goes into it (see
-``cache.CacheEntry``), and moved there whole: two processes may build the same thing, neither sees
-half of it.
+``cache.CacheEntry``). It is moved there complete: if two processes build the same thing, neither
+sees half of it.
 
-Verilator's makefiles know no folders with spaces and the like. So everything runs in the folder of
-the generated files and speaks of the rest by short relative paths, of Verilator itself by that of a
-symbolic link.
+Verilator's makefiles cannot handle folders with spaces or other special characters. So everything
+runs in the folder of the generated files and names other files by short relative paths, and
+Verilator itself by a symbolic link.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ from ohmbench.eda.verilog import read_verilog, staged
 HARNESS = Path(__file__).with_name("harness.cpp")
 BUILD_TIMEOUT_S = 600
 COVERAGE_FLAGS = ("--coverage-line", "--coverage-toggle", "--coverage-expr")
-"""Not ``--coverage``: that dies on an internal error in Verilator 5.48."""
+"""Not ``--coverage``, which fails with an internal error in Verilator 5.48."""
 COMPILE_FLAGS = "-fPIC -fno-gnu-unique"
 _PREFIX = "Vaccelerator"
 
 
 @dataclass(frozen=True)
 class Build:
-    """What to build: the hardware, its sources (default: the project's), and with what inside.
+    """What to build: the hardware, its sources (default: the project's), and the options.
 
     ``mutants``: the top module has an input ``mutant_i`` that selects a fault. ``coverage``: count
-    lines, expressions and toggles. ``top`` with a ``harness`` of its own: something else around
-    the core, with the same parameters. ``netlist``: the sources are of these sizes and have no
+    lines, expressions and toggles. ``top`` with its own ``harness``: another top module around the
+    core, with the same parameters. ``netlist``: the sources are already of these sizes and have no
     parameters.
     """
 
@@ -52,7 +52,7 @@ class Build:
     netlist: bool = False
 
     def macros(self) -> dict[str, int]:
-        """The sizes that ``harness.cpp`` is compiled for."""
+        """The sizes for which ``harness.cpp`` is compiled."""
         found = {
             "WORDS": self.hardware.words,
             "HIDDEN_BYTES": self.hardware.padded_hidden,
@@ -67,16 +67,17 @@ class Build:
         return found
 
     def verilator_options(self) -> list[str]:
-        """Verilator's options for this build, sources and folders aside."""
+        """Verilator's options for this build, except sources and folders."""
         fixed = self.mutants or self.netlist
         given = [] if fixed else [f"-G{k}={v}" for k, v in parameters(self.hardware).items()]
-        # Unknown values are drawn anew at every start, so that nothing can lean on them.
+        # Unknown values are drawn anew at every start, so that no result can depend on them.
         options = ["--x-initial", "unique", "--x-assign", "unique", "-O3", *given]
         return options + (list(COVERAGE_FLAGS) if self.coverage else [])
 
     def compile_flags(self) -> str:
-        """Counters and netlists make so much code that compiling it well costs more than running it
-        badly."""
+        """Flags for the C++ compiler. Coverage counters and netlists produce so much code that
+        optimising it would take longer than running it without optimisation.
+        """
         return f"{COMPILE_FLAGS} {'-O0' if self.coverage or self.netlist else '-O2'}"
 
     def entry(self) -> CacheEntry:
@@ -99,20 +100,19 @@ class Build:
         )
 
     def key(self) -> str:
-        """Hash of everything that goes into the library. Raises ToolError for an input that cannot
-        be read."""
+        """The hash of all that goes into the library. Raises ToolError for an unreadable input."""
         return self.entry().name()
 
 
 def tool_environment() -> dict[str, str]:
-    """The environment for one Verilator process. Raises ToolError when there is none."""
+    """The environment for Verilator. Raises ToolError when Verilator or the compiler is missing."""
     require("verilator")
     require("compiler")
     return environment.tool_environment(VERILATOR_ROOT=str(verilator_root()))
 
 
 class VerilatorBuild:
-    """One Verilation in the new folder ``work / "objects"``, in which everything runs.
+    """One run of Verilator in the new folder ``work / "objects"``, in which all its tools run.
 
     Raises ToolError when Verilator or the compiler is missing.
     """
@@ -126,12 +126,12 @@ class VerilatorBuild:
         self._python = self.link("python", Path(sys.executable))
 
     def link(self, name: str, target: Path) -> str:
-        """A short name for ``target``, from the folder of the generated files."""
+        """Make a symbolic link to ``target``; return its path relative to ``objects``."""
         (self.work / name).symlink_to(target)
         return f"../{name}"
 
     def run(self, *command: str, name: str | None = None) -> None:
-        """Run a tool in the folder of the generated files. Raises ToolError, as ``run_tool``."""
+        """Run a tool in the folder of the generated files. Raises as ``run_tool``."""
         given = self.environment
         try:
             run_tool(command, self.objects, timeout_s=BUILD_TIMEOUT_S, environment=given, name=name)
@@ -142,10 +142,10 @@ class VerilatorBuild:
             raise ToolError(f"{error} ({hint})") from None
 
     def verilate(self, top: str, options: Sequence[str], verilog: Sequence[Path]) -> list[Path]:
-        """From Verilog to C++ and a makefile; the files that were read besides those given."""
+        """Translate Verilog to C++ and a makefile; return the files read besides the given ones."""
         files = staged(read_verilog(verilog), self.work / "verilog")
         self.run(
-            # As Verilator's own wrapper starts it: large designs need much stack.
+            # As Verilator's own wrapper starts it: large designs need a large stack.
             *("/bin/sh", "-c", 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'),
             f"{self.environment['VERILATOR_ROOT']}/bin/verilator_bin",
             *("--cc", "-Wno-fatal", "--top-module", top, "--prefix", self.prefix, "-Mdir", "."),
@@ -154,12 +154,12 @@ class VerilatorBuild:
             name="verilator",
         )
         reads = of_verilator(self.objects / f"{self.prefix}__verFiles.dat")
-        # The makefile would include it, and stumble over a space in a path.
+        # The makefile would include this file, and fail on a path with a space.
         (self.objects / f"{self.prefix}__ver.d").unlink(missing_ok=True)
         return self.beyond(reads, *verilog)
 
     def beyond(self, reads: Sequence[Path], *given: Path) -> list[Path]:
-        """Those of the files that are neither given, nor generated, nor Verilator's own."""
+        """Those of the files that are neither given, nor generated, nor part of Verilator."""
         ours = [folder.resolve() for folder in (self.work, self.root)]
         known = {path.resolve() for path in given}
         return [
@@ -169,14 +169,14 @@ class VerilatorBuild:
         ]
 
     def make(self, *arguments: str) -> None:
-        """Make what the generated makefile can make. Raises ToolError."""
+        """Build targets of the generated makefile. Raises ToolError."""
         self.run(
             *("make", "-f", f"{self.prefix}.mk", "-j", "2", *arguments),
             *("CXX=g++", "LINK=g++", "AR=ar", f"PYTHON3={self._python}"),
-            # It refuses folders with spaces, which nothing here depends on.
+            # The makefile refuses folders with spaces, but nothing here depends on CURDIR.
             "CURDIR=.",
-            # The wheel's makefile asks for a precompiled header in a way that fails on larger
-            # designs.
+            # The makefile of the Python package requests a precompiled header in a way that fails
+            # on larger designs.
             "CFG_CXXFLAGS_PCH_I=-include",
         )
 
@@ -186,8 +186,8 @@ def build_library(
 ) -> Path:
     """The shared library of ``build``, from the cache or made now (tens of seconds).
 
-    ``anew``: not from the cache. ``on_build`` is called before anything is made. Raises ToolError
-    when a tool is missing, fails or takes too long.
+    ``anew``: ignore the cached library. ``on_build`` is called before anything is made. Raises
+    ToolError when a tool is missing, fails or takes too long.
     """
     require("verilator")
 
@@ -200,7 +200,7 @@ def build_library(
 
 
 def _make(build: Build, work: Path) -> tuple[Path, list[Path]]:
-    """The library, and the files read besides the inputs."""
+    """Build the library; return it and the files read besides the inputs."""
     tool = VerilatorBuild(work, _PREFIX)
     options = ["-CFLAGS", build.compile_flags(), *build.verilator_options()]
     reads = tool.verilate(build.top, options, build.verilog)
@@ -219,7 +219,9 @@ def _make(build: Build, work: Path) -> tuple[Path, list[Path]]:
 
 
 def _runtime(build: Build, tool: VerilatorBuild) -> Path:
-    """Verilator's own part of a library: the same for every design, and half of a build's time."""
+    """Verilator's own part of a library. It is the same for every design and takes half of a
+    build's time, so it is kept.
+    """
     parts = (TOOLS["verilator"].version(), TOOLS["compiler"].version(), build.compile_flags())
     key = content_key(*parts, repr(build.coverage), repr(environment.toolchain()))
     kept = cache_folder() / "verilator" / f"runtime-{key}.a"

@@ -1,13 +1,13 @@
-"""Verilog files as every tool gets them: read byte for byte, with what they include.
+"""Verilog files as every tool gets them: byte for byte, with their includes resolved.
 
-Tools look for included files in different orders, some see only one folder, and VTR takes a single
-file. So `` `include "name" `` is resolved here, in one way for all: the folder of the including
-file first, then that of the project's Verilog (``OHMBENCH_HDL``). A file that includes nothing goes
-to the tools as it is. In one that does, the included text stands in the directive's place, between
-`` `line `` directives that keep file names and line numbers right.
+Tools search for included files in different orders, some search only one folder, and VTR takes a
+single file. So `` `include "name" `` is resolved here, in the same way for all tools: first in the
+folder of the including file, then in the folder of the project's Verilog (``OHMBENCH_HDL``). A file
+without includes goes to the tools unchanged. In a file with includes, the included text replaces
+the directive, between `` `line `` directives that keep file names and line numbers right.
 
-Left to the tools is an include whose file's name is no plain string, or is not found: it may stand
-in a branch of an `` `ifdef `` that is not taken.
+An include is left to the tools if its file name is not a plain string or the file is not found: it
+may be in a branch of an `` `ifdef `` that is not taken.
 """
 
 from __future__ import annotations
@@ -41,49 +41,50 @@ _UNREPORTED = re.compile(
 )
 _PLAIN_NAME = re.compile(r"[^\s\"\\]+")
 QUOTABLE_PATH = re.compile(r"[^\x00-\x1f\x7f\"\\]+")
-"""Paths that can stand in a string of Verilog, which is where tools put them."""
+"""Paths that can be written in a Verilog string, which is where tools put them."""
 SIMPLE_PATH = re.compile(r"[\w./+@%=-]+", re.ASCII)
-"""Paths that can stand anywhere."""
+"""Paths that need no quotes anywhere."""
 
 
 @dataclass(frozen=True)
 class VerilogFile:
-    """A file and its text with what it includes. ``alone``: it includes nothing."""
+    """A file and its text with includes resolved. ``alone``: it includes nothing."""
 
     path: Path
     text: str
     alone: bool
 
     def __str__(self) -> str:
-        """What of it goes into a build, for its key."""
+        """The text that stands for this file in a build's key."""
         return f"{self.path.name}\0{hashlib.sha256(encoded(self.text)).hexdigest()}"
 
 
 def read_verilog(paths: Sequence[Path]) -> list[VerilogFile]:
-    """The files with what they include. Raises ToolError for one that cannot be read."""
+    """Read the files with their includes. Raises ToolError for one that cannot be read."""
     return [_read(path) for path in paths]
 
 
 def texts(paths: Sequence[Path]) -> dict[str, str]:
-    """File name -> text with what it includes. Raises ToolError for a file that cannot be read."""
+    """File name -> text with includes resolved. Raises ToolError for an unreadable file."""
     return {file.path.name: file.text for file in read_verilog(paths)}
 
 
 def encoded(text: str) -> bytes:
-    """The bytes that were read."""
+    """The original bytes of a text that was read."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def write_verilog(path: Path, text: str) -> None:
-    """Write what was read, byte for byte."""
+    """Write a text that was read, byte for byte."""
     path.write_bytes(encoded(text))
 
 
 def staged(
     files: Sequence[VerilogFile], folder: Path, possible: re.Pattern[str] = QUOTABLE_PATH
 ) -> list[Path]:
-    """Paths for a tool: the files themselves, or copies in ``folder``, which is made for them,
-    where includes stand in the text or the path is not a ``possible`` one."""
+    """Paths for a tool: the files themselves, or copies in the new folder ``folder`` where a file
+    has includes or its path does not match ``possible``.
+    """
     folder.mkdir()
     found = []
     for k, file in enumerate(files):
@@ -99,7 +100,8 @@ def staged(
 
 def data_files(text: str) -> list[Path]:
     """The files that a Verilog text names for ``$readmemh`` and ``$readmemb``, for a tool that does
-    not say what it reads. Raises ToolError where only the tool could tell which file that is."""
+    not report what it reads. Raises ToolError where only the tool could resolve the name.
+    """
     found = []
     for token in _UNREPORTED.finditer(text):
         if token["macro"] or (token[0].startswith("$") and not token["data"]):
@@ -114,7 +116,7 @@ def data_files(text: str) -> list[Path]:
 
 
 def decoded(data: bytes) -> str:
-    """Verilog as text: its comments are in any encoding, and what is not UTF-8 comes through."""
+    """Verilog as text. Comments may be in any encoding; bytes that are not UTF-8 are kept."""
     return data.decode("utf-8", "surrogateescape").replace("\r\n", "\n")
 
 
@@ -129,7 +131,7 @@ def _read(path: Path) -> VerilogFile:
 
 
 def _expanded(text: str, path: Path, outer: tuple[Path, ...]) -> str:
-    """The text of ``path`` with what it includes; ``outer`` are the files that include it."""
+    """The text of ``path`` with its includes; ``outer`` are the files that include ``path``."""
     if "`include" not in text:
         return text
     parts, end, size = [], 0, 0
@@ -150,8 +152,9 @@ def _expanded(text: str, path: Path, outer: tuple[Path, ...]) -> str:
 
 
 def _find(name: str, path: Path, outer: tuple[Path, ...]) -> tuple[Path, str] | None:
-    """The file that an include in ``path`` means, and its text; None when there is none, and for a
-    file that includes itself, which only a branch that is not taken can do."""
+    """The file that an include in ``path`` means, and its text. None when it is not found, and for
+    a file that includes itself, which is possible only in a branch that is not taken.
+    """
     for folder in _folders(path):
         included = folder / name
         try:
@@ -174,11 +177,11 @@ def _folders(path: Path) -> list[Path]:
     folders = [path.parent]
     try:
         folders.append(hdl_folder())
-    except ToolError:  # files of one's own need no Verilog of the project
+    except ToolError:  # the user's own files do not need the project's Verilog
         return folders
     return folders
 
 
 def _line(number: int, path: Path, level: int) -> str:
-    """The directive that says where the next line is from; the tools know no quotes in names."""
+    """The directive that names the source of the next line; tools cannot quote names in it."""
     return f'`line {number} "{path.name}" {level}\n' if _PLAIN_NAME.fullmatch(path.name) else ""

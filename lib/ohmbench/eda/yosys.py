@@ -1,6 +1,6 @@
-"""Yosys on texts: files in, files out.
+"""Run Yosys on texts: input files in, output files out.
 
-The Yosys of PyPI is a WebAssembly program. It sees the files of the machine, but for ``/tmp`` and
+The Yosys on PyPI is a WebAssembly program. It sees the machine's files except ``/tmp`` and
 ``/share``, where it has folders of its own.
 """
 
@@ -17,19 +17,19 @@ from ohmbench.eda.verilog import decoded, write_verilog
 YOSYS_TIMEOUT_S = 600
 READS = "reads.d"
 REPORTING = ("-E", READS)
-"""Options with which Yosys says what it read."""
+"""Options that make Yosys report the files it read."""
 
 
 def read_besides(work: Path) -> list[Path]:
-    """What a Yosys that ran in ``work`` read from elsewhere. Raises ToolError unless it said so."""
+    """Files that a Yosys in ``work`` read elsewhere. Raises ToolError if its report is missing."""
     return [path for path in of_yosys(work / READS) if not path.is_relative_to(work)]
 
 
 def yosys(script: str, inputs: Mapping[str, str], outputs: Sequence[str]) -> dict[str, str]:
-    """Run a script where ``inputs`` lie as files; the text of the files it leaves.
+    """Run a script on the files ``inputs``; return the text of the files ``outputs``.
 
-    Raises ToolError when yosys is missing, fails or takes too long, and when it reads anything else
-    (``$readmemh``, an include without a plain name): who keeps the result goes by the inputs.
+    Raises ToolError when yosys is missing, fails or takes too long, and when it reads any other
+    file (``$readmemh``, an include without a plain name): callers cache the result by its inputs.
     """
     program = require("yosys")
     with work_folder(cache_folder() / "yosys") as work:

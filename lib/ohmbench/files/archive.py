@@ -16,7 +16,7 @@ _MAX_DIRECTORY = 1 << 20  # 1024 entries of 46 bytes, a field name and extra fie
 _END = struct.Struct("<4s4H2LH")  # end of central directory record (PKWARE APPNOTE 4.3.16)
 _END64_LOCATOR = 20
 _LOCAL = struct.Struct("<4s5H3L2H")  # local file header (APPNOTE 4.3.7)
-# Deflate level hints, data descriptor, UTF-8 names; the others mean encryption or patches.
+# Deflate level hints, data descriptor, UTF-8 names; other flags mean encryption or patches.
 _PLAIN_FLAGS = 0x0002 | 0x0004 | 0x0008 | 0x0800
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
@@ -25,7 +25,7 @@ def check_end_record(name: str, file: BinaryIO, size: int) -> int:
     """Check the end record before zipfile builds an object per entry; return the entry count.
 
     zipfile would accept a comment, a zip64 record, data before the archive and a directory of any
-    length; numpy writes none of those, and each is a way to hide or to inflate something.
+    length. numpy writes none of those, and each could hide or inflate something.
     """
     if size < _END.size:
         raise damaged(name, "too short for an npz archive")
@@ -86,7 +86,7 @@ def _local_end(name: str, file: BinaryIO, field: str, info: zipfile.ZipInfo) -> 
 def check_layout(
     name: str, file: BinaryIO, members: Mapping[str, zipfile.ZipInfo], directory: int
 ) -> None:
-    """Members must follow one another: overlapping ones make a small file inflate without end."""
+    """Check that members do not overlap: overlapping ones inflate without limit."""
     end, previous = 0, None
     for field, info in sorted(members.items(), key=lambda item: item[1].header_offset):
         if info.header_offset < end:

@@ -31,7 +31,7 @@ _DESCR = re.compile(r"[<>|=]?([biufcUS?])(\d{0,9})")
 
 @dataclass(frozen=True)
 class Header:
-    """What a header says of the array that follows it."""
+    """The contents of a header: what it says about the array that follows it."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -40,7 +40,7 @@ class Header:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the data that follow."""
+        """Number of bytes of the data that follow."""
         return math.prod(self.shape) * self.dtype.itemsize
 
 
@@ -71,7 +71,7 @@ def _parse_header(name: str, field: str, text: str, length: int) -> Header:
 
 
 def read_header(name: str, field: str, stream: io.BufferedIOBase) -> Header:
-    """Read and parse the header at the start of ``stream``, which then stands at the data."""
+    """Read and parse the header at the start of ``stream``, and leave the stream at the data."""
     magic = read_exactly(stream, 8)
     if magic[:6] != _NPY_MAGIC:
         raise foreign(name, "not an array in npy format", field)

@@ -28,13 +28,16 @@ _MISSING = frozenset(("", "na", "n/a", "nan", "null", "none", "?"))
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 Choice = Callable[[tuple[str, ...]], tuple[Sequence[str], Sequence[str]]]
-"""From the names of all columns to those to read as numbers and those to read as texts."""
+"""A function that gets all column names and returns those to read as numbers and as texts."""
 
 
 @dataclass(frozen=True)
 class CsvTable:
-    """Columns of a CSV file: ``numbers`` float64 (rows, len(number_names)), all finite, and
-    ``texts`` by name, (rows,) each. ``lines`` (rows,) are the rows' line numbers in the file."""
+    """Columns of a CSV file.
+
+    ``numbers``: float64 (rows, len(number_names)), all finite. ``texts``: by name, (rows,) each.
+    ``lines`` (rows,): the rows' line numbers in the file.
+    """
 
     path: str
     number_names: tuple[str, ...]
@@ -43,7 +46,7 @@ class CsvTable:
     lines: npt.NDArray[np.int64]
 
     def fault(self, row: int, column: str, reason: str, remedy: str) -> FileError:
-        """An error about one cell; ``row`` counts from 0."""
+        """The error about one cell; ``row`` counts from 0."""
         return _fault(self.path, int(self.lines[row]), column, reason, remedy)
 
 
@@ -54,13 +57,12 @@ def _fault(path: str, line: int, column: str, reason: str, remedy: str) -> FileE
 def read_csv(path: PathLike, choose: Choice, *, max_bytes: int = MAX_BYTES) -> CsvTable:
     """Read columns of a CSV file: UTF-8 with or without a byte-order mark, a header, then rows.
 
-    Cells are separated by commas, semicolons or tabs, whichever the header has most of, and may be
-    quoted. Spaces around a cell do not count; empty lines are skipped. Columns that ``choose``
-    leaves out are not looked at.
-
-    Raises FileError naming line and column for a cell that is missing or not a finite number, and
-    naming the line for a row with more or fewer cells than the header. A header with numbers only,
-    with a name twice or an empty name after the first column, is refused too.
+    Cells are separated by commas, semicolons or tabs, whichever is most frequent in the header, and
+    may be quoted. Spaces around a cell are ignored, and empty lines are skipped. Columns that
+    ``choose`` leaves out are not checked. Raises FileError naming line and column for a cell that
+    is missing or not a finite number, and naming the line for a row with more or fewer cells than
+    the header. A header that has only numbers, a repeated name, or an empty name after the first
+    column is refused too.
     """
     name, file, _ = open_bounded(path, max_bytes)
     bounded = io.BufferedReader(_Bounded(name, file, max_bytes), 1 << 16)
@@ -75,7 +77,7 @@ def read_csv(path: PathLike, choose: Choice, *, max_bytes: int = MAX_BYTES) -> C
 
 
 class _Bounded(io.RawIOBase):
-    """The bytes of a file, at most ``max_bytes`` of them, also where it grows meanwhile."""
+    """The bytes of a file, at most ``max_bytes`` of them, even if the file grows during reading."""
 
     def __init__(self, name: str, file: BinaryIO, max_bytes: int) -> None:
         self._name, self._file, self._max_bytes = name, file, max_bytes
@@ -109,9 +111,10 @@ class _Bounded(io.RawIOBase):
 
 
 class _Lines:
-    """The lines of a text, and whether the last ones could hold a number that is none.
+    """The lines of a text.
 
-    ``row`` counts the characters since it was last set to 0, where a row begins, in line ``begin``.
+    ``suspicious``: recent lines may hold text that float() accepts but that is not a number here.
+    ``row``: number of characters since a row began, in line ``begin``.
     """
 
     def __init__(self, name: str, text: io.TextIOWrapper) -> None:
@@ -120,7 +123,7 @@ class _Lines:
         self.row, self.begin = 0, 1
 
     def first(self) -> str:
-        """The first line that is not blank; the text is at its beginning afterwards."""
+        """The first line that is not blank; the text is rewound afterwards."""
         readline = self._text.readline
         while (line := readline(_LONGEST_ROW + 1)) and line.isspace():
             pass

@@ -8,18 +8,18 @@ from typing import BinaryIO
 
 MAGIC = b"\x1f\x8b"
 MAX_DEFLATE_RATIO = 1032
-"""Deflate cannot do better, so a higher promise is false."""
+"""Deflate cannot compress further, so a higher promised ratio is false."""
 
-# Files packed in blocks, so that parts can be read alone, have a member for every 64 kB; an empty
-# one costs as much as these and holds nothing.
+# Files packed in blocks, so that parts can be read alone, have a member for every 64 kB. An empty
+# member takes as long to read as a small one.
 _MAX_MEMBERS = 10_000
 
 
 class GzipMembers(io.RawIOBase):
-    """All members of a gzip file, whose contents follow one another (RFC 1952, section 2.2).
+    """The contents of all members of a gzip file, one after another (RFC 1952, section 2.2).
 
-    Raises zlib.error, EOFError or ValueError for what is damaged or cut, for anything behind the
-    last member, and beyond 10 000 members.
+    Raises zlib.error, EOFError or ValueError for damaged or truncated data, for anything after the
+    last member, and for more than 10 000 members.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -29,7 +29,7 @@ class GzipMembers(io.RawIOBase):
         self._members = 1
 
     def read(self, size: int = -1) -> bytes:
-        """Up to ``size`` bytes, none only at the end of the last member."""
+        """Up to ``size`` bytes; empty only at the end of the last member."""
         if size == 0:
             return b""
         while True:
@@ -38,7 +38,7 @@ class GzipMembers(io.RawIOBase):
                 return chunk
 
     def _chunk(self, size: int) -> bytes:
-        """Up to ``size`` bytes (0: any number) of this member; none at its end."""
+        """Up to ``size`` bytes (0: any number) of this member; empty at its end."""
         while not self._inflater.eof:
             data = self._pending or self._file.read(1 << 16)
             if not data:
@@ -50,7 +50,7 @@ class GzipMembers(io.RawIOBase):
         return b""
 
     def _next_member(self) -> bool:
-        """Whether another member follows, which is then the one to read; False at the end."""
+        """Go to the next member and return True, or return False at the end of the file."""
         self._pending += self._file.read(max(0, len(MAGIC) - len(self._pending)))
         if not self._pending:
             return False

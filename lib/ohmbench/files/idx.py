@@ -45,11 +45,10 @@ def _idx_shape(name: str, header: bytes, ndim: int, max_bytes: int) -> tuple[int
 
 
 def read_idx(path: PathLike, *, ndim: int, max_bytes: int = 256 * 2**20) -> npt.NDArray[np.uint8]:
-    """Read an IDX file of uint8, plain or gzip-compressed (in any number of members), with ``ndim``
-    dimensions.
+    """Read an IDX file of uint8 with ``ndim`` dimensions, plain or gzip-compressed.
 
     The header is checked before the data are read; no more is inflated than it promises, and
-    nothing may follow. Raises `FileError`.
+    nothing may follow. There may be any number of gzip members. Raises `FileError`.
     """
     name, file, size = open_bounded(path, max_bytes)
     with file, only_file_errors(name):

@@ -1,4 +1,4 @@
-"""JSON files: strict in reading, and nothing written that reading would refuse."""
+"""JSON files: strict reading, and writing only what would be read back."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
 from ohmbench.files.saving import write_bytes
 
 _MAX_DEPTH = 64
-_MAX_DIGITS = 400  # beyond it a number is no measurement, and old Pythons convert in O(n^2)
+_MAX_DIGITS = 400  # a longer number is not a measurement, and old Pythons convert in O(n^2)
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _json_depth(data: bytes) -> int:
-    """Deepest nesting, by counting: the parser itself would recurse first and complain after."""
+    """The deepest nesting, by counting: the parser itself would recurse before it complains."""
     plain = np.frombuffer(data.replace(b"\\\\", b"").replace(b'\\"', b""), np.uint8)
     inside_string = np.logical_xor.accumulate(plain == ord('"'))
     step = np.zeros(plain.size, np.int8)
@@ -58,7 +58,7 @@ def _integer(text: str) -> int:
 
 
 def read_json(path: PathLike, *, max_bytes: int = 4 * 2**20) -> Any:
-    """Read a JSON file: UTF-8, finite numbers, no key twice, nested at most 64 deep.
+    """Read a JSON file: UTF-8, finite numbers, no repeated key, nested at most 64 deep.
 
     Raises `FileError`.
     """
@@ -78,7 +78,7 @@ def read_json(path: PathLike, *, max_bytes: int = 4 * 2**20) -> Any:
             parse_float=_finite,
             parse_int=_integer,
         )
-        if _SURROGATE.search(text):  # half a character: could be neither printed nor saved
+        if _SURROGATE.search(text):  # half a surrogate pair: cannot be printed or saved
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
         raise FileError(name, f"not valid JSON: {error}", remedy="correct the file") from error
@@ -86,7 +86,7 @@ def read_json(path: PathLike, *, max_bytes: int = 4 * 2**20) -> Any:
 
 
 def _check_plain(obj: Any, depth: int = 0) -> None:
-    """Refuse what json.dumps would change in silence, and what `read_json` would not take back."""
+    """Refuse what json.dumps would change silently, and what `read_json` would refuse."""
     if isinstance(obj, int) and abs(obj) >= 10 ** (_MAX_DIGITS - 1):
         raise ValueError(f"a number of more than {_MAX_DIGITS} digits")
     if not isinstance(obj, (dict, list, tuple)):

@@ -17,8 +17,9 @@ except ImportError:  # no such locks on this system: saving is still atomic, las
 
 
 @contextlib.contextmanager
-def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Hold ``path`` for the block, on this machine; raise FileError if another process does.
+def only_writer(path: str | os.PathLike[str], *, wait: bool = False) -> Iterator[None]:
+    """Hold ``path`` for the block, on this machine; raise FileError if another process does, or
+    ``wait`` until it has ended.
 
     The lock is the system's and ends with the process, however it ends. Its file lies among the
     temporary files, so that nothing appears beside ``path``.
@@ -32,7 +33,7 @@ def only_writer(path: str | os.PathLike[str]) -> Iterator[None]:
             # The user is in the name: another user's lock file could not be opened.
             name = os.path.join(tempfile.gettempdir(), f"ohmbench-{os.getuid()}-{key}.lock")
             file = stack.enter_context(open(name, "a"))
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise FileError(
                 path, "another process is writing it", remedy="wait for it, or choose another name"

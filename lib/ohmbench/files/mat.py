@@ -1,9 +1,9 @@
 """Arrays of uint8 from MATLAB files of version 5, the format of the SVHN data set.
 
-The format: MathWorks, "MAT-File Format", Level 5. `scipy.io.loadmat` reads far more of it, and for
-that trusts the sizes in the file: it inflates and allocates whatever they say. Here only plain
-arrays stored as uint8 are read, their size is checked first, and what is not asked for is skipped
-without being inflated.
+The format: MathWorks, "MAT-File Format", Level 5. `scipy.io.loadmat` reads far more of it, but
+trusts the sizes in the file: it inflates and allocates whatever they say. Here only plain arrays
+stored as uint8 are read, their size is checked first, and all other data are skipped without being
+inflated.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ from ohmbench.files.opening import (
 _HEADER = 128
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _INT8, _UINT8, _INT32, _UINT32, _MATRIX, _COMPRESSED = 1, 2, 5, 6, 14, 15  # data types
-_DOUBLE_CLASS, _UINT8_CLASS = 6, 9  # whole numbers of class double are stored as uint8 too
+_DOUBLE_CLASS, _UINT8_CLASS = 6, 9  # integers of class double are stored as uint8 too
 _COMPLEX_FLAG = 0x800
 _MAX_DIMENSIONS, _MAX_NAME = 8, 64
 
 
 class _Part(io.RawIOBase):
-    """``length`` bytes of ``file``, as they are or inflated; never more than is asked for."""
+    """``length`` bytes of ``file``, plain or inflated; never reads more than is asked for."""
 
     def __init__(self, file: BinaryIO, length: int, compressed: bool) -> None:
         self._file = file
@@ -68,7 +68,7 @@ class _Part(io.RawIOBase):
 
 @dataclass(frozen=True)
 class _Tag:
-    """Type and byte count of an element; ``small`` holds the data where they are in the tag."""
+    """Type and byte count of an element; ``small`` holds the data that are stored in the tag."""
 
     kind: int
     size: int
@@ -84,7 +84,7 @@ def _tag(stream: io.RawIOBase) -> _Tag:
 
 
 def _short(stream: io.RawIOBase, kind: int, limit: int, what: str) -> bytes:
-    """The data of an element that must be of ``kind`` and at most ``limit`` bytes long."""
+    """The data of an element, which must be of ``kind`` and have at most ``limit`` bytes."""
     tag = _tag(stream)
     if tag.kind != kind or tag.size > (limit if tag.small is None else 4):
         raise ValueError(f"{what} of type {tag.kind} with {tag.size} bytes")
@@ -118,7 +118,7 @@ def _shape(name: str, field: str, sizes: tuple[int, ...], max_bytes: int) -> tup
 def _variable(
     name: str, stream: _Part, packed: int, wanted: Mapping[str, int], max_bytes: int
 ) -> tuple[str, npt.NDArray[np.uint8] | None]:
-    """Name and array of the next variable; no array where it is not wanted."""
+    """Name and array of the next variable; the array is None unless it is wanted."""
     if _tag(stream).kind != _MATRIX:
         raise ValueError("an element that is not an array")
     flags, _ = struct.unpack("<II", _short(stream, _UINT32, 8, "array flags"))
@@ -154,10 +154,10 @@ def _variable(
 def read_mat(
     path: PathLike, wanted: Mapping[str, int], *, max_bytes: int = 256 * 2**20
 ) -> dict[str, npt.NDArray[np.uint8]]:
-    """The uint8 arrays called by the keys of ``wanted``, with as many dimensions as its values.
+    """The uint8 arrays named by the keys of ``wanted``, with as many dimensions as its values.
 
-    Arrays are in MATLAB's order: the first index runs fastest (Fortran-contiguous). Others in the
-    file are skipped. No array may have more than ``max_bytes`` bytes. Raises `FileError`.
+    Arrays are in MATLAB's order: the first index runs fastest (Fortran-contiguous). Other arrays in
+    the file are skipped. No array may have more than ``max_bytes`` bytes. Raises `FileError`.
     """
     name, file, size = open_bounded(path, max_bytes + 2**20)
     found: dict[str, npt.NDArray[np.uint8]] = {}

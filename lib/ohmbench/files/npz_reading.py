@@ -26,15 +26,16 @@ from ohmbench.files.schema import (
 )
 
 MAX_BYTES = 64 * 2**20
-"""What a file may hold beyond the arrays whose sizes its reader knows beforehand."""
+"""Most bytes that a file may hold beyond the arrays whose sizes its reader knows beforehand."""
 _MOST_PACKED = 100
-"""How many bytes one byte may unpack to in a larger file: numbers of measurements do not, zeros
-do. ``write_npz`` packs nothing."""
-_ANY_SIZE = 1 << 62  # of a file whose arrays are not read, or only some small ones
+"""Most bytes that one byte of a larger file may unpack to: arrays of measurements stay below it,
+arrays of zeros do not. ``write_npz`` does not compress.
+"""
+_ANY_SIZE = 1 << 62  # for a file whose arrays are not read, or only a few small ones
 
 
 def _conversion(found: np.dtype[Any], dtypes: Sequence[str]) -> str:
-    """What to do about a wrong element type; not all of its values may fit the right one."""
+    """The remedy for a wrong element type; not all values may fit the right type."""
     if dtypes[0] in INTEGERS and not any(np.can_cast(found, wanted) for wanted in dtypes):
         limits = np.iinfo(dtypes[0])
         return f"store whole numbers from {limits.min} to {limits.max} as {dtypes[0]}"
@@ -65,7 +66,7 @@ def _check_header(
 
 
 def _native(array: Array, fortran_order: bool) -> Array:
-    """Own memory, C order and native byte order, without touching the bits of a NaN."""
+    """The array in its own memory, C order, native byte order; the bits of a NaN stay unchanged."""
     if fortran_order and array.ndim > 1:
         array = np.array(array.T, order="C", copy=True)
     if not array.dtype.isnative:
@@ -80,7 +81,7 @@ def _read_array(name: str, spec: ArraySpec, header: Header, stream: io.BufferedI
     if array.dtype.kind == "b":
         raw = np.empty(shape, np.uint8)
         fill(stream, raw)
-        if (raw > 1).any():  # numpy computes nonsense with a bool that is neither 0 nor 1
+        if (raw > 1).any():  # numpy computes nonsense with a bool other than 0 and 1
             raise damaged(name, "holds booleans other than 0 and 1", spec.name)
         array[...] = raw
     else:
@@ -102,7 +103,7 @@ def _read_members(
     bound: dict[str, tuple[int, str]] = {}
     with contextlib.ExitStack() as stack:
         opened = []
-        # All headers before any data: a wrong file costs a few kilobytes.
+        # All headers are read before any data: a wrong file costs only a few kilobytes.
         for spec in present:
             with only_file_errors(name, spec.name):
                 stream = cast(io.BufferedIOBase, archive.open(members[spec.name]))
@@ -118,7 +119,7 @@ def _read_members(
 
 
 def _promised(schema: Sequence[ArraySpec]) -> int:
-    """Bytes of the arrays whose sizes the schema knows, each in its largest element type."""
+    """Total bytes of the arrays whose sizes the schema knows, each in its largest element type."""
     total = 0
     for spec in schema:
         sizes = [size for size in spec.shape if isinstance(size, int)]
@@ -131,7 +132,7 @@ def _promised(schema: Sequence[ArraySpec]) -> int:
 def _opened(
     path: PathLike, max_bytes: int
 ) -> Iterator[tuple[str, zipfile.ZipFile, Mapping[str, zipfile.ZipInfo]]]:
-    """The file's name, the archive in it, and its members by the names of their arrays."""
+    """The file's name, its open archive, and the archive's members by array name."""
     name, file, size = open_bounded(path, max_bytes)
     with file, only_file_errors(name):
         count = check_end_record(name, file, size)
@@ -177,12 +178,12 @@ def read_npz(
 
 
 def npz_bytes(path: PathLike) -> int:
-    """How much an npz file's arrays unpack to, of which none is read. Raises `FileError`."""
+    """Unpacked size of an npz file's arrays in bytes; none is read. Raises `FileError`."""
     with _opened(path, _ANY_SIZE) as (_, _, members):
         return sum(min(m.file_size, _MOST_PACKED * m.compress_size) for m in members.values())
 
 
 def npz_fields(path: PathLike) -> list[str]:
-    """The names of an npz file's arrays, of which none is read. Raises `FileError`."""
+    """The names of an npz file's arrays; none is read. Raises `FileError`."""
     with _opened(path, _ANY_SIZE) as (_, _, members):
         return list(members)

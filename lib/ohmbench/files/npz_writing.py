@@ -1,4 +1,4 @@
-"""Writing npz files: plain arrays only, little-endian, equal arrays in equal bytes."""
+"""Writing npz files: plain arrays only, little-endian; equal arrays give equal bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ohmbench.files.schema import FIELD, MAX_TEXT, PLAIN_DTYPES, UNITS, dtype_na
 
 
 def _portable(field: str, value: npt.ArrayLike) -> Array:
-    """``value`` as a little-endian C-ordered array that `read_npz` can accept back."""
+    """``value`` as a little-endian C-ordered array that `read_npz` accepts."""
     array: Array = np.asarray(value, order="C")
     if dtype_name(array.dtype) not in PLAIN_DTYPES:
         raise DtypeError(f"{field}: arrays of {array.dtype} cannot be saved")
@@ -34,8 +34,8 @@ def _portable(field: str, value: npt.ArrayLike) -> Array:
 
 
 def _write_members(file: BinaryIO, arrays: Mapping[str, Array]) -> None:
-    # Stored and with a fixed date: the bytes then depend on the arrays alone, not on the clock or
-    # on the version of zlib.
+    # Stored uncompressed and with a fixed date: the bytes then depend only on the arrays, not on
+    # the time or the version of zlib.
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for field in sorted(arrays):
             info = zipfile.ZipInfo(f"{field}.npy", date_time=(1980, 1, 1, 0, 0, 0))
@@ -51,7 +51,7 @@ def write_npz(
     """Save named arrays so that `read_npz` returns the same bits; equal arrays give equal bytes.
 
     Raises `FileError` as `atomic_write` does, and `DtypeError`, `RangeError` or `ShapeError` for
-    arrays that a reader would refuse.
+    arrays that `read_npz` would refuse.
     """
     if not 1 <= len(arrays) <= MAX_MEMBERS:
         raise ShapeError(f"{len(arrays)} arrays to save, 1 to {MAX_MEMBERS} are possible")

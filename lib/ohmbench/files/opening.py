@@ -1,4 +1,4 @@
-"""Opening strangers' files: regular files only, of bounded size, every failure one `FileError`."""
+"""Opening files from strangers: regular files of bounded size; every failure is a `FileError`."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ Array: TypeAlias = npt.NDArray[Any]
 
 _CHUNK = 1 << 20
 
-# What the libraries underneath raise on damaged or hostile input; each was seen in the fuzz tests
-# or is documented (zipfile: NotImplementedError, RuntimeError; int and unicode: ValueError).
+# The exceptions that the underlying libraries raise on damaged or hostile input. Each was seen in
+# the fuzz tests or is documented (zipfile: NotImplementedError, RuntimeError; int and unicode:
+# ValueError).
 _UNREADABLE = (
     OSError,
     zipfile.BadZipFile,
@@ -41,17 +42,17 @@ _UNREADABLE = (
 
 
 def damaged(name: str, reason: str, field: str | None = None) -> FileError:
-    """The error of a file that was good before it was cut, altered or lost in part."""
+    """The error for a file that was truncated, altered or lost in part."""
     return FileError(name, reason, field=field, remedy="copy or download the file again")
 
 
 def foreign(name: str, reason: str, field: str | None = None) -> FileError:
-    """The error of an npz file that numpy would not have written so."""
+    """The error for an npz file that was not written by numpy."""
     return FileError(name, reason, field=field, remedy="write the file again with numpy.savez")
 
 
 def usable_name(path: PathLike) -> str:
-    """``path`` as a string the system can take at all."""
+    """``path`` as a string that the operating system accepts as a file name."""
     name = os.fspath(path)
     if not name:
         raise FileError(name, "the file name is empty", remedy="name a file")
@@ -81,7 +82,7 @@ _OS_REASONS = {
 
 
 def os_error(name: str, error: OSError, doing: str) -> FileError:
-    """What the system said, in words, and what to do about it."""
+    """The system's error in words, with a remedy."""
     known = _OS_REASONS.get(error.errno or 0)
     if known is None:
         return FileError(name, f"cannot {doing}: {error.strerror or error}")
@@ -106,14 +107,14 @@ def require_regular(name: str, mode: int) -> None:
 
 
 def open_regular(name: str) -> tuple[BinaryIO, int]:
-    """Open a regular file for reading, and its size; never blocks on pipes and devices."""
+    """Open a regular file; return it and its size. Never blocks on pipes and devices."""
     try:
-        # Before opening, because opening alone can block (pipe) or act (tape, watchdog) ...
+        # Check before opening, because opening alone can block (pipe) or act (tape, watchdog) ...
         require_regular(name, os.stat(name).st_mode)
         flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         fd = os.open(name, flags)
         try:
-            # ... and after it, because the name may have been given to something else meanwhile.
+            # ... and check again after it, because another file may have got this name in between.
             status = os.fstat(fd)
             require_regular(name, status.st_mode)
             return os.fdopen(fd, "rb"), status.st_size
@@ -141,7 +142,7 @@ def open_bounded(path: PathLike, max_bytes: int) -> tuple[str, BinaryIO, int]:
 
 @contextlib.contextmanager
 def only_file_errors(name: str, field: str | None = None) -> Iterator[None]:
-    """Turn whatever zipfile, zlib, json and numpy raise on bad input into one `FileError`."""
+    """Turn all exceptions of zipfile, zlib, json and numpy on bad input into a `FileError`."""
     try:
         yield
     except _UNREADABLE as error:
@@ -155,7 +156,7 @@ def sha256_file(path: PathLike) -> str:
     file, size = open_regular(name)
     digest = hashlib.sha256()
     with file, only_file_errors(name):
-        while size > 0:  # by the size at opening: a file that grows for ever must not hold us
+        while size > 0:  # the size at opening bounds the loop for a file that grows
             chunk = file.read(min(_CHUNK, size))
             if not chunk:
                 raise EOFError("it became shorter while it was read")
@@ -165,7 +166,7 @@ def sha256_file(path: PathLike) -> str:
 
 
 def read_exactly(stream: io.BufferedIOBase | BinaryIO, count: int) -> bytes:
-    """``count`` bytes; raises EOFError where the stream has fewer."""
+    """Read ``count`` bytes. Raises EOFError when the stream has fewer."""
     data = b""
     while len(data) < count:
         more = stream.read(count - len(data))
@@ -176,7 +177,7 @@ def read_exactly(stream: io.BufferedIOBase | BinaryIO, count: int) -> bytes:
 
 
 def fill(stream: io.BufferedIOBase, array: Array) -> None:
-    """Fill a fresh contiguous array from ``stream``, never asking it for more than it takes."""
+    """Fill a fresh contiguous array from ``stream`` without requesting more bytes than it needs."""
     if not array.nbytes:
         return
     view = array.reshape(-1).view(np.uint8).data

@@ -14,15 +14,14 @@ from ohmbench.files.opening import PathLike, damaged, only_file_errors, open_bou
 
 
 def read_jpeg(path: PathLike, *, side: int, max_bytes: int = 2**20) -> npt.NDArray[np.uint8]:
-    """The picture as uint8 (3, side, side); grey ones have three equal planes.
+    """The picture as uint8 (3, side, side); grey pictures have three equal planes.
 
-    Nothing is decoded before the header has said that the size is right, so that a small file
-    cannot become a large picture; other formats that Pillow knows are not tried. Raises
-    `FileError`.
+    Nothing is decoded before the header has shown the right size, so a small file cannot become a
+    large picture. Other formats that Pillow can read are not tried. Raises `FileError`.
     """
     name, file, _ = open_bounded(path, max_bytes)
     with file, only_file_errors(name), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of sizes, which are checked here, and of odd metadata
+        warnings.simplefilter("ignore")  # about sizes, which are checked here, and odd metadata
         data = file.read()
         try:
             picture = Image.open(io.BytesIO(data), formats=("JPEG",))
@@ -36,6 +35,6 @@ def read_jpeg(path: PathLike, *, side: int, max_bytes: int = 2**20) -> npt.NDArr
                 raise FileError(name, f"has {width} x {height} pixels, expected {side} x {side}")
             try:
                 pixels = np.asarray(picture.convert("RGB"))
-            except SyntaxError as error:  # Pillow's word for a broken stream
+            except SyntaxError as error:  # Pillow's exception for a broken stream
                 raise damaged(name, f"damaged: {error}") from error
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))

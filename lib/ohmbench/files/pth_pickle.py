@@ -1,8 +1,9 @@
-"""The pickle inside a checkpoint, followed without being run: it can only name tensors.
+"""The pickle inside a checkpoint, interpreted without running code: it can only name tensors.
 
-Of what pickles can do, the machine below knows what ``torch.save`` uses for plain tensors: texts,
-whole numbers, tuples, dicts, six names, and calls of three of them. Called means noted: no name is
-ever looked up or imported. The opcodes are those of pickle protocol 2 (PEP 307, pickletools.py).
+Of all that pickles can do, the machine below supports only what ``torch.save`` uses for plain
+tensors: texts, whole numbers, tuples, dicts, six global names, and calls of three of them. A call
+is only recorded: no name is ever looked up or imported. The opcodes are those of pickle protocol 2
+(PEP 307, pickletools.py).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ SAVE_AGAIN = "save the state dict again with torch.save, where its source is tru
 
 _MAX_OPCODES = 100_000  # 0.2 s; a tensor takes about 40
 _MAX_DIMENSIONS = 16
-_MAX_NUMEL = 1 << 40  # only keeps products of sizes small; the bytes that are there decide
+_MAX_NUMEL = 1 << 40  # only keeps products of sizes small; the data present set the real limit
 
 _ORDERED_DICT = "collections.OrderedDict"
 _TENSOR = "torch._utils._rebuild_tensor_v2"
@@ -46,8 +47,9 @@ class StoredBytes:
 
 @dataclass(frozen=True)
 class StoredTensor:
-    """A tensor of ``size`` in ``storage``: its first element is element ``offset`` there, and a
-    step along each dimension goes ``stride`` elements on, all within the storage."""
+    """A tensor of ``size`` in ``storage``: its first element is element ``offset`` of the storage,
+    and a step along each dimension moves on by ``stride`` elements, never outside the storage.
+    """
 
     storage: StoredBytes
     offset: int
@@ -72,7 +74,7 @@ class _Name:
     name: str
 
 
-# Opcode -> its name and the width of the number behind it.
+# Opcode -> its name, and the width of the number that follows it.
 _NUMBERED = {
     b"\x80": ("PROTO", 1),
     b"J": ("BININT", 4),
@@ -103,14 +105,14 @@ _BARE = {
 
 
 class _Odd(Exception):
-    """Something that torch.save does not write for plain tensors."""
+    """The error for something that torch.save does not write for plain tensors."""
 
 
 _MARK = object()
 
 
 def check_key(key: str) -> bool:
-    """Whether a tensor can be called so: letters, digits, ``_.+-``, at most 128."""
+    """Whether ``key`` is an allowed tensor name: letters, digits, ``_.+-``, at most 128."""
     return FIELD.fullmatch(key) is not None
 
 
@@ -133,7 +135,8 @@ def _storage(value: Any) -> StoredBytes:
 
 def _tensor(arguments: tuple[Any, ...]) -> StoredTensor:
     match arguments:
-        # The last two: requires_grad, which is the reader's business, and hooks, of which none is.
+        # The last two: requires_grad, which is up to the reader, and hooks, of which none are
+        # allowed.
         case (StoredBytes() as s, int(offset), tuple(size), tuple(stride), bool(_), {**hooks}) if (
             not hooks
         ):
@@ -238,7 +241,7 @@ class _Machine:
             target[key] = value
 
     def key(self) -> str | None:
-        """Of the tensor that is being described: its text waits on the stack for the tensor."""
+        """The key of the tensor being described: the text that waits for it on the stack."""
         texts = (item for item in reversed(self.stack) if isinstance(item, str))
         return next((text for text in texts if text != "storage"), None)
 
@@ -269,7 +272,7 @@ class _Machine:
         self.stack.append(_Name(name))
 
     def build(self) -> None:
-        """A module's state dict carries ``_metadata``, versions of its layers, as an attribute."""
+        """A module's state dict has the attribute ``_metadata``: versions of its layers."""
         state = self.pop()
         if not self.stack or not isinstance(self.stack[-1], dict):
             raise _Odd("a state for something that is not a mapping")
@@ -338,11 +341,11 @@ def _refuse_value(name: str, key: str, value: Any) -> NoReturn:
 
 
 def parse_state_dict(name: str, pickled: bytes) -> dict[str, StoredTensor]:
-    """The tensors that the pickle of file ``name`` describes, by key, none of them read yet.
+    """The tensors that the pickle of file ``name`` describes, by key; none is read yet.
 
     Raises `FileError`: naming the global, for one that plain tensors do not need ("holds code
-    (os.system)"); naming the key, for something else than a tensor; else for whatever torch.save
-    would not have written.
+    (os.system)"); naming the key, for a value that is not a tensor; otherwise for whatever
+    torch.save would not have written.
     """
     try:
         found = _Machine(name).run(pickled)
@@ -350,7 +353,7 @@ def parse_state_dict(name: str, pickled: bytes) -> dict[str, StoredTensor]:
         raise FileError(
             name, f"not a plain state dict: {error}", field="data.pkl", remedy=SAVE_AGAIN
         ) from error
-    except (EOFError, ValueError, LookupError) as error:  # cut, no text, or nothing in the memo
+    except (EOFError, ValueError, LookupError) as error:  # cut, not text, or not in the memo
         raise damaged(name, f"damaged: {error}", "data.pkl") from error
     if not isinstance(found, dict) or not found:
         raise FileError(name, "holds no state dict", remedy="save model.state_dict()")

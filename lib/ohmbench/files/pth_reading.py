@@ -1,9 +1,9 @@
-"""Checkpoints of PyTorch (``torch.save`` of a state dict), read without torch and never run.
+"""PyTorch checkpoints (``torch.save`` of a state dict), read without torch or running code.
 
-The file is a zip archive, always stored and with zip64 records: a pickle that says which tensors
-there are, and one member of raw bytes for each storage. torch.load would run the pickle, fenced in
-by ``weights_only``; here a small machine (`pth_pickle`) only notes what it says. Each tensor noted
-is then held against the bytes that are really there before an array is made.
+The file is a zip archive, always uncompressed and with zip64 records: a pickle that describes the
+tensors, and one member of raw bytes for each storage. torch.load would run the pickle, restricted
+by ``weights_only``; here a small machine (`pth_pickle`) only records what it describes. Each
+recorded tensor is then compared with the bytes that are really there before an array is made.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _foreign(name: str, reason: str, field: str | None = None) -> FileError:
 
 
 def _check_end(name: str, file: BinaryIO, size: int) -> int:
-    """Check the archive's last records before zipfile believes them; return the entry count."""
+    """Check the archive's last records before zipfile uses them; return the entry count."""
     head = file.read(len(_LEGACY))
     if head == _LEGACY:
         raise _foreign(name, "in the format of PyTorch before 1.6, a pickle without an archive")
@@ -72,7 +72,7 @@ def _check_end(name: str, file: BinaryIO, size: int) -> int:
         magic, length64, _, _, *sizes64 = _END64.unpack_from(tail)
         _, locator_disk, where, disks = _LOCATOR.unpack_from(tail, _END64.size)
         right = (magic, length64, locator_disk, where, disks) == (b"PK\6\6", 44, 0, end, 1)
-        # torch writes the numbers twice; what a reader finds must not hang on which it prefers.
+        # torch writes the numbers twice; a reader must get the same ones whichever it prefers.
         if not right or tuple(sizes64) != sizes:
             raise damaged(name, "its zip64 record contradicts the rest")
     if disk or start_disk or here != count:
@@ -99,7 +99,7 @@ def _check_member(name: str, info: zipfile.ZipInfo) -> None:
 
 
 def _members(name: str, archive: zipfile.ZipFile, file: BinaryIO, count: int) -> dict[str, bytes]:
-    """What torch calls ``data.pkl``, ``data/0``, ``version`` ...: contents by name, CRC checked."""
+    """Contents by torch's own names, CRC checked: ``data.pkl``, ``data/0``, ``version`` ...."""
     infos = archive.infolist()
     if len(infos) != count or not infos:
         raise damaged(name, f"lists {len(infos)} members but says {count}")
@@ -153,10 +153,9 @@ def read_pth(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Array]:
     """The tensors of a state dict that ``torch.save`` wrote; nothing in the file is executed.
 
     The arrays are float32, float64 or int64 as stored, finite, C-contiguous, native and own their
-    memory, in the order of the file. ``max_bytes`` bounds the file and also the arrays' sum.
-
-    Raises `FileError` naming file, key and reason: for the format of PyTorch before 1.6, for code
-    or anything else than plain tensors in the pickle, for damage, NaN, and other element types.
+    memory, in the order of the file. ``max_bytes`` bounds the file and also the arrays' sum. Raises
+    `FileError` naming file, key and reason: for the format of PyTorch before 1.6, for code or
+    anything other than plain tensors in the pickle, for damage, NaN, and other element types.
     """
     name, file, size = open_bounded(path, max_bytes)
     with file, only_file_errors(name):
@@ -192,12 +191,12 @@ def read_pth(path: PathLike, *, max_bytes: int = MAX_BYTES) -> dict[str, Array]:
 def write_pth(
     path: PathLike, tensors: Mapping[str, torch.Tensor], *, overwrite: bool = False
 ) -> None:
-    """Save ``tensors`` as a state dict that torch.load and `read_pth` take, bits unchanged.
+    """Save ``tensors`` as a state dict that torch.load and `read_pth` accept, bits unchanged.
 
     Raises `FileError` as `atomic_write` does, and `DtypeError`, `RangeError` or `ShapeError` for
     what `read_pth` would refuse.
     """
-    import torch  # a second, which those who only read need not wait
+    import torch  # the import takes a second, which readers need not wait for
 
     if not 1 <= len(tensors) <= MAX_MEMBERS // 2:
         raise ShapeError(f"{len(tensors)} tensors to save, 1 to {MAX_MEMBERS // 2} are possible")
@@ -210,7 +209,7 @@ def write_pth(
             raise DtypeError(f"{key}: tensors of {tensor.dtype} cannot be saved")
         if not bool(torch.isfinite(tensor).all()):
             raise RangeError(f"{key}: holds NaN or infinity")
-    # Clones, because torch.save would write the whole storage of a slice.
+    # Cloned, because torch.save would write the whole storage of a slice.
     plain = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in tensors.items()}
     buffer = io.BytesIO()
     torch.save(plain, buffer)

@@ -1,4 +1,4 @@
-"""Files of records of one fixed size and nothing else, the format of binary CIFAR."""
+"""Files that consist of records of one fixed size, the format of binary CIFAR."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def read_records(
 ) -> npt.NDArray[np.uint8]:
     """All records, uint8 (n, record_bytes) with n >= 1.
 
-    Raises `FileError`, also where the file's size is no multiple of ``record_bytes``.
+    Raises `FileError`, also when the file's size is not a multiple of ``record_bytes``.
     """
     name, file, size = open_bounded(path, max_bytes)
     with file, only_file_errors(name):

@@ -1,4 +1,4 @@
-"""Saving completely or not at all: a temporary file, flushed, then published in one step."""
+"""Saving completely or not at all: flush a temporary file, then publish it in one step."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ohmbench.errors import FileError
 from ohmbench.files.opening import PathLike, os_error, require_regular, usable_name
 from ohmbench.files.temporary import sweep, temporary_name
 
-# Hard links are missing on FAT and some network and FUSE mounts, which say so in various ways.
+# FAT and some network and FUSE mounts lack hard links, and report that with various errors.
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EXDEV, errno.EMLINK}
 
 
@@ -41,13 +41,13 @@ def _target(name: str, overwrite: bool) -> tuple[str, int | None]:
         raise FileError(name, "is a folder", remedy="name a file in it")
     if not overwrite:
         raise _exists_error(name)
-    require_regular(name, mode)  # replacing /dev/null by a result would ruin the machine
+    require_regular(name, mode)  # replacing /dev/null with a result would break the machine
     return name, stat.S_IMODE(mode) & 0o777
 
 
 def _write_error(name: str, error: OSError) -> FileError:
     if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(name) or "."):
-        # Folders that the system keeps itself (/proc) say so of every new name.
+        # Folders that the system manages itself (/proc) give this error for every new name.
         reason = f"cannot be written there: {error.strerror}"
         return FileError(name, reason, remedy="choose another place")
     if error.errno == errno.ENOENT:
@@ -56,7 +56,7 @@ def _write_error(name: str, error: OSError) -> FileError:
 
 
 def _open_folder(target: str) -> int | None:
-    """A handle for flushing the folder, taken early so that its failure precedes the publishing."""
+    """A handle for flushing the folder, opened early so that a failure comes before publishing."""
     if os.name != "posix":
         return None
     return os.open(os.path.dirname(target) or ".", os.O_RDONLY | os.O_DIRECTORY)
@@ -68,7 +68,7 @@ def _sync_folder(handle: int | None) -> None:
     try:
         os.fsync(handle)
     except OSError as error:
-        # Some network and FUSE mounts cannot flush a folder; they offer nothing to do instead.
+        # Some network and FUSE mounts cannot flush a folder; there is no alternative.
         if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.EOPNOTSUPP):
             raise
 
@@ -98,14 +98,14 @@ def _publish(temporary: str, target: str, overwrite: bool) -> None:
         os.replace(temporary, target)
         return
     try:
-        os.link(temporary, target)  # unlike replace, fails if the name was taken meanwhile
+        os.link(temporary, target)  # unlike replace, this fails if the name was taken meanwhile
     except FileExistsError:
         raise _exists_error(target) from None
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # Leaves an instant in which another writer's complete file can be replaced, but never
-        # shows a part of either.
+        # For an instant, another writer's complete file can be replaced here, but a partial file is
+        # never visible.
         if os.path.lexists(target):
             raise _exists_error(target) from None
         os.rename(temporary, target)
@@ -119,12 +119,11 @@ def atomic_write(
     """Save what ``write`` writes to the file it is given, completely or not at all.
 
     Wherever this process is killed, ``path`` is the old file or the complete new one. Without
-    ``overwrite`` an existing file is refused, even one that appears at the last moment. What a
-    killed earlier writer of the same target left behind is removed first.
-
-    Raises `FileError` for anything the file system refuses; exceptions of ``write`` pass through.
-    After either the old file is intact and no temporary file is left, with one exception: when
-    flushing the folder fails, the complete new file is in place but may not survive a power cut.
+    ``overwrite`` an existing file is refused, even one that appears at the last moment. Temporary
+    files of a killed earlier writer of the same target are removed first. Raises `FileError` for
+    any error of the file system; exceptions of ``write`` pass through. After either, the old file
+    is intact and no temporary file is left, with one exception: when flushing the folder fails, the
+    complete new file is in place but may not survive a power cut.
     """
     name, permissions = _target(usable_name(path), overwrite)
     temporary = temporary_name(name)
@@ -148,7 +147,7 @@ def atomic_write(
 
 
 def write_bytes(path: PathLike, data: bytes, *, overwrite: bool = False) -> None:
-    """Save ``data`` as `atomic_write` does. Raises what that raises."""
+    """Save ``data`` as `atomic_write` does, with the same errors."""
 
     def write(file: BinaryIO) -> None:
         file.write(data)
@@ -159,8 +158,8 @@ def write_bytes(path: PathLike, data: bytes, *, overwrite: bool = False) -> None
 def check_writable(path: PathLike, *, overwrite: bool = False) -> None:
     """Check before minutes of work that `atomic_write` to ``path`` can succeed now.
 
-    Creates and removes a temporary file: permission bits alone do not tell about read-only mounts,
-    quotas or the superuser. Raises the same `FileError` as the later save would.
+    Creates and removes a temporary file, because permission bits alone do not reveal read-only
+    mounts, quotas or the superuser. Raises the same `FileError` as the later save would.
     """
     name, _ = _target(usable_name(path), overwrite)
     temporary = temporary_name(name)

@@ -1,4 +1,4 @@
-"""What the arrays of a file must be, and the checks of fields, shapes and values against it."""
+"""The required fields, shapes and values of a file's arrays, and the checks against them."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ import numpy.typing as npt
 from ohmbench.errors import FileError
 from ohmbench.files.opening import Array, damaged
 
-# Everything a network of this project stores; objects and records are absent on purpose.
+# All that this project's networks store; objects and records are left out on purpose.
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 _FLOATS = ("float16", "float32", "float64", "complex64", "complex128")
 PLAIN_DTYPES = frozenset((*INTEGERS, *_FLOATS, "bool", "U", "S"))
 FIELD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+\-]{0,127}")
 _MAX_SYMBOL = 1 << 24  # a named size ("hidden", "batch"); larger ones are damage, not networks
-MAX_TEXT = 1 << 16  # characters of one string element: a configuration in JSON takes thousands
+MAX_TEXT = 1 << 16  # characters of one string element: a JSON configuration takes thousands
 UNITS = {"U": 4, "S": 1}  # bytes of one character
 
 
 @dataclass(frozen=True)
 class ArraySpec:
-    """What one array of an npz file must be.
+    """The requirements for one array of an npz file.
 
-    ``shape`` holds sizes and symbols: a symbol ("hidden") stands for any size >= 1 that is the
-    same wherever the symbol occurs in the schema. ``dtypes`` are numpy names ("float64"), or "U"
-    and "S" for strings of any length. ``low`` and ``high`` are inclusive. An ``optional`` array
-    may be absent, and is then absent from the result too.
+    ``shape`` holds sizes and symbols: a symbol ("hidden") stands for any size >= 1 that is the same
+    wherever the symbol occurs in the schema. ``dtypes`` are numpy names ("float64"), or "U" and "S"
+    for strings of any length. ``low`` and ``high`` are inclusive. An ``optional`` array may be
+    absent, and is then absent from the result too.
     """
 
     name: str
@@ -51,7 +51,7 @@ class ArraySpec:
 
 
 def dtype_name(dtype: np.dtype[Any]) -> str:
-    """The name by which schemas call ``dtype``; strings of all lengths share one."""
+    """The name of ``dtype`` in schemas; strings of all lengths share one name."""
     return dtype.kind if dtype.kind in UNITS else dtype.name
 
 
@@ -66,7 +66,7 @@ def _wrong_kind(name: str, reason: str, field: str) -> FileError:
 def check_fields(
     name: str, schema: Sequence[ArraySpec], found: Sequence[str], allow_extra: bool
 ) -> None:
-    """Every field that must be there is, and no other unless ``allow_extra``."""
+    """Check that every required field is present, and no other one unless ``allow_extra``."""
     known = [spec.name for spec in schema]
     for spec in schema:
         if not spec.optional and spec.name not in found:
@@ -90,7 +90,7 @@ def _shape_text(sizes: Sequence[int | str], bound: Mapping[str, tuple[int, str]]
 def check_shape(
     name: str, spec: ArraySpec, shape: tuple[int, ...], bound: dict[str, tuple[int, str]]
 ) -> None:
-    """Compare with the spec; symbols that are new get bound to (size, field) in ``bound``."""
+    """Compare a shape with the spec; new symbols are bound to (size, field) in ``bound``."""
     fits = len(shape) == len(spec.shape)
     fresh: dict[str, tuple[int, str]] = {}
     for size, wanted in zip(shape, spec.shape, strict=False):
@@ -112,20 +112,20 @@ def check_shape(
 
 
 def text_is_valid(array: Array) -> bool:
-    """Whether every character is a Unicode scalar value; numpy itself fails late on others."""
+    """Whether every character is a Unicode scalar value; numpy itself would only fail later."""
     points = np.ascontiguousarray(array).reshape(-1).view(np.uint32)
     return not bool(((points > 0x10FFFF) | ((points >= 0xD800) & (points <= 0xDFFF))).any())
 
 
 def _first(array: Array, bad: npt.NDArray[np.bool_]) -> str:
-    """Place and value of the first bad element, searched for only once one is known to exist."""
+    """Place and value of the first bad element. Only called when one is known to exist."""
     place = np.unravel_index(int(np.argmax(bad)), bad.shape)
     index = f"[{', '.join(str(int(i)) for i in place)}]" if place else ""
     return f"element {index} is {array[place].item()}" if index else f"is {array.item()}"
 
 
 def check_values(name: str, spec: ArraySpec, array: Array) -> None:
-    """Every element is one the spec admits."""
+    """Check that the spec admits every element."""
     if array.dtype.kind == "U":
         if not text_is_valid(array):
             raise damaged(name, "holds numbers that are no characters", spec.name)

@@ -1,4 +1,4 @@
-"""Tables of numbers in text: one row a line, commas between, no header, every number finite."""
+"""Tables of numbers in text: one row per line, separated by commas, no header, all finite."""
 
 from __future__ import annotations
 
@@ -61,10 +61,11 @@ def _row(name: str, place: str, columns: Sequence[Column], line: bytes) -> list[
 def parse_table(
     name: str, data: bytes, columns: Sequence[Column], *, rows: int
 ) -> npt.NDArray[np.float64]:
-    """The table (rows, columns) that the bytes ``data`` of the file ``name`` spell.
+    """Parse the bytes ``data`` of the file ``name`` as a table (rows, columns).
 
-    Lines end in LF or CR LF, the last perhaps in nothing. Raises `FileError` naming line and column
-    for anything that is no number or out of its limits, too few or too many columns or lines.
+    Lines end in LF or CR LF; the last line may lack its end. Raises `FileError` naming line and
+    column for anything that is not a number or is out of its limits, and for too few or too many
+    columns or lines.
     """
     table = np.empty((rows, len(columns)))
     for k, line in enumerate(itertools.islice(io.BytesIO(data), rows)):

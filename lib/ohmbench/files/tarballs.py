@@ -1,4 +1,4 @@
-"""One file out of a small gzip-compressed tar archive, read in memory: nothing is unpacked."""
+"""One file out of a small gzip-compressed tar archive, read in memory, not on disk."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _octal(header: bytes, start: int, stop: int) -> int:
 
 
 def _entries(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-    """Name, type and content of each entry (POSIX 1003.1, ustar), until the empty block."""
+    """Name, type and content of each entry (POSIX 1003.1, ustar), up to the empty block."""
     offset = 0
     while any(header := data[offset : offset + _BLOCK]):
         if len(header) < _BLOCK:
@@ -51,7 +51,7 @@ def _entries(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
 
 
 def read_tar_member(path: PathLike, member: str, *, max_bytes: int = 16 * 2**20) -> bytes:
-    """The content of the regular file called ``member``, the first of that name.
+    """The content of the first regular file named ``member``.
 
     The whole archive may have ``max_bytes`` bytes, packed and unpacked. Raises `FileError`.
     """

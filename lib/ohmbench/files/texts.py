@@ -6,11 +6,11 @@ from ohmbench.errors import FileError
 from ohmbench.files.opening import PathLike, only_file_errors, open_regular, usable_name
 
 MAX_TEXT = 1 << 28
-"""Most bytes of a text: reports and logs of tools have some megabytes."""
+"""Most bytes of a text: reports and logs of tools have a few megabytes."""
 
 
 def read_bytes(path: PathLike, *, max_bytes: int = MAX_TEXT) -> bytes:
-    """All of a regular file, which may be empty. Raises `FileError`, also for a larger one."""
+    """All bytes of a regular file, even an empty one. Raises `FileError`, also if it is larger."""
     name = usable_name(path)
     file, _ = open_regular(name)
     with file, only_file_errors(name):
@@ -21,7 +21,7 @@ def read_bytes(path: PathLike, *, max_bytes: int = MAX_TEXT) -> bytes:
 
 
 def read_text(path: PathLike, *, max_bytes: int = MAX_TEXT) -> str:
-    """The text in a UTF-8 file, whose lines end in a newline each. Raises FileError."""
+    """The text of a UTF-8 file, with line ends as newlines. Raises FileError."""
     try:
         text = read_bytes(path, max_bytes=max_bytes).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,8 +1,8 @@
-"""YAML files: plain data only, by rules of our own over the events of ruamel.yaml's parser.
+"""YAML files: plain data only, by this project's own rules over ruamel.yaml's parser events.
 
-The parser is asked for events, not for objects: anchors, aliases and tags are refused where they
-stand, depth and number of values are bounded while they arrive, and a plain scalar means what
-YAML 1.2's core schema says (``1e-3`` is a number; ``no``, ``1:30`` and ``2001-01-01`` are texts).
+The parser is asked for events, not for objects. Anchors, aliases and tags are refused where they
+occur, depth and number of values are bounded while they arrive, and a plain scalar means what YAML
+1.2's core schema says (``1e-3`` is a number; ``no``, ``1:30`` and ``2001-01-01`` are texts).
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from ruamel.yaml.reader import ReaderError
 from ohmbench.errors import FileError
 from ohmbench.files.opening import PathLike, only_file_errors, open_bounded
 
-MAX_BYTES = 1 << 18  # the parser takes up to 3 µs a character; 1000 slices fit twice
+MAX_BYTES = 1 << 18  # the parser takes up to 3 µs per character; 1000 slices fit twice
 _MAX_DEPTH = 32
 _MAX_EVENTS = 20_000  # a third of a second of parsing; a configuration of 1000 slices needs 16 000
-_MAX_DIGITS = 400  # beyond it a number is no measurement, and old Pythons convert in O(n^2)
+_MAX_DIGITS = 400  # a longer number is not a measurement, and old Pythons convert in O(n^2)
 
 _INT = re.compile(r"[-+]?[0-9]+")
 _OCTAL = re.compile(r"0o[0-7]+")
@@ -64,7 +64,7 @@ def _refused(source: str, reason: str, event: Event) -> FileError:
 def _scalar(source: str, event: ScalarEvent) -> Any:
     """The value of a scalar by YAML 1.2's core schema (section 10.3.2)."""
     text: str = event.value
-    if _SURROGATE.search(text):  # half a character, by an escape: could not be printed or saved
+    if _SURROGATE.search(text):  # half a surrogate pair, by an escape: cannot be printed or saved
         raise _refused(source, "holds half a character", event)
     if not event.implicit[0]:  # quoted, or a block
         return text
@@ -92,7 +92,7 @@ def _finite(source: str, event: ScalarEvent) -> float:
 
 
 def _events(source: str, text: str) -> Iterator[Event]:
-    """The parser's events, at most `_MAX_EVENTS`, without any that refer, name or construct."""
+    """The parser's events, at most `_MAX_EVENTS`, without anchors, aliases, tags and directives."""
     for number, event in enumerate(YAML(typ="safe", pure=True).parse(text)):
         if number >= _MAX_EVENTS:
             raise _refused(source, f"more than {_MAX_EVENTS} values and brackets", event)
@@ -151,11 +151,11 @@ def _document(source: str, text: str) -> Any:
 
 
 def parse_yaml(text: str, source: str) -> Any:
-    """The one document in ``text``: dicts with text keys, lists, str, int, float, bool and None.
+    """The only document in ``text``: dicts with text keys, lists, str, int, float, bool and None.
 
-    ``source`` is what errors call the text. Raises `FileError` with the line: for anything that is
-    not YAML, a key twice or not a text, anchors, aliases, tags and directives, a second document,
-    nesting beyond 32 and more than 20 000 values.
+    ``source`` is the text's name in errors. Raises `FileError` with the line: for anything that is
+    not YAML, a key that is repeated or not a text, anchors, aliases, tags and directives, a second
+    document, nesting deeper than 32 and more than 20 000 values.
     """
     try:
         with only_file_errors(source):
@@ -169,11 +169,8 @@ def parse_yaml(text: str, source: str) -> Any:
         raise _bad(source, f"holds the character U+{error.character:04X}", line) from error
 
 
-def read_yaml(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Any:
-    """Read a YAML file in UTF-8 as `parse_yaml` does; nothing in it is executed.
-
-    Raises `FileError`.
-    """
+def _text(path: PathLike, max_bytes: int) -> tuple[str, str]:
+    """The name and the text of a file in UTF-8."""
     name, file, _ = open_bounded(path, max_bytes)
     with file, only_file_errors(name):
         data = file.read(max_bytes + 1)
@@ -183,4 +180,33 @@ def read_yaml(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Any:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FileError(name, f"not text in UTF-8: {error}", remedy="correct the file") from error
+    return name, text
+
+
+def read_yaml(path: PathLike, *, max_bytes: int = MAX_BYTES) -> Any:
+    """Read a YAML file in UTF-8 as `parse_yaml` does; nothing in it is executed.
+
+    Raises `FileError`.
+    """
+    name, text = _text(path, max_bytes)
     return parse_yaml(text, name)
+
+
+def item_lines(path: PathLike, *, max_bytes: int = MAX_BYTES) -> list[int]:
+    """The line, counted from 1, on which each item of a file's list begins.
+
+    Empty for a document that is no list. Raises `FileError` as `read_yaml` does.
+    """
+    name, text = _text(path, max_bytes)
+    parse_yaml(text, name)
+    lines, depth = [], 0
+    opening, closing = (SequenceStartEvent, MappingStartEvent), (SequenceEndEvent, MappingEndEvent)
+    for event in _events(name, text):
+        if depth == 0 and isinstance(event, (ScalarEvent, MappingStartEvent)):
+            break
+        if isinstance(event, closing):
+            depth -= 1
+        elif depth == 1 and isinstance(event, (ScalarEvent, *opening)):
+            lines.append(event.start_mark.line + 1)
+        depth += isinstance(event, opening)
+    return lines

@@ -11,6 +11,7 @@ current law), ``simulation`` (its integration), ``network`` (slices, inputs and 
 ``fast``.
 """
 
+from ohmbench.constants import CONFIG_NAMES
 from ohmbench.kirchhoff.baselines import FeedForward, HyperFlow
 from ohmbench.kirchhoff.circuit import (
     AutogradDivergence,
@@ -52,7 +53,6 @@ from ohmbench.kirchhoff.topologies import (
     simple_connect,
     topology,
 )
-from ohmbench.names import CONFIG_NAMES
 
 __all__ = [
     "ACTIVATIONS",

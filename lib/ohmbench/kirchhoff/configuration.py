@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer, model_validator
 
+from ohmbench.constants import EXPERIMENTS, Kind
 from ohmbench.data.own import Dataset, OwnData, found_in
 from ohmbench.fields import (
     FROM_LIST,
@@ -42,7 +43,6 @@ from ohmbench.kirchhoff.grammars import (
 )
 from ohmbench.kirchhoff.simulation import ADAPTIVE, FIXED_STEP
 from ohmbench.kirchhoff.topologies import TOPOLOGIES
-from ohmbench.names import EXPERIMENTS, Kind
 
 MAX_EDGES = 50_000_000  # all slices together
 MAX_SLICES = 1000

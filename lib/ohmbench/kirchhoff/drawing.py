@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ohmbench.constants import Kind
 from ohmbench.data.energies import ENERGIES
 from ohmbench.errors import OperandError
 from ohmbench.family import DrawOptions, JudgeOptions
@@ -27,7 +28,6 @@ from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import held_out_digits
 from ohmbench.kirchhoff.simulation import integrate
 from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.names import Kind
 from ohmbench.progress import counted
 from ohmbench.report import figures
 from ohmbench.report.figures import Figures

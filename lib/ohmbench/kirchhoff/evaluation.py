@@ -18,10 +18,10 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ohmbench.constants import JUDGE_TOL
 from ohmbench.data.energies import Energy
 from ohmbench.kirchhoff.flows import Flow, Samples, noise, pull_back, push_forward
 from ohmbench.kirchhoff.simulation import Solver
-from ohmbench.names import JUDGE_TOL
 from ohmbench.stats import Interval, mean_interval, proportion_interval
 from ohmbench.transforms import refuse_transforms
 
@@ -97,9 +97,8 @@ def draw(
 class DensityFit:
     """How well a flow models the density of points: nats, each with its 95 % interval.
 
-    ``nll`` is the mean negative log-likelihood. ``gap`` estimates KL(p
-
-    q), the mean of ``log p - log q`` over the same points, if the true density p is known.
+    ``nll`` is the mean negative log-likelihood. ``gap`` estimates KL(p||q), the mean
+    of ``log p - log q`` over the same points, if the true density p is known.
     """
 
     points: int
@@ -119,11 +118,10 @@ def judge_density(found: Samples, true_log_density: _Floats | None) -> DensityFi
 class Matching:
     """How well a flow's samples follow a potential: nats, and a fraction for ``ess``.
 
-    ``kl`` is KL(q
-
-    p) with p = exp(-U)/Z. ``ess`` is the effective sample size of importance weights p/q divided by
-    the number of samples: (sum w)^2 / (n sum w^2). ``objective`` is what training minimises, E[log
-    q + U] = kl - ln Z, and ``published_objective`` is the same for the potential as published.
+    ``kl`` is KL(q||p) with p = exp(-U)/Z. ``ess`` is the effective sample size of importance
+    weights p/q divided by the number of samples: (sum w)^2 / (n sum w^2). ``objective`` is what
+    training minimises, E[log q + U] = kl - ln Z, and ``published_objective`` is the same for the
+    potential as published.
     """
 
     samples: int

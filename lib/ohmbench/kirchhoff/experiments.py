@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ohmbench.names import EXPERIMENTS, Kind
+from ohmbench.constants import EXPERIMENTS, Kind
 
 OWN: tuple[Kind, ...] = ("generation", "regression", "classification")
 """``test_bench`` of a configuration with the user's own data: the purpose of the network."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from typing_extensions import override
 
+from ohmbench.constants import CONFIG_NAMES
 from ohmbench.errors import FileError
 from ohmbench.family import (
     DrawOptions,
@@ -27,7 +28,6 @@ from ohmbench.kirchhoff.recipes import name_of, own_config
 from ohmbench.kirchhoff.samples import OwnSource
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff, save_kirchhoff
 from ohmbench.kirchhoff.training import KirchhoffTask, with_data
-from ohmbench.names import CONFIG_NAMES
 from ohmbench.report.figures import Figures
 
 IMAGES_AFTER_TRAINING = 1000

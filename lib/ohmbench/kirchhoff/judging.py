@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from ohmbench.constants import JUDGE_TOL, Kind
 from ohmbench.data.energies import ENERGIES, PUBLISHED, WALL
 from ohmbench.errors import OperandError
 from ohmbench.family import Judgement, JudgeOptions, Table, accuracy_line
@@ -19,7 +20,6 @@ from ohmbench.kirchhoff.network import KirchhoffNet
 from ohmbench.kirchhoff.samples import FRESH_SEED
 from ohmbench.kirchhoff.simulation import ADAPTIVE, Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
-from ohmbench.names import JUDGE_TOL, Kind
 from ohmbench.progress import counted
 from ohmbench.stats import Interval
 

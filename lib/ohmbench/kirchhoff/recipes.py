@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from ohmbench.constants import CONFIG_NAMES, CONFIGS_FOLDER
 from ohmbench.errors import OperandError
 from ohmbench.kirchhoff.configuration import Config, read_config
-from ohmbench.names import CONFIG_NAMES, CONFIGS_FOLDER
 
 
 def own_config(name: str) -> Config:

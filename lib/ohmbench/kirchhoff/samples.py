@@ -13,13 +13,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ohmbench.constants import Kind
 from ohmbench.data.densities import DENSITIES, TRAINING_POINTS, Density
 from ohmbench.data.images import digit_images, held_out_digit_images, image_split
 from ohmbench.data.own import Dataset
 from ohmbench.data.own import Task as DataTask
 from ohmbench.data.regression import regression_split
 from ohmbench.kirchhoff.flows import Samples
-from ohmbench.names import Kind
 from ohmbench.tensors import FLOAT32, INT64
 
 GENERATED_DIGIT = 2

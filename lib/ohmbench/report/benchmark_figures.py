@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ohmbench.benchmarks.records import Estimate
+from ohmbench.benchmarks.records import Estimate, Run
 from ohmbench.report.style import in_own_style, new_figure
 
 if TYPE_CHECKING:
@@ -26,6 +26,25 @@ class History:
     ratios: Sequence[Estimate]
     band: float | None
     goal: float | None
+
+
+def histories_of(runs: Sequence[Run]) -> list[History]:
+    """One for every benchmark that any run has a ratio of; ``runs`` in the order of the figure."""
+    names = sorted({name for run in runs for name, m in run.measurements.items() if m.speed})
+    histories = []
+    for name in names:
+        places, estimates = [], []
+        band, goal = None, None
+        for place, run in enumerate(runs):
+            found = run.measurements.get(name)
+            if found is None or found.speed is None:
+                continue
+            places.append(place)
+            estimates.append(found.speed.ratio)
+            band = found.bands["ratio"].worse if "ratio" in found.bands else None
+            goal = None if found.goal is None else found.goal.ratio
+        histories.append(History(name, places, estimates, band, goal))
+    return histories
 
 
 @in_own_style

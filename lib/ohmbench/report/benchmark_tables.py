@@ -99,6 +99,11 @@ def measurements_table(found: Mapping[str, Measurement]) -> Table:
     return shown
 
 
+def measurements_cells(found: Mapping[str, Measurement]) -> tuple[list[str], list[list[str]]]:
+    """The same as plain text: headers, and the cells of each row."""
+    return list(_HEADERS), [_cells(measurement) for measurement in found.values()]
+
+
 def measurements_markdown(found: Mapping[str, Measurement]) -> str:
     """The same in Markdown, with names as code."""
     rows = []

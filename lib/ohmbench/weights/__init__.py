@@ -13,10 +13,10 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ohmbench.constants import MANIFEST as MANIFEST
+from ohmbench.constants import WEIGHTS_FOLDER as WEIGHTS_FOLDER
 from ohmbench.errors import FileError
 from ohmbench.files import read_json, sha256_file, write_json
-from ohmbench.names import MANIFEST as MANIFEST
-from ohmbench.names import WEIGHTS_FOLDER as WEIGHTS_FOLDER
 
 _VERSIONED = ("ohmbench", "torch", "numpy", "scipy", "scikit-learn", "torchdiffeq", "numba")
 

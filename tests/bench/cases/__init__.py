@@ -1,4 +1,4 @@
-"""What is measured: each case a fast path beside its plain reference, on the same inputs."""
+"""The cases that are measured: each a fast path and its plain reference, on the same inputs."""
 
 from tests.bench.cases.case import Case, Done, Pair, difference
 from tests.bench.cases.circuits import CASES as CIRCUITS
@@ -9,7 +9,7 @@ from tests.bench.cases.golden import CASES as GOLDEN
 __all__ = ["CASES", "CLOCKS", "Case", "Done", "Pair", "difference"]
 
 CASES = {case.name: case for case in (*FLOATGATE, *FLOWS, *CIRCUITS, *GOLDEN)}
-"""By name."""
+"""Cases by name."""
 
 CLOCKS = "accelerator-clocks"
-"""The one benchmark that is no case: it has counts alone (``test_clocks``)."""
+"""The only benchmark that is not a case: it has only counts (``test_clocks``)."""

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 SEED = 0
-"""Of every input and every parameter that is drawn."""
+"""Seed of every input and parameter that is drawn."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What one call gave: arrays or tensors, and counts of what it took, by name."""
+    """The result of one call: arrays or tensors, and operation counts by name."""
 
     values: tuple[Any, ...]
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -22,10 +22,10 @@ class Done:
 
 @dataclass(frozen=True)
 class Pair:
-    """A reference and ours on the same inputs, ready to be called again and again.
+    """A reference and a fast path on the same inputs, ready to be called repeatedly.
 
-    ``bound``: how far their results may be apart (``difference``). ``operations``: floating-point
-    operations that ours needs for one call, by the case's formula.
+    ``bound``: largest allowed ``difference`` of their results. ``operations``: floating-point
+    operations that the fast path needs for one call, by the case's formula.
     """
 
     reference: Callable[[], Done]
@@ -36,7 +36,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Case:
-    """A pair by name; a call handles ``items`` of ``unit``. ``slow`` ones run with --slow."""
+    """A named pair; a call handles ``items`` of ``unit``. ``slow`` cases run with --slow."""
 
     name: str
     items: int
@@ -46,9 +46,9 @@ class Case:
 
 
 def difference(ours: Done, reference: Done) -> float:
-    """The largest difference of any two values, as a part of the reference's largest of its array.
+    """The largest difference of two values, relative to the largest reference value in its array.
 
-    Infinite where shapes differ, or where only one of two is a number.
+    Infinite where shapes differ or a value is not finite.
     """
     worst = 0.0
     if len(ours.values) != len(reference.values):

@@ -1,8 +1,8 @@
-"""The circuit of the MNIST experiment, 230 068 edges a slice, with the parameters it starts from.
+"""The circuit of the MNIST experiment, 230 068 edges per slice, with its initial parameters.
 
-The reference gathers and scatters through torchdiffeq, gradients by the adjoint. What the gate
-runs is one slice with few steps, since the reference takes seconds for an evaluation; the whole
-network is a slow case. Pixels are uniform: no time depends on them.
+The reference gathers and scatters, integrates with torchdiffeq, and takes gradients by the adjoint.
+The gate runs one slice with few steps, since the reference takes seconds for one evaluation; the
+whole network is a slow case. Pixels are uniform, because no time depends on them.
 """
 
 from __future__ import annotations
@@ -26,17 +26,18 @@ DOPRI5 = Solver("dopri5", tol=1e-3, first_step=1e-2, min_step=1e-5)
 """The paper's solver of this experiment."""
 
 BOUND = 1e-5
-"""float32 sums of some 700 currents a node."""
+"""float32 sums of about 700 currents per node."""
 ADAPTIVE_BOUND = 1e-3
 """The solver's tolerance."""
 GRADIENT_BOUND = 1e-4
 ADJOINT_BOUND = 5e-2
-"""Steps of 1 s are long: the adjoint's gradient is another approximation than that of the steps."""
+"""Steps of 1 s are long, so the adjoint's gradient differs from the gradient of the steps."""
 
 INFERENCE_OPERATIONS = 9
-"""Of one edge in one evaluation: drive (4), device (2), current (1), its two sums (2)."""
+"""Operations for one edge in one evaluation: drive (4), device (2), current (1), its two sums (2).
+"""
 TRAINING_OPERATIONS = 3 * INFERENCE_OPERATIONS
-"""Forwards, and the two products of a gradient that go backwards."""
+"""The forward pass, and the two products of the backward pass."""
 
 
 def _network() -> KirchhoffNet:
@@ -60,7 +61,7 @@ def _inference(images: int, slices: int, solver: Solver, bound: float) -> Pair:
 
 
 def _evaluations(net: KirchhoffNet, done: Done, slices: int) -> int:
-    """Edges times evaluations; the slices have the same circuit."""
+    """Edges times evaluations; all slices have the same circuit."""
     return done.counts["function_evaluations"] * net.circuits[0].topology.n_edges
 
 

@@ -15,15 +15,16 @@ V_RANGE_V = (1.7, 2.5)
 W_RANGE_A = (1e-12, 1e-5)
 
 BOUND = 1e-5
-"""Row currents in float32: what the kernel promises."""
+"""Row currents in float32: the bound that the kernel promises."""
 GRADIENT_BOUND = 1e-4
-"""Gradients add up over the batch."""
+"""Gradients are sums over the batch."""
 
 FORWARD_OPERATIONS = 29
-"""Of one cell: ``exp(a v) exp(-b)`` (1), its logarithm (23: 1 + z, reduction 3, polynomial 14, the
-rest 5), square (1), two sums (4); a fused multiply-add counts twice."""
+"""Operations for one cell: ``exp(a v) exp(-b)`` (1), its logarithm (23: 1 + z, reduction 3,
+polynomial 14, the rest 5), square (1), two sums (4); a fused multiply-add counts twice.
+"""
 TRAINING_OPERATIONS = FORWARD_OPERATIONS + 36
-"""Forwards, and backwards the logarithm anew (24), its slope (2) and three sums of products."""
+"""The forward pass; backward the logarithm again (24), its slope (2), three sums of products."""
 
 
 def _operands(batch: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -1,7 +1,7 @@
-"""The stored flow of the eight Gaussians: sampling, and a step of its training.
+"""The stored flow of the eight Gaussians: sampling, and one training step.
 
-The reference is the straightforward way: gather and scatter, a gradient per dimension for the
-divergence, torchdiffeq, gradients by the adjoint. Both sides have the same solver and points.
+The reference is the direct implementation: gather and scatter, one gradient per dimension for the
+divergence, torchdiffeq, gradients by the adjoint. Both sides use the same solver and points.
 """
 
 from __future__ import annotations
@@ -22,22 +22,24 @@ from tests.bench.cases.case import SEED, Case, Done, Pair
 
 NETWORK = "8gaussians"
 DOPRI5 = Solver("dopri5", tol=1e-5)
-"""How densities are judged and samples drawn."""
+"""The solver with which densities are evaluated and samples drawn."""
 
 BOUND = 2e-3
-"""Rounding and the solver's tolerance, as the flow's steepest places magnify them."""
+"""Rounding and the solver's tolerance, as amplified by the steepest places of the flow."""
 GRADIENT_BOUND = 2e-2
-"""The reference's adjoint is itself off by its tolerance along the whole way back."""
+"""The reference's adjoint itself has an error of its tolerance along the whole reverse integration.
+"""
 
 SAMPLING_OPERATIONS = 12
-"""Of one edge in one evaluation: drive (4), device and its slope (3), current (1), its two sums
-(2), its part of the divergence (2)."""
+"""Operations for one edge in one evaluation: drive (4), device and its slope (3), current (1), its
+two sums (2), its part of the divergence (2).
+"""
 TRAINING_OPERATIONS = 3 * SAMPLING_OPERATIONS
-"""Forwards, and the two products of a gradient that go backwards."""
+"""The forward pass, and the two products of the backward pass."""
 
 
 class Straightforward:
-    """A flow whose slices are the reference's."""
+    """A flow with the slices of the reference."""
 
     def __init__(self, net: KirchhoffNet) -> None:
         self.net, self.dimension = net, net.dimension
@@ -106,7 +108,7 @@ def _training(points: int, solver: Solver | None) -> Pair:
 
 
 CASES = [
-    # A tenth of the points: the reference takes half a minute for all of them.
+    # A tenth of the points, because the reference takes half a minute for all of them.
     Case("flow-sampling-2000", 2000, "points", partial(_sampling, 2000, DOPRI5)),
     Case("flow-sampling", 20_000, "points", partial(_sampling, 20_000, DOPRI5), slow=True),
     Case("flow-sampling-rk4", 20_000, "points", partial(_sampling, 20_000, None), slow=True),

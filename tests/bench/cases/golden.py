@@ -12,11 +12,12 @@ from tests.bench.cases.case import SEED, Case, Done, Pair
 
 NETWORK = "int8-digits"
 IMAGES = 2_000
-"""Few enough for the allocator to keep the arrays: with ten times as many, half of the time is the
-system's, for fresh pages, and differs by a tenth from process to process."""
+"""Few enough for the allocator to keep the arrays. With ten times as many, half of the time is
+spent in the system on fresh pages, and it differs by a tenth from process to process.
+"""
 
 EXACT = 1e-300
-"""Integers are equal or wrong."""
+"""Integers must be equal."""
 
 
 def _inference() -> Pair:

@@ -1,13 +1,14 @@
-"""Power from what nets really do: real images through the netlist that VPR placed.
+"""Power from real activity: images run through the netlist that VPR placed.
 
-VTR's own activities are vectorless: ACE takes every input of the netlist (pins, and the outputs of
-multipliers and memories) for a coin, 1 half of the time, that changes in a fifth of the clocks.
-Here the netlist is simulated as it is used: a network is loaded through the host port, images come
-without a pause, every result is taken at once and held against the golden model. Ones and toggles
-of every net are counted over whole images in the steady state and put in ACE's place; then VPR
-estimates power anew on the same placement and routing.
+VTR's own activities are vectorless: ACE assumes that every input of the netlist (pins, and the
+outputs of multipliers and memories) is 1 half of the time and changes in a fifth of the clocks.
+Here the netlist is simulated in normal use: a network is loaded through the host port, images come
+without a pause, every result is taken at once and compared with the golden model. Ones and toggles
+of every net are counted over whole images in the steady state and replace ACE's numbers. Then VPR
+estimates power again for the same placement and routing.
 
-A net toggles at most once a clock here: glitches are not counted. ACE counts estimated ones.
+In this simulation a net toggles at most once per clock, so glitches are not counted. ACE includes
+an estimate of them.
 """
 
 from __future__ import annotations
@@ -39,23 +40,23 @@ from ohmbench.errors import HardwareFailure, OperandError, ShapeError
 from ohmbench.fields import Record
 
 WARM_UP = 4
-"""Images before the first one that counts: more than the accelerator has under way."""
+"""Images before the first one that counts: more than the accelerator processes at once."""
 SEED = 1
 _RESET_CLOCKS = 2
 _CLOCKS_PER_WORD_LIMIT = 100
 
 UNCONNECTED = "unconn"
-"""VTR's net, always 0, at pins that have none; ACE leaves it out."""
+"""VTR's net for unconnected pins, always 0; ACE leaves it out."""
 _SWEPT = r"^Warning \d+: Net (\S+) found in activity file, but it does not exist in the \.blif file"
 _TIMEOUT_S = 1800
 
 
 @dataclass(frozen=True)
 class Stimulus:
-    """What is streamed: a network, called ``name``, and ``images`` of those in ``choice`` uint8
-    (n, inputs), drawn by ``seed`` without repetition.
+    """The images to stream: a network, its ``name``, and the number ``images`` to draw from
+    ``choice``, uint8 (n, inputs), with ``seed`` and without repetition.
 
-    Raises OperandError for more images than there are.
+    Raises OperandError for more images than ``choice`` has.
     """
 
     name: str
@@ -74,17 +75,19 @@ class Stimulus:
 
     @property
     def _needed(self) -> int:
-        """The last one only keeps the input busy until all that count have been taken."""
+        """The number of images to stream. The last one only keeps the input busy until the results
+        of all that count have been taken.
+        """
         return WARM_UP + self.images + 1
 
     @property
     def drawn(self) -> NDArray[np.uint8]:
-        """The images in the order in which they come, uint8."""
+        """The images in the order in which they are streamed, uint8."""
         order = np.random.default_rng(self.seed).permutation(len(self.choice))
         return self.choice[order[: self._needed]]
 
     def check_fits(self, hardware: Hardware) -> None:
-        """Raise ShapeError or RangeError unless the network runs on ``hardware`` as it is."""
+        """Raise ShapeError or RangeError unless the network runs on ``hardware`` unchanged."""
         if self.network.sizes != (hardware.inputs, hardware.hidden, hardware.classes):
             sizes = "-".join(map(str, self.network.sizes))
             built = f"{hardware.inputs}-{hardware.hidden}-{hardware.classes}"
@@ -92,7 +95,7 @@ class Stimulus:
         check_fits(self.network, hardware)
 
     def key(self) -> str:
-        """A name for what the activity follows from: network, images and their order."""
+        """A name made from all that the activity depends on: network, images and their order."""
         arrays = (*self.network.weight, *self.network.bias, self.drawn)
         content = b"\0".join(array.tobytes() for array in arrays)
         return content_key(
@@ -102,9 +105,10 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Counts:
-    """What was counted: by net, ones and toggles in so many ``clocks``. ``results``: how many were
-    held against the golden model. ``collisions``: how often both ports of a slice of memory met at
-    a word in these clocks, one of them writing."""
+    """Ones and toggles of each net, counted over ``clocks`` clocks. ``results``: number of results
+    compared with the golden model. ``collisions``: how often both ports of a memory slice
+    accessed the same word in these clocks while at least one of them wrote.
+    """
 
     nets: tuple[str, ...]
     ones: NDArray[np.uint32]
@@ -119,7 +123,7 @@ class Counts:
 
 
 def _ports(hardware: Hardware) -> tuple[dict[str, int], dict[str, int]]:
-    """Inputs and outputs of ``accelerator`` that are driven and watched, with their widths."""
+    """Inputs of ``accelerator`` that are driven and outputs that are read, with their widths."""
     inputs = dict.fromkeys(
         (
             *("clk_i", "rst_i", "image_valid_i", "image_last_i", "result_ready_i"),
@@ -138,11 +142,11 @@ def _ports(hardware: Hardware) -> tuple[dict[str, int], dict[str, int]]:
 
 
 _HOST_READY = "host_ready_o"
-"""An accelerator without it takes a request in any clock."""
+"""An accelerator without this port takes a request in any clock."""
 
 
 class _Pins:
-    """The ports of a simulated netlist as numbers: VTR calls bit n of a port ``port~n``."""
+    """Access to the ports of a simulated netlist; VTR names bit n of a port ``port~n``."""
 
     def __init__(self, simulation: NetlistSimulation, hardware: Hardware) -> None:
         self._simulation = simulation
@@ -184,13 +188,13 @@ class _Pins:
 
 
 def _unpacked(words: NDArray[np.uint64], width: int) -> NDArray[np.uint8]:
-    """Numbers (n,) as bits uint8 (n, width), the lowest first."""
+    """Numbers (n,) as bits uint8 (n, width), lowest bit first."""
     octets = words.astype("<u8").view(np.uint8).reshape(len(words), 8)
     return np.unpackbits(octets, axis=1, bitorder="little")[:, :width]
 
 
 def _signed(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Two's complement, the lowest bit first: (..., width) as int64 (...)."""
+    """Two's complement bits (..., width), lowest bit first, as int64 (...)."""
     weights = np.int64(1) << np.arange(bits.shape[-1], dtype=np.int64)
     weights[-1] = -weights[-1]
     return np.asarray(bits.astype(np.int64) @ weights)
@@ -203,12 +207,12 @@ def _signed(bits: NDArray[np.uint8]) -> NDArray[np.int64]:
 def count(
     circuit: Netlist, hardware: Hardware, stimulus: Stimulus, expected: Clocks | None = None
 ) -> Counts:
-    """Load the network, stream the images, check every result, count over those that count.
+    """Load the network, stream the images, check every result, and count in the steady state.
 
-    ``expected``: the design's clock counts. Raises NetlistError for a
-    netlist that is no accelerator, ShapeError or RangeError for a network that does not fit,
-    HardwareFailure when a word is refused, a result does not come or is not the golden model's, or
-    the images do not come at that interval.
+    ``expected``: the design's clock counts. Raises NetlistError for a netlist that is not an
+    accelerator, ShapeError or RangeError for a network that does not fit, HardwareFailure when a
+    word is refused, when a result is missing or differs from the golden model, or when the interval
+    between images is not the expected one.
     """
     stimulus.check_fits(hardware)
     simulation = NetlistSimulation(circuit, seed=stimulus.seed)
@@ -223,7 +227,8 @@ def count(
     clocks, collisions, classes, values, logits = _stream(simulation, pins, hardware, stimulus)
     _check_results(stimulus, classes, values, logits)
     if expected is not None:
-        # An odd number of images can have one long interval more than short ones, or one less.
+        # With an odd number of images, there may be one long interval more or fewer than short
+        # ones.
         uneven = expected.interval - expected.mean_interval
         if abs(clocks - stimulus.images * expected.mean_interval) > uneven:
             raise HardwareFailure(
@@ -276,7 +281,9 @@ def _load(
 def _stream(
     simulation: NetlistSimulation, pins: _Pins, hardware: Hardware, stimulus: Stimulus
 ) -> tuple[int, int, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Clocks that counted, collisions in them; classes, values (n,), logits (n, classes) of all."""
+    """Return the clocks that counted and the collisions in them; then, for all images, classes and
+    values (n,) and logits (n, classes).
+    """
     images = stimulus.drawn
     words = _unpacked(image_words(hardware, images).reshape(-1), 64)
     starts, ends = WARM_UP * hardware.words, (WARM_UP + stimulus.images) * hardware.words
@@ -341,7 +348,7 @@ def _check_results(
 
 
 def read_activity(report: ReportText) -> dict[str, tuple[str, str]]:
-    """Net -> probability and density as they are written. Raises ReportError."""
+    """Net -> (probability, density), as written in the file. Raises ReportError."""
     found: dict[str, tuple[str, str]] = {}
     pattern = r"(\S+) (\d+\.\d+) (\d+\.\d+)"
     for line in report.text.splitlines():
@@ -369,8 +376,9 @@ def check_nets(named: Sequence[str], circuit: Netlist, file: str) -> None:
 def activity_text(
     counts: Counts, vectorless: Mapping[str, tuple[str, str]], clock: str | None
 ) -> str:
-    """An activity file of the same nets in the same order: probability of 1 and toggles a clock.
-    The clock is as ACE has it."""
+    """An activity file of the same nets in the same order, with the probability of a 1 and the
+    toggles per clock. The clock net keeps ACE's values.
+    """
     index = {net: k for k, net in enumerate(counts.nets)}
     lines = []
     for net, (probability, density) in vectorless.items():
@@ -391,7 +399,7 @@ def _mean_density(activity: Mapping[str, tuple[str, str]], clock: str | None) ->
 
 
 class Simulated(Record):
-    """What a simulated activity gave."""
+    """Results of a simulated activity."""
 
     power: Power
     activity: Activity
@@ -405,10 +413,11 @@ _SOURCES = (Path(__file__), Path(blif.__file__), Path(netlist.__file__), netlist
 def with_simulated_power(
     run: Synthesis, folder: Path, stimulus: Stimulus, clocks: Clocks
 ) -> tuple[Synthesis, Path]:
-    """A run of VTR's flow, whose files ``folder`` keeps, with its power from simulated images; and
-    the folder that keeps what that took. From the cache, or made now (a minute).
+    """A run of VTR's flow, whose files are in ``folder``, with its power from simulated images
+    added; and the folder with the files of that estimate. From the cache, or made now (a
+    minute).
 
-    Raises as ``count``, and ToolError when nets do not match or VPR gives no power.
+    Raises whatever ``count`` raises, and ToolError when nets do not match or VPR reports no power.
     """
 
     def make(work: Path) -> tuple[Simulated, tuple[str, ...]]:
@@ -455,11 +464,11 @@ def write_activity(
 
 
 def estimate_power(work: Path, run: Synthesis, activity_file: str) -> tuple[Power, Cost]:
-    """VPR's power estimation alone, on the placement and routing in ``work``.
+    """Run only VPR's power estimation, on the placement and routing in ``work``.
 
-    ``work`` also has ``vectorless.out``, the output of the run that made them: timing and the nets
-    that VPR sweeps must be the same. Raises ToolError where VPR fails, ReportError where they are
-    not.
+    ``work`` also holds ``vectorless.out``, the output of the run that placed and routed: timing and
+    the nets that VPR sweeps must be the same. Raises ToolError where VPR fails, ReportError where
+    they differ.
     """
     root = vtr.root()
     command = [

@@ -1,7 +1,8 @@
 """Strict reading of the BLIF that VPR reads: truth tables, latches, instances of hard blocks.
 
-What is not understood in full is an error that names file and line; nothing is skipped. The subset
-is what VTR writes: one model with logic, then the hard blocks' models, which are ``.blackbox``.
+Anything that is not fully understood is an error that names file and line; nothing is skipped. The
+subset is what VTR writes: one model with logic, then the models of the hard blocks, which are
+``.blackbox``.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ from ohmbench.eda.tools import ToolError
 from ohmbench.errors import one_line
 
 LUT_INPUTS = 6
-"""Of a truth table; the paper's architecture has LUTs of so many inputs."""
+"""Most inputs of a truth table: the LUTs of the paper's architecture have six."""
 _CLOCKED = "re"
 _INITIAL = ("0", "1", "2", "3")
-"""Of a latch: 0, 1, either, unknown."""
+"""Initial values of a latch: 0, 1, don't care, unknown."""
 
 
 class NetlistError(ToolError):
-    """A netlist that is not understood, or cannot be simulated."""
+    """A netlist that is not understood or cannot be simulated."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """``.names``: bit n of ``bits`` is the output for inputs that read as the number n, the first
-    input the lowest bit."""
+    """``.names``: bit n of ``bits`` is the output when the inputs, read as a binary number whose
+    lowest bit is the first input, are n.
+    """
 
     inputs: tuple[str, ...]
     output: str
@@ -47,7 +49,7 @@ class Latch:
 
 @dataclass(frozen=True)
 class Instance:
-    """``.subckt``: the net at each pin."""
+    """``.subckt``: an instance of a hard block, with the net at each pin."""
 
     model: str
     pins: dict[str, str]
@@ -56,7 +58,7 @@ class Instance:
 
 @dataclass(frozen=True)
 class Model:
-    """Names of a hard block's pins."""
+    """A hard block's model: the names of its pins."""
 
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -64,7 +66,7 @@ class Model:
 
 @dataclass
 class Netlist:
-    """A netlist; ``file`` is what errors call it."""
+    """A netlist; ``file`` is its name in error messages."""
 
     file: str
     name: str = ""
@@ -76,12 +78,13 @@ class Netlist:
     models: dict[str, Model] = field(default_factory=dict)
 
     def fail(self, line: int, problem: str) -> NetlistError:
-        """The error that says what is wrong in ``line`` of this file."""
+        """The error for a problem in line ``line`` of this file."""
         return NetlistError(f"{self.file}:{line}: {problem}")
 
     def drivers(self) -> dict[str, int]:
-        """Net -> the line that drives it, 0 for inputs. Raises NetlistError for one driven twice,
-        or read and never driven."""
+        """Net -> the line that drives it, 0 for inputs. Raises NetlistError for a net that is
+        driven twice, or that is read but never driven.
+        """
         found = dict.fromkeys(self.inputs, 0)
         for net, line in self._driven():
             if net in found:
@@ -112,7 +115,7 @@ class Netlist:
 
 
 def read_blif(text: str, file: str) -> Netlist:
-    """The netlist in a BLIF text, whose first model it is. Raises NetlistError."""
+    """Parse BLIF; the netlist is its first model. Raises NetlistError."""
     found = Netlist(file)
     lines = list(_logical_lines(text))
     begins = [k for k, (_, words) in enumerate(lines) if words[0] == ".model"]
@@ -132,7 +135,7 @@ def read_blif(text: str, file: str) -> Netlist:
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, list[str]]]:
-    """Lines with words, numbered, comments dropped and continued ones joined."""
+    """Numbered lines, split into words, without comments, continuation lines joined."""
     words: list[str] = []
     start = 0
     for number, line in enumerate(text.splitlines(), 1):
@@ -202,7 +205,7 @@ def _table(found: Netlist, line: int, words: list[str], rows: list[tuple[int, li
                 continue
             if bit not in "01":
                 raise found.fail(at, f"net {output}: {one_line(bit)} is not a value of an input")
-            # Places where input k is 1: runs of 2**k, every other one.
+            # Bits of the table for which input k is 1: every other run of 2**k bits.
             ones = everything // ((1 << (1 << k)) + 1) << (1 << k)
             mask &= ones if bit == "1" else everything & ~ones
         covered |= mask

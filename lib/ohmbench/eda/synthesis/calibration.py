@@ -1,9 +1,9 @@
-"""Is the installed VTR the VTR it should be? Its own circuit against its own golden results.
+"""Calibration: whether the installed VTR reproduces VTR's golden results for one circuit.
 
-VTR's task ``power_nofrac_130nm`` is of exactly the architecture and technology that the paper uses.
-Its golden file was made by an earlier front end (Odin, not parmys) and routed with 1.3 times the
-least channel width that routes, where this flow routes with the paper's 100; so the comparison asks
-whether the tool works, not whether it is the same.
+VTR's task ``power_nofrac_130nm`` has exactly the architecture and technology that the paper uses.
+Its golden file was made with an earlier front end (Odin, not parmys) and routed with 1.3 times the
+minimum channel width; this flow routes with the paper's 100. So the comparison shows that the tool
+works, not that its results are identical.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ POWER_WHY = (
 
 
 class OutOfBand(ToolError):
-    """The installed VTR gives something else on its own circuit than it should."""
+    """The installed VTR's result for VTR's own circuit is outside the allowed band."""
 
 
 def read_golden(path: Path, circuit: str) -> dict[str, str]:
@@ -59,7 +59,7 @@ def _golden_number(row: dict[str, str], column: str, name: str) -> float:
 
 
 def compare(golden_file: Path, version: str, delay_s: float, power_W: float) -> Calibration:
-    """The comparison. Raises ReportError for a golden file that lacks a figure."""
+    """Compare with the golden file. Raises ReportError if it lacks a figure."""
     circuit = Path(CIRCUIT).name
     row, name = read_golden(golden_file, circuit), golden_file.name
     return Calibration(
@@ -90,7 +90,7 @@ def compare(golden_file: Path, version: str, delay_s: float, power_W: float) -> 
 
 
 def check(calibration: Calibration) -> None:
-    """Raise OutOfBand where the installed VTR departs from its golden results."""
+    """Raise OutOfBand where the installed VTR departs from the golden results."""
     for figure in calibration.compared:
         if not figure.within:
             raise OutOfBand(

@@ -1,7 +1,7 @@
 """Clock counts of a design, measured in its compiled simulation.
 
-What ohmbench's own Verilog should take is ``ohmbench.digital.clocks``; the Verilog that
-``OHMBENCH_HDL`` names may take something else.
+``ohmbench.digital.clocks`` says how many clocks ohmbench's own Verilog should take. The Verilog
+that ``OHMBENCH_HDL`` names may take another number.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from ohmbench.eda.verilator import Build
 from ohmbench.errors import HardwareFailure
 
 IMAGES = 24
-"""Streamed without a pause; the first ones fill the pipeline."""
+"""Images streamed without a pause; the first ones fill the pipeline."""
 _FILLING = 8
 _LONGEST_PATTERN = 4
-"""Intervals after which they must repeat. Two images are under way at most, so two do."""
+"""Longest pattern of intervals. At most two images are processed at once, so two would do."""
 
 
 def _network(hardware: Hardware) -> Int8Network:
-    """Any network does: no clock count depends on the data."""
+    """A network of these sizes. Its weights do not matter: no clock count depends on the data."""
     return Int8Network(
         (
             np.ones((hardware.hidden, hardware.inputs), np.int8),
@@ -48,11 +48,11 @@ def count_clocks(
     *,
     on_build: Callable[[], None] | None = None,
 ) -> Clocks:
-    """Latency of an image that comes alone, and the intervals of images that never pause.
+    """Measure the latency of a single image, and the intervals between streamed images.
 
     ``files``: the core's sources, default the project's. The simulation is built (a minute) unless
-    it is in the cache. Raises HardwareFailure when images do not come out in a pattern, ToolError
-    when a tool is missing or fails.
+    it is in the cache. Raises HardwareFailure when the intervals do not repeat, ToolError when a
+    tool is missing or fails.
     """
     check_buildable(hardware)
     build = Build(hardware, verilog=core_sources(files))
@@ -74,7 +74,7 @@ def count_clocks(
 
 
 def _pattern(intervals: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The shortest sequence of which ``intervals`` are repetitions. Raises HardwareFailure."""
+    """The shortest sequence that ``intervals`` repeats. Raises HardwareFailure if there is none."""
     for n in range(1, _LONGEST_PATTERN + 1):
         if np.array_equal(intervals[n:], intervals[:-n]):
             return intervals[:n]

@@ -1,4 +1,4 @@
-"""What a synthesis takes where the user says nothing. Light, for the command's help."""
+"""Defaults of a synthesis. This module imports nothing heavy, so the command's help can use it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Literal
 FlowName = Literal["ecp5", "vtr"]
 
 SEEDS: dict[FlowName, int] = {"ecp5": 3, "vtr": 5}
-"""How many placement seeds a figure stands on unless the user says otherwise: 1 to this."""
+"""Default number of placement seeds of a figure: the seeds are 1 to this number."""
 
 LANES = (4, 7, 13, 25, 50)
-"""For 100 hidden neurons: 25, 15, 8, 4 and 2 groups, the last one almost full in each."""
+"""For 100 hidden neurons: 25, 15, 8, 4 and 2 groups, the last group almost full in each case."""
 
 IMAGES = 64
-"""Images of a simulated activity."""
+"""Images in a simulated activity."""

@@ -1,7 +1,8 @@
-"""What is synthesised: the core ``accelerator`` with its parameters set, without the bus around it.
+"""What is synthesised: the core ``accelerator`` with its parameters set, without its bus.
 
-The paper's figures are those of a core, and VTR takes one Verilog file and picks the top module
-itself; so both flows get the same text, in which the parameters' defaults are the design's.
+The paper's figures are those of a core. VTR takes one Verilog file and selects the top module
+itself. So both flows get the same text, in which the parameters' defaults are set to the design's
+values.
 """
 
 from __future__ import annotations
@@ -20,19 +21,19 @@ from ohmbench.eda.tools import ToolError
 
 TOP = "accelerator"
 BUSES = ("accelerator_axi.v", "axi_lite_port.v", "axi_result_stream.v")
-"""What is around the core."""
+"""Files of the bus around the core, which are left out."""
 
 
 @dataclass(frozen=True)
 class VerilogSource:
-    """One Verilog text with the design's parameters in it."""
+    """One Verilog text with the design's parameters set in it."""
 
     design: Design
     verilog: str
 
 
 def core_sources(files: Sequence[Path] | None = None) -> list[Path]:
-    """The files of the core, default the project's. Raises ToolError where it is not among them."""
+    """The core's files, default the project's. Raises ToolError if ``accelerator.v`` is missing."""
     found = [path for path in (sources() if files is None else files) if path.name not in BUSES]
     if f"{TOP}.v" not in {path.name for path in found}:
         raise ToolError(f"no file {TOP}.v to synthesise")
@@ -62,7 +63,7 @@ def source(hardware: Hardware, files: Sequence[Path] | None = None) -> VerilogSo
 
 
 def with_parameters(text: str, given: dict[str, int]) -> str:
-    """The text of ``accelerator.v`` with other defaults. Raises ToolError."""
+    """The text of ``accelerator.v`` with other defaults of its parameters. Raises ToolError."""
     head = re.search(rf"^module\s+{TOP}\s*#\s*\(.*?^\)\s*\(", text, flags=re.MULTILINE | re.DOTALL)
     if head is None:
         raise ToolError(f"{TOP}.v: no 'module {TOP} #(...) ('")

@@ -1,8 +1,8 @@
-"""The flow that runs everywhere: Yosys and nextpnr for Lattice ECP5, both from pip.
+"""The flow that runs everywhere: Yosys and nextpnr for Lattice ECP5, both Python packages.
 
-The core has more pins than any package, so it is placed "out of context": without pads, and with
-its clock in the fabric's wires, as a part of a larger design would be. nextpnr counts no clock skew
-either way. Fmax is that of paths between registers.
+The core has more pins than any package, so it is placed "out of context", as a part of a larger
+design would be: without pads, and with its clock in the general routing. nextpnr ignores clock skew
+in either case. Fmax is that of the paths between registers.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from ohmbench.eda.yosys import REPORTING, read_besides
 from ohmbench.fields import Record
 
 DEVICE = "LFE5U-85F-6"
-"""The largest ECP5, in its slowest grade: what 13 lanes of eight multipliers need."""
+"""The largest ECP5, in its slowest speed grade; 13 lanes of eight multipliers need this size."""
 OPTIONS = (
     *("--85k", "--package", "CABGA756", "--speed", "6"),
     *("--out-of-context", "--timing-allow-fail", "--freq", "100"),
 )
-"""The frequency is what nextpnr aims at; missing it is no failure, Fmax is what it reaches."""
+"""The frequency is nextpnr's target. Missing it is not a failure: Fmax is what nextpnr reaches."""
 TIMEOUT_S = 3600
 
 _VERILOG, _NETLIST, _STAT, _YOSYS_LOG = "accelerator.v", "netlist.json", "stat.json", "yosys.log"
 _REPORT, _LOG = "report.json", "nextpnr.log"
 REPORTS = (_REPORT, _LOG)
-"""What a kept run has beside its result."""
+"""The reports that are kept with a run's result."""
 
 
 class MappedNetlist(Record):
-    """What Yosys made: cells by type, and what it took."""
+    """What Yosys made: number of cells of each type, and the cost of the run."""
 
     cells: dict[str, int] = Field(min_length=1)
     cost: Cost
 
 
 def versions() -> Versions:
-    """Raises ToolError when a tool is missing."""
+    """Versions of the tools. Raises ToolError when one is missing."""
     for name in ("yosys", "nextpnr"):
         require(name)
     tools = {name: TOOLS[name].version() for name in ("yosys", "nextpnr")}
@@ -59,7 +59,7 @@ def _script() -> str:
 
 
 def netlist(source: VerilogSource) -> tuple[MappedNetlist, Path]:
-    """The design in cells of ECP5, and the folder that keeps it; seconds when made now.
+    """The design in ECP5 cells, and the folder that keeps it. From the cache or made now (seconds).
 
     Raises ToolError when Yosys is missing or fails.
     """
@@ -86,10 +86,10 @@ def netlist(source: VerilogSource) -> tuple[MappedNetlist, Path]:
 
 
 def synthesise(source: VerilogSource, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
-    """Place and route with this seed: the result and the folder that keeps its reports.
+    """Place and route with this seed; return the result and the folder that keeps its reports.
 
-    From the cache, or made now (minutes); ``anew`` places and routes in any case. Raises ToolError
-    when a tool is missing, fails, or the design does not fit.
+    From the cache, or made now (minutes); ``anew`` ignores the cache. Raises ToolError when a tool
+    is missing or fails, or when the design does not fit.
     """
     program, known = require("nextpnr"), versions()
     _, made = netlist(source)

@@ -1,4 +1,4 @@
-"""Both flows by name, several seeds, and results put where the user wants them."""
+"""Both flows by name, several seeds, and saving the results where the user wants them."""
 
 from __future__ import annotations
 
@@ -21,13 +21,14 @@ from ohmbench.eda.synthesis.runs import RESULT, end_all
 from ohmbench.errors import FileError, OperandError
 
 FLOWS = {"ecp5": ecp5.synthesise, "vtr": vtr.synthesise}
-"""Name -> a run of one seed: the result, and the folder that keeps its files."""
+"""Flow name -> a function that runs one seed; it returns the result and the folder of its files."""
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A report, and the folder of each run's files, in the order of the runs; with simulated
-    activity, also the folders of what that gave."""
+    """A report, and the folder of each run's files, in the order of the runs. With simulated
+    activity, also the folders of the files of that estimate.
+    """
 
     report: Report
     folders: tuple[Path, ...]
@@ -35,7 +36,7 @@ class Finished:
 
 
 def check_tools(flow: FlowName) -> None:
-    """Raise ToolError at once for what a flow lacks, rather than after minutes."""
+    """Raise ToolError if a tool of the flow is missing, now rather than after minutes of work."""
     (ecp5 if flow == "ecp5" else vtr).versions()
 
 
@@ -49,14 +50,15 @@ def synthesise(
     stimulus: Stimulus | None = None,
     on_step: Callable[[str], None] = lambda step: None,
 ) -> Finished:
-    """A design through a flow with these seeds, ``jobs`` at a time, with its clock counts.
+    """Run a design through a flow with these seeds, ``jobs`` at a time, and count its clocks.
 
-    ``files``: Verilog, default the project's. ``stimulus``: also power from its images, simulated
-    in the netlist (vtr only). ``on_step`` is told what begins: the clocks, then each seed (from any
-    thread). Everything is kept; what is there already takes no time. Raises RangeError for hardware
-    that cannot be built, OperandError for seeds that are none or twice the same, for a stimulus of
-    a flow without power and for a network of other sizes, ToolError for a flow that fails, and
-    HardwareFailure for a netlist that does not compute what the golden model does.
+    ``files``: Verilog, default the project's. ``stimulus``: also estimate power from its images,
+    simulated in the netlist (vtr only). ``on_step`` is called with the name of each step that
+    begins: the clocks, then each seed (from any thread). All results are kept in the cache, and
+    cached results take no time. Raises RangeError for hardware that cannot be built; OperandError
+    for an empty list of seeds, for a repeated or negative seed, and for a stimulus in a flow
+    without power; ShapeError for a stimulus whose network has other sizes; ToolError when the flow
+    fails; and HardwareFailure for a netlist that differs from the golden model.
     """
     if not seeds or len(set(seeds)) != len(seeds) or min(seeds) < 0:
         raise OperandError(f"seeds {list(seeds)}: give one or more, each once, none negative")
@@ -69,7 +71,7 @@ def synthesise(
     on_step("clocks")
     clocks = count_clocks(hardware, files)
     if flow == "ecp5":
-        ecp5.netlist(made)  # once, before several jobs would each make it
+        ecp5.netlist(made)  # once, so that parallel jobs do not each make it
     else:
         vtr.calibrate()
 
@@ -100,7 +102,7 @@ def _all(
             return [future.result() for future in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            # Again and again: a thread may be about to start its next tool.
+            # Repeatedly, because a thread may be about to start its next tool.
             while not all(future.done() for future in futures):
                 end_all()
                 time.sleep(0.05)
@@ -108,8 +110,9 @@ def _all(
 
 
 def least_requants(hardware: Hardware) -> Hardware:
-    """The same with the fewest requantisers that let a group's sums leave in time: a power of two
-    with ``ceil(lanes / requants) <= words``."""
+    """The same hardware with the fewest requantisers that let a group's sums leave in time: the
+    least power of two with ``ceil(lanes / requants) <= words``.
+    """
     requants = 1
     while -(-hardware.lanes // requants) > hardware.words:
         requants *= 2
@@ -121,7 +124,7 @@ def least_requants(hardware: Hardware) -> Hardware:
 
 
 def check_out(out: Path, *, force: bool) -> None:
-    """Find out before minutes of work whether ``save`` can write there. Raises FileError."""
+    """Check before minutes of work that ``save`` can write there. Raises FileError."""
     try:
         _refuse_existing(out, force)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -145,9 +148,9 @@ def _refuse_existing(out: Path, force: bool) -> None:
 
 
 def save(finished: Finished, out: Path, *, force: bool = False) -> None:
-    """Put the result and each seed's reports into the folder ``out``, all of it or nothing.
+    """Save the result and each seed's reports in the folder ``out``, completely or not at all.
 
-    Raises FileError for what the file system refuses and for a folder that holds something.
+    Raises FileError for any error of the file system, and for a folder that holds other files.
     """
     check_out(out, force=force)
     try:
@@ -167,7 +170,7 @@ def save(finished: Finished, out: Path, *, force: bool = False) -> None:
 
 
 def _exchange(new: Path, out: Path, aside: Path) -> None:
-    """Move ``new`` to ``out``. An old result is moved aside whole, and back if that fails."""
+    """Move ``new`` to ``out``. An old result is first moved aside, and moved back on failure."""
     replaced = out.is_dir()
     if replaced:
         out.rename(aside)

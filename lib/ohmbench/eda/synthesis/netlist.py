@@ -1,10 +1,11 @@
-"""A netlist simulated clock by clock, with every net's ones and toggles counted.
+"""Cycle-by-cycle simulation of a netlist, counting the ones and toggles of every net.
 
-This is the netlist that VPR places, not the Verilog it came from: whatever the front end did to the
-design is in it. Values settle within a clock in one pass, so a glitch is never seen. Hard blocks
-are VTR's (``primitives.v``): ``multiply`` of unsigned numbers, and 1-bit slices of memories that
-read what is written in the same clock. What two ports make of one word in the same clock is defined
-nowhere, so it is drawn by chance; so is what registers and memories hold at the start.
+This is the netlist that VPR places, not the Verilog it came from: it includes everything that the
+front end did to the design. Values settle within a clock in one pass, so glitches do not occur.
+Hard blocks are VTR's (``primitives.v``): ``multiply`` of unsigned numbers, and 1-bit slices of
+memories, which read what is written in the same clock. What happens when two ports access one word
+in the same clock, one of them writing, is undefined, so it is drawn at random. So are the initial
+contents of registers and memories.
 """
 
 from __future__ import annotations
@@ -25,19 +26,19 @@ from ohmbench.eda.synthesis.blif import LUT_INPUTS, Instance, Netlist
 SOURCE = Path(__file__).with_name("netlist.cpp")
 _FLAGS = ("-std=c++17", "-O3")
 _FACTOR, _PRODUCT, _ADDRESS, _PORTS = 64, 128, 16, 2
-"""As in ``netlist.cpp``."""
+"""The same sizes as in ``netlist.cpp``."""
 
 _MEMORIES = {
     "single_port_ram": (("addr", "data", "we", "out"),),
     "dual_port_ram": (("addr1", "data1", "we1", "out1"), ("addr2", "data2", "we2", "out2")),
 }
-"""Pins of each port."""
+"""The pins of each port."""
 _MULTIPLY = "multiply"
 _CLOCK_PIN = "clk"
 
 
 def _library() -> ctypes.CDLL:
-    """The interpreter, from the cache or compiled now (seconds). Raises ToolError."""
+    """The compiled simulator, from the cache or compiled now (seconds). Raises ToolError."""
     return load_kept(lambda anew: compile_library(SOURCE, _FLAGS, "netlist", anew=anew))
 
 
@@ -60,7 +61,7 @@ class _Struct(ctypes.Structure):
 
 @dataclass(frozen=True)
 class _Cell:
-    """What computes nets from nets within a clock: table or multiplier ``index``."""
+    """A cell that computes nets from nets within a clock: table or multiplier ``index``."""
 
     operation: int
     inputs: tuple[int, ...]
@@ -68,13 +69,13 @@ class _Cell:
 
 
 class NetlistSimulation:
-    """One netlist in simulation. ``nets`` are all of its nets' names, in the order of ``values``,
+    """One simulated netlist. ``nets`` holds the names of all its nets, in the order of ``values``,
     ``ones`` and ``toggles``.
 
-    Per clock: write inputs into ``values`` (uint8, 0 or 1), ``settle``, read outputs there,
-    ``count`` if it counts, ``edge``. ``seed`` draws what registers and memories hold at the start.
-    Raises NetlistError for a combinational loop, an unknown hard block, and a clock that is not the
-    only one or no input.
+    Per clock: write the inputs into ``values`` (uint8, 0 or 1), call ``settle``, read the outputs
+    there, call ``count`` if the clock counts, call ``edge``. ``seed`` draws the initial contents of
+    registers and memories. Raises NetlistError for a combinational loop, an unknown hard block,
+    more than one clock, and a clock that is not an input.
     """
 
     def __init__(self, netlist: Netlist, *, seed: int = 1) -> None:
@@ -99,7 +100,7 @@ class NetlistSimulation:
             self.values[self.index[latch.output]] = (
                 drawn if latch.initial is None else latch.initial
             )
-        self._arrays = arrays  # what the structure points into
+        self._arrays = arrays  # keeps alive the arrays that the structure points to
         self._struct = _Struct(
             nets=len(self.nets),
             operations=len(arrays["operation"]),
@@ -115,11 +116,11 @@ class NetlistSimulation:
 
     @property
     def collisions(self) -> int:
-        """How often a slice of memory had one port written and the other one at the same word."""
+        """How often one port of a memory slice wrote a word that the other port accessed."""
         return int(self._struct.collisions)
 
     def _places(self, nets: Sequence[str | None], size: int, missing: int) -> list[int]:
-        """Indices of nets, filled up to ``size``."""
+        """Indices of nets, padded with ``missing`` to ``size``."""
         found = [missing if net is None else self.index[net] for net in nets]
         return found + [missing] * (size - len(found))
 
@@ -174,7 +175,7 @@ class NetlistSimulation:
             scalars = {_CLOCK_PIN, *(pin for port in ports for pin in port[1:])}
             self._check_pins(one, scalars, {port[0] for port in ports})
             vectors = [self._vector(one, port[0], _ADDRESS - 1) for port in ports]
-            # Bits that are 0 at every port reach no word; without them memories are small.
+            # Address bits that are 0 at every port are left out, which keeps the memories small.
             used = [
                 bit
                 for bit, nets in enumerate(zip(*vectors, strict=True))
@@ -200,7 +201,7 @@ class NetlistSimulation:
         }
 
     def _check_pins(self, one: Instance, scalars: set[str], vectors: set[str]) -> None:
-        """Raise NetlistError for a pin that no model here knows."""
+        """Raise NetlistError for a pin that the models here do not have."""
         for pin in one.pins:
             if pin not in scalars and pin.partition("[")[0] not in vectors:
                 raise self.netlist.fail(one.line, f"{one.model}: pin {pin} is not understood")
@@ -218,7 +219,7 @@ class NetlistSimulation:
         return cells
 
     def _order(self) -> list[int]:
-        """Tables and multipliers, each after what it reads. Raises NetlistError for a loop."""
+        """Tables and multipliers, each after those it reads. Raises NetlistError for a loop."""
         cells = self._cells()
         source = {net: k for k, cell in enumerate(cells) for net in cell.outputs}
         needs = [{source[net] for net in cell.inputs if net in source} for cell in cells]
@@ -228,7 +229,7 @@ class NetlistSimulation:
                 readers[b].append(k)
         waits = [len(before) for before in needs]
         ready = [k for k, n in enumerate(waits) if n == 0]
-        for k in ready:  # grows while it runs
+        for k in ready:  # grows during the loop
             for reader in readers[k]:
                 waits[reader] -= 1
                 if waits[reader] == 0:
@@ -238,7 +239,9 @@ class NetlistSimulation:
         return [cells[k].operation for k in ready]
 
     def _loop(self, cells: list[_Cell], needs: list[set[int]], stuck: set[int]) -> Exception:
-        """Every stuck cell waits for a stuck one, so going backwards comes round."""
+        """The error for a loop. Every stuck cell waits for another stuck cell, so following them
+        backwards leads around the loop.
+        """
         path = [min(stuck)]
         while path.count(path[-1]) < 2:
             path.append(min(needs[path[-1]] & stuck))
@@ -257,7 +260,7 @@ def _call(function: Any, argument: Any) -> Callable[[], None]:
 
 
 def _clock(netlist: Netlist) -> str | None:
-    """The one clock of all latches and memories, an input that is nothing else."""
+    """The only clock of all latches and memories: an input that is used for nothing else."""
     clocks = {latch.clock: latch.line for latch in netlist.latches}
     for one in netlist.instances:
         if one.model in _MEMORIES:

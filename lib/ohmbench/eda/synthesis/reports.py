@@ -1,7 +1,7 @@
 """Strict reading of reports: a figure is found exactly where it should be, or it is an error.
 
-A parser never guesses. What is not there, or there twice, or is not a finite number, is a
-``ReportError`` that names the file and the pattern; nothing gets a default.
+A parser never guesses. A figure that is missing, occurs twice, or is not a finite number is a
+``ReportError`` that names the file and the pattern. There are no default values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ohmbench.files import read_text
 
 
 class ReportError(ToolError):
-    """A report that does not say what was looked for, once."""
+    """A report that does not contain exactly one match of what was looked for."""
 
     def __init__(self, file: str, pattern: str, problem: str) -> None:
         self.file, self.pattern = file, pattern
@@ -26,13 +26,13 @@ class ReportError(ToolError):
 
 @dataclass(frozen=True)
 class ReportText:
-    """A report's text under the name by which errors call it."""
+    """The text of a report, and its name in error messages."""
 
     name: str
     text: str
 
     def one(self, pattern: str) -> re.Match[str]:
-        """The one place where ``pattern`` (multi-line) matches. Raises ReportError."""
+        """The only match of ``pattern`` (multi-line). Raises ReportError."""
         found = list(re.finditer(pattern, self.text, flags=re.MULTILINE))
         if len(found) != 1:
             problem = "not found" if not found else f"found {len(found)} times, not once"
@@ -40,14 +40,14 @@ class ReportText:
         return found[0]
 
     def last(self, pattern: str) -> re.Match[str]:
-        """The last place of several, for what a tool prints after each of its steps."""
+        """The last of several matches, for what a tool prints after each of its steps."""
         found = list(re.finditer(pattern, self.text, flags=re.MULTILINE))
         if not found:
             raise ReportError(self.name, pattern, "not found")
         return found[-1]
 
     def same(self, pattern: str) -> re.Match[str]:
-        """For what a tool says more than once: all must say the same."""
+        """The first of several matches, all equal, for what a tool prints repeatedly."""
         found = list(re.finditer(pattern, self.text, flags=re.MULTILINE))
         if not found:
             raise ReportError(self.name, pattern, "not found")
@@ -56,15 +56,15 @@ class ReportText:
         return found[0]
 
     def number(self, pattern: str) -> float:
-        """The number in the only group of ``pattern``, which matches once; finite."""
+        """The number in the only group of ``pattern``, which must match once; finite."""
         return self.finite(self.one(pattern)[1], pattern)
 
     def count(self, pattern: str) -> int:
-        """As ``number``, a whole number of things."""
+        """As ``number``, for a count."""
         return self.whole(self.one(pattern)[1], pattern)
 
     def finite(self, text: str, pattern: str) -> float:
-        """``text`` as a number. Raises ReportError, naming ``pattern``, unless it is finite."""
+        """``text`` as a number. Raises ReportError naming ``pattern`` unless it is finite."""
         try:
             value = float(text)
         except ValueError:
@@ -74,13 +74,13 @@ class ReportText:
         return value
 
     def whole(self, text: str, pattern: str) -> int:
-        """``text`` as a count. Raises ReportError, naming ``pattern``, unless it is one."""
+        """``text`` as a count. Raises ReportError naming ``pattern`` unless it is one."""
         if not re.fullmatch(r"\d+", text):
             raise ReportError(self.name, pattern, f"{one_line(text)!r} is not a count")
         return int(text)
 
     def between(self, start: str, end: str) -> ReportText:
-        """The part after the one match of ``start`` up to the next match of ``end``."""
+        """The text after the only match of ``start``, up to the next match of ``end``."""
         begins = self.one(start)
         ends = re.compile(end, flags=re.MULTILINE).search(self.text, begins.end())
         if ends is None:
@@ -88,12 +88,12 @@ class ReportText:
         return ReportText(self.name, self.text[begins.end() : ends.start()])
 
     def after(self, start: str) -> ReportText:
-        """The part after the one match of ``start``."""
+        """The text after the only match of ``start``."""
         return ReportText(self.name, self.text[self.one(start).end() :])
 
 
 def read_report(path: Path) -> ReportText:
-    """A report file. Raises ReportError when it is not there or is not text."""
+    """Read a report file. Raises ReportError when it does not exist or is not text."""
     try:
         return ReportText(path.name, read_text(path))
     except FileError as error:

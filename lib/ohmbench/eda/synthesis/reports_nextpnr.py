@@ -1,4 +1,4 @@
-"""What nextpnr-ecp5 reports: its JSON report (``--report``) and its log."""
+"""Reading nextpnr-ecp5's output: its JSON report (``--report``) and its log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class NextpnrReport:
         raise ValueError(f"{text} is not a number")
 
     def at(self, *keys: str | int) -> Any:
-        """What is at ``keys``, from the outermost inwards. Raises ReportError where nothing is."""
+        """The value at ``keys``, outermost key first. Raises ReportError where there is none."""
         value = self.content
         for key in keys:
             try:
@@ -80,7 +80,7 @@ def fmax_Hz(report: NextpnrReport) -> float:
 
 
 def critical_path(report: NextpnrReport, fmax: float) -> CriticalPath:
-    """The path between two rising edges of the clock, which must be as long as 1 / ``fmax``."""
+    """The path between two rising edges of the clock; its delay must be 1 / ``fmax``."""
     paths = report.at("critical_paths")
     edge = f"posedge {CLOCK}"
     wanted = f"critical_paths from {edge} to {edge}"
@@ -121,7 +121,7 @@ def _element(report: NextpnrReport, at: tuple[str | int, ...]) -> PathElement:
 
 
 def area(report: NextpnrReport, log: ReportText) -> Area:
-    """Cells in use; the wire length is the placer's last, which is printed in the log."""
+    """Cells in use. The wire length is the last one that the placer prints in the log."""
 
     def used(kind: str) -> int:
         return report.count("utilization", kind, "used")
@@ -143,13 +143,13 @@ def area(report: NextpnrReport, log: ReportText) -> Area:
 
 
 def check_success(log: ReportText) -> None:
-    """Raise ReportError unless nextpnr routed everything and says that it came to its end."""
+    """Raise ReportError unless nextpnr routed everything and says that it finished."""
     log.one(r"^Info: Routing complete\.$")
     log.one(r"^Info: Program finished normally\.$")
 
 
 def does_not_fit(log: ReportText) -> str | None:
-    """The kind of cell of which the design needs more than the device has, or None."""
+    """The kind of cell that the device has too few of, with the numbers, or None."""
     for kind, used, available in _utilisation(log):
         if used > available:
             return f"{used} {kind}, but the device has {available}"

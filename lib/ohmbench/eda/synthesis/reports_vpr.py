@@ -1,7 +1,7 @@
-"""What VPR 9 reports: ``vpr.out``, ``report_timing.setup.rpt`` and ``<circuit>.power``.
+"""Reading VPR 9's output: ``vpr.out``, ``report_timing.setup.rpt`` and ``<circuit>.power``.
 
-VPR is run without timing constraints, so every path is held against a period of 0: the slack of
-the worst one is minus the critical path's delay.
+VPR runs without timing constraints, so it compares every path with a period of 0: the slack of the
+worst path is minus the critical path's delay.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ class Timing:
 
 
 def version(vpr_out: ReportText) -> str:
-    """VPR's version, as its output begins. Raises ReportError where it is not there."""
+    """VPR's version, from the beginning of its output. Raises ReportError if it is missing."""
     return vpr_out.one(r"^Version: (\S+)$")[1]
 
 
 def check_success(vpr_out: ReportText) -> None:
-    """Raise ReportError unless VPR says that it came to its end."""
+    """Raise ReportError unless VPR says that it succeeded."""
     vpr_out.one(r"^VPR succeeded$")
 
 
 def timing(vpr_out: ReportText) -> Timing:
-    """Raises ReportError also when delay and Fmax are not each other's inverse."""
+    """Delay and Fmax. Raises ReportError also when they are not each other's inverse."""
     found = vpr_out.one(_CRITICAL)
     delay = vpr_out.finite(found[1], _CRITICAL) * NS
     fmax = vpr_out.finite(found[2], _CRITICAL) * MHZ
@@ -58,7 +58,7 @@ def timing(vpr_out: ReportText) -> Timing:
 
 
 def block_types(vpr_out: ReportText) -> dict[str, int]:
-    """Leaves and inner blocks in use, by name, summed over the tree "Pb types usage"."""
+    """Leaf and inner blocks in use, by name, summed over the tree "Pb types usage"."""
     found: dict[str, int] = {}
     pattern = r"^ +(\S+) +: (\d+)$"
     section = vpr_out.between(r"^Pb types usage\.\.\.\n", r"^$")
@@ -84,7 +84,7 @@ def area(vpr_out: ReportText) -> Area:
     types = block_types(vpr_out)
     blocks = {kind: _blocks(vpr_out, kind) for kind in (LOGIC, MULTIPLIER, MEMORY)}
     for kind, count in blocks.items():
-        # VPR leaves out of the tree what is not used.
+        # VPR omits unused blocks from the tree.
         if types.get(kind, 0) != count:
             problem = f"{types.get(kind, 0)} of {kind} in the tree, {count} in the resource usage"
             raise ReportError(vpr_out.name, f"{kind} +: ", problem)
@@ -124,10 +124,10 @@ _SETUP = "cell setup time"
 
 
 def critical_path(report: ReportText, expected: Timing) -> CriticalPath:
-    """The first path of ``report_timing.setup.rpt``, which must be as long as ``expected``.
+    """The first path of ``report_timing.setup.rpt``, whose delay must be ``expected``.
 
-    Its elements add up to its delay: what the clock takes to the first register counts, what it
-    takes to the last is subtracted, the last register's setup time is added.
+    Its elements add up to its delay: the clock's delay to the first register is added, its delay to
+    the last register is subtracted, and the last register's setup time is added.
     """
     report.one(r"^# Unit scale: (1e-09) seconds$")
     path = _first_path(report)
@@ -170,10 +170,10 @@ def _rows(part: ReportText) -> list[tuple[str, float]]:
 
 
 def _launched(part: ReportText) -> tuple[PathElement, ...]:
-    """Cells and the wires between them: a delay on the cell of the point before is the cell's."""
+    """Cells and the wires between them: a delay in the cell of the point before is the cell's."""
     rows = _rows(part)
     tagged = [n for n, (point, _) in enumerate(rows) if point.endswith(_CLOCK_TO_OUTPUT)]
-    first = tagged[0] if tagged else 0  # a path from an input has no register to leave
+    first = tagged[0] if tagged else 0  # a path from an input has no such row
     elements, before = [], None
     for n, (point, delay) in enumerate(rows):
         pin = _PIN.fullmatch(point)
@@ -212,8 +212,9 @@ _HEADER = r"^Component +Power \(W\) +%-Total +%-Dynamic +Method *\n"
 def power(
     report: ReportText, activity: Literal["vectorless", "simulated"], expected: Timing
 ) -> Power:
-    """The tables of ``<circuit>.power``, which must be of the critical path ``expected``: VPR's
-    power is that at Fmax."""
+    """The tables of ``<circuit>.power``. They must belong to the critical path ``expected``,
+    because VPR reports the power at Fmax.
+    """
     delay = report.number(r"^Critical Path: (\S+)$")
     if not math.isclose(delay, expected.delay_s, rel_tol=_SAME_DELAY):
         problem = f"{delay:g} s, but the critical path is {expected.delay_s:g} s"
@@ -258,7 +259,7 @@ def _table(part: ReportText) -> tuple[PowerRow, ...]:
             raise ReportError(part.name, _HEADER, f"no line of a power table: {line.strip()!r}")
         name = match[2]
         watts = part.finite(match[3], name)
-        # A part that draws nothing has no dynamic part of it: 0 / 0.
+        # The dynamic fraction of a part that draws nothing is 0 / 0.
         nothing = watts == 0 and match[5].lstrip("-") == "nan"
         dynamic = None if nothing else part.finite(match[5], f"{name}, %-Dynamic")
         if watts < 0 or not (dynamic is None or 0 <= dynamic <= 1):

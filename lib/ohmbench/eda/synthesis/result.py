@@ -1,7 +1,7 @@
-"""What a synthesis run found, as one frozen record for every flow, and what follows from it.
+"""The result of a synthesis run, one frozen record for every flow, and figures derived from it.
 
 All quantities are in SI units (Hz, s, W, J) unless the field's name says otherwise. Records are
-written to JSON and read back strictly: no field may be missing, added or of another type.
+written to JSON and read back strictly: a missing field, an extra field or a wrong type is an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 
 SUMS_AGREE = 0.01
-"""Of a total: how far its rounded parts (reports print four digits) may miss it."""
+"""Fraction of a total by which its rounded parts (reports print four digits) may miss it."""
 
 R = TypeVar("R", bound="Record")
 
@@ -49,17 +49,17 @@ class Design(Record):
 
     @property
     def name(self) -> str:
-        """Sizes, lanes and requantisers in words; what messages and figures call the design."""
+        """Sizes, lanes and requantisers in words: the design's name in messages and figures."""
         return f"{self.sizes} lanes {self.lanes} requants {self.requants}"
 
     @property
     def hardware(self) -> Hardware:
-        """The accelerator of these sizes with every width derived."""
+        """The accelerator of these sizes, with all widths derived from them."""
         return Hardware(self.inputs, self.hidden, self.classes, self.lanes, self.requants)
 
 
 class Versions(Record):
-    """The tools by name, and the files of the target by name with their sha256."""
+    """Version of each tool by name, and SHA-256 of each target file by name."""
 
     tools: dict[str, str]
     files: dict[str, str]
@@ -71,7 +71,7 @@ class Versions(Record):
 
 
 class PathElement(Record):
-    """One step of a path: the pin or net, what it belongs to (cell type, "routing"), its delay."""
+    """One step of a path: the pin or net, its kind (cell type, "routing"), and its delay."""
 
     at: str
     kind: str
@@ -88,13 +88,13 @@ class CriticalPath(Record):
 
 
 class Area(Record):
-    """What the netlist takes of the device.
+    """The parts of the device that the netlist uses.
 
-    ``logic_blocks``: clusters of ten LUTs and flip-flops (VTR), or places of one LUT4 (ECP5).
-    ``luts``: LUTs of six inputs (VTR) or four (ECP5, carry chains and LUT memories included).
-    ``multipliers`` and ``memories``: blocks by the mode they are used in. ``wire_length`` in
-    ``wire_unit``. ``grid`` of VTR is as large as the design needs, limited by ``grid_limited_by``;
-    ECP5's is the device's.
+    ``logic_blocks``: clusters of ten LUTs and flip-flops (VTR), or sites of one LUT4 (ECP5).
+    ``luts``: LUTs of six inputs (VTR) or four (ECP5, including carry chains and LUT memories).
+    ``multipliers`` and ``memories``: number of blocks by mode. ``wire_length`` in ``wire_unit``.
+    VTR's ``grid`` is as large as the design needs, and ``grid_limited_by`` is the block type that
+    determines it; both are None for ECP5.
     """
 
     logic_blocks: Count
@@ -111,8 +111,9 @@ class Area(Record):
 
 
 class PowerRow(Record):
-    """One line of VPR's power tables: component at its depth, ``dynamic`` the dynamic fraction
-    (None where it draws nothing)."""
+    """One line of VPR's power tables: a component at its depth in the tree; ``dynamic`` is the
+    dynamic fraction (None for a component that draws nothing).
+    """
 
     component: str
     depth: Count
@@ -121,8 +122,9 @@ class PowerRow(Record):
 
 
 class Power(Record):
-    """Power at Fmax, and where it goes. ``activity``: how often nets were taken to toggle, from the
-    netlist alone ("vectorless") or from simulated images ("simulated")."""
+    """Power at Fmax, and its parts. ``activity`` is the source of the toggle rates: the netlist
+    alone ("vectorless") or simulated images ("simulated").
+    """
 
     activity: Literal["vectorless", "simulated"]
     temperature_C: float
@@ -156,19 +158,20 @@ class Power(Record):
         return self
 
     def at(self, clock_Hz: float, fmax_Hz: float) -> float:
-        """Power in W at a clock up to Fmax: dynamic power scales with it, static does not."""
+        """Power in W at a clock up to Fmax: dynamic power scales with it, static power does not."""
         return self.static_W + self.dynamic_W * clock_Hz / fmax_Hz
 
 
 class Activity(Record):
-    """Where simulated activity is from: ``images`` of ``network`` without a pause, after
-    ``warm_up``, in so many ``clocks``; ``seed`` drew them, and what memories hold at the start.
+    """How a simulated activity was made: ``images`` images of ``network``, streamed without a pause
+    after ``warm_up`` images, over ``clocks`` clocks. ``seed`` drew the images and the initial
+    contents of the memories.
 
-    ``checked``: results held against the golden model, without a difference. ``nets``: how many
-    were counted. ``collisions``: how often both ports of a 1-bit slice of memory met at a word, one
-    of them writing, in those clocks: what the other one reads is then undefined, and drawn by
-    chance. ``mean_density``: toggles a clock, over all nets but
-    the clock, without glitches; ``mean_density_vectorless``: what ACE takes it for, with glitches.
+    ``checked``: results compared with the golden model, all equal. ``nets``: number of nets
+    counted. ``collisions``: how often, in those clocks, both ports of a 1-bit memory slice accessed
+    the same word while at least one of them wrote; the word read is then undefined, and drawn at
+    random. ``mean_density``: toggles per clock, averaged over all nets but the clock, without
+    glitches; ``mean_density_vectorless``: ACE's estimate of it, with glitches.
     """
 
     network: str
@@ -184,8 +187,9 @@ class Activity(Record):
 
 
 class Compared(Record):
-    """One figure of an installed tool against the tool's own golden, allowed from ``low`` to
-    ``high`` times it, and ``why``."""
+    """One figure of an installed tool and its golden value. The ratio may be from ``low`` to
+    ``high``, for the reason ``why``.
+    """
 
     what: str
     golden: Positive
@@ -196,7 +200,7 @@ class Compared(Record):
 
     @property
     def ratio(self) -> float:
-        """The figure here over the golden one."""
+        """The figure divided by the golden value."""
         return self.here / self.golden
 
     @property
@@ -206,7 +210,7 @@ class Compared(Record):
 
 
 class Calibration(Record):
-    """An installed VTR on VTR's own circuit, against VTR's own golden results."""
+    """The installed VTR on VTR's own circuit, compared with VTR's golden results."""
 
     circuit: str
     task: str
@@ -217,7 +221,7 @@ class Calibration(Record):
 
 
 class Cost(Record):
-    """What the run itself took; the only part of a result that may differ from run to run."""
+    """Time and memory of the run: the only part of a result that may differ from run to run."""
 
     wall_s: NotNegative
     peak_memory_MiB: Positive
@@ -251,7 +255,7 @@ class Synthesis(Record):
         return self
 
     def identity(self) -> str:
-        """Everything but the cost, as text: the same for the same seed, sources and tools."""
+        """Everything but the cost, as text. Equal seeds, sources and tools give equal texts."""
         return json.dumps(self.model_dump(mode="json", exclude={"cost"}), sort_keys=True)
 
 
@@ -259,8 +263,8 @@ class Clocks(Record):
     """Clock counts of a design, measured in simulation by ``simulator``.
 
     ``load``: clocks in which an image's words come. ``latency``: from the clock that takes the last
-    of them to the result's. ``interval``: between two results while images never pause, at most;
-    ``mean_interval``: on average.
+    word to the clock of the result. ``interval``: the longest time between two results while images
+    come without a pause; ``mean_interval``: the mean of that time.
     """
 
     load: Annotated[int, Field(gt=0)]
@@ -277,10 +281,11 @@ class Clocks(Record):
 
 
 class Performance(Record):
-    """What a design does at one clock. ``latency_s`` from an image's last word to its result,
-    ``whole_latency_s`` from its first. ``inferences_per_s`` is what it sustains: one in each mean
-    interval. Energy is that of a busy accelerator: power times mean interval; None where the flow
-    knows no power."""
+    """A design's performance at one clock. ``latency_s`` is from an image's last word to its
+    result, ``whole_latency_s`` from its first word. ``inferences_per_s`` is the sustained rate:
+    one per mean interval. Energy is that of a busy accelerator: power times mean interval; None
+    for a flow that does not report power.
+    """
 
     clock_Hz: Positive
     latency_s: Positive
@@ -295,8 +300,8 @@ def performance(
 ) -> Performance:
     """Latency, throughput and energy per inference at ``clock_Hz``, default Fmax.
 
-    ``simulated``: with the power from simulated activity. Raises RangeError for a clock that is not
-    positive or above Fmax.
+    ``simulated``: use the power from simulated activity. Raises RangeError for a clock that is not
+    positive or is above Fmax.
     """
     f = run.fmax_Hz if clock_Hz is None else clock_Hz
     if not (math.isfinite(f) and 0 < f <= run.fmax_Hz):
@@ -317,7 +322,7 @@ def performance(
 
 
 class Spread(Record):
-    """Median, least and most of a figure over seeds."""
+    """Median, minimum and maximum of a figure over seeds."""
 
     median: float
     low: float
@@ -325,7 +330,7 @@ class Spread(Record):
 
     @property
     def relative(self) -> float:
-        """Half of what lies between least and most, as a part of the median."""
+        """Half of the range, divided by the median."""
         return (self.high - self.low) / 2 / self.median
 
 
@@ -335,7 +340,7 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 class Report(Record):
-    """A design through a flow with several seeds, and its clock counts: what is kept and shown."""
+    """A design's runs through a flow with several seeds, and its clock counts. It can be saved."""
 
     runs: Annotated[tuple[Synthesis, ...], Field(min_length=1)]
     clocks: Clocks
@@ -362,17 +367,17 @@ class Report(Record):
     def at(
         self, clock_Hz: float | None = None, *, simulated: bool = False
     ) -> tuple[Performance, ...]:
-        """``performance`` of each run."""
+        """The ``performance`` of each run."""
         return tuple(performance(r, self.clocks, clock_Hz, simulated=simulated) for r in self.runs)
 
 
 def median_run(runs: Sequence[Synthesis]) -> Synthesis:
-    """The run of median Fmax (of an even number, the slower of the two in the middle)."""
+    """The run with the median Fmax (the slower of the middle two if the number of runs is even)."""
     return sorted(runs, key=lambda run: (run.fmax_Hz, run.seed))[(len(runs) - 1) // 2]
 
 
 def write_record(path: str | os.PathLike[str], record: Record, *, overwrite: bool = False) -> None:
-    """Save a record as JSON, whole or not at all. Raises FileError."""
+    """Save a record as JSON, completely or not at all. Raises FileError."""
     write_json(path, json.loads(record.model_dump_json()), overwrite=overwrite)
 
 

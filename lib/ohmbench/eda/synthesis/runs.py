@@ -1,4 +1,4 @@
-"""One program at a time, measured; and finished runs, kept whole under the hash of what made them.
+"""Running one program and measuring it; keeping finished runs under the hash of their inputs.
 
 A run's folder holds its ``result.json`` and its reports. Large files are compressed.
 """
@@ -37,24 +37,24 @@ class DoesNotFit(ToolError):
 
 
 class Refused(Record):
-    """Why a design did not fit: kept as results are, since finding out takes as long."""
+    """Why a design did not fit. Kept like a result, because finding out takes as long."""
 
     reason: str
 
 
 _running: set[int] = set()
-"""Process groups under way, of all threads."""
+"""Process groups that are running, of all threads."""
 
 
 def end_all() -> None:
-    """End what ``run_measured`` has under way in other threads; no interrupt reaches those."""
+    """Kill what ``run_measured`` runs in other threads, which an interrupt does not reach."""
     for group in tuple(_running):
         with suppress(ProcessLookupError):
             os.killpg(group, signal.SIGKILL)
 
 
 class Failed(ToolError):
-    """A program that ended with another exit status than 0; ``output`` is what it printed."""
+    """A program that ended with an exit status other than 0; ``output`` is what it printed."""
 
     def __init__(self, message: str, output: str) -> None:
         self.output = output
@@ -71,12 +71,12 @@ def run_measured(
     error: str,
     environment: Mapping[str, str] | None = None,
 ) -> Cost:
-    """Run a program in ``folder``, its output in the file ``log`` there; time and memory it took.
+    """Run a program in ``folder``, its output in the file ``log`` there; return time and memory.
 
-    Memory is that of the largest of its processes. It runs in ``tool_environment()`` unless told
-    otherwise. Raises Failed, with the first line that has
-    ``error`` in it, and ToolError when it takes longer than ``timeout_s`` seconds. Whatever ends
-    this call ends the program and what it started.
+    Memory is that of its largest process. The default environment is ``tool_environment()``. Raises
+    Failed, with the first line of output that contains ``error``, and ToolError when the program
+    takes longer than ``timeout_s`` seconds. However this call ends, the program and its children
+    end with it.
     """
     started = time.monotonic()
     with (folder / log).open("wb") as output:
@@ -118,7 +118,7 @@ def run_measured(
         lines = [line.strip() for line in text.splitlines() if line.strip()] or ["no message"]
         shown = next((line for line in lines if error in line), lines[-1])
         raise Failed(f"{name} failed: {shown}", text)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes of ru_maxrss
+    unit = 1 if sys.platform == "darwin" else 1024  # unit of ru_maxrss in bytes
     return Cost(
         wall_s=round(time.monotonic() - started, 3),
         peak_memory_MiB=round(usage.ru_maxrss * unit / 2**20, 1),
@@ -126,7 +126,7 @@ def run_measured(
 
 
 def runs_folder() -> Path:
-    """Where finished runs are kept."""
+    """The folder of finished runs."""
     return cache_folder() / "synthesis"
 
 
@@ -142,12 +142,13 @@ def kept_run(
     reads: Callable[[Path], Iterable[Path]] = _reads_nothing_else,
     anew: bool = False,
 ) -> tuple[R, Path]:
-    """The record of the run called ``key`` and its folder: kept ones, else made now by ``make``.
+    """The record of the run ``key`` and its folder, from the cache or made now by ``make``.
 
-    ``make`` works in the folder it is given and returns the record and the files worth keeping;
-    ``reads`` is asked afterwards, in that folder, which files were read that ``key`` does not stand
-    for. ``anew``: not from the cache, and not kept. A kept run that cannot be read is made again.
-    That a design does not fit is kept too, and raised again.
+    ``make`` works in the folder that it is given and returns the record and the names of the files
+    to keep. ``reads`` is then called with that folder and returns the files that were read but are
+    not covered by ``key``. ``anew``: neither use the cache nor store the run. A cached run that
+    cannot be read is made again. The refusal of a design that does not fit is cached too, and
+    raised again.
     """
     entry = CacheEntry(runs_folder(), key)
     folder = runs_folder() / f"{key}-{entry.name()}"
@@ -183,7 +184,7 @@ def _refused(folder: Path) -> Path:
 
 
 def _made(work: Path, make: Callable[[Path], tuple[R, Iterable[str]]]) -> tuple[R, Path]:
-    """The record, and a folder with it and the files worth keeping."""
+    """Return the record, and a folder with it and the files to keep."""
     record, files = make(work)
     finished = work / "finished"
     finished.mkdir()
@@ -198,7 +199,7 @@ def _read(folder: Path, kind: type[R]) -> R | None:
 
 
 def _read_record(path: Path, kind: type[R]) -> R | None:
-    """The record, or None when it is not there or damaged."""
+    """The record, or None when it does not exist or is damaged."""
     try:
         return read_record(path, kind)
     except FileError:
@@ -209,8 +210,7 @@ _PUBLISH_ATTEMPTS = 100
 
 
 def _publish(finished: Path, folder: Path, kind: type[Record]) -> None:
-    """Move a folder to its place, where a whole one of another process, with the same contents, may
-    be already."""
+    """Move a folder to its place, where another process may have put an equal one by now."""
     for _ in range(_PUBLISH_ATTEMPTS):
         try:
             os.rename(finished, folder)
@@ -220,7 +220,7 @@ def _publish(finished: Path, folder: Path, kind: type[Record]) -> None:
                 raise
         if _read(folder, kind) is not None:
             return
-        # What is there cannot be read. It goes as a whole, since a folder cannot be exchanged in
+        # The folder there cannot be read. Move it away first, since a folder cannot be exchanged in
         # one step; another process may have removed or replaced it by now.
         with work_folder(runs_folder()) as old, suppress(FileNotFoundError):
             os.rename(folder, old / "old")
@@ -228,21 +228,21 @@ def _publish(finished: Path, folder: Path, kind: type[Record]) -> None:
 
 
 def keep(path: Path, folder: Path) -> None:
-    """Copy a file into ``folder``, compressed when it is large (the name then ends in .gz)."""
+    """Copy a file into ``folder``, compressed if it is large (its name then ends in .gz)."""
     if path.stat().st_size < COMPRESSED_FROM_BYTES:
         shutil.copyfile(path, folder / path.name)
         return
     with (
         path.open("rb") as plain,
         (folder / f"{path.name}.gz").open("wb") as out,
-        # Without a time in it the same contents are the same file.
+        # Without a time stamp, equal contents give equal files.
         gzip.GzipFile(filename="", mode="wb", fileobj=out, mtime=0, compresslevel=6) as packed,
     ):
         shutil.copyfileobj(plain, packed)
 
 
 def take(folder: Path, name: str, target: Path) -> None:
-    """Undo ``keep``. Raises ToolError when the cache lacks the file."""
+    """Undo ``keep``. Raises ToolError when the file is missing from the cache."""
     plain, packed = folder / name, folder / f"{name}.gz"
     try:
         if plain.is_file():

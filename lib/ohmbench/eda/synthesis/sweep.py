@@ -1,4 +1,4 @@
-"""The same network with more and fewer lanes: what parallelism costs and brings."""
+"""The same network with more and fewer lanes: the cost and the gain of parallelism."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ohmbench.eda.synthesis.runs import DoesNotFit
 
 @dataclass(frozen=True)
 class Point:
-    """One hardware of a sweep: what was found, or why there is nothing (``reason``)."""
+    """One hardware of a sweep: its results, or the ``reason`` why there are none."""
 
     hardware: Hardware
     finished: Finished | None
@@ -22,8 +22,9 @@ class Point:
 
 
 def candidates(base: Hardware, lanes: Sequence[int]) -> list[Hardware]:
-    """``base`` with each number of lanes and the fewest requantisers it can have. Raises RangeError
-    for one that cannot be built."""
+    """``base`` with each number of lanes and the fewest requantisers possible. Raises RangeError
+    for hardware that cannot be built.
+    """
     found = [least_requants(replace(base, lanes=n)) for n in lanes]
     for hardware in found:
         check_buildable(hardware)
@@ -39,11 +40,12 @@ def sweep(
     on_step: Callable[[str], None] = lambda step: None,
     on_point: Callable[[Point], None] = lambda point: None,
 ) -> list[Point]:
-    """Each hardware through the flow. What is in the cache takes no time, so a sweep that was
-    interrupted goes on where it was. One that does not fit the device is a point with a reason.
+    """Run each hardware through the flow. Cached results take no time, so an interrupted sweep
+    continues where it stopped. Hardware that does not fit the device becomes a point with a
+    reason.
 
-    ``jobs`` seeds at a time. ``on_step`` is told what begins, ``on_point`` what is done. Raises as
-    ``synthesise``.
+    ``jobs``: seeds run at a time. ``on_step`` is called with each step that begins, ``on_point``
+    with each point that is done. Raises as ``synthesise``.
     """
     check_tools(flow)
     points = []

@@ -1,7 +1,7 @@
 """The paper's flow: VTR (parmys, ABC, ACE, VPR) on its 130 nm architecture, with power.
 
-The VTR is the one that ``VTR_ROOT`` names; architecture and technology are its own files. The first
-use of an installed VTR calibrates it (``calibration``), and every result holds the comparison.
+``VTR_ROOT`` names the VTR; architecture and technology files are part of it. The first use of an
+installed VTR calibrates it (``calibration``), and every result includes the comparison.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ARCHITECTURE = "vtr_flow/arch/power/k6_N10_I40_Fi6_L4_frac0_ff1_130nm.xml"
 TECHNOLOGY = "vtr_flow/tech/PTM_130nm/130nm.xml"
 DEVICE = Path(ARCHITECTURE).stem
 OPTIONS = ("--route_chan_width", "100")
-"""The paper's."""
+"""The paper's channel width."""
 TIMEOUT_S = 3600
 
 _STAGE_ERROR = re.compile(
@@ -40,18 +40,19 @@ VPR_OUT, TIMING, FRONT_END = "vpr.out", "report_timing.setup.rpt", "parmys.out"
 
 
 def power_file(circuit: str) -> str:
-    """Name of VPR's power report of ``circuit``."""
+    """The name of VPR's power report for ``circuit``."""
     return f"{circuit}.power"
 
 
 def activity_file(circuit: str) -> str:
-    """Name of the file that has the activity of the nets of ``circuit``."""
+    """The name of the file with the activities of the nets of ``circuit``."""
     return f"{circuit}.act"
 
 
 def kept_files(circuit: str) -> tuple[str, ...]:
-    """What a kept run has beside its result: the reports, and what power can be estimated anew
-    from (the netlist VPR read, its clusters, their places and routes, and the activity)."""
+    """The files that are kept with a run's result: the reports, and what a new power estimate needs
+    (the netlist that VPR read, its clusters, placement, routing, and activity).
+    """
     stages = (f"{circuit}.{part}" for part in ("pre-vpr.blif", "net", "place", "route", "v"))
     return (
         *(LOG, STATUS, VPR_OUT, TIMING, FRONT_END, "ace.out", "abc0.out"),
@@ -60,7 +61,7 @@ def kept_files(circuit: str) -> tuple[str, ...]:
 
 
 class Figures(Record):
-    """What the reports of one run say, whatever the circuit."""
+    """The figures in the reports of one run, for any circuit."""
 
     delay_s: float
     power_W: float
@@ -68,7 +69,7 @@ class Figures(Record):
 
 
 def root() -> Path:
-    """The VTR in use. Raises ToolError when there is none that works."""
+    """The folder of the VTR in use. Raises ToolError when there is no working VTR."""
     require("vtr")
     found = vtr_root()
     if found is None:
@@ -88,9 +89,9 @@ def versions() -> Versions:
 
 
 def run_flow(verilog: str, circuit: str, seed: int, work: Path) -> Cost:
-    """Run VTR's flow on one Verilog text in ``work``, whose files are then those of VTR.
+    """Run VTR's flow on one Verilog text; its files are then in ``work``.
 
-    Raises ToolError when it fails, also where its exit status does not say so.
+    Raises ToolError when the flow fails, even if its exit status is 0.
     """
     vtr = root()
     if not SIMPLE_PATH.fullmatch(str(work)):
@@ -98,7 +99,7 @@ def run_flow(verilog: str, circuit: str, seed: int, work: Path) -> Cost:
             f"{work}: VTR hands paths to shells and scripts; set {CACHE_VARIABLE} to a folder "
             "whose path has only letters, digits and / . _ + - in it"
         )
-    (work / "source").mkdir()  # VTR copies the circuit to where it runs
+    (work / "source").mkdir()  # VTR copies the circuit to the folder in which it runs
     text = work / "source" / f"{circuit}.v"
     write_verilog(text, verilog)
     command = [
@@ -128,12 +129,12 @@ def run_flow(verilog: str, circuit: str, seed: int, work: Path) -> Cost:
 
 
 def _reason(work: Path) -> str:
-    """What the last stage said at its end; VTR's script only says which one failed."""
+    """The last message of the stage that failed; VTR's script only names the stage."""
     for log in (VPR_OUT, "ace.out", "abc0.out", FRONT_END):
         if not (work / log).is_file():
             continue
         lines = (work / log).read_text(encoding="utf-8", errors="replace").splitlines()
-        # What follows is the time and memory that the stage took.
+        # The lines after that one are the time and memory of the stage.
         ran = list(takewhile(lambda line: "Command being timed" not in line, lines))
         said = [line.strip() for line in ran if line.strip()]
         errors = [line for line in said if _STAGE_ERROR.search(line)]
@@ -142,9 +143,10 @@ def _reason(work: Path) -> str:
 
 
 def calibrate() -> Calibration:
-    """How the VTR in use does on its own circuit: from the cache, or run now (seconds).
+    """The calibration of the VTR in use: from the cache, or run now (seconds).
 
-    Raises ToolError when it cannot be run, and OutOfBand when it is not what it should be.
+    Raises ToolError when VTR cannot be run, and OutOfBand when its results are out of the allowed
+    band.
     """
     vtr, known = root(), versions()
     circuit = Path(calibration.CIRCUIT)
@@ -171,9 +173,9 @@ def calibrate() -> Calibration:
 
 
 def synthesise(source: VerilogSource, seed: int, *, anew: bool = False) -> tuple[Synthesis, Path]:
-    """A run of the flow with this seed: the result and the folder that keeps its files.
+    """Run the flow with this seed; return the result and the folder that keeps its files.
 
-    From the cache, or made now (minutes); ``anew`` runs it in any case. Raises ToolError.
+    From the cache, or made now (minutes); ``anew`` ignores the cache. Raises ToolError.
     """
     known, compared, data = versions(), calibrate(), data_files(source.verilog)
     options = (*OPTIONS, "--seed", str(seed))
@@ -184,7 +186,7 @@ def synthesise(source: VerilogSource, seed: int, *, anew: bool = False) -> tuple
         return read_run(work, source, seed, known, compared, cost), kept_files(TOP)
 
     found, folder = kept_run(key, Synthesis, make, reads=lambda work: data, anew=anew)
-    # The bands may have changed since the run; the figures have not.
+    # The allowed bands may have changed since the run; the figures have not.
     return found.model_copy(update={"calibration": compared}), folder
 
 
@@ -196,7 +198,7 @@ def read_run(
     top = front_end.same(r"^Automatically selected (\S+) as design top module\.$")[1]
     if top != TOP:
         raise ReportError(front_end.name, "Automatically selected", f"{top} is not {TOP}")
-    # Its first line of version; the log ends with another one.
+    # The first version line; the log ends with another one.
     yosys = front_end.same(r"^ *Yosys (\S+) \(git sha1 \S+,")[1]
     if reports_vpr.version(vpr) != known.tools["vtr"]:
         raise ReportError(vpr.name, "Version", f"is not {known.tools['vtr']}")
