@@ -1,16 +1,16 @@
-// Two-layer int8 network: images in, classes and logits out, weights loadable while nothing runs.
+// Two-layer int8 network: images in, classes and logits out; weights are loaded while nothing runs.
 //
-//   acc0 = W0 x                       layer_0: LANES neurons at a time, 8 inputs a clock
-//   h    = clamp(max(acc0 + b0, 0) * M >> S)    hidden_stage: REQUANTS a clock
-//   logits = W1 h + b1                layer_1: all classes, REQUANTS hidden bytes a clock; readout
+//   acc0 = W0 x                       layer_0: LANES neurons at a time, 8 inputs per clock
+//   h    = clamp(max(acc0 + b0, 0) * M >> S)    hidden_stage: REQUANTS per clock
+//   logits = W1 h + b1                layer_1: all classes, REQUANTS hidden bytes per clock; readout
 //   class  = first maximum            argmax
 //
-// No width is chosen by hope: every sum and product has the bits of its worst case over all weights,
-// biases and inputs, so nothing wraps or saturates but the clamp above.
+// Every sum and product has the width of its worst case over all weights, biases and inputs, so nothing
+// wraps, and nothing saturates except in the clamp above.
 //
-// Latency: from the clock that takes the last word of an image to the clock with result_valid_o
-// GROUPS * WORDS + STEPS + ceil(CLASSES / 2) + 18 clocks when nothing is in the way (64-100-10: 94).
-// A new image may start every GROUPS * WORDS clocks (64), later where images are small: digital/clocks.py.
+// Latency: from the clock that takes the last word of an image to the clock with result_valid_o it is
+// GROUPS * WORDS + STEPS + ceil(CLASSES / 2) + 18 clocks if no other image delays it (64-100-10: 94).
+// A new image may start every GROUPS * WORDS clocks (64), later if images are short (digital/clocks.py).
 
 `default_nettype none
 
@@ -19,14 +19,14 @@ module accelerator #(
     parameter HIDDEN   = 100,
     parameter CLASSES  = 10,
     parameter LANES    = 13,               // neurons of layer 0 computed at a time
-    parameter REQUANTS = 2,                // hidden bytes a clock; a power of two
+    parameter REQUANTS = 2,                // hidden bytes per clock; a power of two
     parameter ELEMENTS = 8,                // inputs in a word; a power of two
     parameter WEIGHT_W = 8,                // signed
     parameter ACT_W    = 8,                // unsigned: inputs and hidden bytes
     parameter BIAS_W   = 32,               // signed
     parameter SCALE_W  = 16,               // M, unsigned
     parameter SHIFT_W  = 5,                // S, unsigned
-    // Derived; not to be set.
+    // Derived; do not set.
     parameter WORDS    = (INPUTS + ELEMENTS - 1) / ELEMENTS,
     parameter GROUPS   = (HIDDEN + LANES - 1) / LANES,
     parameter STEPS    = (LANES + REQUANTS - 1) / REQUANTS,
@@ -52,7 +52,7 @@ module accelerator #(
     output wire [LOGIT_W-1:0]         result_value_o,
     output wire [CLASSES*LOGIT_W-1:0] result_logits_o,
 
-    // Hidden bytes as they pass, for observation: neuron group * LANES + step * REQUANTS + r.
+    // Passing hidden bytes, for observation: neuron group * LANES + step * REQUANTS + r.
     output wire                       hidden_valid_o,
     output wire [REQUANTS*ACT_W-1:0]  hidden_o,
 
@@ -88,15 +88,15 @@ module accelerator #(
   localparam BIAS1_BANK_W = (BIAS1_BANKS > 1) ? $clog2(BIAS1_BANKS) : 1;
   localparam BIAS1_WIDTH = (BIAS1_BANKS > 1) ? HOST_W : 2 * BIAS_W;
 
-  // The host's bank and word have the bits of the region that needs most.
+  // The host's bank and word addresses have the width of the region that needs most.
   localparam WEIGHT_BANK_W = (BANK0_W > BANK1_W) ? BANK0_W : BANK1_W;
   localparam BIAS_BANK_W = (BIAS0_BANK_W > BIAS1_BANK_W) ? BIAS0_BANK_W : BIAS1_BANK_W;
   localparam HOST_BANK_W = (WEIGHT_BANK_W > BIAS_BANK_W) ? WEIGHT_BANK_W : BIAS_BANK_W;
   localparam LAYER_WORD_W = (ADDR0_W > ADDR1_W) ? ADDR0_W : ADDR1_W;
   localparam HOST_WORD_W = (LAYER_WORD_W > PAIR_W) ? LAYER_WORD_W : PAIR_W;
 
-  // A group's sums must have left the queue when the next group's come, and the host's address must
-  // reach every word. A module that does not exist is how Verilog-2005 refuses parameters.
+  // A group's sums must have left before the next group's are complete, and the host's address must
+  // reach every word. Verilog-2005 can refuse parameters only by an instance of an undefined module.
   generate
     if (STEPS > WORDS) begin : check_requants
       error_requants_too_few_for_lanes check ();
@@ -112,9 +112,9 @@ module accelerator #(
     end
   endgenerate
 
-  // Layer 0's sums leave in the clock in which they are complete, so its segments have as many lanes as
-  // leave in one. Layer 1's leave in pairs; two pairs can share a segment, which fills hard multiplier
-  // blocks of four, where a clock without hidden bytes between images keeps the second pair's sums for it.
+  // Layer 0's sums leave in the clock in which they are complete, so its segments have one lane per sum
+  // and clock. Layer 1's leave in pairs. Two pairs can share a segment, which fills multiplier blocks of
+  // four, if a clock without hidden bytes between images keeps the second pair's sums until they leave.
   localparam PLACES1 = (STEPS < WORDS) ? 4 : 2;
   localparam TOTAL0_W = ACC0_W - WEIGHT_W;
   localparam TOTAL1_W = ACC1_W - WEIGHT_W;
@@ -169,7 +169,7 @@ module accelerator #(
       .idle_o       (idle)
   );
 
-  // The word of the image comes from its memory a clock later; what belongs to it waits.
+  // The word of the image arrives from its memory one clock later, so its control signals are delayed.
   reg               issue_q;
   reg               first_q;
   reg               last_q;

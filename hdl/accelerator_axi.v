@@ -1,20 +1,20 @@
-// accelerator behind the AXI interfaces, with their standard names: images and results are
-// AXI4-Streams, weights, control, status, version and error flags are behind an AXI4-Lite of 64 bits.
+// accelerator behind AXI interfaces with their standard names. Images and results are AXI4-Streams;
+// weights, control, status, version and error flags are behind a 64-bit AXI4-Lite.
 //
 //   s_axis   an image: ceil(INPUTS / 8) beats of 8 bytes, the first input in the low byte, tlast on
 //            the final one; packets of another length are dropped and flagged
 //   m_axis   a result: CLASSES + 1 beats, see axi_result_stream.v
-//   s_axi    64-bit words only: byte address = word address of host_port.v * 8. Whatever is refused
-//            answers SLVERR and is flagged in ERRORS. AxPROT is not looked at.
+//   s_axi    64-bit words only: byte address = word address of host_port.v * 8. A refused access
+//            answers SLVERR and is flagged in ERRORS. AxPROT is ignored.
 //
-// aresetn is active low, synchronous: it must be low at one edge of aclk, and the managers keep
-// their valids low meanwhile, as the standard demands of them. The memories keep their contents.
+// aresetn is active low and synchronous: it must be low at one edge of aclk, and the managers must keep
+// their valids low meanwhile, as the standard demands. The memories keep their contents.
 //
-// Latency: from the clock that takes the last beat of an image to the first beat of its result as
-// accelerator.v says (64-100-10: 94 clocks); the packet takes CLASSES + 1 clocks at a willing sink. As
-// two images at most are between start and the end of the packet, two take at least the latency and
-// CLASSES clocks: the rate of one image every GROUPS * WORDS clocks stays where twice that is more
-// (64-100-10: 128, more than 104). Of an access: axi_lite_port.v.
+// Latency: from the clock that takes the last beat of an image to the first beat of its result it is as
+// in accelerator.v (64-100-10: 94 clocks); the packet takes CLASSES + 1 clocks if the sink is ready. At
+// most two images are between start and the end of the packet, so two take at least the latency and
+// CLASSES clocks. The rate stays one image every GROUPS * WORDS clocks if twice that is more
+// (64-100-10: 128, more than 104). For the latency of an access see axi_lite_port.v.
 
 `default_nettype none
 
@@ -23,7 +23,7 @@ module accelerator_axi #(
     parameter HIDDEN   = 100,
     parameter CLASSES  = 10,
     parameter LANES    = 13,               // neurons of layer 0 computed at a time
-    parameter REQUANTS = 2                 // hidden bytes a clock; a power of two
+    parameter REQUANTS = 2                 // hidden bytes per clock; a power of two
 ) (
     input  wire        aclk,
     input  wire        aresetn,
@@ -59,7 +59,7 @@ module accelerator_axi #(
     input  wire        s_axi_rready
 );
 
-  // The widths of accelerator's ports, with its formats: 8-bit weights and activations, 32-bit biases.
+  // The widths of accelerator's ports for 8-bit weights and activations and 32-bit biases.
   localparam GROUPS  = (HIDDEN + LANES - 1) / LANES;
   localparam STEPS   = (LANES + REQUANTS - 1) / REQUANTS;
   localparam ACT_W   = 8;
@@ -78,8 +78,8 @@ module accelerator_axi #(
   wire [18:0]                host_addr;
   wire [63:0]                host_wdata, host_rdata;
 
-  // Taps for observation and protection bits, of no use here; nor is the host's ready, since
-  // axi_lite_port asks for one access at a time.
+  // Unused: taps for observation, protection bits, and the host's ready, since axi_lite_port has only
+  // one access under way at a time.
   wire                       host_ready;
   wire                       hidden_valid;
   wire [REQUANTS*ACT_W-1:0]  hidden;

@@ -1,7 +1,7 @@
-// The sum of all activations of the words of a sum, for what the offset of the weights adds to it.
+// Sum of the activations of all words of a sum; the offset of the weights adds a multiple of it.
 //
-// Latency: 4 clocks from the last word (with its last_i three clocks later) to total_o, which stays
-// until the next total. first_i comes two clocks after its word, last_i three.
+// Latency: 4 clocks from the last word (whose last_i comes three clocks later) to total_o, which stays
+// until the next total. first_i comes two clocks after its word, last_i three clocks.
 
 `default_nettype none
 

@@ -1,7 +1,7 @@
-// First index of the maximum of a sequence of signed values that come in pairs.
+// First index of the maximum of a sequence of signed values that arrive in pairs.
 //
-// Latency: 2 clocks (best of the pair, best of all); index_o and value_o are those of all pairs up
-// to the one that came two clocks ago. Of equal values the one with the lower index stays.
+// Latency: 2 clocks (best of the pair, best of all); index_o and value_o cover all pairs up to the one
+// that arrived two clocks ago. Of equal values the one with the lowest index wins.
 
 `default_nettype none
 
@@ -11,10 +11,10 @@ module argmax #(
 ) (
     input  wire               clk_i,
     input  wire               rst_i,
-    input  wire               valid_i,     // a pair is there
-    input  wire               first_i,     // ... and it is the first of its sequence
-    input  wire               single_i,    // ... without its second value
-    input  wire [INDEX_W-1:0] index_i,     // of value_a_i; value_b_i has the next one
+    input  wire               valid_i,     // a pair arrives
+    input  wire               first_i,     // ... and is the first of its sequence
+    input  wire               single_i,    // ... and has no second value
+    input  wire [INDEX_W-1:0] index_i,     // of value_a_i; that of value_b_i is one higher
     input  wire [WIDTH-1:0]   value_a_i,
     input  wire [WIDTH-1:0]   value_b_i,
     output wire [INDEX_W-1:0] index_o,

@@ -1,18 +1,18 @@
 // AXI4-Lite subordinate with 64-bit data in front of host_port: one access at a time, in order.
 //
-// A write address and its data may come in either order; each waits in a register of its own, so
-// that no ready depends on a valid. A write waits until the response before it has been taken, and
-// a read until the data before it have been, but neither for the other's: a manager may leave one
-// response channel alone for as long as it likes. While both wait they take turns, since the clock
-// in which a response is taken belongs to the other kind.
+// A write address and its data may arrive in either order. Each waits in its own register, so that no
+// ready depends on a valid. A write waits until the previous write response has been taken, and a read
+// until the previous read data have been taken; neither waits for the other kind, so a manager may
+// leave one response channel alone for any time. If both wait they take turns, since the clock in
+// which a response is taken belongs to the other kind.
 //
-// The host's word is the byte address / 8. Partial strobes and addresses inside a word are handed
-// on as malformed, which host_port refuses; whatever it refuses answers SLVERR.
+// The host's word address is the byte address / 8. Partial strobes and addresses inside a word are
+// passed on as malformed, which host_port refuses. A refused access answers SLVERR.
 //
-// Latency: bvalid_o 5 clocks after the clock that takes the later of address and data, rvalid_o 5
-// clocks after the clock that takes the address, when no other access is under way; later by as much
-// as host_port needs longer for a word of a memory. Responses taken at once, writes alone or reads
-// alone of registers come every 5 clocks, writes and reads in turn every 4.
+// Latency: bvalid_o comes 5 clocks after the clock that takes the later of address and data, rvalid_o 5
+// clocks after the clock that takes the address, if no other access is under way; later by the extra
+// time of host_port for a word of a memory. If responses are taken at once, writes alone, or reads of
+// registers alone, come every 5 clocks; writes and reads in turn every 4.
 
 `default_nettype none
 
@@ -45,7 +45,7 @@ module axi_lite_port #(
     output wire              malformed_o,
     output wire [ADDR_W-4:0] addr_o,       // of a 64-bit word
     output wire [63:0]       wdata_o,
-    input  wire              ack_i,        // some clocks later, with the answer
+    input  wire              ack_i,        // some clocks later, together with the answer
     input  wire              error_i,
     input  wire [63:0]       rdata_i
 );
@@ -53,7 +53,7 @@ module axi_lite_port #(
   reg              aw_waits_q, w_waits_q, ar_waits_q;
   reg [ADDR_W-1:0] awaddr_q, araddr_q;
   reg [63:0]       wdata_q;
-  reg              partial_q;              // not all bytes of wdata_q are meant
+  reg              partial_q;              // only some bytes of wdata_q are valid
   reg              busy_q;                 // between request and answer
   reg              write_q;                // the access under way is a write
   reg              bvalid_q, rvalid_q;

@@ -2,8 +2,8 @@
 //   beat 0            class [63:48], its logit [47:0], sign-extended
 //   beat 1 + c        logit of class c, sign-extended; tlast on the final one
 //
-// Latency: none; beat 0 is there in the clock in which the result is. The result is taken from the
-// core together with the last beat, and stays what it is until then: beats need no register here.
+// Latency: none; beat 0 is valid in the clock in which the result is. The result is taken from the core
+// together with the last beat and stays stable until then, so beats need no register here.
 
 `default_nettype none
 
@@ -30,7 +30,7 @@ module axi_result_stream #(
   localparam BEAT_W = $clog2(CLASSES + 1);
   localparam [BEAT_W-1:0] FINAL_BEAT = CLASSES[BEAT_W-1:0];
 
-  // All beats side by side, padded with zeros to a power of two: no index is out of range.
+  // All beats side by side, padded with zeros to a power of two, so that no index is out of range.
   wire [(64<<BEAT_W)-1:0] beats;
   genvar k;
   generate

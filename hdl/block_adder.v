@@ -1,5 +1,5 @@
-// Sum of two numbers, for logic without carry chains: blocks of BLOCK bits find out whether they make
-// a carry, or would hand one on, all at once; so a carry passes a block at a time.
+// Sum of two numbers, for logic without carry chains. All blocks of BLOCK bits determine at once whether
+// they generate a carry or would propagate one, so a carry passes one block at a time.
 //
 // Latency: none; purely combinational.
 

@@ -1,10 +1,10 @@
-// Reduces rows to two whose sum is the same modulo 2^WIDTH, without a carry that travels: a tree of
+// Reduces rows to two rows with the same sum modulo 2^WIDTH, without propagating a carry: a tree of
 // 4:2 compressors.
 //
 // Latency: none; purely combinational.
 //
-// Of non-negative rows whose sum fits WIDTH bits no carry is ever lost, and the two rows have that very
-// sum: a carry out of the top column would be a number larger than the sum it is a part of.
+// If the rows are non-negative and their sum fits WIDTH bits, no carry is lost and the two rows have
+// exactly that sum: a carry out of the top column would be larger than the sum that it is part of.
 
 `default_nettype none
 
@@ -28,7 +28,7 @@ module carry_save #(
         wire [WIDTH-1:0] b = rows_i[(4*k+1)*WIDTH +: WIDTH];
         wire [WIDTH-1:0] c = rows_i[(4*k+2)*WIDTH +: WIDTH];
         wire [WIDTH-1:0] d = rows_i[(4*k+3)*WIDTH +: WIDTH];
-        // A column hands one carry to its neighbour that does not depend on the one it is handed.
+        // Each column passes its neighbour a carry that does not depend on the carry it receives.
         localparam TOP = WIDTH - 2;
         wire [TOP:0] hands = (a[TOP:0] & b[TOP:0]) | (a[TOP:0] & c[TOP:0]) | (b[TOP:0] & c[TOP:0]);
         wire [WIDTH-1:0] handed = {hands, 1'b0};

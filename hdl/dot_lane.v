@@ -1,13 +1,13 @@
-// One multiply-accumulate lane: every clock the dot product of ELEMENTS unsigned weights and
+// One multiply-accumulate lane: in every clock the dot product of ELEMENTS unsigned weights and
 // activations is added to an accumulator, which is kept as two rows whose sum is its value.
 //
-// Latency: the word whose weights come with valid_i is in the accumulator two clocks later (products;
-// reduction and accumulation); first_i belongs to the second of them. While nothing is valid zeros are added: the value stays, its two rows may change.
+// Latency: 2 clocks (products; reduction and accumulation) from a word with valid_i; first_i comes one
+// clock after its valid_i. Without valid_i zeros are added: the value stays, its two rows may change.
 
 `default_nettype none
 
 module dot_lane #(
-    parameter ELEMENTS = 8,                // products a clock, a power of two
+    parameter ELEMENTS = 8,                // products per clock, a power of two
     parameter WEIGHT_W = 8,                // bits of a weight, unsigned
     parameter ACT_W    = 8,                // bits of an activation, unsigned
     parameter ACC_W    = 22                // bits of the accumulator
@@ -15,8 +15,8 @@ module dot_lane #(
     input  wire                         clk_i,
     input  wire [ELEMENTS*WEIGHT_W-1:0] weights_i,     // element 0 in the low bits
     input  wire [ELEMENTS*ACT_W-1:0]    activations_i,
-    input  wire                         valid_i,       // take the word
-    input  wire                         first_i,       // take it in place of what was there
+    input  wire                         valid_i,       // use the word
+    input  wire                         first_i,       // use it in place of the accumulated value
     output wire [2*ACC_W-1:0]           rows_o
 );
 
@@ -24,7 +24,7 @@ module dot_lane #(
   localparam SUM_W     = PRODUCT_W + $clog2(ELEMENTS);
   localparam ROWS      = (ELEMENTS > 1) ? ELEMENTS : 2;
 
-  // Registered right behind the multipliers, whose outputs settle last, so that little moves with them.
+  // Registers directly behind the multipliers, whose outputs settle last: this keeps switching low.
   reg [ELEMENTS*PRODUCT_W-1:0] products_q;
   wire [ROWS*SUM_W-1:0] products;
   genvar e;

@@ -1,14 +1,14 @@
-// From the sums of layer 0 to the hidden bytes: the sums of one segment a clock go through bias and
-// requantisation.
+// From the sums of layer 0 to the hidden bytes: in every clock the sums of one segment pass through bias
+// and requantisation.
 //
-// Latency: the first hidden bytes (valid_o) 5 clocks after done_i, the rest in the clocks that follow
-// without a gap; word_o, first_o and last_o tell which of the image's they are.
+// Latency: the first hidden bytes (valid_o) come 5 clocks after done_i, the rest in the following clocks
+// without a gap; word_o, first_o and last_o give their position in the image.
 
 `default_nettype none
 
 module hidden_stage #(
     parameter LANES    = 13,               // sums of a group
-    parameter REQUANTS = 2,                // hidden bytes a clock
+    parameter REQUANTS = 2,                // hidden bytes per clock
     parameter GROUPS   = 8,                // groups of an image
     parameter ACC_W    = 22,
     parameter TOTAL_W  = 14,

@@ -1,26 +1,26 @@
-// The host's side: decodes one 64-bit word a clock into registers and memories, refuses what must
-// not be done, and remembers why in ERRORS.
+// The host's port: decodes one 64-bit word per clock into registers and memories, refuses accesses that
+// are not allowed, and records the reason in ERRORS.
 //
 // Address (of 64-bit words): region [18:16], memory in the region [15:10], word in the memory [9:0].
 //   region 0  registers   0 ID       ro  "OHMB" and the version
 //                         1 SHAPE    ro  inputs, hidden, classes (16 bits each), lanes, requants
 //                         2 STATUS   ro  0 busy, 1 result waits, 2 image waits, 5:4 outstanding
-//                         3 CONTROL  rw  0 hold: start no further image
-//                         4 ERRORS   rw  a one clears: 0 write refused while busy, 1 read refused
+//                         3 CONTROL  rw  0 hold: start no further images
+//                         4 ERRORS   rw  write 1 to clear: 0 write refused while busy, 1 read refused
 //                                        while busy, 2 no such address or not writable, 3 value
 //                                        does not fit or partial word, 4 image of wrong length
 //                         5 SCALE    rw  M of the requantisation
 //                         6 SHIFT    rw  S of the requantisation
-//   region 1  weights of layer 0, a memory a lane     region 2  biases of layer 0
+//   region 1  weights of layer 0, one per lane        region 2  biases of layer 0
 //   region 3  weights of layer 1                      region 4  biases of layer 1
 //
-// The memories are reached, and SCALE and SHIFT written, only while nothing is under way; otherwise
-// the access is refused, changes nothing and answers with error_o. Every address that is not listed
-// is an error; none is an alias of another.
+// Memories can be accessed, and SCALE and SHIFT written, only while nothing is under way; otherwise the
+// access is refused, changes nothing and is answered with error_o. Every address that is not listed
+// is an error; no address is an alias of another.
 //
-// Latency: a request is taken in a clock with ready_o, and decided two clocks later; the answer (ack_o,
-// error_o, rdata_o, which is zero but after a read that was granted) comes a clock after that, or,
-// for a word of a memory, when it has come from there. After a read nothing is taken until its answer.
+// Latency: a request is taken in a clock with ready_o and decided two clocks later. The answer (ack_o,
+// error_o, rdata_o; rdata_o is zero unless a read was granted) comes one clock after that, or for a word
+// of a memory when it has arrived from there. After a read nothing is taken until its answer.
 
 `default_nettype none
 
@@ -40,8 +40,8 @@ module host_port #(
     parameter DEPTH_W1   = 56,
     parameter BANKS_B1   = 1,
     parameter DEPTH_B1   = 5,
-    parameter BANK_W     = 4,              // bits that tell all memories of a region apart
-    parameter WORD_W     = 6               // bits that tell all words of a memory apart
+    parameter BANK_W     = 4,              // bits of a memory number, for every region
+    parameter WORD_W     = 6               // bits of a word number, for every memory
 ) (
     input  wire               clk_i,
     input  wire               rst_i,
@@ -49,7 +49,7 @@ module host_port #(
     input  wire               request_i,
     output wire               ready_o,
     input  wire               we_i,
-    input  wire               malformed_i, // not a whole, aligned word: to be refused
+    input  wire               malformed_i, // not a whole, aligned word: refuse it
     input  wire [18:0]        addr_i,
     input  wire [63:0]        wdata_i,
     output wire               ack_o,
@@ -65,7 +65,7 @@ module host_port #(
     output wire [SCALE_W-1:0] scale_o,
     output wire [SHIFT_W-1:0] shift_o,
 
-    // An access, W0, B0, W1, B1, and where a word that was asked for comes back.
+    // An access, to W0, B0, W1 or B1, and where the requested word comes back.
     output wire [3:0]         we_o,
     output wire [3:0]         re_o,
     output wire [BANK_W-1:0]  bank_o,
@@ -87,7 +87,7 @@ module host_port #(
   reg        malformed_q;
   reg [18:0] addr_q;
   reg [63:0] wdata_q;
-  reg        reading_q;                    // a read is not answered yet
+  reg        reading_q;                    // a read has not been answered yet
   wire       take = request_i & ~reading_q;
   assign ready_o = ~reading_q;
   always @(posedge clk_i) begin
@@ -103,7 +103,7 @@ module host_port #(
   wire [5:0] bank   = addr_q[15:10];
   wire [9:0] word   = addr_q[9:0];
 
-  // Which memory, if any: the region's number of memories and words decide.
+  // Which memory is addressed, if any: depends on the region's number of memories and words.
   wire [3:0] in_region = {region == 3'd4, region == 3'd3, region == 3'd2, region == 3'd1};
   wire [3:0] in_banks  = {
     {26'd0, bank} < BANKS_B1, {26'd0, bank} < BANKS_W1,
@@ -116,11 +116,11 @@ module host_port #(
   wire [3:0] memory    = in_region & in_banks & in_depth;
   wire       is_memory = |memory;
 
-  // Which register, if any.
+  // Which register is addressed, if any.
   wire       in_registers = (region == 3'd0) & (bank == 6'd0) & (word < 10'd7);
   wire [6:0] register     = {7{in_registers}} & (7'd1 << word[2:0]);
 
-  // What is refused, in order: malformed, no such address, does not fit; busy is for clock 2.
+  // Reasons to refuse, in order: malformed, no such address, value does not fit; busy: see clock 2.
   wire exists   = is_memory | (write_q ? |register[6:3] : in_registers);
   wire fits     = ~write_q | is_memory
                 | (register[3] & (wdata_q[63:1] == 63'd0))
@@ -128,7 +128,7 @@ module host_port #(
                 | (register[5] & (wdata_q[63:SCALE_W] == {(64 - SCALE_W) {1'b0}}))
                 | (register[6] & (wdata_q[63:SHIFT_W] == {(64 - SHIFT_W) {1'b0}}));
 
-  // Clock 2: what it is, and whether it may be done now.
+  // Clock 2: the decoded access, and whether it is allowed now.
   reg              good_q, bad_value_q, bad_addr_q;
   reg              needs_idle_q;
   reg              is_write_q;
@@ -136,7 +136,7 @@ module host_port #(
   reg [6:0]        register_q;
   reg [BANK_W-1:0] bank_q;
   reg [WORD_W-1:0] word_q;
-  reg [63:0]       data_q;                 // only what is written, so that nothing else moves it
+  reg [63:0]       data_q;                 // changes only on writes, to keep switching low
   always @(posedge clk_i) begin
     if (rst_i) begin
       good_q      <= 1'b0;
@@ -200,7 +200,7 @@ module host_port #(
                              | ({64{register_q[5]}} & {{(64 - SCALE_W) {1'b0}}, scale_q})
                              | ({64{register_q[6]}} & {{(64 - SHIFT_W) {1'b0}}, shift_q});
 
-  // Clock 3, or when the word is there: the answer.
+  // Clock 3, or when the word has arrived: the answer.
   reg        ack_q;
   reg        error_q;
   reg [63:0] rdata_q;

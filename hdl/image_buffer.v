@@ -1,11 +1,11 @@
-// Two images: one is read by the computation while the next one is loaded.
+// Two images: the computation reads one while the next one is loaded.
 //
-// An image is WORDS words with last_i on the final one. An image whose last_i comes early is
-// dropped; one whose last_i is late is dropped up to and including the word that has it. Both
-// pulse framing_error_o, and the word after last_i starts a new image in either case.
+// An image is WORDS words with last_i on the final one. An image whose last_i comes too early is
+// dropped; one whose last_i comes too late is dropped up to and including the word with last_i. Both
+// pulse framing_error_o, and in either case the word after last_i starts a new image.
 //
-// Latency: data_o is word_i of the image being read, one clock later. An image whose final word is
-// taken in one clock is available_o in the next.
+// Latency: data_o is word_i of the image being read, one clock later. If the final word of an image is
+// taken in one clock, the image is available_o in the next.
 
 `default_nettype none
 
@@ -23,8 +23,8 @@ module image_buffer #(
     input  wire              last_i,
     output wire              framing_error_o,
 
-    output wire              available_o,  // an image is there to be read
-    input  wire              release_i,    // and has been read: its room is free again
+    output wire              available_o,  // an image can be read
+    input  wire              release_i,    // it has been read: its bank is free again
     input  wire [WORD_W-1:0] word_i,
     output wire [WIDTH-1:0]  data_o
 );
@@ -58,7 +58,7 @@ module image_buffer #(
         full_q[write_bank_q] <= 1'b1;
         write_bank_q         <= ~write_bank_q;
       end
-      // Never the bank that is being completed: that one was not full, so not available.
+      // Never the bank being completed: that bank was not full, so it was not available.
       if (release_i) begin
         full_q[read_bank_q] <= 1'b0;
         read_bank_q         <= ~read_bank_q;

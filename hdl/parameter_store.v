@@ -1,15 +1,15 @@
 // Weights or biases of one layer: BANKS memories that are read together at one address, so that a
-// wide word costs no more depth than the computation needs, and that the host reaches one by one.
+// wide word costs no more depth than the computation needs. The host accesses them one by one.
 //
-// Latency: data_o one clock after addr_i; host_word_o two clocks after host_re_i. While the host has
-// the memories, addr_i is not looked at: the caller lets it in only while nothing runs.
+// Latency: data_o one clock after addr_i; host_word_o two clocks after host_re_i. While the host accesses
+// the memories, addr_i is ignored: the caller lets the host in only while nothing runs.
 
 `default_nettype none
 
 module parameter_store #(
     parameter BANKS  = 1,                  // memories side by side
     parameter WIDTH  = 64,                 // bits of one memory's word, at most HOST_W
-    parameter TOTAL  = BANKS * WIDTH,      // bits of all of them: the last memory may be narrower
+    parameter TOTAL  = BANKS * WIDTH,      // bits of all memories together: the last one may be narrower
     parameter DEPTH  = 64,                 // words of each memory
     parameter HOST_W = 64,                 // bits of the host's words
     parameter ADDR_W = (DEPTH > 1) ? $clog2(DEPTH) : 1,
@@ -25,7 +25,7 @@ module parameter_store #(
     input  wire [BANK_W-1:0] host_bank_i,
     input  wire [ADDR_W-1:0] host_addr_i,
     input  wire [WIDTH-1:0]  host_wdata_i,
-    output wire              host_valid_o,  // the word that was read is there
+    output wire              host_valid_o,  // the word that was read is valid
     output wire [HOST_W-1:0] host_word_o    // zero above the memory's width
 );
 
@@ -53,7 +53,7 @@ module parameter_store #(
     end
   endgenerate
 
-  // The word that the host asked for is picked one clock later, when the memories have it.
+  // The requested word is selected one clock later, when it has arrived from the memories.
   wire [HOST_W-1:0] host_word;
   reg  [HOST_W-1:0] host_word_q;
   generate

@@ -1,7 +1,7 @@
 // Synchronous single-port memory: one address, read and write.
 //
 // Latency: rdata_o is the word at addr_i of the previous clock, as it was before a write in that
-// clock. Contents are unknown until written; there is no reset, as in every block memory.
+// clock. Contents are undefined until written; there is no reset, as in every block memory.
 
 `default_nettype none
 

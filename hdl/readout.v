@@ -1,9 +1,9 @@
-// From the sums of layer 1 to the result: two sums a clock go through their biases and come to rest
-// as logits, while argmax looks at each pair.
+// From the sums of layer 1 to the result: in every clock two sums get their biases and are stored as
+// logits, while argmax compares each pair.
 //
-// Latency: valid_o ceil(CLASSES / 2) + 5 clocks after done_i when no earlier result waits. A result
-// stays until it is taken (valid_o and ready_i in one clock); the sums of the next image wait in
-// layer 1 meanwhile, where the sequencer lets nothing overwrite them.
+// Latency: valid_o comes ceil(CLASSES / 2) + 5 clocks after done_i if no earlier result waits. A result
+// stays until it is taken (valid_o and ready_i in one clock). Meanwhile the sums of the next image wait
+// in layer 1, where the sequencer prevents overwriting.
 
 `default_nettype none
 
@@ -26,7 +26,7 @@ module readout #(
     input  wire                       rst_i,
 
     input  wire                       done_i,     // an image's sums will be complete in the next clock
-    input  wire [CLASSES*2*ACC_W-1:0]   rows_i,     // two rows a class, class 0 in the low bits
+    input  wire [CLASSES*2*ACC_W-1:0]   rows_i,     // two rows per class, class 0 in the low bits
     input  wire [TOTAL_W-1:0]         total_i,
 
     output wire                       valid_o,
@@ -81,7 +81,7 @@ module readout #(
       .host_word_o  (host_word_o)
   );
 
-  reg [ADDR_W-1:0]    at_q;                // which pair is there
+  reg [ADDR_W-1:0]    at_q;                // the pair that arrives now
   reg [1:0]           final_age_q;         // the last pair came k + 1 clocks ago
   reg [LOGITS_W-1:0]  logits_q;
   wire [LOGITS_W-1:0] shifted;

@@ -1,8 +1,8 @@
 // h = min((max(sum, 0) * scale) >> shift, 2^ACT_W - 1), exactly: the product keeps all its bits and
 // the shift truncates.
 //
-// Latency: 2 clocks (product; shift and clamp). The sign is taken along and decides at the end,
-// which is cheaper than a maximum before the multiplication and gives the same value.
+// Latency: 2 clocks (product; shift and clamp). The sign is kept beside the product and applied at the
+// end, which is cheaper than a maximum before the multiplication and gives the same value.
 
 `default_nettype none
 
@@ -28,7 +28,7 @@ module requantize #(
   reg                 negative_q;
   reg [ACT_W-1:0]     h_q;
 
-  // Bits of the product that are above the result's after the shift: constant with shift_i.
+  // Bits of the product above the result's bits after the shift; constant while shift_i is.
   wire [OVER_W-1:0] above = {OVER_W{1'b1}} << shift_i;
   wire              over = |(product_q[PRODUCT_W-1:ACT_W] & above);
   wire [PADDED_W-1:0] padded = {{(PADDED_W - PRODUCT_W) {1'b0}}, product_q};

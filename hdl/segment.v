@@ -1,10 +1,10 @@
-// One stage of systolic_layer: memories with their weights' registers, and lanes.
+// One stage of systolic_layer: memories, registers for their weights, and lanes.
 //
-// Latency: weights are in their registers 2 clocks after addr_i, and the word is in rows_o 2 clocks
-// later (dot_lane). What is written is what stands at wdata_i with addr_i.
+// Latency: weights are in their registers 2 clocks after addr_i, and their word is in rows_o 2 clocks
+// later (dot_lane). A write stores the word at wdata_i in the clock of its addr_i.
 //
-// The registers of the weights are also the way on which words that the host reads leave: with
-// pass_i each takes what the previous segment's has, but for the one whose memory was read.
+// Words that the host reads leave through the weight registers: with pass_i each register takes the
+// value of the previous segment's, except for the one whose memory was read.
 
 `default_nettype none
 
@@ -13,7 +13,7 @@ module segment #(
     parameter MEM_LANES = 1,               // lanes whose weights share a memory
     parameter FIRST_MEM = 0,               // the host's number of the first memory here
     parameter DEPTH     = 64,              // words of a memory
-    parameter ELEMENTS  = 8,               // weights of a lane in a word, a power of two
+    parameter ELEMENTS  = 8,               // weights of a lane per word, a power of two
     parameter WEIGHT_W  = 8,               // signed, as the host has them
     parameter ACT_W     = 8,               // unsigned
     parameter ACC_W     = 22,
@@ -30,16 +30,16 @@ module segment #(
     input  wire                        host_re_i,
     input  wire [BANK_W-1:0]           host_bank_i,
 
-    // Of the word, or the host's read, whose address came one, one, two, two and three clocks ago.
+    // For the word, or the host's read, whose address came one, one, two, two and three clocks ago.
     input  wire                        load_i,
     input  wire                        pass_i,
     input  wire [ELEMENTS*ACT_W-1:0]   activations_i,
     input  wire                        valid_i,
     input  wire                        first_i,
 
-    input  wire [LANES*LANE_W-1:0]     words_i,     // what the previous segment's registers have
+    input  wire [LANES*LANE_W-1:0]     words_i,     // the previous segment's weight registers
     output wire [LANES*LANE_W-1:0]     words_o,
-    output wire [LANES*2*ACC_W-1:0]    rows_o       // of the accumulators, two a lane
+    output wire [LANES*2*ACC_W-1:0]    rows_o       // of the accumulators, two per lane
 );
 
   localparam MEMS = (LANES + MEM_LANES - 1) / MEM_LANES;
@@ -55,7 +55,7 @@ module segment #(
       localparam BITS = HERE * LANE_W;
       wire hit = host_bank_i == BANK;
       wire [BITS-1:0] word;
-      reg hit_q;                           // the host reads the word that is there now
+      reg hit_q;                           // the host reads the word that arrives now
       ram #(
           .WIDTH(BITS),
           .DEPTH(DEPTH)

@@ -1,11 +1,11 @@
-// Walks an image through layer 0: GROUPS groups of neurons, for each of them all WORDS words of the
-// image, one word a clock and no clock lost, neither between groups nor between images.
+// Steps an image through layer 0: for each of GROUPS groups of neurons all WORDS words of the image,
+// one word per clock, without a lost clock between groups or images.
 //
-// An image starts when one is available and fewer than two are between their start and the
-// acceptance of their result: one result can wait in the readout and one in the accumulators of
-// layer 1, so nothing behind this module ever needs to stall. hold_i keeps new images from starting.
+// An image starts if one is available and fewer than two are between their start and the acceptance of
+// their result: one result can wait in the readout and one in the accumulators of layer 1, so nothing
+// behind this module ever needs to stall. hold_i keeps new images from starting.
 //
-// Latency: none; issue_o, word_o and addr_o belong to the clock in which an image is available_i.
+// Latency: none; issue_o, word_o and addr_o are valid in the clock in which an image is available_i.
 
 `default_nettype none
 
@@ -18,19 +18,19 @@ module sequencer #(
     input  wire              clk_i,
     input  wire              rst_i,
 
-    input  wire              available_i,  // an image is there
+    input  wire              available_i,  // an image can be read
     input  wire              hold_i,       // do not start another
     input  wire              accepted_i,   // a result has been taken
-    output wire              release_o,    // the image has been read to its end
+    output wire              release_o,    // the image has been read completely
 
-    output wire              issue_o,      // the memories are to be read at word_o and addr_o
+    output wire              issue_o,      // read the memories at word_o and addr_o
     output wire [WORD_W-1:0] word_o,       // of the image
     output wire [ADDR_W-1:0] addr_o,       // of the weights: group * WORDS + word
     output wire              first_o,      // first word of a group
     output wire              last_o,       // last word of a group
 
     output wire [1:0]        outstanding_o, // images between start and acceptance of the result
-    output wire              idle_o        // nothing is read now, nothing under way
+    output wire              idle_o        // nothing is being read or under way
 );
 
   localparam [WORD_W-1:0] FINAL_WORD = WORDS[WORD_W-1:0] - 1'b1;

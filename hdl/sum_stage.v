@@ -1,15 +1,15 @@
-// From accumulators to sums with bias: the sums of one segment a clock, each from its two rows, its
-// bias, and what the offset of the weights has added, to one number.
+// From accumulators to sums with bias: in every clock the sums of one segment, each computed from its
+// two rows, its bias and the contribution of the weights' offset.
 //
-// Latency: segment k's sums are taken k + 1 clocks after start_i, are in sum_o two clocks later, and valid_o
-// is with them.
+// Latency: segment k's rows are taken k + 1 clocks after start_i; their sums are in sum_o two clocks
+// later, together with valid_o.
 
 `default_nettype none
 
 module sum_stage #(
     parameter LANES    = 13,
     parameter PLACES   = 2,                // lanes of a segment; the last one may have fewer
-    parameter GROUPS   = 8,                // times that all segments come for an image
+    parameter GROUPS   = 8,                // times that all segments are read for an image
     parameter ACC_W    = 22,               // bits of a row
     parameter TOTAL_W  = 14,
     parameter WEIGHT_W = 8,
@@ -46,7 +46,7 @@ module sum_stage #(
   localparam [STEP_W-1:0] FINAL_STEP = STEPS[STEP_W-1:0] - 1'b1;
   localparam [ADDR_W-1:0] FINAL_ADDR = DEPTH[ADDR_W-1:0] - 1'b1;
 
-  // The bias memory is read at addr_q; its word and the rows of step at_q are there a clock later.
+  // The bias memory is read at addr_q; its word and the rows of step at_q arrive one clock later.
   reg [STEP_W-1:0] step_q;
   reg [STEP_W-1:0] at_q;
   reg [ADDR_W-1:0] addr_q;
@@ -98,7 +98,7 @@ module sum_stage #(
           {((PLACES - LAST_LANES) * 2 * ACC_W) {1'b0}};
     end
   endgenerate
-  // Taken with the first sums: the next total may come before the last ones have left.
+  // Kept from the first sums on: the next total may arrive before the last sums have left.
   reg  [TOTAL_W-1:0] total_q;
   wire [TOTAL_W-1:0] total = (at_q == {STEP_W{1'b0}}) ? total_i : total_q;
   always @(posedge clk_i) total_q <= total;
@@ -110,7 +110,7 @@ module sum_stage #(
       wire [ACC_W-1:0]  row_0 = rows[2*u*ACC_W +: ACC_W];
       wire [ACC_W-1:0]  row_1 = rows[(2*u+1)*ACC_W +: ACC_W];
       wire [BIAS_W-1:0] bias = biases[u*BIAS_W +: BIAS_W];
-      // Where the last segment has no lane, there is no offset either.
+      // Places of the last segment without a lane have no offset either.
       wire is_lane = (u < LAST_LANES) | (at_q != FINAL_STEP);
       wire [2*SUM_W-1:0] two;
       carry_save #(
@@ -127,8 +127,8 @@ module sum_stage #(
       );
       reg  [SUM_W-1:0] a_q, b_q, sum_q;
       wire [SUM_W-1:0] sum;
-      // The second row is one of carries, so its lowest bit is free for the one that makes the
-      // complement of the offset its negative.
+      // The second row holds carries, so its lowest bit is free for the 1 that turns the complement of
+      // the offset into its negative.
       block_adder #(
           .WIDTH(SUM_W)
       ) add (

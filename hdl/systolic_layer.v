@@ -1,16 +1,16 @@
-// The products and sums of one layer: SEGMENTS of PLACES lanes in a row. A word of activations enters
-// at the head and passes a segment every SKEW clocks, and so do its address, its flags, and the host's
-// accesses: every wire but those to the next segment is short, and the sums of the segments become
+// The products and sums of one layer: SEGMENTS segments of PLACES lanes in a row. A word of activations
+// enters at the head and passes one segment every SKEW clocks, and so do its address, its flags and the
+// host's accesses. So no wire reaches beyond the next segment, and the sums of the segments become
 // complete one after the other, as they are needed.
 //
 // Latency: a word at the head is in the accumulators of segment 0 (rows_o) 5 clocks later, and in those
-// of each further one SKEW clocks after that. done_o is one clock ahead of the complete sums of
-// segment 0; total_o, the sum of the activations of the same words, is there with them and stays
-// until the next. A word that the host reads: host_valid_o SKEW * (SEGMENTS - 1) + 3 clocks after
+// of each further segment SKEW clocks after that. done_o comes one clock before the complete sums of
+// segment 0; total_o, the sum of the activations of the same words, comes with them and stays until
+// the next. For a word that the host reads, host_valid_o comes SKEW * (SEGMENTS - 1) + 3 clocks after
 // host_re_i.
 //
-// Sums are those of weights with 2^(WEIGHT_W-1) added, which makes everything unsigned; what that
-// adds to every sum is 2^(WEIGHT_W-1) * total_o, and sum_stage takes it off again.
+// Sums are those of weights with 2^(WEIGHT_W-1) added, which makes everything unsigned. This adds
+// 2^(WEIGHT_W-1) * total_o to every sum, which sum_stage subtracts again.
 
 `default_nettype none
 
@@ -20,7 +20,7 @@ module systolic_layer #(
     parameter SKEW      = 1,               // clocks from segment to segment
     parameter MEM_LANES = 1,               // lanes that share a memory; divides PLACES
     parameter DEPTH     = 64,              // words of a memory
-    parameter ELEMENTS  = 8,               // weights of a lane in a word, a power of two
+    parameter ELEMENTS  = 8,               // weights of a lane per word, a power of two
     parameter WEIGHT_W  = 8,               // signed, as the host has them
     parameter ACT_W     = 8,               // unsigned
     parameter ACC_W     = 22,
@@ -45,7 +45,7 @@ module systolic_layer #(
     output wire [LANES*2*ACC_W-1:0]  rows_o,         // lane 0 in the low bits, two rows each
     output wire [TOTAL_W-1:0]        total_o,
 
-    // While nothing is under way in this layer; no access after a read until its word has come.
+    // Only while nothing is under way in this layer; no access after a read until its word has come.
     input  wire                      host_we_i,
     input  wire                      host_re_i,
     input  wire [BANK_W-1:0]         host_bank_i,
@@ -63,13 +63,13 @@ module systolic_layer #(
   localparam END          = SKEW * (SEGMENTS - 1);   // age at the last segment
   localparam [WEIGHT_W-1:0] SIGN = {1'b1, {(WEIGHT_W - 1) {1'b0}}};
 
-  // What passes along. Age SKEW * k is what segment k sees with its address; what belongs to the
-  // same word but is needed later is that many ages further on.
+  // The signals that pass along. Segment k uses those of age SKEW * k together with its address; signals
+  // of the same word that are needed later are taken at the age of their later clock.
   wire host = host_we_i | host_re_i;
   wire [DATA_W-1:0] activations = {{(DATA_W - X_W) {1'b0}}, activations_i};
   wire [DATA_W-1:0] host_wdata  = {{(DATA_W - MEM_W) {1'b0}}, host_wdata_i};
   wire [(END+1)*ADDR_W-1:0] addr;
-  wire [(END+3)*DATA_W-1:0] data;          // what the host writes; two ages on, the activations
+  wire [(END+3)*DATA_W-1:0] data;          // the host's write data; at ages two higher, the activations
   wire [(END+1)*BANK_W-1:0] host_bank;
   wire [END:0]              host_we;
   wire [END+2:0]            valid, host_re;
@@ -91,7 +91,7 @@ module systolic_layer #(
   taps #(.LENGTH(4)) lasts (
       .clk_i(clk_i), .rst_i(rst_i), .d_i(valid_i & last_i), .q_o(last)
   );
-  // A write has no reset: what the host was told is done, whatever comes after it.
+  // Writes are not reset: a write that was acknowledged to the host is completed.
   taps #(.LENGTH(END + 1), .RESET(0)) host_writes (
       .clk_i(clk_i), .rst_i(rst_i), .d_i(host_we_i), .q_o(host_we)
   );
@@ -136,7 +136,7 @@ module systolic_layer #(
           .words_o      (words[(k+1)*PLACES*LANE_W +: HERE*LANE_W]),
           .rows_o       (rows_o[k*PLACES*2*ACC_W +: HERE*2*ACC_W])
       );
-      // A word from a place that the last segment does not have stays where it is, and is taken there.
+      // Words in places that the last segment lacks stay where they are and are taken from there.
       if (HERE < PLACES) begin : none
         assign words[((k+1)*PLACES+HERE)*LANE_W +: (PLACES-HERE)*LANE_W] =
             words[(k*PLACES+HERE)*LANE_W +: (PLACES-HERE)*LANE_W];
@@ -157,7 +157,7 @@ module systolic_layer #(
       .total_o      (total_o)
   );
 
-  // The host gets its signs back; the last memory may be narrower.
+  // Restores the signs of the weights for the host; the last memory may be narrower.
   localparam FINAL_LANES = LANES - (MEMS - 1) * MEM_LANES;
   localparam [BANK_W-1:0] FINAL = MEMS[BANK_W-1:0] - 1'b1;
   wire [PLACES*LANE_W-1:0] tail = words[SEGMENTS*PLACES*LANE_W +: PLACES*LANE_W];

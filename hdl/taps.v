@@ -1,13 +1,13 @@
-// What passes along, WIDTH bits of it, with every age of it in sight.
+// A delay line for WIDTH bits, with access to every age.
 //
-// Latency: bits [k*WIDTH +: WIDTH] of q_o are d_i of k + 1 clocks ago.
+// Latency: bits [k*WIDTH +: WIDTH] of q_o are the d_i of k + 1 clocks ago.
 
 `default_nettype none
 
 module taps #(
     parameter WIDTH  = 1,
-    parameter LENGTH = 2,                  // ages, at least 1
-    parameter RESET  = 1                   // 0: none, what is under way goes on
+    parameter LENGTH = 2,                  // number of ages, at least 1
+    parameter RESET  = 1                   // 0: no reset, so values under way go on
 ) (
     input  wire                    clk_i,
     input  wire                    rst_i,

@@ -92,6 +92,8 @@ def spread(found: Spread, digits: int) -> str:
 
 def expected(row: Claim) -> str:
     """The published value, or our own bound, with its unit."""
+    if row.at_most == 0 and row.at_least is None and " " in row.unit:
+        return f"no {row.unit}"
     text = row.expected_text.replace(">=", "at least").replace("<=", "at most")
     if isinstance(row.published, int | float):
         text = number(row.published)

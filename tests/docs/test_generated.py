@@ -149,6 +149,25 @@ def test_a_stale_number_is_noticed(tmp_path: Path, known: Inputs) -> None:
         assert generate.generated(copy.read_text(encoding="utf-8"), known) == text
 
 
+def test_the_command_checks_writes_and_refuses(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.md"
+    text = "a <!-- figure: properties -->0<!-- end -->\n"
+    page.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(generate, "pages", lambda: [page])
+    monkeypatch.setattr(generate, "name", lambda page: page.name)
+    assert generate.main(["--check"]) == 1
+    assert "page.md is stale" in capsys.readouterr().out
+    assert page.read_text(encoding="utf-8") == text
+    assert generate.main([]) == 0
+    assert page.read_text(encoding="utf-8") != text
+    assert generate.main(["--check"]) == 0
+    page.write_text("a <!-- figure: nothing -->0<!-- end -->\n", encoding="utf-8")
+    assert generate.main(["--check"]) == 2
+    assert "page.md: figure: nothing" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "marker",
     [

@@ -94,7 +94,7 @@ def _small(folder: Path, text: str) -> None:
     start = folder / "lib" / "ohmbench" / "start.py"
     start.parent.mkdir(parents=True)
     start.touch()
-    (folder / "docs").mkdir()
+    shutil.copytree(ROOT / "docs" / "assets", folder / "docs" / "assets")
     (folder / "docs" / "environment.md").write_text("# The environment\n\n## A part\n")
     (folder / "docs" / "page.md").write_text(f"# A page\n\n{text}\n")
 

@@ -475,7 +475,7 @@ class TestStore:
         folder = tmp_path / "configs"
         folder.mkdir()
         path = write_config(folder / "short.yaml", regression_config("diabete"))
-        monkeypatch.setattr(recipes, "_FOLDER", folder)
+        monkeypatch.setattr(recipes, "CONFIGS_FOLDER", folder)
         monkeypatch.setattr(recipes, "CONFIG_NAMES", ("short",))
         return path
 

@@ -167,7 +167,7 @@ def test_a_path_by_name_or_by_the_variable(monkeypatch):
     monkeypatch.setenv(PATH_VARIABLE, "plain")
     assert products("auto") == {"_plain_product"}
     for run in (infer, infer_all):
-        with pytest.raises(OperandError, match="no path 'fast'"):
+        with pytest.raises(OperandError, match="path is 'fast'"):
             run(network, images, path="fast")
 
 

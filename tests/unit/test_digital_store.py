@@ -81,7 +81,7 @@ def test_round_trip_of_bare_integers(tmp_path_factory, drawn):
     found = load_int8(path)
     assert found.network == network
     assert found.network.scales is None
-    with pytest.raises(FileError, match="no images to judge by"):
+    with pytest.raises(FileError, match="no images to evaluate"):
         found.images()
 
 
@@ -167,9 +167,9 @@ WRONG = {
     "labels-short": ({"test_labels": np.zeros(19, "i8")}, "test_labels", "images=20"),
     "labels-missing": ({"test_labels": None}, "test_labels", "although"),
     "images-missing": ({"test_inputs_u8": None}, "test_inputs_u8", "although"),
-    "label-no-class": ({"test_labels": np.full(20, 4)}, "test_labels", "no class"),
+    "label-no-class": ({"test_labels": np.full(20, 4)}, "test_labels", "not a class"),
     "label-negative": ({"test_labels": np.full(20, -1)}, "test_labels", "at least 0"),
-    "answer-no-class": ({"pytorch_test_pred": np.full(20, 9)}, "pytorch_test_pred", "no class"),
+    "answer-no-class": ({"pytorch_test_pred": np.full(20, 9)}, "pytorch_test_pred", "not a class"),
     "unknown-network": ({"network": np.array("int8-nonsense")}, "network", "int8-digits"),
     "wrong-network": ({"network": np.array("int8-digits")}, "network", "(64, 100, 10)"),
     "seed-negative": ({"seed": np.array(-1)}, "seed", "at least 0"),
@@ -198,7 +198,7 @@ def test_no_scales_and_no_multiplier(saved):
     path, _, _ = saved
     bare = {k: v for k, v in fields(path).items() if "scale" not in k}
     np.savez(path, **bare)
-    with pytest.raises(FileError, match="M: missing, and so are the scales"):
+    with pytest.raises(FileError, match="M: missing, as are the scales"):
         load_int8(path)
     np.savez(path, **bare, M=np.array(5), S=np.array(6))
     assert (load_int8(path).network.M, load_int8(path).network.scales) == (5, None)

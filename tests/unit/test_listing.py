@@ -28,6 +28,8 @@ MANIFEST = {
     "int8-digits": entry("int8-digits", 0, accuracy=0.5, correct=2),
     "int8-digits-seed10": entry("int8-digits", 10, accuracy=1.0, correct=4),
     "twomoon": entry("twomoon", 0, nll=1.5, points=100),
+    "circle": entry("circle", 3, nll=0.5),
+    "circle-seed4": entry("circle", 4, nll=0.5),
     "mine[0]": entry("mine.yaml", 4, accuracy=0.25, total=4),
 }
 
@@ -49,6 +51,7 @@ def test_seeds_share_a_line(run) -> None:
     assert rows(out) == [
         ["int8-digits", "0, 2, 10", "accuracy 0.75 [0.5, 1]"],
         ["twomoon", "0", "nll 1.5"],
+        ["circle", "3 to 4", "nll 0.5 [0.5, 0.5]"],
         ["mine[0]", "4", "accuracy 0.25"],
     ]
     titles = [line.strip() for line in out.splitlines() if line and line[0] not in "┏┃┡│└"]
@@ -63,6 +66,8 @@ def test_all_shows_every_file(run) -> None:
         ["int8-digits-seed2", "2"],
         ["int8-digits-seed10", "10"],
         ["twomoon", "0"],
+        ["circle", "3"],
+        ["circle-seed4", "4"],
         ["mine[0]", "4"],
     ]
     assert found[1][2] == "accuracy 0.75, correct 3"

@@ -101,7 +101,7 @@ def test_wrong_sizes_are_refused():
     biases = [layer.bias.detach() for layer in network.fg_layers]
     with pytest.raises(ShapeError, match="layer 1 has weight"):
         FGNetwork(spec, [weights[0], weights[1].T], biases)
-    with pytest.raises(OperandError, match="no network 'nonsense'; there are: floatgate-digits"):
+    with pytest.raises(OperandError, match="unknown network 'nonsense'; choose one of floatgate"):
         network_spec("nonsense")
 
 

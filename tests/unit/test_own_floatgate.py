@@ -185,13 +185,13 @@ FAULTS = {
     "no neurons": (YAML.format(layers="[{}, {}]", name="iris", train="{}"),
                    "layers[0].neurons: missing"),
     "too few rows": (YAML.format(layers="[{neurons: 2}]", name="iris", train="{}"),
-                     "layers[0].neurons: 2, expected 3, a row for each class"),
+                     "layers[0].neurons: 2, expected 3, one row per class"),
     "an activation that is none": (
         YAML.format(layers="[{activation: tanh}]", name="iris", train="{}"),
         "layers[0].activation: expected one of sigmoid, relu, relu_smooth, wta, found 'tanh'"),
     "wta in the middle": (
         YAML.format(layers="[{neurons: 4, activation: wta}, {}]", name="iris", train="{}"),
-        "layers[0].activation: 'wta' gives no voltage"),
+        "layers[0].activation: 'wta' has no output voltage"),
     "too large": (YAML.format(layers="[{neurons: 3000}, {neurons: 4000}, {}]", name="iris",
                               train="{}"), "at most 10000000 are accepted"),
     "above the supply": (YAML.format(layers="[{}]", name="iris", train="{}")
@@ -346,7 +346,7 @@ def test_a_circuit_that_the_device_does_not_have(folder: Path) -> None:
     (folder / "65nm.yaml").write_text(OWN_CARD, encoding="utf-8")
     text = YAML.format(layers="[{activation: wta}]", name="iris", train="{}") + "card: 65nm.yaml"
     config = parse_config(text + "\nencoding: {low_V: 0.8, span_V: 0.4}", "x.yaml")
-    with pytest.raises(FileError, match="activation: 'wta', which the device fg-65nm does not"):
+    with pytest.raises(FileError, match="'wta', a circuit that the device fg-65nm lacks"):
         with_data(config, 0, folder=folder, source="x.yaml")
 
 

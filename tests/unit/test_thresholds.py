@@ -456,6 +456,8 @@ ELSEWHERE = {
     "kirchhoff/drawing.py:_voltages": (
         "test_kirchhoff_figures.py::test_voltages_begin_and_end_where_the_network_does"
     ),
+    "cli/listing.py:_seeds": "test_listing.py::test_seeds_share_a_line",
+    "cli/listing.py:_summary": "test_listing.py::test_seeds_share_a_line",
     "cli/prove.py:_broken_line": "test_cli.py::test_one_neuron_of_several_is_named",
     "cli/prove.py:_check_hardware": "test_cli.py::test_larger_and_smaller_hardware",
     "cli/synth_output.py:_print_path": "test_printed.py::test_a_synthesis",

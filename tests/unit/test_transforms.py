@@ -479,7 +479,7 @@ def test_samples_of_a_vmap_share_no_adaptive_steps_and_no_counts() -> None:
 
 def test_a_compiled_circuit_made_outside_refuses_inside() -> None:
     side = right_hand_side(CIRCUIT32, "fused")
-    with pytest.raises(OperandError, match="ask for path='plain' there"):
+    with pytest.raises(OperandError, match="use path='plain' there"):
         grad(lambda v: side.derivative(T0, v).sum())(POINTS.float())
     v = POINTS.float().requires_grad_()
     with pytest.raises(OperandError, match="or many taken at once"):

@@ -1,10 +1,10 @@
 """Int8 networks on an FPGA accelerator: exact integer models, files, training, proofs.
 
 Reading order: ``network`` (the integers), ``golden`` (what they compute: the specification),
-``published`` (what the paper's accelerator computes instead), ``evaluation``, ``quantization``
-(where the integers come from), ``specs``, ``store`` (files), ``training``; then ``widths`` and
+``published`` (what the paper's accelerator computes instead), ``evaluation``, ``quantization`` (how
+real numbers become integers), ``specs``, ``store`` (files), ``training``; then ``widths`` and
 ``prove`` (can a register overflow?), ``clocks`` (how long does an image take?) and ``trace`` (which
-stage departs from the one before?).
+stage differs from the one before?).
 """
 
 from ohmbench.digital.evaluation import Int8Evaluation, evaluate_int8, infer_all

@@ -1,9 +1,9 @@
-"""How many clocks the accelerator of this project takes: the one place that says so.
+"""Clock counts of this project's accelerator; other modules take them from here.
 
-An image is worked on for ``groups * words`` clocks; the next may start right behind it. Two more
-things can keep it waiting where an image is short. The readout takes one result at a time. And of
-images between their start and the acceptance of their result there are two at most, so that nothing
-inside ever stalls: an image starts once the result of the last but one was accepted.
+An image takes ``groups * words`` clocks, and the next one may start immediately after. With short
+images there are two more limits. The readout handles one result at a time. And at most two images
+may be between their start and the acceptance of their result, so that nothing inside ever stalls:
+an image starts only after the result of the image two before it was accepted.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from dataclasses import dataclass
 from ohmbench.digital.widths import Hardware
 
 _PIPELINE = 18
-"""Clocks of latency that do not depend on the sizes."""
+"""The part of the latency, in clocks, that does not depend on the sizes."""
 _READOUT = 6
-"""Clocks from result to result, beyond one for every two classes, at which the readout is busy."""
+"""Clocks from result to result while the readout is busy, in addition to one per two classes."""
 
 
 @dataclass(frozen=True)
 class ImageClocks:
-    """Clock counts of images that come without a pause to a sink that takes every result at once.
+    """Clock counts for images that arrive without pauses, with every result accepted at once.
 
-    ``load``: in which an image's words come. ``latency``: from the one that takes the last of them
-    to the first with the result, when nothing is in the way. ``interval``: from result to result,
-    at most. ``mean_interval``: on average, as long as images come. Where the two are the same,
-    results come evenly; otherwise ``interval`` and ``2 * mean_interval - interval`` take turns, and
-    are closer to each other when the first images came with pauses.
+    ``load``: clocks in which the words of an image arrive. ``latency``: from the clock that takes
+    the last word to the first clock with the result, if no other image delays it. ``interval``:
+    longest time from result to result. ``mean_interval``: its mean while images keep arriving. If
+    the two are equal, results are evenly spaced; otherwise ``interval`` and ``2 * mean_interval -
+    interval`` alternate, and differ less if the first images arrived with pauses.
     """
 
     load: int
@@ -36,9 +36,9 @@ class ImageClocks:
 
 
 def image_clocks(hardware: Hardware, *, result_beats: int = 1) -> ImageClocks:
-    """Clock counts of ``hardware`` as ``hdl/accelerator.v`` builds it.
+    """Clock counts of ``hardware`` as built by ``hdl/accelerator.v``.
 
-    ``result_beats``: clocks in which a result is taken: 1 from the core itself, ``classes + 1``
+    ``result_beats``: clocks needed to take a result: 1 from the core itself, ``classes + 1``
     through ``accelerator_axi.v``.
     """
     work = hardware.groups * hardware.words
@@ -46,7 +46,7 @@ def image_clocks(hardware: Hardware, *, result_beats: int = 1) -> ImageClocks:
     more = result_beats - 1
     latency = work + hardware.steps + pairs + _PIPELINE
     least = max(work, pairs + _READOUT + more)
-    # From the start of one image to that of the last but one after it.
+    # From the start of one image to the start of the second image after it.
     two = latency + more
     return ImageClocks(
         load=hardware.words,

@@ -1,4 +1,4 @@
-"""The YAML file of an int8 network of the user's own: hidden neurons, data, training."""
+"""The YAML file of a user's own int8 network: hidden neurons, data, training."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from ohmbench.fields import StrictModel, bounded, checked, fault
 from ohmbench.files import parse_yaml
 
 FAMILY = "int8"
-MAX_WEIGHTS = 10_000_000  # of both layers together
+MAX_WEIGHTS = 10_000_000  # both layers together
 _MAX_NEURONS = 100_000
 
 
 class Training(StrictModel):
-    """How the network is trained; the defaults suit small networks (``training.Int8Recipe``)."""
+    """Training options; the defaults suit small networks (see ``training.Int8Recipe``)."""
 
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 2000
     batch: Annotated[int, Field(ge=1, le=100_000)] = 64
@@ -29,7 +29,7 @@ class Training(StrictModel):
 
 
 class Config(Classifier):
-    """One network of the user's own: inputs, ``hidden`` neurons, a class each for the data's."""
+    """A user's own network with ``hidden`` neurons; inputs and classes are those of the data."""
 
     family: Literal["int8"]
     hidden: Annotated[int, Field(ge=1, le=_MAX_NEURONS)]
@@ -37,7 +37,7 @@ class Config(Classifier):
 
     @property
     def spec(self) -> Int8Spec:
-        """Name and sizes; of a configuration bound to its data."""
+        """Name and sizes. Needs a configuration bound to its data."""
         inputs, classes = self.data.inputs, self.data.outputs
         assert self.name is not None
         assert inputs is not None
@@ -55,9 +55,9 @@ class Config(Classifier):
 
 
 def config_of(value: Any, source: str) -> Config:
-    """The configuration in a YAML file's ``value``; errors call the file ``source``.
+    """The configuration in ``value``, as parsed from YAML; error messages call its file ``source``.
 
-    Raises FileError with ``field`` the dotted path of the key at fault.
+    Raises FileError whose ``field`` is the dotted path of the wrong key.
     """
     return checked(Config, value, source)
 
@@ -70,11 +70,11 @@ def parse_config(text: str, source: str) -> Config:
 def with_data(
     config: Config, seed: int, *, folder: str | os.PathLike[str] = ".", source: str = "network"
 ) -> tuple[Config, Dataset]:
-    """``config`` bound to the data that it names, and these data split by ``seed``.
+    """``config`` bound to the data that it names, and the data split by ``seed``.
 
-    Relative paths start at ``folder``; errors call the configuration ``source``, after which the
-    network is named too. Raises FileError as ``load_data`` does, and where the network is too large
-    for the data.
+    Relative paths start at ``folder``. ``source`` is the name of the configuration in error
+    messages, and names the network. Raises FileError as ``load_data`` does, and if the network is
+    too large for the data.
     """
     value, dataset = bound_value(config, seed, folder=folder, source=source)
     return config_of(value, source), dataset

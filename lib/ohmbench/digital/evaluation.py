@@ -1,4 +1,4 @@
-"""Accuracy of an int8 network, by its integers."""
+"""Accuracy of an int8 network, computed with its integers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ohmbench.errors import RangeError, ShapeError
 from ohmbench.kernels.parallel import in_parts, part_bounds
 from ohmbench.stats import Interval, proportion_interval
 
-# Images run at once: what lies between their pixels and their results stays in the cache.
+# Images per batch: few enough that all intermediate values stay in the cache.
 _CHUNK_IMAGES = 500
 
 
@@ -25,7 +25,7 @@ def infer_all(
     *,
     path: GoldenExecutionPath = "auto",
 ) -> Inference:
-    """``golden.infer`` over any number of images, parts side by side. Raises as ``infer`` does."""
+    """``golden.infer`` for any number of images, in parallel parts. Raises as ``infer`` does."""
     first = infer(network, images[:_CHUNK_IMAGES], path=path)
     if len(images) <= _CHUNK_IMAGES:
         return first
@@ -49,10 +49,10 @@ def _fields(found: Inference) -> tuple[NDArray[Any], ...]:
 
 @dataclass(frozen=True)
 class Int8Evaluation:
-    """What ``evaluate_int8`` found; ``confusion[t, p]`` counts images of class t answered with p.
+    """The result of ``evaluate_int8``.
 
-    ``saturated`` counts hidden values that were clamped to 255; ``largest_product`` is the largest
-    ``r * M`` that an image really reached.
+    ``confusion[t, p]`` counts images of class t classified as p. ``saturated`` counts hidden values
+    that were clamped to 255; ``largest_product`` is the largest ``r * M`` that an image reached.
     """
 
     inference: Inference
@@ -67,12 +67,12 @@ class Int8Evaluation:
 
     @property
     def correct(self) -> int:
-        """Number of images answered with their class."""
+        """Number of correctly classified images."""
         return int(self.confusion.trace())
 
     @property
     def accuracy(self) -> Interval:
-        """Fraction correct with its 95 % Wilson interval."""
+        """Fraction of correct answers with its 95 % Wilson interval."""
         return proportion_interval(self.correct, self.total)
 
 
@@ -83,7 +83,7 @@ def evaluate_int8(
 ) -> Int8Evaluation:
     """Run uint8 ``images`` (n, inputs) against ``labels`` (n,).
 
-    Raises DtypeError, ShapeError or RangeError (no images, a label that is no class).
+    Raises DtypeError, ShapeError or RangeError (no images, or a label outside the classes).
     """
     if labels.shape != (len(images),):
         raise ShapeError(f"labels have shape {labels.shape}, but should be ({len(images)},)")

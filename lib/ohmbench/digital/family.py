@@ -37,7 +37,7 @@ from ohmbench.report.figures import Figures, confusion_figure, history_figure
 
 
 class Int8Family(Family[StoredInt8]):
-    """Networks of integers."""
+    """Networks of int8 weights."""
 
     one = "an int8 network"
     many = "int8 networks"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @in_own_style
 def weights_figure(network: Int8Network, title: str) -> Figure:
-    """Histogram of each layer's integer weights, one bar an integer."""
+    """Histogram of each layer's integer weights, one bar per integer."""
     figure = new_figure(7.0, 4.6)
     figure.suptitle(title)
     for k, axes in enumerate(figure.subplots(2)):
@@ -33,7 +33,7 @@ def weights_figure(network: Int8Network, title: str) -> Figure:
 
 @in_own_style
 def prediction_figure(image: NDArray[np.uint8], found: Inference, label: int, title: str) -> Figure:
-    """One image (inputs,) on its way through: pixels, hidden values, logits of row 0."""
+    """The forward pass of one image (inputs,): pixels, hidden values, logits of row 0."""
     figure = new_figure(11.0, 3.4)
     figure.suptitle(title)
     pixels, hidden, out = figure.subplots(1, 3)

@@ -1,4 +1,4 @@
-"""What an int8 network computes, to the bit: the specification of every hardware in ``hdl``.
+"""The golden model: exactly what an int8 network computes, and the specification of ``hdl``.
 
     acc0   = W0 x + b0                          exact
     r      = max(acc0, 0)
@@ -6,13 +6,13 @@
     logits = W1 h + b1                          exact
     class  = the first index of the largest logit;  value = its logit
 
-The inputs ``x`` are uint8. Written twice, for each to check the other: ``infer`` in int64 arrays
-with every intermediate, ``infer_plain`` in Python's unbounded integers, one step at a time. The
-products of ``infer`` come from floating-point units, exact all the same (``integer_product``),
-unless its path is "plain".
+The inputs ``x`` are uint8. There are two implementations that check each other: ``infer`` uses
+int64 arrays and keeps every intermediate value; ``infer_plain`` uses Python's unbounded integers,
+one step at a time. ``infer`` takes its products from floating-point units, without rounding errors
+(``integer_product``), unless its path is "plain".
 
-Source: FANN (digital half). Its documentation says that the requantisation rounds; its RTL
-truncates, and so does this.
+Source: FANN (digital half). Its documentation says that the requantisation rounds, but its RTL
+truncates. This model truncates.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GoldenExecutionPath: TypeAlias = Literal["auto", "plain"]
 
 @dataclass(frozen=True)
 class Inference:
-    """Every number on the way from images to classes, a row an image.
+    """Every intermediate value from images to classes, one row per image.
 
     ``acc0``, ``r``, ``product`` (``r * M``): int64 (n, hidden); ``hidden``: uint8 (n, hidden);
     ``logits``: int64 (n, classes); ``classes``, ``values``: int64 (n,).
@@ -82,7 +82,7 @@ def infer(
 ) -> Inference:
     """Run ``images``, uint8 (n, inputs). Raises DtypeError or ShapeError.
 
-    No int64 can wrap: the sizes that ``Int8Network`` admits keep every number under 2**48.
+    No int64 can wrap: with the sizes that ``Int8Network`` admits, every number is below 2**48.
     """
     check_images(network, images)
     (w0, w1), (b0, b1) = network.weight, network.bias
@@ -92,14 +92,14 @@ def infer(
     product = r * network.M
     hidden = np.minimum(product >> network.S, ACTIVATION_MAX).astype(np.uint8)
     logits = product_of(hidden, w1) + b1
-    classes = logits.argmax(axis=1)  # numpy's argmax is the first index by contract
+    classes = logits.argmax(axis=1)  # numpy's argmax is documented to return the first index
     values = np.take_along_axis(logits, classes[:, None], axis=1)[:, 0]
     return Inference(acc0, r, product, hidden, logits, classes, values)
 
 
 @dataclass(frozen=True)
 class PlainInference:
-    """The numbers of one image, as Python integers; names as in ``Inference``."""
+    """The values of one image as Python integers; names as in ``Inference``."""
 
     acc0: list[int]
     r: list[int]
@@ -113,7 +113,7 @@ class PlainInference:
 def infer_plain(
     network: Int8Network, image: Sequence[int] | UInt8[NDArray[np.uint8], " inputs"]
 ) -> PlainInference:
-    """Run one image of ``inputs`` integers from 0 to 255, without numpy and without a word width.
+    """Run one image of ``inputs`` integers from 0 to 255, without numpy, in unbounded integers.
 
     Raises ShapeError or RangeError.
     """

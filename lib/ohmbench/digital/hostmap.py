@@ -1,7 +1,7 @@
-"""Where the host finds what in the accelerator of ``hdl``, and a network as words for it.
+"""The host's address map of the accelerator in ``hdl``, and the words that load a network.
 
-Addresses count 64-bit words: region [18:16], memory [15:10], word [9:0], as ``hdl/host_port.v``
-decodes them. A byte address, as on a bus, is eight times that.
+Addresses count 64-bit words: region [18:16], memory [15:10], word [9:0], as decoded by
+``hdl/host_port.v``. A byte address, as on a bus, is eight times the word address.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from ohmbench.digital.widths import Hardware
 
 HOST_BYTES = 8
 ID = 0x4F48_4D42_0001_0000
-"""Register ``ID``: "OHMB", then the version."""
+"""Value of the register ``ID``: "OHMB", then the version."""
 
 
 class Region(IntEnum):
-    """What address bits [18:16] select."""
+    """The region selected by address bits [18:16]."""
 
     REGISTERS = 0
     W0 = 1
@@ -54,7 +54,7 @@ class Error(IntEnum):
 
 @dataclass(frozen=True)
 class HostMemory:
-    """One region: how many memories stand side by side, how many words each has."""
+    """One region: the number of its memories, and the words of each."""
 
     region: Region
     banks: int
@@ -68,7 +68,7 @@ class HostMemory:
 
 
 def memories(hardware: Hardware) -> dict[Region, HostMemory]:
-    """The host's memories of an accelerator, by region."""
+    """The memories of an accelerator that the host can reach, by region."""
     depth1 = hardware.groups * hardware.steps
     shapes = {
         Region.W0: (hardware.lanes, hardware.groups * hardware.words),
@@ -84,14 +84,14 @@ def _banks(bytes_at_once: int) -> int:
 
 
 def _classes_a_memory(hardware: Hardware) -> int:
-    """Two classes of layer 1 share a memory where their weights of one step fit a word."""
+    """Two classes of layer 1 share a memory if their weights of one step fit a word."""
     return 2 if 2 * hardware.requants <= HOST_BYTES else 1
 
 
 def _as_words(
     rows: NDArray[np.uint8], banks: int, bytes_a_word: int = HOST_BYTES
 ) -> NDArray[np.uint64]:
-    """Bytes (words, bytes at once) as uint64 (banks, words), the first byte in the low bits."""
+    """Bytes (words, bytes per word) as uint64 (banks, words), the first byte in the low bits."""
     padded = np.zeros((len(rows), banks * bytes_a_word), dtype=np.uint8)
     padded[:, : rows.shape[1]] = rows
     words = np.zeros((len(rows), banks, HOST_BYTES), dtype=np.uint8)
@@ -107,10 +107,10 @@ def image_words(hardware: Hardware, images: NDArray[np.uint8]) -> NDArray[np.uin
 
 
 def hidden_order(hardware: Hardware) -> NDArray[np.int64]:
-    """Which neuron each hidden byte belongs to as they leave the requantisers: (steps, requants).
+    """The neuron of each hidden byte, in the order of the requantisers' outputs: (steps, requants).
 
-    Padding, where a group has fewer lanes than its steps have places or the network fewer neurons
-    than its groups, is -1.
+    -1 marks padding: a group may have fewer lanes than its steps have places, and the network fewer
+    neurons than its groups have lanes.
     """
     place = np.arange(hardware.steps * hardware.requants)
     neuron = np.arange(hardware.groups)[:, None] * hardware.lanes + place[None, :]
@@ -123,8 +123,8 @@ def network_words(
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint64]]:
     """The host's writes that load ``network``: word addresses uint32 and data uint64, both (n,).
 
-    Every word of every memory is written, padding as zero: what was there before is of no effect.
-    The network must have the sizes of ``hardware`` (``prove.check_fits``).
+    Every word of every memory is written, padding as zero, so earlier contents have no effect. The
+    network must have the sizes of ``hardware`` (``prove.check_fits``).
     """
     layout = memories(hardware)
     (w0, w1), (b0, b1) = network.weight, network.bias

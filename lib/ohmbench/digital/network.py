@@ -1,8 +1,8 @@
-"""An int8 two-layer network: integer weights, and the one number that stands for three scales.
+"""An int8 network of two layers: integer weights and the requantisation between the layers.
 
-Between the layers a hidden sum goes from the scale ``in_scale * weight_scale`` to ``out_scale``:
-it is multiplied by ``M`` and shifted right by ``S``, so ``M / 2**S`` stands for
-``in_scale * weight_scale / out_scale``.
+A hidden sum has the scale ``in_scale * weight_scale`` and must get the scale ``out_scale``: it is
+multiplied by ``M`` and shifted right by ``S``, where ``M / 2**S`` approximates ``in_scale *
+weight_scale / out_scale``.
 
 Source: FANN (digital half), weight and activation formats and the 16-bit ``M`` with ``S`` = 24.
 """
@@ -22,18 +22,21 @@ from ohmbench.errors import DtypeError, NonFiniteError, RangeError, ShapeError
 M_MAX = 2**16 - 1
 S_MAX = 2**5 - 1
 FANN_S = 24
-"""The shift that the paper uses, and that a file without one means."""
+"""The paper's shift, which also applies to files that state none."""
 
 LARGEST_SIZE = 2**16
-"""Most neurons of one layer. With it every sum stays under 2**32 (2**16 * 128 * 255 + 2**31) and
-every product ``r * M`` under 2**48, whatever weights and biases are: int64 holds all of it."""
+"""The largest number of inputs, hidden neurons or classes.
 
-_BIAS_SCALE_RTOL = 1e-5  # the scales are float32, the product of two was rounded once more
+It keeps every sum under 2**32 (2**16 * 128 * 255 + 2**31) and every product ``r * M`` under 2**48,
+for any weights and biases, so that int64 holds them all.
+"""
+
+_BIAS_SCALE_RTOL = 1e-5  # the scales are float32, and their product was rounded again
 
 
 @dataclass(frozen=True)
 class LayerScales:
-    """What one step of a layer's integers means, float; positive and finite.
+    """The real values of one step of a layer's integers; positive, finite floats.
 
     ``in_scale`` of its inputs, ``weight_scale`` of its weights, ``bias_scale`` (their product) of
     its bias and sums, ``out_scale`` of its requantised outputs (None for the last layer, which has
@@ -80,7 +83,7 @@ def requantisation_multiplier(scales: LayerScales, S: int = FANN_S) -> int:
 
 
 def _frozen_array(name: str, array: NDArray[Any], dtype: str, ndim: int) -> NDArray[Any]:
-    """A read-only copy of ``array``; DtypeError, ShapeError unless it is what it should be."""
+    """A read-only copy of ``array``. Raises DtypeError or ShapeError if dtype or shape is wrong."""
     if not isinstance(array, np.ndarray) or array.dtype != np.dtype(dtype):
         found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
         raise DtypeError(f"{name} is {found}, but should be {dtype}")
@@ -107,11 +110,10 @@ class Int8Network:
     """Two layers of integers and the requantisation between them.
 
     ``weight``: int8 (hidden, inputs) and (classes, hidden); ``bias``: int32 (hidden,) and
-    (classes,), any int32; ``M`` from 0 to 65535, ``S`` from 0 to 31. ``scales`` say what the
-    integers mean, a layer each, and are None for a network of bare integers. The arrays are copied
-    and read-only. Networks are equal when all their integers are.
-
-    Raises DtypeError, ShapeError or RangeError, naming the first operand at fault.
+    (classes,), any int32; ``M`` from 0 to 65535, ``S`` from 0 to 31. ``scales``, one per layer,
+    give the real values of the integers; None for a network of integers only. The arrays are copied
+    and read-only. Networks are equal if all their integers are. Raises DtypeError, ShapeError or
+    RangeError; the message names the first wrong operand.
     """
 
     weight: tuple[Int8[NDArray[np.int8], "hidden inputs"], Int8[NDArray[np.int8], "classes hidden"]]
@@ -189,7 +191,7 @@ class Int8Network:
 
 
 def _check_chain(scales: tuple[LayerScales, LayerScales]) -> None:
-    """What leaves layer 0 enters layer 1; RangeError when their scales say otherwise."""
+    """Raise RangeError unless the output scale of layer 0 is the input scale of layer 1."""
     if len(scales) != 2:
         raise ShapeError(f"scales has {len(scales)} layers, but should have 2")
     first, last = scales

@@ -1,14 +1,14 @@
-"""Can any image overflow a register? Worst cases over all inputs, decided without simulating.
+"""Can any image overflow a register? Worst cases over all inputs, decided without simulation.
 
-Every input is an integer from 0 to 255 on its own, so a row of weights is largest where each
-positive weight meets 255 and each negative one 0 (products and sums of hardware that adds an offset
-to its weights: where all meet 255). That gives layer 0, and with it each hidden
-value, its exact range and the image that reaches it. Hidden values share their inputs, so ranges
-of layer 1 taken one hidden neuron at a time are bounds, which perhaps no image reaches: an
-overflow there is broken only when a search finds an image, and is otherwise "not proven".
+Each input is an independent integer from 0 to 255, so the sum of a row of weights is largest if
+each positive weight meets 255 and each negative one 0 (in hardware that adds an offset to its
+weights: if all meet 255). This gives the exact range of layer 0 and of each hidden value, and the
+images that reach its ends. Hidden values share their inputs, so ranges of layer 1, computed one
+hidden neuron at a time, are bounds that perhaps no image reaches. A possible overflow there is
+called broken only if a search finds an image; otherwise it is "not proven".
 
-A sum may leave its register on the way and come back: in two's complement the end is right all
-the same, so it is the ends that are compared. (Sums with an offset only grow.)
+A partial sum may leave its register and come back. In two's complement the final sum is still
+right, so only final sums are compared. (Sums with an offset only grow.)
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Integers = NDArray[np.int64]
 
 
 class RegisterVerdict(str, Enum):
-    """What is known of a register: it holds all, an image breaks it, or neither is shown."""
+    """The verdict on a register: it holds all values, an image breaks it, or neither was shown."""
 
     HOLDS = "holds"
     BROKEN = "BROKEN"
@@ -37,11 +37,11 @@ class RegisterVerdict(str, Enum):
 
 @dataclass(frozen=True)
 class Counterexample:
-    """An image, uint8 (inputs,), that makes ``register`` of ``neuron`` lose its value.
+    """An image, uint8 (inputs,), that overflows ``register`` of ``neuron``.
 
-    ``value`` is the golden model's (with the hardware's offset), ``kept`` what the register has
-    left of it. ``image`` is None where a stored parameter does not fit, which no image is needed
-    to see.
+    ``value`` is that of the golden model (with the hardware's offset), ``kept`` the value that
+    remains in the register. ``image`` is None if a stored parameter does not fit, whatever the
+    image.
     """
 
     register: Register
@@ -53,10 +53,10 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Bound:
-    """The numbers that one register meets: ``low`` (in ``low_neuron``) to ``high``.
+    """The range of values of one register: ``low`` (in ``low_neuron``) to ``high``.
 
-    ``exact`` says that images reach both ends; otherwise they are bounds. ``needs`` is the width
-    that would do, ``beyond`` how many neurons' ranges leave the register.
+    If ``exact``, images reach both ends; otherwise they are bounds. ``needs`` is the sufficient
+    width in bits; ``beyond`` is the number of neurons whose ranges exceed the register.
     """
 
     register: Register
@@ -71,18 +71,18 @@ class Bound:
 
     @property
     def needs(self) -> int:
-        """Bits of the narrowest register, signed as this one is, that holds ``low`` to ``high``."""
+        """Bits of the narrowest register of the same signedness that holds ``low`` to ``high``."""
         return bits_needed(self.low, self.high, signed=self.register.signed)
 
     @property
     def of_neurons(self) -> bool:
-        """Whether each neuron has a number of its own here; else there is one for all."""
+        """Whether each neuron has its own value here; otherwise one value serves all."""
         return self.register.name not in ("M", "S")
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """One bound a register, in the order of the data."""
+    """One bound per register, in the order of the data path."""
 
     hardware: Hardware
     bounds: tuple[Bound, ...]
@@ -94,13 +94,13 @@ class Certificate:
 
     @property
     def first_failure(self) -> Bound | None:
-        """The first bound that does not hold, in the order of the data, or None."""
+        """The first bound that does not hold, in the order of the data path, or None."""
         return next((b for b in self.bounds if b.verdict is not RegisterVerdict.HOLDS), None)
 
 
 @dataclass(frozen=True)
 class _Span:
-    """Per neuron the least and the largest value of one quantity, int64 (neurons,)."""
+    """The smallest and largest value of one quantity for each neuron, int64 (neurons,)."""
 
     low: Integers
     high: Integers
@@ -108,21 +108,23 @@ class _Span:
 
 
 def _row_span(weight: Integers, low: Integers, high: Integers, *, exact: bool) -> _Span:
-    """Range of ``weight @ x`` (rows,) for x (columns,) anywhere from ``low`` to ``high``."""
+    """Range of ``weight @ x`` (rows,) over all x (columns,) from ``low`` to ``high``."""
     positive: Integers = np.maximum(weight, 0)
     negative: Integers = np.minimum(weight, 0)
     return _Span(positive @ low + negative @ high, positive @ high + negative @ low, exact)
 
 
 def _term_span(weight: Integers, low: Integers, high: Integers) -> _Span:
-    """Range of the single products ``weight * x``, a row each."""
+    """Range of the single products ``weight * x``, for each row."""
     ends = np.stack([weight * low, weight * high])
     return _Span(ends.min(axis=(0, 2)), ends.max(axis=(0, 2)))
 
 
 def spans(network: Int8Network, offset: int = 0) -> dict[str, _Span]:
-    """Range of every quantity over all images, by the names of ``Hardware.registers``; ``mac`` and
-    ``acc`` with ``offset`` added to each weight."""
+    """Range of every quantity over all images, by the names of ``Hardware.registers``.
+
+    ``mac`` and ``acc`` include the ``offset`` added to each weight.
+    """
     w0, w1 = (w.astype(np.int64) for w in network.weight)
     b0, b1 = (b.astype(np.int64) for b in network.bias)
     none: Integers = np.zeros(network.inputs, np.int64)
@@ -168,7 +170,7 @@ def extreme_image(
 
 
 def _reached(network: Int8Network, name: str, images: NDArray[np.uint8], offset: int) -> _Span:
-    """What ``images`` do to the quantity called ``name``: (n, neurons) each end, by the golden
+    """Ends of the range of quantity ``name`` for ``images``, each (n, neurons), by the golden
     model."""
     found = infer(network, images)
     x, h = images.astype(np.int64), found.hidden.astype(np.int64)
@@ -190,7 +192,7 @@ def _reached(network: Int8Network, name: str, images: NDArray[np.uint8], offset:
 
 
 def _climb(network: Int8Network, row: Integers, start: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """An image that makes ``row @ hidden`` large: each input in turn set to its better end."""
+    """An image with large ``row @ hidden``: each input in turn is set to its better end."""
     image = start.copy()
     best = int(row @ infer(network, image[None]).hidden[0].astype(np.int64))
     for _ in range(3):
@@ -212,7 +214,7 @@ def _climb(network: Int8Network, row: Integers, start: NDArray[np.uint8]) -> NDA
 def _candidates(
     network: Int8Network, name: str, neuron: int, *, largest: bool, offset: int
 ) -> NDArray[np.uint8]:
-    """Images that may drive the quantity ``name`` of ``neuron`` to its end; exact in layer 0."""
+    """Images that may drive the quantity ``name`` of ``neuron`` to its end; in layer 0 they do."""
     if name == "mac0":
         return np.full((1, network.inputs), 255, np.uint8)
     if name == "acc0":
@@ -224,7 +226,7 @@ def _candidates(
     if name == "mac1":
         ends = [extreme_image(network, j, largest=True) for j in range(network.hidden)]
         return np.stack(ends)
-    # What the row would like of the inputs, were the layers linear.
+    # The best inputs for the row if the layers were linear.
     wish = row @ network.weight[0].astype(np.int64)
     starts = np.stack([np.where(wish > 0, 255, 0), np.zeros(network.inputs)]).astype(np.uint8)
     return np.stack([_climb(network, row, start) for start in starts])
@@ -233,7 +235,7 @@ def _candidates(
 def _counterexample(
     network: Int8Network, register: Register, span: _Span, offset: int
 ) -> Counterexample | None:
-    """The first neuron whose value leaves ``register``, with an image that shows it."""
+    """The first neuron whose value overflows ``register``, with an image that shows it."""
     above, below = span.high > register.high, span.low < register.low
     for neuron in np.nonzero(above | below)[0].tolist():
         largest = bool(above[neuron])
@@ -270,8 +272,10 @@ def check_sizes(network: Int8Network, hardware: Hardware) -> None:
 
 
 def prove(network: Int8Network, hardware: Hardware) -> Certificate:
-    """Compare every register with what any image can put into it. Raises ShapeError when the
-    network is larger than the hardware."""
+    """Compare every register with the range of values that images can put into it.
+
+    Raises ShapeError if the network is larger than the hardware.
+    """
     check_sizes(network, hardware)
     offset = hardware.offset
     registers = hardware.registers()

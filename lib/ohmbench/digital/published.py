@@ -1,15 +1,15 @@
-"""What the paper's published accelerator computes instead, kept only to account for its figures.
+"""The faulty arithmetic of the paper's published accelerator, used only to explain its figures.
 
-Its faults, each of which can be left out:
+Its faults, each of which can be switched off:
 
 - the requantisation product is 32 bits, signed: from 2**31 on it wraps, mostly to a negative
-  number, and the hidden value becomes 0 or something else that is wrong;
+  number, and the hidden value becomes 0 or another wrong value;
 - the sums of both layers are 32 bits, signed, and wrap as well;
 - layer 1 leaves out the last hidden neuron;
-- the value that goes with the class is stale when the last class wins: it is the largest of the
-  logits before it.
+- the value reported with the class is stale if the last class wins: it is the largest of the other
+  logits.
 
-Source: FANN (digital half), the published RTL and its 32-bit reference. Nothing else in ohmbench
+Source: FANN (digital half), the published RTL and its 32-bit reference. No other part of ohmbench
 computes like this; ``golden`` is the specification.
 """
 
@@ -27,7 +27,7 @@ from ohmbench.digital.network import Int8Network
 
 @dataclass(frozen=True)
 class Faults:
-    """Which of the published faults an emulation has; widths in bits of signed registers."""
+    """The published faults of an emulation; widths are in bits, of signed registers."""
 
     product_bits: int = 32
     sum_bits: int = 32
@@ -37,11 +37,11 @@ class Faults:
 
 PUBLISHED_RTL = Faults()
 PUBLISHED_REFERENCE = Faults(drops_last_hidden=False, stale_last_value=False)
-"""The 32-bit reference that the published testbench compares with."""
+"""The faults of the 32-bit reference in the published testbench."""
 
 
 def wrap(x: Int64[NDArray[np.int64], "*shape"], bits: int) -> Int64[NDArray[np.int64], "*shape"]:
-    """What a signed register of ``bits`` bits, 1 to 63, keeps of ``x`` (two's complement)."""
+    """``x`` wrapped to a signed register of ``bits`` bits, 1 to 63 (two's complement)."""
     half = np.int64(1) << np.int64(bits - 1)
     mask = np.int64((1 << bits) - 1)
     kept: NDArray[np.int64] = ((x + half) & mask) - half
@@ -53,7 +53,7 @@ def infer_published(
     images: UInt8[NDArray[np.uint8], "n inputs"],
     faults: Faults = PUBLISHED_RTL,
 ) -> Inference:
-    """``golden.infer`` with ``faults``: uint8 (n, inputs); ``product`` is what the register keeps.
+    """``golden.infer`` with ``faults``: uint8 (n, inputs); ``product`` is the register's value.
 
     Raises DtypeError or ShapeError.
     """

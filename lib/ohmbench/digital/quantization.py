@@ -1,8 +1,8 @@
-"""Real numbers to integers and back, as the paper does it.
+"""Quantisation of real numbers, as in the paper.
 
 Weights are symmetric per tensor (scale max|w| / 127), activations unsigned (scale max / 255),
-biases int32 at the scale of the sums. Every division is rounded to the nearest integer, a tie to
-the even one.
+biases int32 at the scale of the sums. Every division is rounded to the nearest integer, ties to
+even.
 
 Source: FANN (digital half).
 """
@@ -21,8 +21,10 @@ WEIGHT_MAX = 127
 ACTIVATION_MAX = 255
 
 IN_SCALE = float(np.float32(1 / 255))
-"""Scale of pixels in [0, 1]. A float32 just above 1/255, so that half grey is 127 and not 128:
-so the paper's test inputs are."""
+"""Scale of pixels in [0, 1], a float32 just above 1/255.
+
+So half grey becomes 127 and not 128, as in the paper's test inputs.
+"""
 
 
 def quantize_pixels(
@@ -41,34 +43,34 @@ def quantize_pixels(
 def weight_scale(weight: Float[NDArray[np.floating], " ..."]) -> float:
     """``max|w| / 127`` of a whole tensor, rounded to float32.
 
-    Raises RangeError for all zeros, and where the scale is no positive, finite float32.
+    Raises RangeError if all weights are zero or the scale is not a positive, finite float32.
     """
     largest = float(np.abs(weight).max())
     if largest == 0:
-        raise RangeError("weights are all 0, but a scale needs one that is not")
+        raise RangeError("weights are all 0, but a scale needs a non-zero weight")
     with np.errstate(over="ignore", under="ignore"):
         scale = float(np.float32(largest / WEIGHT_MAX))
     if not 0 < scale < math.inf:
-        raise RangeError(f"weights reach {largest:g}, but a 127th of it should fit float32")
+        raise RangeError(f"weights reach {largest:g}, but 1/127 of it should be a positive float32")
     return scale
 
 
 def quantize_weight(
     weight: Float[NDArray[np.floating], "*shape"], scale: float
 ) -> Int8[NDArray[np.int8], "*shape"]:
-    """``weight / scale`` as int8, from -127 to 127. Raises RangeError where it does not fit."""
+    """``weight / scale`` as int8, from -127 to 127. Raises RangeError if it does not fit."""
     q = np.rint(np.asarray(weight, dtype=np.float64) / scale)
-    if not np.abs(q).max(initial=0) <= WEIGHT_MAX:  # NaN neither
-        raise RangeError(f"weight / scale reaches {np.abs(q).max():g}, but 127 is the most")
+    if not np.abs(q).max(initial=0) <= WEIGHT_MAX:  # also refuses NaN
+        raise RangeError(f"weight / scale reaches {np.abs(q).max():g}, but should be at most 127")
     return q.astype(np.int8)
 
 
 def quantize_bias(
     bias: Float[NDArray[np.floating], "*shape"], scale: float
 ) -> Int32[NDArray[np.int32], "*shape"]:
-    """``bias / scale`` as int32. Raises RangeError where it does not fit."""
+    """``bias / scale`` as int32. Raises RangeError if it does not fit."""
     q = np.rint(np.asarray(bias, dtype=np.float64) / scale)
     info = np.iinfo(np.int32)
     if q.size and not (q.min() >= info.min and q.max() <= info.max):
-        raise RangeError(f"bias / scale runs from {q.min():g} to {q.max():g}: not int32")
+        raise RangeError(f"bias / scale runs from {q.min():g} to {q.max():g}, but should fit int32")
     return q.astype(np.int32)

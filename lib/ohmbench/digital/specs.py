@@ -1,4 +1,4 @@
-"""The int8 networks that this project knows by name."""
+"""The int8 networks known by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Int8Spec:
-    """A network's name, its sizes (inputs, hidden, classes) and the data set that judges it."""
+    """A network's name, its sizes (inputs, hidden, classes) and the data set to evaluate it on."""
 
     name: str
     sizes: tuple[int, int, int]

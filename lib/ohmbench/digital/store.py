@@ -1,12 +1,12 @@
-"""Int8 networks in files: the paper's npz layout, for its snapshot and for ours.
+"""Int8 networks in files: the paper's npz layout, for its snapshot and our networks.
 
 Layer k has ``mlp_k.weight_q`` int8 (out, in) and ``mlp_k.bias_q`` int32 (out,), and float32 (1,)
 ``mlp_k.weight_scale``, ``.bias_scale``, ``.in_scale``; layer 0 also ``.out_scale``. The paper adds
-``test_inputs_u8`` uint8 (images, inputs), ``test_labels`` and ``pytorch_test_pred`` (the answers
-of its fake-quantised network), int64 (images,). ohmbench adds ``network`` (a name in
-``INT8_SPECS``), ``seed``, ``recipe`` (JSON) and ``history`` of the training. ``M`` and ``S`` follow
-from the scales with ``S`` = 24 as in the paper, unless the file holds them; a network of bare
-integers holds them and no scales. A network of the user's own has, in place of ``network``,
+``test_inputs_u8`` uint8 (images, inputs), ``test_labels`` and ``pytorch_test_pred`` (the
+predictions of its fake-quantised network), int64 (images,). ohmbench adds ``network`` (a name in
+``INT8_SPECS``), ``seed``, ``recipe`` (JSON) and ``history`` of the training. ``M`` and ``S`` are
+computed from the scales with ``S`` = 24 as in the paper, unless the file holds them; a network
+without scales must store them. Instead of ``network``, the file of a user's own network holds
 ``config`` (the lines of its configuration as YAML) and the held-out part of its data.
 """
 
@@ -47,7 +47,7 @@ _IMAGES = ("test_inputs_u8", "test_labels")
 def _weight_schema(
     inputs: int | str, hidden: int | str, classes: int | str
 ) -> tuple[ArraySpec, ...]:
-    """The arrays of both layers; sizes are numbers, or names for what the file decides."""
+    """The arrays of both layers; sizes are numbers, or names where the file sets the size."""
     return (
         ArraySpec("mlp_0.weight_q", (hidden, inputs), ("int8",)),
         ArraySpec("mlp_0.bias_q", (hidden,), ("int32",)),
@@ -73,7 +73,7 @@ INT8_SCHEMA = (
 
 @dataclass(frozen=True)
 class Images:
-    """What a network is judged on: uint8 (n, inputs), labels int64 (n,), and where it is from."""
+    """Images to evaluate a network on: uint8 (n, inputs), labels int64 (n,), and their origin."""
 
     x: NDArray[np.uint8]
     labels: NDArray[np.int64]
@@ -81,7 +81,7 @@ class Images:
 
 
 def images_of(own: Own[Config]) -> Images:
-    """The held-out part of ``own`` as the hardware gets it: features beyond [0, 1] at its ends."""
+    """The held-out part of ``own`` as hardware inputs; features are clipped to [0, 1]."""
     return Images(quantize_pixels(np.clip(own.data.test_x, 0, 1)), own.data.test_y, own.held_out)
 
 
@@ -89,10 +89,10 @@ def images_of(own: Own[Config]) -> Images:
 class StoredInt8(Named):
     """A network from a file.
 
-    ``own_images`` are the file's, if it has any; ``predictions`` int64 (n,) are the answers that
-    it stores with them. ``spec``, ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step,
-    loss, learning rate) are there for networks trained by ohmbench, ``own`` (without the training
-    part) for those of the user's own.
+    ``own_images`` are the file's images, if it has any; ``predictions`` int64 (n,) are the
+    predictions stored with them. ``spec``, ``seed``, ``recipe`` (JSON text) and ``history`` (rows
+    of step, loss, learning rate) are set for networks trained by ohmbench, ``own`` (without the
+    training data) for a user's own networks.
     """
 
     path: str
@@ -106,20 +106,20 @@ class StoredInt8(Named):
     own: Own[Config] | None = None
 
     def images(self) -> Images:
-        """The images to judge by: the file's own, else the held-out part of its data set.
+        """The images to evaluate on: the file's own, else the held-out part of its data set.
 
-        Raises FileError when there are none, or when the data set is not on this machine.
+        Raises FileError if there are none, or if the data set is not on this machine.
         """
         if self.own_images is not None:
             return self.own_images
         if self.spec is None:
             raise FileError(
                 self.path,
-                "missing: no images to judge by",
+                "missing: no images to evaluate",
                 field="test_inputs_u8",
                 remedy="add test_inputs_u8 and test_labels, or the network's name",
             )
-        # These data sets have one split, whatever the seed.
+        # These data sets have one split for all seeds.
         features, labels = held_out(self.spec.dataset, 0)
         return Images(quantize_pixels(features), labels, f"{self.spec.dataset}, held-out part")
 
@@ -163,7 +163,7 @@ def _requantisation(
     if scales is None:
         raise FileError(
             path,
-            "missing, and so are the scales it could follow from",
+            "missing, as are the scales to compute it from",
             field="M",
             remedy="add M and S, or all scales",
         )
@@ -200,7 +200,7 @@ def _images_of(path: str, arrays: dict[str, NDArray[Any]], network: Int8Network)
         if largest >= network.classes:
             raise FileError(
                 path,
-                f"{largest} is no class of this network",
+                f"{largest} is not a class of this network",
                 field=field,
                 remedy=f"classes are 0 to {network.classes - 1}",
             )
@@ -217,7 +217,7 @@ def _spec_of(path: str, arrays: dict[str, NDArray[Any]], network: Int8Network) -
             path,
             f"unknown network {name!r}",
             field="network",
-            remedy=f"known are {', '.join(INT8_SPECS)}",
+            remedy=f"choose one of {', '.join(INT8_SPECS)}",
         )
     if spec.sizes != network.sizes:
         raise FileError(
@@ -232,9 +232,9 @@ def _spec_of(path: str, arrays: dict[str, NDArray[Any]], network: Int8Network) -
 def load_int8(path: str | os.PathLike[str]) -> StoredInt8:
     """Read an int8 network; nothing in the file is executed.
 
-    Raises FileError naming file, field and reason when the file is missing, damaged, of another
-    layout, has scales that do not fit together or give no 16-bit ``M``, or labels that are no
-    class.
+    Raises FileError naming file, field and reason if the file is missing, damaged or of another
+    layout, if its scales do not fit together or give no 16-bit ``M``, or if a label is outside the
+    classes.
     """
     path = os.fspath(path)
     if "config" in npz_fields(path):
@@ -254,7 +254,7 @@ def load_int8(path: str | os.PathLike[str]) -> StoredInt8:
 
 
 def _load_own(path: str) -> StoredInt8:
-    """A network of the user's own, with the held-out part of its data."""
+    """Read a user's own network, with the held-out part of its data."""
     config = stored_config(path, Config)
     spec = config.spec
     arrays = read_npz(path, (*own_schema(config), *_weight_schema(*spec.sizes)))
@@ -279,8 +279,10 @@ FLOAT_SCHEMA = tuple(
 
 
 def load_float(path: str | os.PathLike[str]) -> FloatNetwork:
-    """Read real weights for ``trace``: ``mlp_k.weight`` (out, in), ``mlp_k.bias`` (out,), float32
-    or float64; other fields are left alone. Raises FileError as ``load_int8`` does."""
+    """Read real weights for ``trace``: ``mlp_k.weight`` (out, in) and ``mlp_k.bias`` (out,).
+
+    They are float32 or float64; other fields are ignored. Raises FileError as ``load_int8`` does.
+    """
     arrays = read_npz(path, FLOAT_SCHEMA, allow_extra=True)
     weight = [arrays[f"mlp_{k}.weight"].astype(np.float64) for k in range(2)]
     bias = [arrays[f"mlp_{k}.bias"].astype(np.float64) for k in range(2)]
@@ -288,9 +290,9 @@ def load_float(path: str | os.PathLike[str]) -> FloatNetwork:
 
 
 def network_arrays(network: Int8Network) -> dict[str, NDArray[np.generic]]:
-    """The fields of ``network`` alone. ``M`` and ``S`` only where the scales do not give them.
+    """The fields of ``network`` itself; ``M`` and ``S`` only if the scales do not give them.
 
-    Scales are stored as float32: raises RangeError for one that float32 does not hold.
+    Scales are stored as float32. Raises RangeError for a scale that float32 cannot represent.
     """
     arrays: dict[str, NDArray[np.generic]] = {}
     for k in range(2):
@@ -328,9 +330,11 @@ def save_int8(
     own: Own[Config] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write ``network`` (the whole file or nothing), one of the user's ``own`` with what judges it.
+    """Write ``network``, as a whole file or not at all.
 
-    Raises FileError when it cannot be written, RangeError for scales that float32 cannot hold.
+    For a user's own network, ``own`` (configuration and held-out data) is written too. Raises
+    FileError if the file cannot be written, and RangeError for scales that float32 cannot
+    represent.
     """
     arrays = network_arrays(network)
     if own is not None:

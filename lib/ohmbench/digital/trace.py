@@ -1,13 +1,13 @@
-"""Where a network stops being what it was: float, fake-quantised, integers, hardware, in turn.
+"""Find the stage at which a network's values depart: float, fake-quantised, integers, hardware.
 
-Each stage is compared with the one before it and has a tolerance that follows from what it adds:
+Each stage is compared with the one before it. Its tolerance follows from the approximation it adds:
 
-- *float*: real weights and unquantised hidden values, ReLU clamped where the integers are clamped;
-- *fake-quantised* (FANN's word): the same reals, but hidden values truncated to whole LSBs, and
-  weights of a separate float file rounded to theirs;
+- *float*: real weights and unquantised hidden values; the ReLU is clamped where the integers are;
+- *fake-quantised* (FANN's term): the same reals, but hidden values are truncated to whole LSBs, and
+  weights of a separate float file are rounded to their LSBs;
 - *integers*: ``golden``. It differs from fake-quantised only because ``M / 2**S`` is a rounded
-  ``in_scale * weight_scale / out_scale`` and a float32 ``bias_scale`` a rounded product;
-- *hardware*: whatever ``simulate`` returns; every bit is to agree.
+  ``in_scale * weight_scale / out_scale`` and the float32 ``bias_scale`` is a rounded product;
+- *hardware*: the values returned by ``simulate``; every bit must agree.
 
 The LSB of a hidden value is ``out_scale``, that of a logit the last layer's ``bias_scale``.
 """
@@ -30,11 +30,11 @@ Reals = NDArray[np.float64]
 
 LARGEST_TOLERANCE = 1e6
 _HARDWARE = "integers -> hardware"
-_ROUNDING = 1e-9  # of float64 sums, relative to the largest of them
+_ROUNDING = 1e-9  # error of float64 sums, relative to the largest sum
 
 
 class HardwareResult(Protocol):
-    """What a simulation gives back; shapes and dtypes as in ``golden.Inference``."""
+    """The results of a simulation; shapes and dtypes as in ``golden.Inference``."""
 
     @property
     def hidden(self) -> NDArray[np.uint8]:
@@ -46,11 +46,11 @@ class HardwareResult(Protocol):
 
     @property
     def classes(self) -> NDArray[np.int64]:
-        """Answers, int64 (n,)."""
+        """Predicted classes, int64 (n,)."""
 
     @property
     def values(self) -> NDArray[np.int64]:
-        """The logit that goes with each answer, int64 (n,)."""
+        """The logit of each predicted class, int64 (n,)."""
 
 
 Simulate = Callable[[Int8Network, NDArray[np.uint8]], HardwareResult]
@@ -58,9 +58,9 @@ Simulate = Callable[[Int8Network, NDArray[np.uint8]], HardwareResult]
 
 @dataclass(frozen=True)
 class Departure:
-    """The first value beyond tolerance: of ``image``, ``layer`` and ``neuron``.
+    """The first value beyond its tolerance, with its ``image``, ``layer`` and ``neuron``.
 
-    ``quantity`` is "hidden", "logits", "classes" or "values" (the last two have no neuron, -1).
+    ``quantity`` is "hidden", "logits", "classes" or "values" (``neuron`` is -1 for the last two).
     """
 
     image: int
@@ -72,7 +72,7 @@ class Departure:
     allowed: float
 
     def describe(self, first_image: int = 0) -> str:
-        """One line; ``first_image`` is the number of the batch's image 0."""
+        """Describe it in one line; ``first_image`` is the number of the batch's image 0."""
         place = f"[{self.neuron}]" if self.neuron >= 0 else ""
         bound = f" within {self.allowed:.6g}" if self.allowed else ""
         return (
@@ -83,9 +83,10 @@ class Departure:
 
 @dataclass(frozen=True)
 class Part:
-    """One quantity of a stage: how many values, their largest difference, the largest tolerance.
+    """One quantity of a stage: number of values, largest difference and largest tolerance.
 
-    In LSBs of the quantity. The tolerance of one value may be far under the largest.
+    Differences and tolerances are in LSBs of the quantity. The tolerance of a single value may be
+    far below the largest.
     """
 
     layer: int
@@ -97,9 +98,9 @@ class Part:
 
 @dataclass(frozen=True)
 class Stage:
-    """One comparison, quantity by quantity, and the first value beyond its own tolerance, if any.
+    """One comparison of two stages, by quantity, and the first value beyond its tolerance, if any.
 
-    ``note`` says why they may differ. ``failure`` says why there is nothing to compare.
+    ``note`` says why the stages may differ; ``failure`` says why there is nothing to compare.
     """
 
     name: str
@@ -110,13 +111,13 @@ class Stage:
 
     @property
     def passed(self) -> bool:
-        """Compared, and within tolerance."""
+        """Whether the stage was compared and is within tolerance."""
         return self.departure is None and self.failure is None
 
 
 @dataclass(frozen=True)
 class _Compared:
-    """One quantity of one stage: (n, neurons) or (n,) arrays; ``low``, ``high`` bound ``found``."""
+    """One quantity of one stage, (n, neurons) or (n,); ``low`` and ``high`` bound ``found``."""
 
     layer: int
     quantity: str
@@ -127,7 +128,7 @@ class _Compared:
 
 
 def _stage(name: str, note: str, quantities: list[_Compared]) -> Stage:
-    """Layers in order, images in order, neurons in order: the first is nearest to the cause."""
+    """Search by layer, then image, then neuron: the first is nearest to the cause."""
     departure = None
     for q in quantities:
         bad = (q.found < q.low) | (q.found > q.high)
@@ -162,9 +163,9 @@ def _within(layer: int, quantity: str, found: Reals, expected: Reals, tol: Reals
 
 
 def dequantised(network: Int8Network) -> FloatNetwork:
-    """The real weights and biases that the integers stand for. Raises RangeError without scales."""
+    """The real weights and biases of the integers. Raises RangeError if there are no scales."""
     if network.scales is None:
-        raise RangeError("the network has no scales: its integers stand for no real numbers")
+        raise RangeError("the network has no scales, so its integers have no real values")
     first, last = network.scales
     w0, w1 = (w.astype(np.float64) for w in network.weight)
     b0, b1 = (b.astype(np.float64) for b in network.bias)
@@ -175,7 +176,7 @@ def dequantised(network: Int8Network) -> FloatNetwork:
 
 
 class _Reals:
-    """The real-valued stages of one network on one batch, everything in LSBs."""
+    """The real-valued stages of one network for one batch; all values are in LSBs."""
 
     def __init__(
         self, network: Int8Network, images: NDArray[np.uint8], real: FloatNetwork | None
@@ -201,7 +202,7 @@ class _Reals:
         self.fake_hidden = np.floor(np.clip(self.z, 0, ACTIVATION_MAX))
         self.fake_logits = self._logits(own, self.fake_hidden)
         zf = (self.x @ self.real.weight[0].T + self.real.bias[0]) / self.out_scale
-        # Where truncation gives 256 or more in both: what lies between is 255 without a clamp.
+        # Values that truncate to 256 or more in both; values in between are 255 without a clamp.
         over = ACTIVATION_MAX + 1
         self.saturated = int(((zf >= over) & (self.z >= over)).sum())
         self.float_hidden = np.clip(zf, 0, ACTIVATION_MAX)
@@ -218,11 +219,11 @@ class _Reals:
         assert self.network.scales is not None
         first = self.network.scales[0]
         w1 = np.abs(self.real.weight[1]) * self.out_scale / self.bias_scale
-        # Truncation takes less than one LSB of a hidden value.
+        # Truncation reduces a hidden value by less than one LSB.
         hidden_tol = np.ones_like(self.float_hidden) + self.eps
         logit_extra: Reals = np.zeros_like(self.float_logits)
         if self.separate:
-            # Half an LSB of each weight and of the bias.
+            # Rounding changes each weight and the bias by up to half an LSB.
             sums = self.x.sum(axis=1, keepdims=True) * first.weight_scale + first.bias_scale
             hidden_tol = hidden_tol + 0.5 * sums / self.out_scale
             seen = self.fake_hidden.sum(axis=1, keepdims=True)
@@ -243,12 +244,12 @@ class _Reals:
         )
 
     def integer_stage(self, found: Inference) -> Stage:
-        """Integers against fake-quantised: rounded M, rounded bias scales, nothing else."""
+        """Integers against fake-quantised; only the rounding of M and of bias scales differs."""
         assert self.network.scales is not None
         first, last = self.network.scales
         ratio = first.in_scale * first.weight_scale / self.out_scale
-        # Half a step of M, which is what rounding costs at most; how far M really is from the
-        # scales would excuse any M.
+        # Half a step of M, the most that rounding costs. The actual distance between M and the
+        # scales would accept any M.
         rounded_M = 0.5 / 2**self.network.S
         off_bias = np.abs(self.network.bias[0].astype(np.float64)) * abs(
             first.bias_scale / self.out_scale - ratio
@@ -258,7 +259,7 @@ class _Reals:
             np.floor(np.clip(self.z + sign * error, 0, ACTIVATION_MAX)) for sign in (-1, 1)
         )
         w1 = np.abs(self.network.weight[1].astype(np.float64))
-        # The LSB is bias_scale, the products' scale only nearly so.
+        # The LSB is bias_scale, which is only nearly the scale of the products.
         ratio_1 = last.in_scale * last.weight_scale / self.bias_scale
         off_product = abs(ratio_1 - 1) * ACTIVATION_MAX * w1.sum(axis=1)
         logit_tol = (high - low) @ w1.T + off_product + self.logit_eps
@@ -279,9 +280,9 @@ def _hardware_stage(found: Inference, hardware: HardwareResult) -> Stage:
         expected, given = getattr(found, name), np.asarray(getattr(hardware, name))
         if given.shape != expected.shape:
             raise ShapeError(
-                f"the hardware gave {name} of shape {given.shape}, but should {expected.shape}"
+                f"the hardware gave {name} of shape {given.shape}, but should be {expected.shape}"
             )
-        # Every integer here is under 2^53: float64 tells any two of them apart.
+        # Every integer here is below 2^53, so float64 represents it exactly.
         e, g = expected.astype(np.float64), given.astype(np.float64)
         quantities.append(_Compared(layer, name, g, e, e, e))
     return _stage(_HARDWARE, "every bit agrees or it is wrong", quantities)
@@ -295,12 +296,12 @@ def trace(
     simulate: Simulate | None = None,
     tolerance: float = 1.0,
 ) -> list[Stage]:
-    """Follow ``images``, uint8 (n, inputs), through every stage there is.
+    """Follow ``images``, uint8 (n, inputs), through all available stages.
 
-    A network without scales has no real-valued stages. ``real`` replaces the dequantised weights
-    in the float stage, whose tolerances ``tolerance`` multiplies. ``simulate`` adds the hardware.
-    Raises OperandError, and whatever ``simulate`` raises but HardwareFailure, which is a stage's
-    ``failure``.
+    A network without scales has no real-valued stages. ``real`` replaces the dequantised weights in
+    the float stage, and ``tolerance`` multiplies the tolerances against that stage. ``simulate``
+    adds the hardware stage. Raises OperandError and the errors of ``simulate``, except
+    HardwareFailure, which becomes the ``failure`` of the stage.
     """
     if not 0 < tolerance <= LARGEST_TOLERANCE:
         raise RangeError(

@@ -1,8 +1,9 @@
-"""Training int8 networks from nothing, each forward pass through the integers they will have.
+"""Training int8 networks from scratch; each forward pass uses the quantised values.
 
-Weights, biases and hidden values are what ``quantization`` makes of them, truncation of the hidden
-values included; gradients pass straight through the rounding and stop where a value is clamped.
-The largest hidden value, which fixes the scale of the hidden layer, is a running mean over batches.
+Weights, biases and hidden values are quantised as in ``quantization``, and hidden values are
+truncated. Gradients are straight-through (they ignore the rounding) and zero where a value is
+clamped. The largest hidden value, which sets the scale of the hidden layer, is a running mean over
+batches.
 
 Source: FANN (digital half): formats, straight-through gradients, AdamW. The recipe is ours.
 """
@@ -42,10 +43,11 @@ from ohmbench.training import RecipeTask, step_generator
 
 @dataclass(frozen=True)
 class Int8Recipe:
-    """Everything that decides a training besides the seed.
+    """All settings of a training except the seed.
 
-    ``range_memory`` is how much of the running largest hidden value one update keeps;
-    ``label_smoothing`` keeps the logits, and with them the hidden values, from growing forever.
+    ``range_memory`` is the fraction of the running largest hidden value that one update keeps;
+    ``label_smoothing`` keeps the logits, and with them the hidden values, from growing without
+    limit.
     """
 
     network: str
@@ -84,9 +86,9 @@ INT8_RECIPES = {
         ),
     )
 }
-"""What ``ohmbench train`` can train of this family, by network."""
+"""The recipes of ``ohmbench train`` for this family, by network."""
 
-_INIT_STEP = 2**31  # the stream of the initial weights, apart from every update's
+_INIT_STEP = 2**31  # random stream of the initial weights, distinct from those of the updates
 
 
 def _straight_through(exact: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
@@ -95,7 +97,7 @@ def _straight_through(exact: torch.Tensor, rounded: torch.Tensor) -> torch.Tenso
 
 
 class FakeQuantNetwork(torch.nn.Module):
-    """The network in training: real parameters, float32, seen through their integers.
+    """The network in training: real float32 parameters, quantised in each forward pass.
 
     ``weight_k`` (out, in), ``bias_k`` (out,), and ``hidden_max`` (), the running mean of the
     batches' largest hidden value before clamping.
@@ -106,7 +108,7 @@ class FakeQuantNetwork(torch.nn.Module):
     def __init__(self, sizes: tuple[int, int, int], generator: torch.Generator) -> None:
         super().__init__()
         for k in range(2):
-            # Kaiming: a variance of 2 / inputs keeps what passes a ReLU from fading.
+            # Kaiming: a variance of 2 / inputs keeps signals through a ReLU from fading.
             std = math.sqrt(2 / sizes[k])
             weight = std * torch.randn(sizes[k + 1], sizes[k], generator=generator, **FLOAT32)
             self.register_parameter(f"weight_{k}", torch.nn.Parameter(weight))
@@ -115,11 +117,11 @@ class FakeQuantNetwork(torch.nn.Module):
         self.register_buffer("hidden_max", torch.tensor(0.0, **FLOAT32))
 
     def weight_scale(self, layer: int) -> torch.Tensor:
-        """Scale of a layer's weights: the largest is 127 of it."""
+        """Scale of a layer's weights: the largest magnitude / 127."""
         return self.get_parameter(f"weight_{layer}").detach().abs().max() / WEIGHT_MAX
 
     def out_scale(self) -> torch.Tensor:
-        """Scale of the hidden values: their range, but never so small that M leaves 16 bits."""
+        """Scale of the hidden values: from their range, but large enough that M fits 16 bits."""
         smallest = IN_SCALE * self.weight_scale(0) * 2**FANN_S / M_MAX
         return torch.maximum(self.hidden_max / ACTIVATION_MAX, smallest)
 
@@ -136,7 +138,7 @@ class FakeQuantNetwork(torch.nn.Module):
     def forward(self, pixels: torch.Tensor, memory: float | None = None) -> torch.Tensor:
         """Logits (n, classes) of ``pixels`` (n, inputs), integers 0 to 255 as float32.
 
-        ``memory`` (training only) lets ``hidden_max`` follow this batch.
+        With ``memory`` (training only), ``hidden_max`` is updated by this batch.
         """
         sums = self._layer(0, IN_SCALE * pixels, IN_SCALE).relu()
         if memory is not None:
@@ -151,7 +153,7 @@ class FakeQuantNetwork(torch.nn.Module):
         return self._layer(1, hidden, scale)
 
     def integers(self) -> Int8Network:
-        """The network of integers that this one is now. Raises OperandError when there is none."""
+        """The current network, quantised. Raises OperandError if it cannot be."""
         weight = [self.get_parameter(f"weight_{k}").detach().numpy() for k in range(2)]
         bias = [self.get_parameter(f"bias_{k}").detach().numpy() for k in range(2)]
         w_scale = [weight_scale(w) for w in weight]
@@ -169,10 +171,10 @@ class FakeQuantNetwork(torch.nn.Module):
 
 
 class Int8Task(RecipeTask[Int8Network]):
-    """One training of ``recipe`` from ``seed``, which fixes start, batches and distortions.
+    """One training of ``recipe``; ``seed`` fixes initial weights, batches and distortions.
 
-    ``parts`` replaces the data set's own split, to compare recipes without its held-out part;
-    ``own`` are configuration and data of a network of the user's own.
+    ``parts`` replaces the data set's own split, to compare recipes without its held-out part.
+    ``own`` holds configuration and data of a user's own network.
     """
 
     recipe: Int8Recipe
@@ -240,7 +242,7 @@ def named_task(name: str, seed: int) -> Int8Task:
 
 
 def own_task(own: Own[Config], seed: int) -> Int8Task:
-    """The training of a network of the user's own."""
+    """The training of a user's own network."""
     train = own.config.train
     recipe = Int8Recipe(
         network=own.config.spec.name,

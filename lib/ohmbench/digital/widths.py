@@ -1,7 +1,7 @@
-"""How wide each register of an int8 accelerator is, and which numbers it can therefore hold.
+"""The widths of an int8 accelerator's registers, and the ranges of numbers they can hold.
 
 ``Hardware`` gives the widths of this project's RTL, derived from its parameters as the RTL derives
-them; any of them can be set to build something narrower. ``prove`` says whether it suffices.
+them. Any width can be set to describe narrower hardware; ``prove`` says whether it suffices.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _INPUT_WORD = 8  # inputs are stored and read eight at a time
 
 
 def clog2(n: int) -> int:
-    """Bits that count ``n`` things, as Verilog's ``$clog2``: the least k with 2**k >= n."""
+    """Bits needed to number ``n`` things, as Verilog's ``$clog2``: the least k with 2**k >= n."""
     return (n - 1).bit_length()
 
 
 @dataclass(frozen=True)
 class Register:
-    """A register by its name, with its width in bits (signed: two's complement)."""
+    """A register: its name and its width in bits (signed: two's complement)."""
 
     name: str
     bits: int
@@ -28,16 +28,16 @@ class Register:
 
     @property
     def low(self) -> int:
-        """The smallest number it holds."""
+        """The smallest number that it can hold."""
         return -(1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def high(self) -> int:
-        """The largest number it holds."""
+        """The largest number that it can hold."""
         return (1 << (self.bits - 1 if self.signed else self.bits)) - 1
 
     def kept(self, value: int) -> int:
-        """What is left of ``value`` in it: the value itself, or what it wraps to."""
+        """The value that remains of ``value`` in the register: itself, or wrapped."""
         return (value - self.low) % (1 << self.bits) + self.low
 
     def __str__(self) -> str:
@@ -45,8 +45,7 @@ class Register:
 
 
 def bits_needed(low: int, high: int, *, signed: bool) -> int:
-    """The least width of a register that holds all of ``low`` to ``high`` (``low`` >= 0 unless
-    ``signed``)."""
+    """The least width in bits that holds ``low`` to ``high`` (``low`` >= 0 unless ``signed``)."""
     if signed:
         return max((~low if low < 0 else low).bit_length(), max(high, 0).bit_length()) + 1
     return max(high.bit_length(), 1)
@@ -59,8 +58,8 @@ _WIDTHS = ("acc0_bits", "sum0_bits", "r_bits", "product_bits", "acc1_bits", "log
 class Hardware:
     """An accelerator's parameters: largest network, parallelism, formats, register widths.
 
-    ``lanes`` neurons are computed side by side, ``requants`` requantised side by side. A register
-    width that is None is the RTL's:
+    ``lanes`` neurons are computed in parallel, ``requants`` sums are requantised in parallel. A
+    register width of None means the width in the RTL:
 
     - ``mac`` one weight times one activation: ``weight_bits + activation_bits``;
     - ``acc0`` sum of a layer-0 row without its bias: ``mac`` + clog2(inputs, padded to eights);
@@ -71,11 +70,10 @@ class Hardware:
       and steps);
     - ``logit`` with the bias, signed: one bit more than the wider of the two.
 
-    With ``weight_offset`` the lanes multiply and add weights that have 2**(weight_bits - 1) added,
-    so that ``mac`` and the sums are unsigned, and numbers of the network plus that multiple of the
-    activations; it is taken off again where the bias is added. Without, they are signed.
-
-    Raises RangeError for a size, count or width under 1.
+    With ``weight_offset``, 2**(weight_bits - 1) is added to each weight, so that ``mac`` and the
+    sums are unsigned: the numbers of the network plus that multiple of the activations, which is
+    subtracted again where the bias is added. Without it they are signed. Raises RangeError for a
+    size, count or width under 1.
     """
 
     inputs: int
@@ -104,36 +102,36 @@ class Hardware:
 
     @property
     def padded_inputs(self) -> int:
-        """Pixels of an image with those that fill its last word."""
+        """Pixels of an image, including the padding of its last word."""
         return -(-self.inputs // _INPUT_WORD) * _INPUT_WORD
 
     @property
     def words(self) -> int:
-        """Words of an image."""
+        """Words per image."""
         return -(-self.inputs // _INPUT_WORD)
 
     @property
     def groups(self) -> int:
-        """Groups of neurons that are computed one after the other, ``lanes`` at a time."""
+        """Groups of ``lanes`` neurons, computed one after the other."""
         return -(-self.hidden // self.lanes)
 
     @property
     def steps(self) -> int:
-        """Clocks in which a group's sums leave, ``requants`` at a time."""
+        """Clocks in which the sums of a group leave, ``requants`` per clock."""
         return -(-self.lanes // self.requants)
 
     @property
     def offset(self) -> int:
-        """What is added to each weight before it is multiplied."""
+        """The offset added to each weight before the multiplication."""
         return 1 << (self.weight_bits - 1) if self.weight_offset else 0
 
     @property
     def padded_hidden(self) -> int:
-        """Hidden values with those that fill the last group and its last clock."""
+        """Hidden values, including the padding of the last group and of each group's last clock."""
         return self.groups * self.steps * self.requants
 
     def registers(self) -> dict[str, Register]:
-        """Every register that holds a number of the network, by name, in the order of the data."""
+        """Every register for numbers of the network, by name, in the order of the data path."""
         mac = self.weight_bits + self.activation_bits
         acc0 = self.acc0_bits or mac + clog2(self.padded_inputs)
         sum0 = self.sum0_bits or max(acc0, self.bias_bits) + 1
@@ -177,4 +175,4 @@ PUBLISHED_HARDWARE = Hardware(
     product_signed=True,
     weight_offset=False,
 )
-"""The FANN paper's published accelerator: sums and requantisation product of 32 bits, signed."""
+"""The published accelerator of the FANN paper: signed 32-bit sums and requantisation product."""

@@ -1,10 +1,11 @@
 """Floating-gate networks on an FPAA: cells, circuits, networks, programming, power.
 
 Reading order: ``card`` (the constants of one device), ``synapse`` (one cell and its row),
-``transistor``, ``sigmoid``, ``relu``, ``wta`` (what follows a row), ``circuits`` (all of a device),
-``layers``, ``networks``, then ``programming`` (what an array can hold), ``evaluation``, ``power``,
-``configuration`` (networks of the user's own), ``store`` (files), ``training``. ``piecewise`` and
-``ranges`` carry the fitted curves, ``operands`` the checks.
+``transistor``, ``sigmoid``, ``relu``, ``wta`` (the circuits behind a row), ``circuits`` (all models
+of one device), ``layers``, ``networks``, then ``programming`` (what an array can hold),
+``evaluation``, ``power``, ``configuration`` (the user's own networks), ``store`` (files),
+``training``. ``piecewise`` and ``ranges`` hold the machinery of the fitted curves, ``operands`` the
+checks of arguments.
 """
 
 from ohmbench.floatgate.card import Card, load_card

@@ -1,7 +1,8 @@
 """Device cards: the constants of a floating-gate array and of the circuits around it.
 
-A card is a YAML file. ``cards/fg-350nm.yaml`` is the paper's, and says beside each part which
-formula its constants belong to; a user's own has the same keys. ``circuits`` makes models of it.
+A card is a YAML file. ``cards/fg-350nm.yaml`` is the card of the paper's device; its comments give
+the formula of each part. A user's own card has the same keys. ``circuits`` builds models from a
+card.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ CARD_NAMES = tuple(sorted(path.stem for path in CARDS_FOLDER.glob("fg-*.yaml")))
 """The cards that come with ohmbench: the stems of ``cards/fg-*.yaml``."""
 DEFAULT_CARD = "fg-350nm"
 
-# Wide enough for any device there is, and narrow enough that float32 holds what is made of them.
+# Wide enough for any real device, and narrow enough that derived values fit float32.
 _Number = Annotated[float, bounded(low=-1e12, high=1e12)]
 _Positive = Annotated[float, bounded(above=0, high=1e12)]
 _Volts = Annotated[float, bounded(above=0, high=100)]
@@ -40,7 +41,7 @@ def _ascending(values: tuple[float, ...], field: str) -> None:
 
 
 class Programmable(StrictModel):
-    """What the array can be programmed to: ``programming.ProgrammableSet``."""
+    """The currents that the array can be programmed to (``programming.ProgrammableSet``)."""
 
     w_min_A: _Current
     w_max_A: _Current
@@ -53,7 +54,7 @@ class Programmable(StrictModel):
 
 
 class FittedCell(StrictModel):
-    """Where a cell's fit may be believed, and why there."""
+    """The ranges in which a cell's fit is valid, and the reason for them (``basis``)."""
 
     v_V: _Pair
     w_A: _Pair
@@ -67,7 +68,7 @@ class FittedCell(StrictModel):
 
 
 class EKVConstants(StrictModel):
-    """Of ``synapse.EKVCell``; ``Is`` has to fall with ``ln|w|``, and ``b`` too."""
+    """Constants of ``synapse.EKVCell``. ``Is`` and ``b`` must decrease with ``ln|w|``."""
 
     form: Literal["ekv"]
     is1_A: Annotated[float, bounded(low=-1, high=-1e-20)]
@@ -80,12 +81,12 @@ class EKVConstants(StrictModel):
 
     @property
     def largest_A(self) -> float:
-        """Below it the formula holds."""
+        """The formula holds for weights below this current (A)."""
         return math.exp(min(700.0, -self.is0_A / self.is1_A))
 
 
 class SubthresholdConstants(StrictModel):
-    """Of ``synapse.SubthresholdCell``."""
+    """Constants of ``synapse.SubthresholdCell``."""
 
     form: Literal["subthreshold"]
     k1_per_V: Annotated[float, bounded(low=-1000, high=-1e-6)]
@@ -95,12 +96,12 @@ class SubthresholdConstants(StrictModel):
 
     @property
     def largest_A(self) -> float:
-        """Currents (A) below it have a positive slope of the exponent; at most 1e300."""
+        """The slope of the exponent is positive below this current (A); at most 1e300."""
         return float(10.0 ** min(300.0, -self.k0_per_V / self.k1_per_V))
 
 
 class WTAConstants(StrictModel):
-    """Of ``synapse.WTACell``; ``w_max_A`` is the largest current its cells are programmed to."""
+    """Constants of ``synapse.WTACell``; ``w_max_A`` is the cells' largest programmable current."""
 
     form: Literal["wta"]
     is1: Annotated[float, bounded(low=-1e6, high=-1e-12)]
@@ -115,7 +116,7 @@ class WTAConstants(StrictModel):
 
     @property
     def largest_A(self) -> float:
-        """Currents (A) below it have a positive ``Is``."""
+        """``Is`` is positive below this current (A)."""
         return -self.is0_A / self.is1
 
 
@@ -127,7 +128,7 @@ class LineEnd(StrictModel):
 
 
 class Lines(StrictModel):
-    """Of ``transistor``: both lines share all but where they saturate."""
+    """Constants of ``transistor``. The two lines differ only in the point where they saturate."""
 
     i_cutoff_A: _Current
     i_cubic_A: _Current
@@ -144,7 +145,7 @@ class Lines(StrictModel):
 
 
 class SigmoidRegion(StrictModel):
-    """``(h1 p + h0) / (1 + exp((s1 p + s0)(p - n) + (o1 p + o0))) + (t1 p + t0)``, volts."""
+    """Volt: ``(h1 p + h0) / (1 + exp((s1 p + s0)(p - n) + (o1 p + o0))) + (t1 p + t0)``."""
 
     h1: _Number
     h0: _Number
@@ -157,7 +158,7 @@ class SigmoidRegion(StrictModel):
 
 
 class SigmoidConstants(StrictModel):
-    """Of ``sigmoid``: a boundary in ``p`` belongs to the region on its left."""
+    """Constants of ``sigmoid``. A boundary in ``p`` belongs to the region on its left."""
 
     p_edges_V: Annotated[tuple[_Number, ...], Field(max_length=20), FROM_LIST]
     regions: Annotated[tuple[SigmoidRegion, ...], Field(max_length=21), FROM_LIST]
@@ -175,7 +176,7 @@ class SigmoidConstants(StrictModel):
 
 
 class OffBranch(StrictModel):
-    """A ReLU below 0 A: ``height / (1 + exp(x0 + x1 lg|I|))``."""
+    """Output of a ReLU below 0 A: ``height / (1 + exp(x0 + x1 lg|I|))``."""
 
     height_V: _Number
     x0: _Number
@@ -183,7 +184,7 @@ class OffBranch(StrictModel):
 
 
 class ReluConstants(StrictModel):
-    """Of ``relu.relu_curve``; ``decades`` are the decimal logarithms of the edges in ampere."""
+    """Constants of ``relu.relu_curve``; ``decades`` are lg of the edge currents in ampere."""
 
     off: OffBranch
     floor_V: _Number
@@ -193,13 +194,13 @@ class ReluConstants(StrictModel):
 
     @property
     def i_floor_A(self) -> float:
-        """Where the first logarithm leaves the floor."""
+        """Current (A) at which the first logarithm leaves the floor."""
         a, b = self.logarithms_V[0]
         return math.exp((self.floor_V - b) / a)
 
     @property
     def i_ceiling_A(self) -> float:
-        """Where the last logarithm reaches the ceiling."""
+        """Current (A) at which the last logarithm reaches the ceiling."""
         a, b = self.logarithms_V[2]
         return math.exp((self.ceiling_V - b) / a)
 
@@ -211,7 +212,7 @@ class ReluConstants(StrictModel):
             if not a > 0 or abs(end - b) > 700 * a:
                 raise fault(f"[{a!r}, {b!r}] does not reach {end!r} V", f"logarithms_V[{k}]")
         knee, strong = self.decades
-        if max(map(abs, self.decades)) > 300:  # 10 to the power of more is no float
+        if max(map(abs, self.decades)) > 300:  # larger exponents overflow a float
             raise fault(f"{list(self.decades)}, expected exponents from -300 to 300", "decades")
         edges = (self.i_floor_A, 10**knee, 10**strong, self.i_ceiling_A)
         _ascending(edges, "decades")
@@ -219,7 +220,7 @@ class ReluConstants(StrictModel):
 
 
 class ReluSmoothConstants(StrictModel):
-    """Of ``relu.relu_smooth_curve``."""
+    """Constants of ``relu.relu_smooth_curve``."""
 
     off: OffBranch
     base_V: _Number
@@ -230,7 +231,7 @@ class ReluSmoothConstants(StrictModel):
 
 
 class FittedCurrent(StrictModel):
-    """Where a curve of a current may be believed, and why there."""
+    """The range of currents in which a fitted curve is valid, and the reason for it (``basis``)."""
 
     i_A: _Pair
     basis: _Text
@@ -242,7 +243,7 @@ class FittedCurrent(StrictModel):
 
 
 class WTACurveConstants(StrictModel):
-    """Of ``wta.wta_curve``."""
+    """Constants of ``wta.wta_curve``."""
 
     height: Annotated[float, bounded(above=0, high=1e6)]
     x0: _Number
@@ -251,21 +252,21 @@ class WTACurveConstants(StrictModel):
 
 
 class Logits(StrictModel):
-    """What the output's volts mean to a softmax: ``per_V (v - zero_V)``."""
+    """How output voltages become logits: ``per_V (v - zero_V)``."""
 
     zero_V: _Number
     per_V: Annotated[float, bounded(above=0, high=1e6)]
 
 
 class PowerConstants(StrictModel):
-    """Bias currents: of each neuron's circuits, and of those that all share."""
+    """Bias currents of each neuron's circuits, and of the circuits that all neurons share."""
 
     per_neuron_A: _CurrentOrNone
     shared_A: _CurrentOrNone
 
 
 class Card(StrictModel):
-    """One device. What it has no circuit of, its networks cannot use."""
+    """One device. Its networks can use only the circuits that the card describes."""
 
     card: Literal["floatgate"]
     name: Annotated[str, Field(min_length=1, max_length=100)]
@@ -287,16 +288,16 @@ class Card(StrictModel):
     def _parts_fit(self) -> Card:
         if (self.lines is None) != (self.sigmoid is None):
             missing = "lines" if self.lines is None else "sigmoid"
-            raise fault("missing: a sigmoid reads the voltages of the lines", missing)
+            raise fault("missing: a sigmoid needs both lines and sigmoid", missing)
         if (self.wta is None) != (self.positive_cell is None):
             missing = "wta" if self.wta is None else "positive_cell"
-            raise fault("missing: winner-take-all rows have cells of their own", missing)
+            raise fault("missing: winner-take-all needs both wta and positive_cell", missing)
         if all(c is None for c in (self.sigmoid, self.relu, self.relu_smooth, self.wta)):
-            raise fault("missing, and so are relu, relu_smooth and wta", "sigmoid")
+            raise fault("missing: needs one of sigmoid, relu, relu_smooth and wta", "sigmoid")
         if self.programmable.w_max_A >= self.cell.largest_A:
             raise fault(
-                f"{self.programmable.w_max_A!r}, but the cell's formula needs less than "
-                f"{self.cell.largest_A:.4g}",
+                f"{self.programmable.w_max_A!r}, expected less than "
+                f"{self.cell.largest_A:.4g}, where the cell's formula ends",
                 "programmable.w_max_A",
             )
         positive = self.positive_cell
@@ -315,9 +316,9 @@ CELL_FORMS = frozenset(("ekv", "subthreshold"))
 
 
 def card_of(value: Any, source: str) -> Card:
-    """The card in a YAML file's ``value``; errors call the file ``source``.
+    """The card in ``value``, as parsed from YAML; error messages call its file ``source``.
 
-    Raises FileError with ``field`` the dotted path of the key at fault.
+    Raises FileError whose ``field`` is the dotted path of the wrong key.
     """
     return checked(Card, value, source, CELL_FORMS)
 
@@ -329,16 +330,18 @@ def _shipped(name: str) -> Card:
 
 
 def load_card(name: str = DEFAULT_CARD, *, folder: str | os.PathLike[str] = ".") -> Card:
-    """The card called ``name``, or the one in the file ``name``, relative to ``folder``.
+    """The shipped card ``name``, or the card in the file ``name``, relative to ``folder``.
 
-    Raises FileError when there is neither, or the file is no card.
+    Raises FileError if neither exists or the file does not hold a valid card.
     """
     if name in CARD_NAMES:
         return _shipped(name)
     path = Path(folder, name)
-    # Not Path.exists, which lets a name too long and a folder that may not be read through.
+    # os.path.exists, because Path.exists raises for names that are too long and unreadable folders.
     if path.suffix.lower() not in (".yaml", ".yml") and not os.path.exists(path):
         raise FileError(
-            name, "no such card", remedy=f"there are {', '.join(CARD_NAMES)}; or name a YAML file"
+            name,
+            "no such card",
+            remedy=f"choose one of {', '.join(CARD_NAMES)}; or give the path of a YAML file",
         )
     return card_of(read_yaml(path), os.fspath(path))

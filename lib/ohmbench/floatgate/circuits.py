@@ -1,4 +1,4 @@
-"""The circuits of one device: cells, what follows a row, what can be programmed, bias currents."""
+"""The circuits of one device: cells, activation circuits, programmable currents, bias currents."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ohmbench.floatgate.wta import wta_curve
 
 
 class Activation(Enum):
-    """What follows the row currents."""
+    """The circuit that turns row currents into an output."""
 
     SIGMOID = "sigmoid"
     RELU = "relu"
@@ -28,12 +28,12 @@ class Activation(Enum):
 
     @property
     def label(self) -> str:
-        """The name that files and messages use."""
+        """The name used in files and messages."""
         return self.value
 
 
 class Circuits:
-    """Models of what is on ``card``; equal where the cards are, and pickled as the card."""
+    """Models of the circuits on ``card``. Equality, hash and pickling are those of the card."""
 
     def __init__(self, card: Card) -> None:
         self.card = card
@@ -70,32 +70,32 @@ class Circuits:
 
     @property
     def v_dd_V(self) -> float:
-        """The supply, volt."""
+        """Supply voltage in volt."""
         return self.card.supply_V
 
     def _missing(self, activation: Activation) -> OperandError:
         return OperandError(f"the device {self.card.name} has no {activation.label}")
 
     def has(self, activation: Activation) -> bool:
-        """Whether the device has such a circuit."""
+        """Whether the device has this circuit."""
         return getattr(self, activation.label) is not None
 
     @property
     def cells(self) -> tuple[Cell, ProgrammableSet]:
-        """The cell of signed weights, and what it can be programmed to."""
+        """The cell for signed weights, and the currents it can be programmed to."""
         return self._cell, self._programmable
 
     def cell(self, activation: Activation) -> Cell:
-        """The cell that feeds ``activation``. Raises OperandError where there is none."""
+        """The cell that feeds ``activation``. Raises OperandError if the device lacks it."""
         if not self.has(activation):
             raise self._missing(activation)
         if activation is Activation.WTA:
-            assert self._positive_cell is not None  # as Card says
+            assert self._positive_cell is not None  # Card checks this
             return self._positive_cell
         return self._cell
 
     def programmable(self, activation: Activation) -> ProgrammableSet:
-        """What the cells that feed ``activation`` can be programmed to."""
+        """The currents to which the cells that feed ``activation`` can be programmed."""
         if activation is Activation.WTA and self._positive_programmable is not None:
             return self._positive_programmable
         return self._programmable
@@ -103,16 +103,16 @@ class Circuits:
     def line_voltages(self, i: LineCurrents) -> tuple[torch.Tensor, torch.Tensor]:
         """The voltages ``p``, ``n`` (V) of a row's two lines at the inputs of its sigmoid.
 
-        Raises OperandError where the device has none.
+        Raises OperandError if the device has no sigmoid.
         """
         if self.pos is None or self.neg is None:
             raise self._missing(Activation.SIGMOID)
         return self.pos(i.pos), self.neg(-i.neg)
 
     def output(self, activation: Activation, i: LineCurrents) -> torch.Tensor:
-        """What ``activation`` makes of row currents: volt, or a number of WTA.
+        """Output of ``activation`` for row currents: in volt, or dimensionless for WTA.
 
-        Raises OperandError where there is no such circuit.
+        Raises OperandError if the device lacks this circuit.
         """
         if activation is Activation.SIGMOID and self.sigmoid is not None:
             return self.sigmoid(*self.line_voltages(i))
@@ -125,16 +125,16 @@ class Circuits:
         raise self._missing(activation)
 
     def logits(self, activation: Activation, out: torch.Tensor) -> torch.Tensor:
-        """Dimensionless logits of outputs of ``activation``; of WTA these as they are."""
+        """Dimensionless logits for outputs of ``activation``; WTA outputs are unchanged."""
         if activation is Activation.WTA:
             return out
         return self.card.logits.per_V * (out - self.card.logits.zero_V)
 
     def overhead_W(self, neurons: int) -> float:
-        """What the bias currents of ``neurons`` and of the shared circuits draw, watt."""
+        """Power in watt of the bias currents of ``neurons`` neurons and the shared circuits."""
         power = self.card.power
         return self.v_dd_V * (neurons * power.per_neuron_A + power.shared_A)
 
 
 PAPER_CIRCUITS = Circuits(load_card())
-"""Those of the paper's device."""
+"""The circuits of the paper's device."""

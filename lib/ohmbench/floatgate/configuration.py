@@ -1,4 +1,4 @@
-"""The YAML file of a floating-gate network of the user's own: device, layers, data, training."""
+"""The YAML file of a user's own floating-gate network: device, layers, data, training."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ ACTIVATIONS = {activation.label: activation for activation in Activation}
 
 
 class Layer(StrictModel):
-    """``neurons`` rows and the circuit that follows each.
+    """``neurons`` rows, and the activation circuit of each.
 
-    The last layer has a row for each class of the data, and need not say how many.
+    The last layer has one row per class of the data, and may leave ``neurons`` out.
     """
 
     neurons: Annotated[int, Field(ge=1, le=_MAX_NEURONS)] | None = None
@@ -42,7 +42,7 @@ class Encoding(StrictModel):
 
 
 class Training(StrictModel):
-    """How the network is trained; the defaults suit small networks (``training.Recipe``)."""
+    """Training options; the defaults suit small networks (see ``training.Recipe``)."""
 
     steps: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
     batch: Annotated[int, Field(ge=1, le=100_000)] = 64
@@ -53,10 +53,10 @@ class Training(StrictModel):
 
 
 class Config(Classifier):
-    """One network of the user's own.
+    """A user's own network.
 
-    ``card`` names the device: a card that comes with ohmbench, or a file; ``device`` is what it
-    says, which training fills in (``with_data``).
+    ``card`` names the device: a card that comes with ohmbench, or a file. ``device`` holds the
+    contents of that card; ``with_data`` fills it in.
     """
 
     family: Literal["floatgate"]
@@ -68,7 +68,7 @@ class Config(Classifier):
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """Inputs, then the neurons of each layer; of a configuration bound to its data."""
+        """Number of inputs, then neurons of each layer. Needs a configuration bound to its data."""
         neurons = [layer.neurons for layer in self.layers]
         known = [n for n in (self.data.inputs, *neurons) if n is not None]
         assert len(known) == len(neurons) + 1, "not bound to its data"
@@ -81,7 +81,7 @@ class Config(Classifier):
 
     @property
     def spec(self) -> NetworkSpec:
-        """Shape, circuits and encoding; of a configuration bound to its data."""
+        """Shape, circuits and encoding. Needs a configuration bound to its data."""
         assert self.name is not None, "not bound to its data"
         assert self.device is not None, "not bound to its device"
         return NetworkSpec(
@@ -103,7 +103,7 @@ class Config(Classifier):
                             f"layers[{k}].neurons")  # fmt: skip
             if ACTIVATIONS[layer.activation] is Activation.WTA:
                 raise fault(
-                    "'wta' gives no voltage for another layer, expected it in the last only",
+                    "'wta' has no output voltage for a next layer; use it in the last layer only",
                     f"layers[{k}].activation",
                 )
         if self.device is not None:
@@ -114,7 +114,7 @@ class Config(Classifier):
 
     def _check_device(self, circuits: Circuits) -> None:
         highest_V = self.encoding.low_V + self.encoding.span_V
-        if highest_V > circuits.v_dd_V * (1 + 1e-9):  # 0.8 + 0.4 is more than 1.2
+        if highest_V > circuits.v_dd_V * (1 + 1e-9):  # tolerance for rounding: 0.8 + 0.4 > 1.2
             raise fault(
                 f"reaches {highest_V:.4g} V, at most the supply of {circuits.v_dd_V:g} V is "
                 "accepted",
@@ -123,7 +123,7 @@ class Config(Classifier):
         for k, layer in enumerate(self.layers):
             if not circuits.has(ACTIVATIONS[layer.activation]):
                 raise fault(
-                    f"{layer.activation!r}, which the device {circuits.card.name} does not have",
+                    f"{layer.activation!r}, a circuit that the device {circuits.card.name} lacks",
                     f"layers[{k}].activation",
                 )
 
@@ -131,7 +131,7 @@ class Config(Classifier):
         last = len(self.layers) - 1
         if self.layers[last].neurons != self.data.outputs:
             raise fault(
-                f"{self.layers[last].neurons}, expected {self.data.outputs}, a row for each class",
+                f"{self.layers[last].neurons}, expected {self.data.outputs}, one row per class",
                 f"layers[{last}].neurons",
             )
         sizes = self.sizes
@@ -141,9 +141,9 @@ class Config(Classifier):
 
 
 def config_of(value: Any, source: str) -> Config:
-    """The configuration in a YAML file's ``value``; errors call the file ``source``.
+    """The configuration in ``value``, as parsed from YAML; error messages call its file ``source``.
 
-    Raises FileError with ``field`` the dotted path of the key at fault.
+    Raises FileError whose ``field`` is the dotted path of the wrong key.
     """
     return checked(Config, value, source, CELL_FORMS)
 
@@ -156,11 +156,11 @@ def parse_config(text: str, source: str) -> Config:
 def with_data(
     config: Config, seed: int, *, folder: str | os.PathLike[str] = ".", source: str = "network"
 ) -> tuple[Config, Dataset]:
-    """``config`` bound to the card and the data that it names, and these data split by ``seed``.
+    """``config`` bound to the card and the data that it names, and the data split by ``seed``.
 
-    Relative paths start at ``folder``; errors call the configuration ``source``, after which the
-    network is named too. Raises FileError as ``load_card`` and ``load_data`` do, and where the
-    layers fit neither device nor data.
+    Relative paths start at ``folder``. ``source`` is the name of the configuration in error
+    messages, and names the network. Raises FileError as ``load_card`` and ``load_data`` do, and if
+    the layers do not fit the device or the data.
     """
     value, dataset = bound_value(config, seed, folder=folder, source=source)
     value["device"] = load_card(config.card, folder=folder).model_dump(

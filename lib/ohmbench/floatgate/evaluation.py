@@ -1,4 +1,4 @@
-"""Accuracy of a floating-gate network, and how far its evaluation strayed from the fits."""
+"""Accuracy of a floating-gate network, and how often it left the fitted ranges."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from ohmbench.stats import Interval, proportion_interval
 from ohmbench.tensors import INT64
 from ohmbench.transforms import refuse_transforms
 
-# Elements of the (image, out, in) broadcast held at once: 64 MB in float32 per temporary.
+# Elements of the (image, out, in) broadcast in memory at once: 64 MB in float32 per temporary.
 _CHUNK_ELEMENTS = 2**24
 
 
 def in_chunks(
     network: FGNetwork, v: torch.Tensor, f: Callable[[torch.Tensor], torch.Tensor]
 ) -> torch.Tensor:
-    """``f`` over batches of ``v`` (images, inputs) small enough to broadcast, concatenated."""
+    """``f(v)`` for ``v`` (images, inputs), computed in batches small enough to broadcast."""
     cells = max(layer.weight.numel() for layer in network.fg_layers)
     return torch.cat([f(chunk) for chunk in torch.split(v, max(1, _CHUNK_ELEMENTS // cells))])
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What ``evaluate`` found; ``confusion[t, p]`` counts images of class t answered with p."""
+    """The result of ``evaluate``. ``confusion[t, p]`` counts images of class t classified as p."""
 
     outputs: Float[Tensor, "images classes"]
     predictions: Int64[Tensor, " images"]
@@ -46,12 +46,12 @@ class Evaluation:
 
     @property
     def correct(self) -> int:
-        """Number of images answered with their class."""
+        """Number of correctly classified images."""
         return int(self.confusion.trace())
 
     @property
     def accuracy(self) -> Interval:
-        """Fraction correct with its 95 % Wilson interval."""
+        """Fraction of correct answers with its 95 % Wilson interval."""
         return proportion_interval(self.correct, self.total)
 
 
@@ -60,8 +60,9 @@ def evaluate(
 ) -> Evaluation:
     """Run gate voltages ``v`` (images, inputs) in volt against ``labels`` (images,).
 
-    The class is the first index of the largest output. Raises ShapeError, RangeError (no images,
-    a label that is no class) and whatever the network refuses, and OperandError under torch.func.
+    The predicted class is the first index of the largest output. Raises ShapeError, RangeError (no
+    images, or a label outside the classes), the errors of the network's own checks, and
+    OperandError under torch.func.
     """
     refuse_transforms("an evaluation", "transform the network")
     if v.ndim != 2 or labels.ndim != 1 or len(v) != len(labels):
@@ -78,7 +79,7 @@ def evaluate(
         )
     with torch.no_grad(), count_out_of_range() as ranges:
         outputs = in_chunks(network, v, network)
-    # numpy's argmax is the first index by contract, torch's is not.
+    # numpy's argmax is documented to return the first index, torch's is not.
     predictions = torch.from_numpy(outputs.numpy().argmax(-1))
     confusion = torch.zeros(classes, classes, **INT64)
     confusion.index_put_((labels.long(), predictions), torch.tensor(1, **INT64), accumulate=True)

@@ -38,7 +38,7 @@ from ohmbench.report.figures import Figures, confusion_figure, history_figure
 
 
 class FloatgateFamily(Family[StoredNetwork]):
-    """Networks of programmed currents."""
+    """Networks whose weights are programmed currents."""
 
     one = "a floating-gate network"
     many = "floating-gate networks"
@@ -48,7 +48,7 @@ class FloatgateFamily(Family[StoredNetwork]):
 
     @override
     def recognises(self, fields: Collection[str]) -> bool:
-        # The last to be asked: its reader says what a floating-gate file holds.
+        # This family is asked last, so that its reader's error message describes the expected file.
         return True
 
     @override

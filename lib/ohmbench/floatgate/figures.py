@@ -28,7 +28,7 @@ def currents_figure(network: FGNetwork, title: str) -> Figure:
     low, high = np.log10(positive.min()), np.log10(positive.max())
     for k, (axes, layer) in enumerate(zip(panels, network.fg_layers, strict=True)):
         array = network.spec.programmable(k)
-        # The full span of both range and data, so that what no array could hold is seen to be.
+        # The full span of both the range and the data, so that unprogrammable currents show.
         ends = np.log10([array.w_min_A, array.w_max_A])
         bins = np.logspace(min(low, ends[0]) - 0.2, max(high, ends[1]) + 0.2, 90)
         w = layer.weight.detach().double().numpy()
@@ -44,7 +44,7 @@ def currents_figure(network: FGNetwork, title: str) -> Figure:
 
 @in_own_style
 def curves_figure(circuits: Circuits) -> Figure:
-    """The fitted curves of a device; a circuit that it does not have leaves its place empty."""
+    """The fitted curves of a device. The panel of a circuit that the device lacks stays empty."""
     figure = new_figure(10.0, 7.0)
     cell, line, differential, rest = figure.subplots(2, 2).ravel()
     supply = circuits.v_dd_V
@@ -86,7 +86,7 @@ def curves_figure(circuits: Circuits) -> Figure:
 
 @in_own_style
 def prediction_figure(v: torch.Tensor, trace: list[LayerTrace], label: int, title: str) -> Figure:
-    """One image on its way through: gate voltages, outputs of each hidden layer, class outputs."""
+    """The forward pass of one image: gate voltages, outputs of each hidden layer, class outputs."""
     *layers, last = trace
     figure = new_figure(3.7 * (len(trace) + 1), 3.4)
     figure.suptitle(title)

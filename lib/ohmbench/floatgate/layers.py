@@ -1,4 +1,4 @@
-"""A floating-gate layer: vector-matrix multiply on two lines, then the circuit that follows."""
+"""A floating-gate layer: vector-matrix multiply on two lines, then the activation circuit."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class FGLayer(torch.nn.Module):
     """``out`` rows of ``in`` cells and the activation circuit of each row.
 
     ``weight`` (out, in) and ``bias`` (out,) are programmed currents in ampere, float32 or float64.
-    ``circuits`` are those of the device (default: the paper's); ``cell`` replaces the activation's
-    usual synapse (for instance by the subthreshold-only one). Raises OperandError where the device
-    has no such circuit.
+    ``circuits`` are those of the device (default: the paper's). ``cell`` replaces the usual cell of
+    the activation, for instance by the subthreshold-only one. Raises OperandError if the device
+    lacks the activation circuit.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class FGLayer(torch.nn.Module):
         return line_currents(self.cell, v, self.weight, self.bias, path=path)
 
     def output(self, currents: LineCurrents) -> Float[Tensor, "*batch outputs"]:
-        """What the circuits make of the lines' currents (..., out): volt, or of WTA a number."""
+        """Outputs for line currents (..., out): volt, or dimensionless for WTA."""
         return self.circuits.output(self.activation, currents)
 
     def forward(self, v: Float[Tensor, "*batch inputs"]) -> Float[Tensor, "*batch outputs"]:

@@ -1,4 +1,4 @@
-"""The published floating-gate networks, as data, and the module that runs any of them."""
+"""The published floating-gate networks as data, and the module that runs a network."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from ohmbench.floatgate.synapse import LineCurrents
 class NetworkSpec:
     """Shape, circuits and voltage encoding of one network.
 
-    ``sizes`` counts inputs and then the neurons of each layer. A feature in [0, 1] becomes the
-    gate voltage ``v_low_V + v_span_V * feature``. ``dataset`` names where the features come from;
-    ``circuits`` are those of the device. Raises OperandError where it has none of an activation.
+    ``sizes`` counts inputs and then the neurons of each layer. A feature in [0, 1] becomes the gate
+    voltage ``v_low_V + v_span_V * feature``. ``dataset`` names the source of the features;
+    ``circuits`` are those of the device. Raises OperandError if the device lacks the circuit of an
+    activation.
     """
 
     name: str
@@ -36,13 +37,13 @@ class NetworkSpec:
 
     def __post_init__(self) -> None:
         if len(self.activations) != len(self.sizes) - 1:
-            raise ValueError(f"{self.name}: one activation a layer")
+            raise ValueError(f"{self.name}: needs one activation per layer")
         for activation in self.activations:
             self.circuits.cell(activation)
 
     @property
     def neurons(self) -> int:
-        """Rows with an activation circuit, over all layers: what the power model counts."""
+        """Number of rows with an activation circuit, over all layers; used by the power model."""
         return sum(self.sizes[1:])
 
     def encode(self, features: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
@@ -50,7 +51,7 @@ class NetworkSpec:
         return self.v_low_V + self.v_span_V * features
 
     def programmable(self, layer: int) -> ProgrammableSet:
-        """What the array of ``layer`` can be programmed to."""
+        """The currents that the array of ``layer`` can be programmed to."""
         return self.circuits.programmable(self.activations[layer])
 
 
@@ -63,7 +64,8 @@ SPECS = {
         # The paper's second snapshot (its 8x8 file) spans 0.6 V instead of 0.7 V.
         NetworkSpec("floatgate-digits-2V4", (64, 100, 10), (_S, _S), 1.8, 0.6, "digits"),
         NetworkSpec("floatgate-mnist28", (784, 64, 10), (_S, _S), 1.8, 0.6, "mnist"),
-        # The artifacts do not say how circle coordinates become volts: the digits' range is used.
+        # The artifacts do not give the encoding of circle coordinates; the range of the digits is
+        # used.
         NetworkSpec("floatgate-circles", (2, 5, 2), (_S, _W), 1.8, 0.7, "circles"),
         NetworkSpec("floatgate-circles-sigmoid", (2, 4, 2), (_S, _S), 1.8, 0.7, "circles"),
         NetworkSpec("floatgate-circles-single", (2, 1, 2), (_S, _W), 1.8, 0.7, "circles"),
@@ -77,7 +79,7 @@ def network_spec(name: str) -> NetworkSpec:
     try:
         return SPECS[name]
     except KeyError:
-        raise OperandError(f"no network {name!r}; there are: {', '.join(SPECS)}") from None
+        raise OperandError(f"unknown network {name!r}; choose one of {', '.join(SPECS)}") from None
 
 
 class LayerTrace(NamedTuple):
@@ -116,7 +118,7 @@ class FGNetwork(torch.nn.Module):
 
     @property
     def fg_layers(self) -> list[FGLayer]:
-        """The layers with their own type, which ModuleList forgets."""
+        """The layers, typed as FGLayer (ModuleList loses the type)."""
         return [layer for layer in self.layers if isinstance(layer, FGLayer)]
 
     def trace(
@@ -124,7 +126,7 @@ class FGNetwork(torch.nn.Module):
     ) -> list[LayerTrace]:
         """Every layer's voltages and currents for gate voltages ``v`` (..., inputs) in volt.
 
-        ``path`` as in ``rows``: "plain" is the reference.
+        ``path`` is explained in ``rows``; "plain" is the reference.
         """
         steps = []
         for layer in self.fg_layers:
@@ -141,11 +143,11 @@ class FGNetwork(torch.nn.Module):
         return v
 
     def logits(self, out: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
-        """Dimensionless logits of the outputs, as the device's card says; WTA's as they are."""
+        """Dimensionless logits of the outputs, scaled by the card; WTA outputs are unchanged."""
         return self.spec.circuits.logits(self.spec.activations[-1], out)
 
     def violations(self) -> dict[str, Violations]:
-        """Per array ("layer 0 weight", ...): how many currents no array could hold, and why."""
+        """Unprogrammable currents of each array ("layer 0 weight", ...): how many, and why."""
         found = {}
         for k, layer in enumerate(self.fg_layers):
             programmable = self.spec.programmable(k)

@@ -1,4 +1,4 @@
-"""What a floating-gate model refuses to compute with, and the named error for each."""
+"""Checks of the operands of floating-gate models, with a named error for each."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from ohmbench.transforms import array, numbers, outside_graph
 
 
 def ends(x: torch.Tensor) -> tuple[float, float]:
-    """The smallest and the largest number of ``x``, which has some; NaN where one is NaN.
+    """The smallest and the largest number in non-empty ``x``; NaN if any number is NaN.
 
-    These checks run before every multiply: by numpy, for torch would wake its threads for each.
+    The checks run before every multiply. They use numpy because torch would wake its threads for
+    each of them.
     """
     if x.device.type != "cpu":
         low, high = torch.aminmax(numbers(x))
@@ -24,7 +25,7 @@ def ends(x: torch.Tensor) -> tuple[float, float]:
 
 
 def magnitudes(x: torch.Tensor) -> tuple[float, float]:
-    """``ends`` of |x|."""
+    """``ends`` applied to |x|."""
     if x.device.type != "cpu":
         return ends(numbers(x).abs())
     values = np.abs(array(x))
@@ -32,7 +33,7 @@ def magnitudes(x: torch.Tensor) -> tuple[float, float]:
 
 
 def as_stored(bound: float, dtype: torch.dtype) -> float:
-    """``bound`` as ``dtype`` rounds it: the number that operands of the type can be equal to."""
+    """``bound`` rounded to ``dtype``, so that operands of that type can equal it."""
     return float(torch.tensor(bound, dtype=dtype, device="cpu"))
 
 
@@ -52,10 +53,11 @@ def _at(place: tuple[int, ...]) -> str:
 
 @outside_graph
 def check_floating(name: str, x: torch.Tensor) -> None:
-    """Raise DtypeError unless ``x`` is float32 or float64, NonFiniteError on NaN or infinity.
+    """Raise DtypeError unless ``x`` is float32 or float64, and NonFiniteError on NaN or infinity.
 
     Under torch.func.vmap the numbers of all samples are checked, and the index in the message
-    counts samples too. Values that torch.compile traces together with torch.func are not checked.
+    includes the sample. Values are not checked where torch.compile traces torch.func
+    transformations.
     """
     check_tensor(name, x)
     if x.dtype not in (torch.float32, torch.float64):
@@ -77,10 +79,10 @@ def check_weight(
     zero_allowed: bool = False,
     negative_allowed: bool = True,
 ) -> None:
-    """Admit FG currents ``w`` in ampere: finite, ``|w| < largest_A``, non-zero unless allowed.
+    """Check currents ``w`` in ampere: finite, ``|w| < largest_A``, non-zero unless allowed.
 
-    Raises ZeroWeightError, RangeError, NonFiniteError or DtypeError, naming the first offender.
-    Transformed operands are checked as by ``check_floating``.
+    Raises ZeroWeightError, RangeError, NonFiniteError or DtypeError; the message names the first
+    wrong element. Operands under torch.func are checked as in ``check_floating``.
     """
     check_floating(name, w)
     if torch.compiler.is_compiling() or w.numel() == 0:
@@ -105,7 +107,7 @@ def check_weight(
 
 
 def check_layer(v: torch.Tensor, w: torch.Tensor, bias: torch.Tensor) -> None:
-    """Raise ShapeError unless v (..., in), w (out, in), bias (out,); DtypeError on a mix."""
+    """Raise ShapeError unless v (..., in), w (out, in), bias (out,); DtypeError if mixed."""
     for name, x in (("input", v), ("weight", w), ("bias", bias)):
         check_tensor(name, x)
     if w.ndim != 2:

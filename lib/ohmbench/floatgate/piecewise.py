@@ -1,4 +1,4 @@
-"""Curves of one current that are fitted region by region, with their jumps."""
+"""Curves of one current, fitted region by region, and the jumps between regions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Branch = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Jump:
-    """The step ``right - left`` that a fitted curve makes at the region boundary ``at``."""
+    """The step ``right - left`` of a fitted curve at the region boundary ``at``."""
 
     at: float
     left: float
@@ -27,12 +27,12 @@ class Jump:
 
     @property
     def size(self) -> float:
-        """By how much the curve rises at the boundary."""
+        """The rise of the curve at the boundary."""
         return self.right - self.left
 
 
 def constant(value: float) -> Branch:
-    """A branch that is flat: ``value`` everywhere, with gradient zero."""
+    """A constant branch: ``value`` everywhere, with gradient zero."""
     return lambda x: torch.full_like(x, value)
 
 
@@ -43,8 +43,8 @@ class PiecewiseCurve:
     ``closed`` says which side a boundary belongs to: "left" gives it to the branch on its left
     (``x <= edge``), "right" to the branch on its right (``x >= edge``).
 
-    Calling it maps a tensor of any shape, float32 or float64, elementwise and differentiably; the
-    derivative is that of the branch in force, and 0 where that branch is flat.
+    Calling it maps a tensor of any shape, float32 or float64, elementwise and differentiably. The
+    derivative is that of the selected branch, and 0 where that branch is constant.
     """
 
     name: str
@@ -56,7 +56,7 @@ class PiecewiseCurve:
 
     def __post_init__(self) -> None:
         if len(self.branches) != len(self.edges) + 1 or list(self.edges) != sorted(set(self.edges)):
-            raise ValueError(f"{self.name}: n ascending edges take n + 1 branches")
+            raise ValueError(f"{self.name}: n edges must be ascending and need n + 1 branches")
 
     def __call__(self, x: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:
         """The curve at ``x``, any shape, in the units of ``fitted`` and ``unit_out``."""
@@ -65,8 +65,8 @@ class PiecewiseCurve:
         highs = (*self.edges, math.inf)
         y: torch.Tensor | None = None
         for low, high, branch in zip(lows, highs, self.branches, strict=True):
-            # Each branch only ever sees its own region: outside, its formula may be singular, and
-            # the gradient of an unselected NaN would still be NaN.
+            # Each branch only gets values of its own region. Outside it, its formula may be
+            # singular, and the gradient of an unselected NaN would still be NaN.
             y_branch = branch(x.clamp(low, high))
             if y is None:
                 y = y_branch

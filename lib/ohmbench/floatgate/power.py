@@ -1,9 +1,9 @@
 """Static power of a floating-gate network and, given a settling time, energy per inference.
 
-``P = V_dd (N (2 * 570 nA + 400 nA) + 100 nA + sum of |line currents| of all layers)`` (FANN,
-power script; bias currents and supply are the card's), where N counts the neurons of the network at
-hand. The published script keeps
-N = 110 for every network, which is right for 64-100-10 only: 784-64-10 has 74.
+``P = V_dd (N (2 * 570 nA + 400 nA) + 100 nA + sum of |line currents| of all layers)`` (FANN, power
+script), where N is the number of neurons of the network. Bias currents and supply are taken from
+the card. The published script uses N = 110 for every network, which is right for 64-100-10 only:
+784-64-10 has 74.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def power_per_image(
 ) -> Float64[Tensor, " images"]:
     """Static power in watt, float64 (images,), for gate voltages ``v`` (images, inputs) in volt.
 
-    Has gradients where ``v`` asks for them, and under torch.func; many images without them take
-    little memory.
+    Differentiable if ``v`` requires gradients, and under torch.func. Without gradients, many images
+    are computed in batches and take little memory.
     """
 
     def array_current(chunk: torch.Tensor) -> torch.Tensor:
@@ -43,7 +43,7 @@ def power_per_image(
 def power_of_first_image_per_class(
     power_W: Float[Tensor, " images"], labels: Int[Tensor, " images"], classes: int
 ) -> Float[Tensor, " {classes}"]:
-    """Power (classes,) of each class's first image, as the published figures take it.
+    """Power (classes,) in watt for the first image of each class, as in the published figures.
 
     NaN for a class without images.
     """
@@ -55,18 +55,18 @@ def power_of_first_image_per_class(
 def mean_power_per_class(
     power_W: Float[Tensor, " images"], labels: Int[Tensor, " images"], classes: int
 ) -> Float64[Tensor, " {classes}"]:
-    """Mean power (classes,) over all images of each class; NaN for a class without images."""
+    """Mean power (classes,) in watt over the images of each class; NaN for a class without any."""
     of_class = _of_class(labels, classes).double()
     return (power_W.double() @ of_class) / of_class.sum(0)
 
 
 def _of_class(labels: torch.Tensor, classes: int) -> torch.Tensor:
-    """Whether each image is of each class, bool (images, classes)."""
+    """Whether each image belongs to each class, bool (images, classes)."""
     return labels[:, None] == torch.arange(classes, dtype=torch.int64, device=labels.device)
 
 
 def max_power(network: FGNetwork) -> float:
-    """Power in watt with every cell carrying its programmed current: sum of |w| and |bias|."""
+    """Power in watt if every cell carries its programmed current (sum of |w| and |bias|)."""
     with torch.no_grad():
         programmed = sum(
             float(layer.weight.double().abs().sum() + layer.bias.double().abs().sum())
@@ -79,7 +79,7 @@ def max_power(network: FGNetwork) -> float:
 def energy_per_inference(
     power_W: Float[Tensor, "*images"], settling_time_s: float
 ) -> Float[Tensor, "*images"]:
-    """Static energy in joule: power held for ``settling_time_s``, which the user must know.
+    """Static energy in joule: power times ``settling_time_s``, which the user must supply.
 
     The artifacts give no settling time. Raises RangeError unless it is positive and finite.
     """

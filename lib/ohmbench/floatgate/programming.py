@@ -1,8 +1,9 @@
-"""What a floating-gate array can be programmed to, and training under it.
+"""The currents that a floating-gate array can be programmed to, and training under this constraint.
 
-Published device facts (FANN, device section): programmable currents from pA to uA, precision
-quoted as more than 12 bit, 13 bit, and 14 bit in newer 65/130 nm cells; retention 10 years. The
-levels are equidistant in log current: programming precision is a ratio, not an absolute error.
+Published facts about the device (FANN, device section): programmable currents from pA to uA;
+precision quoted as more than 12 bit, 13 bit, and 14 bit in newer 65/130 nm cells; retention 10
+years. The levels are equidistant in log current, because programming precision is a ratio, not an
+absolute error.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ def straight_through(
     value: Float[Tensor, "*cells"],
     slope: Float[Tensor, "*cells"] | float = 1.0,
 ) -> Float[Tensor, "*cells"]:
-    """``value`` to the last bit, with the gradient ``slope`` by ``x`` (finite)."""
-    # x + (value - x) would be another number where they differ by more than a factor 2.
+    """Return exactly ``value``, with the gradient ``slope`` with respect to ``x`` (finite)."""
+    # x + (value - x) is not exact where the two differ by more than a factor of 2.
     return value.detach() + slope * (x - x.detach())
 
 
 @dataclass(frozen=True)
 class Violations:
-    """How many of ``total`` currents an array could not hold, and why."""
+    """How many of ``total`` currents cannot be programmed, and why."""
 
     total: int
     too_small: int
@@ -45,7 +46,7 @@ class Violations:
 
     @property
     def unholdable(self) -> int:
-        """Currents outside the range or of a forbidden sign: no array holds these at all."""
+        """Number of currents outside the range or of a forbidden sign."""
         return self.too_small + self.too_large + self.negative
 
     def __add__(self, other: Violations) -> Violations:
@@ -62,11 +63,10 @@ class Violations:
 class ProgrammableSet:
     """The currents ``+-w_k``, ``w_k`` from ``w_min_A`` to ``w_max_A`` in ``2^bits`` log steps.
 
-    ``positive_only`` leaves out the negative ones (WTA cells). Zero is not in the set: an
-    unprogrammed cell still is a cell, and the smallest current stands for "off".
-
-    Raises RangeError for a range that is empty or not positive, or bits outside 1..20 (beyond 20
-    neighbouring levels are no longer distinct in float32).
+    ``positive_only`` leaves out the negative ones (WTA cells). Zero is not in the set: a cell
+    cannot be removed, so the smallest current stands for "off". Raises RangeError for a range that
+    is empty or not positive, and for bits outside 1..20 (with more than 20 bits, neighbouring
+    levels are not distinct in float32).
     """
 
     w_min_A: float = 1e-12
@@ -84,13 +84,15 @@ class ProgrammableSet:
 
     @cached_property
     def step(self) -> float:
-        """Distance of neighbouring levels in ln current."""
+        """Distance between neighbouring levels in ln current."""
         return math.log(self.w_max_A / self.w_min_A) / float(2**self.bits - 1)
 
     @property
     def relative_error_bound(self) -> float:
-        """Largest ``|project(w) - w| / |w|`` for ``|w|`` in range: half a step, exactly
-        ``exp(step/2) - 1``; rounding to the tensor's dtype adds its epsilon."""
+        """Largest ``|project(w) - w| / |w|`` for ``|w|`` in range.
+
+        Half a step, exactly ``exp(step/2) - 1``; rounding to the tensor's dtype adds its epsilon.
+        """
         return float(np.expm1(self.step / 2))
 
     @cached_property
@@ -108,7 +110,7 @@ class ProgrammableSet:
             return torch.tensor(self.levels, **FLOAT64)
 
     def level_index(self, w: Float[Tensor, "*cells"]) -> Int64[Tensor, "*cells"]:
-        """Index (int64) of the level nearest to ``|w|`` in log current; ends beyond the range."""
+        """Index (int64) of the level nearest to ``|w|`` in log current, clipped to the range."""
         check_floating("weight", w)
         magnitude = w.detach().abs().double().clamp(self.w_min_A, self.w_max_A)
         return ((magnitude / self.w_min_A).log() / self.step).round().long()
@@ -125,14 +127,14 @@ class ProgrammableSet:
         return torch.where(w < 0, -level, level)
 
     def straight_through(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
-        """``project(w)`` in value, the identity in gradient: training under the constraint."""
+        """The value of ``project(w)`` with the gradient of the identity, for training."""
         return straight_through(w, self.project(w))
 
     def violations(self, w: Float[Tensor, "*cells"]) -> Violations:
-        """Count the currents of ``w`` that are not in the set. Raises NonFiniteError, DtypeError.
+        """Count the currents of ``w`` that are not in the set.
 
-        The range's ends are compared as ``w``'s dtype rounds them. Raises OperandError under
-        torch.func.
+        The ends of the range are rounded to the dtype of ``w`` first. Raises NonFiniteError,
+        DtypeError, and OperandError under torch.func.
         """
         refuse_transforms("a count of violations", "count outside it")
         check_floating("weight", w)
@@ -152,7 +154,7 @@ class ProgrammableSet:
 
 
 FG_ARRAY = ProgrammableSet()
-"""The paper's array, as its card has it: 1 pA to 10 uA, 13 bit."""
+"""The paper's array, from its card: 1 pA to 10 uA, 13 bit."""
 
 FG_ARRAY_WTA = ProgrammableSet(w_max_A=7e-6, positive_only=True)
-"""The same for its WTA cells."""
+"""The same for the WTA cells."""

@@ -1,7 +1,7 @@
-"""Where a fitted curve may be believed, and how often it was asked beyond.
+"""Ranges in which fitted curves are valid, and counts of evaluations outside them.
 
-A fit is a statement about an interval. Curves keep answering outside it (training and hostile
-weights go there), so each evaluation is compared with the interval while somebody is counting::
+A fit is valid on an interval only. The curves still return values outside it (training and extreme
+weights go there). Inside this block, each evaluation is compared with the interval::
 
     with count_out_of_range() as counts:
         network(volts)
@@ -26,7 +26,7 @@ from ohmbench.transforms import batched, numbers, outside_graph
 class FittedRange:
     """The closed interval ``[low, high]`` of one operand of one curve, in ``unit`` (SI).
 
-    ``basis`` says where the interval comes from: published, or declared here and why.
+    ``basis`` states the origin of the interval: published, or declared here with a reason.
     """
 
     curve: str
@@ -42,13 +42,13 @@ class FittedRange:
 
     @property
     def label(self) -> str:
-        """Curve and operand, as in ``ekv(v)``."""
+        """Curve and operand, for example ``ekv(v)``."""
         return f"{self.curve}({self.operand})"
 
 
 @dataclass
 class RangeCount:
-    """How many evaluations of one curve were seen, and how many lay outside its fitted range."""
+    """Number of counted evaluations of one curve, and how many lay outside its fitted range."""
 
     fitted: FittedRange
     seen: int = 0
@@ -65,15 +65,15 @@ class RangeCount:
 class RangeCounts:
     """Counts per curve operand, in the order of first use.
 
-    ``by_plain_path`` counts the cells that were evaluated by their plain formulas because the fast
-    path's error bound does not reach them (``rows``).
+    ``by_plain_path`` counts cells evaluated by the plain formulas because they lie outside the
+    region of the fast path's error bound (see ``rows``).
     """
 
     by_label: dict[str, RangeCount] = field(default_factory=dict)
     by_plain_path: int = 0
 
     def add(self, fitted: FittedRange, x: torch.Tensor, times: int) -> None:
-        """Count the elements of ``x``, each ``times`` over. Raises OperandError inside a vmap."""
+        """Count each element of ``x`` ``times`` times. Raises OperandError inside a vmap."""
         if batched(x):
             raise OperandError(
                 "evaluations inside torch.func.vmap cannot be counted: evaluate the batch as one"
@@ -81,8 +81,8 @@ class RangeCounts:
         x = numbers(x)
         count = self.by_label.setdefault(fitted.label, RangeCount(fitted))
         count.seen += times * x.numel()
-        # A bound such as 2.5 V is not representable in every dtype: compare with the bound as
-        # that dtype rounds it, so that a clipped value is never counted as outside.
+        # A bound need not be representable in every dtype. Compare with the rounded bound, so that
+        # a clipped value is never counted as outside.
         low = torch.tensor(fitted.low, dtype=x.dtype, device=x.device)
         high = torch.tensor(fitted.high, dtype=x.dtype, device=x.device)
         count.below += times * int((x < low).sum())
@@ -102,8 +102,8 @@ class RangeCounts:
 
 _active: ContextVar[RangeCounts | None] = ContextVar("range_counts", default=None)
 
-# Blocks open in all threads. torch.compile cannot read a context variable, but it can see this
-# number change, and then compiles anew.
+# Number of open blocks in all threads. torch.compile cannot read a context variable, but it notices
+# when this number changes, and then compiles again.
 _open = 0
 _opening = Lock()
 
@@ -116,9 +116,9 @@ def _count_open(change: int) -> None:
 
 @contextmanager
 def count_out_of_range() -> Iterator[RangeCounts]:
-    """Collect the range counts of every curve evaluated inside the block (nesting: innermost).
+    """Collect the range counts of all curves evaluated inside the block (the innermost, if nested).
 
-    Under torch.func.vmap a curve raises OperandError inside it.
+    Inside the block, a curve raises OperandError under torch.func.vmap.
     """
     counts = RangeCounts()
     token = _active.set(counts)
@@ -136,7 +136,7 @@ def _counts() -> RangeCounts | None:
 
 
 def counting() -> bool:
-    """Whether somebody is: operands that only a count needs need not be made otherwise."""
+    """Whether a counting block is open. Callers skip the operands that only counting needs."""
     return _open > 0 and _counts() is not None
 
 
@@ -148,17 +148,17 @@ def _add(fitted: FittedRange, x: torch.Tensor, times: int) -> None:
 
 
 def observe(fitted: FittedRange, x: torch.Tensor, *, times: int = 1) -> None:
-    """Called by each curve with its operand; costs nothing unless somebody is counting.
+    """Record the operand of a curve; each curve calls this. Costs nothing outside a counting block.
 
-    ``times`` is how often each element is evaluated when the curve broadcasts it, so that the
-    counts do not depend on how a batch is cut into chunks.
+    ``times`` is how often each element is evaluated when the curve broadcasts it. So the counts do
+    not depend on how a batch is cut into chunks.
     """
     if _open > 0:
         _add(fitted, x, times)
 
 
 def count_by_plain_path(cells: int) -> None:
-    """Called where ``cells`` evaluations leave the fast path for the plain one."""
+    """Record that ``cells`` evaluations used the plain path instead of the fast one."""
     counts = _active.get()
     if counts is not None:
         counts.by_plain_path += cells

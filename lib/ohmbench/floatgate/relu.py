@@ -1,7 +1,7 @@
 """The two ReLU fits: net row current in ampere to output voltage (FANN).
 
-At exactly 0 A the published code returns 0 V, although the fit tends to 2 V from above and to
-2.11 V from below; 0 A belongs to the conducting side here and gives 2 V.
+At exactly 0 A the published code returns 0 V, although the fit tends to 2 V from above and to 2.11
+V from below. Here 0 A belongs to the conducting side and gives 2 V.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ohmbench.floatgate.card import OffBranch, ReluConstants, ReluSmoothConstant
 from ohmbench.floatgate.piecewise import Branch, PiecewiseCurve, constant
 from ohmbench.floatgate.ranges import FittedRange
 
-# ln and lg of a current of 0: the smallest normal float32 stands for it, far below every floor.
+# Stands for a current of 0 in ln and lg: the smallest normal float32, far below every floor.
 _I_TINY_A = 1.2e-38
 
 
@@ -31,9 +31,9 @@ def _logarithm(a: float, b: float) -> Branch:
 
 
 def relu_curve(c: ReluConstants) -> PiecewiseCurve:
-    """The ReLU, volt from ampere."""
+    """The ReLU curve: volt as a function of ampere."""
     knee, strong = c.decades
-    # Where the outer logarithms meet their floor and ceiling.
+    # Currents at which the outer logarithms meet the floor and the ceiling.
     low, high = c.i_floor_A, c.i_ceiling_A
     return PiecewiseCurve(
         name="relu",
@@ -59,9 +59,9 @@ def relu_curve(c: ReluConstants) -> PiecewiseCurve:
 
 
 def relu_smooth_curve(c: ReluSmoothConstants) -> PiecewiseCurve:
-    """The older smooth variant, volt from ampere.
+    """The curve of the older smooth variant: volt as a function of ampere.
 
-    Its exponential takes the fit past the supply; the circuit stops there, and so does the curve
+    The exponential of the fit exceeds the supply. The circuit cannot, so the curve is limited too
     (the exponential alone would overflow float32).
     """
     e0, e1, e2 = c.exponential
@@ -97,7 +97,7 @@ def _paper() -> tuple[PiecewiseCurve, PiecewiseCurve]:
 
 
 RELU, RELU_SMOOTH = _paper()
-"""The paper's: of the released networks, and the older one."""
+"""The paper's curves: the one of the released networks, and the older one."""
 
 
 def relu(i: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:

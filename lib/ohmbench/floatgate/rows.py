@@ -1,4 +1,4 @@
-"""Line currents of floating-gate rows by the fastest path there is for the operands."""
+"""Line currents of floating-gate rows, by the fastest path available for the operands."""
 
 from __future__ import annotations
 
@@ -28,14 +28,17 @@ def line_currents(
     *,
     path: RowExecutionPath = "auto",
 ) -> LineCurrents:
-    """``synapse.line_currents`` by the named path: "plain" is the reference, "auto" the fastest
-    unless the user prefers the reference (``kernels.choice``).
+    """``synapse.line_currents`` by the named path.
+
+    "plain" is the reference; "auto" is the fastest path unless the user asked for the reference
+    (``kernels.choice``).
 
     The fused path takes cells of the published forms, with any constants, on the CPU. Operands
-    outside its box go through the plain one, which counts (``ranges.RangeCounts.by_plain_path``),
-    and so do those that torch.func transforms, which do not count. Raises what the reference
-    raises, and OperandError for no path, or where the fused one was asked for by name and cannot
-    take the cell or torch.func's operands, or is not compiled (``compiling``).
+    outside its box go through the plain path and are counted
+    (``ranges.RangeCounts.by_plain_path``). Operands under torch.func also go through the plain
+    path, but are not counted. Raises the errors of the reference, and OperandError for an unknown
+    path, or if "fused" was named but cannot take the cell or operands under torch.func, or is not
+    compiled (``compiling``).
     """
     check_path(path, get_args(RowExecutionPath))
     if path == "plain":

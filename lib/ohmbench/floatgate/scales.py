@@ -1,8 +1,8 @@
 """The scales on which programmed currents are trained.
 
-Currents span seven decades, and steps in raw ampere crawl. Both scales map a real ``theta`` to a
-programmable current whose sign is that of theta: the forward value is exactly programmable, the
-gradient passes straight through the rounding.
+Currents span seven decades, so gradient steps in ampere would converge very slowly. Both scales map
+a real ``theta`` to a programmable current of the same sign. The forward value is exactly
+programmable; the gradient is straight-through (it ignores the rounding).
 """
 
 from __future__ import annotations
@@ -21,17 +21,21 @@ from ohmbench.tensors import FLOAT64
 
 
 class Scale(torch.nn.Module):
-    """``forward``: theta -> w; ``right_inverse``: w -> theta; ``largest_theta``: where w ends."""
+    """A map between theta and currents w.
+
+    ``forward``: theta -> w. ``right_inverse``: w -> theta. ``largest_theta``: theta of the largest
+    w.
+    """
 
     largest_theta: float
 
     @abstractmethod
     def right_inverse(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
-        """A theta that gives ``w`` (ampere), up to rounding."""
+        """A theta that maps to ``w`` (ampere), up to rounding."""
 
 
 class AsinhScale(Scale):
-    """``w = w0 sinh(theta)``: even in log current, and through zero where a cell changes lines."""
+    """``w = w0 sinh(theta)``: logarithmic for large currents, smooth where a cell changes lines."""
 
     def __init__(self, programmable: ProgrammableSet, w0_A: float) -> None:
         super().__init__()
@@ -40,7 +44,7 @@ class AsinhScale(Scale):
         self.largest_theta = math.asinh(programmable.w_max_A / w0_A)
 
     def forward(self, theta: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
-        """Programmable current (A) nearest to ``w0 sinh(theta)``, with the gradient of that."""
+        """Programmable current (A) nearest to ``w0 sinh(theta)``, with the latter's gradient."""
         return self.programmable.straight_through(self.w0_A * theta.sinh())
 
     def right_inverse(self, w: Float[Tensor, "*cells"]) -> Float[Tensor, "*cells"]:
@@ -51,12 +55,12 @@ class AsinhScale(Scale):
 class OnCurrentScale(Scale):
     """``theta = I(v_on, w) / i0``: linear in the current that a cell passes when on.
 
-    Only levels on which that current rises steadily are used: the EKV fit passes less, not more,
-    when programmed beyond a few uA. Signs change at zero current, where the cell's leak stays.
+    Only levels on which that current rises clearly are used: the current of the EKV fit decreases
+    when programmed beyond a few uA. The sign changes at zero current above the leakage.
 
     ``levels``: programmable levels up to where d ln I / d ln w falls under 0.15, float64 ampere;
-    ``midpoints``: on-currents halfway (in log current) between neighbouring ones; ``slope``:
-    dw / dtheta at each.
+    ``midpoints``: on-currents halfway (in log current) between neighbouring levels; ``slope``: dw /
+    dtheta at each level.
     """
 
     def __init__(
@@ -66,7 +70,7 @@ class OnCurrentScale(Scale):
         self.programmable, self.cell = programmable, cell
         self.v_on_V = v_on_V
         self.i0_A = i0_A
-        # Here and not when first asked for: a tensor made inside torch.func is of no use after it.
+        # Computed here, not lazily: a tensor made inside torch.func cannot be used after it.
         w = torch.tensor(programmable.levels, **FLOAT64)
         steepness = self._derivative(w) * w / self._current(w)
         flat = (steepness < 0.15).nonzero()
@@ -101,22 +105,22 @@ class OnCurrentScale(Scale):
 
 @dataclass(frozen=True)
 class AsinhOptions:
-    """A recipe's choice of an ``AsinhScale``."""
+    """Options of an ``AsinhScale`` in a recipe."""
 
     w0_A: float
 
     def scale(self, programmable: ProgrammableSet, cell: Cell = EKV) -> Scale:
-        """The scale for an array, the same for any cell."""
+        """The scale for an array; the same for every cell."""
         return AsinhScale(programmable, self.w0_A)
 
 
 @dataclass(frozen=True)
 class OnCurrentOptions:
-    """A recipe's choice of an ``OnCurrentScale``."""
+    """Options of an ``OnCurrentScale`` in a recipe."""
 
     v_on_V: float
     i0_A: float
 
     def scale(self, programmable: ProgrammableSet, cell: Cell = EKV) -> Scale:
-        """The scale for an array of ``cell``."""
+        """The scale for an array of ``cell`` cells."""
         return OnCurrentScale(programmable, cell, v_on_V=self.v_on_V, i0_A=self.i0_A)

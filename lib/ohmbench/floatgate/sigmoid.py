@@ -1,7 +1,7 @@
 """The differential sigmoid: two line voltages in, one output voltage out (FANN).
 
-Fitted region by region of the positive line's voltage ``p``; in each the output is a logistic
-function of ``p - n`` whose height, slope and offset depend linearly on ``p``.
+The fit has several regions of the positive line's voltage ``p``. In each region the output is a
+logistic function of ``p - n`` whose height, slope and offset depend linearly on ``p``.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BASIS = "published: the voltages its two transistors can deliver"
 
 @dataclass(frozen=True)
 class Sigmoid:
-    """The circuit of one card; ``edges_V`` are the boundaries of its regions in ``p``."""
+    """The sigmoid circuit of one card; ``edges_V`` are the boundaries of its regions in ``p``."""
 
     edges_V: tuple[float, ...]
     regions: tuple[SigmoidRegion, ...]
@@ -37,7 +37,7 @@ class Sigmoid:
 
     @classmethod
     def of(cls, constants: SigmoidConstants, lines: Lines) -> Sigmoid:
-        """The circuit of a card's constants, behind its ``lines``."""
+        """The circuit with a card's constants; its inputs are the voltages of ``lines``."""
         return cls(
             constants.p_edges_V,
             constants.regions,
@@ -51,8 +51,8 @@ class Sigmoid:
         """Output voltage for line voltages ``p``, ``n`` (V, broadcastable)."""
         observe(self.fitted_p, p)
         observe(self.fitted_n, n)
-        # Every region is finite for every finite p and n, so no branch can poison another's
-        # gradient; clamping p keeps the unselected exponents small.
+        # Every region is finite for all finite p and n, so an unselected branch cannot put NaN into
+        # the gradient; clamping p keeps the unselected exponents small.
         y: torch.Tensor | None = None
         lows, highs = (None, *self.edges_V), (*self.edges_V, None)
         for low, high, region in zip(lows, highs, self.regions, strict=True):
@@ -63,7 +63,7 @@ class Sigmoid:
         return y
 
     def jumps(self, n_V: float) -> tuple[Jump, ...]:
-        """The steps at the boundaries in ``p`` for one negative-line voltage, float64."""
+        """The steps at the boundaries in ``p`` for one voltage of the negative line, float64."""
         n = torch.tensor([n_V], **FLOAT64)
         found = []
         for edge, left, right in zip(self.edges_V, self.regions, self.regions[1:], strict=False):
@@ -73,7 +73,7 @@ class Sigmoid:
 
     @property
     def highest_V(self) -> float:
-        """The output with the positive line saturated and no current on the other."""
+        """The output with the positive line saturated and no current on the negative line."""
         p, n = (torch.tensor([v], **FLOAT64) for v in (self.fitted_p.high, 0.0))
         return float(self(p, n))
 
@@ -86,7 +86,7 @@ def _paper() -> Sigmoid:
 
 
 SIGMOID = _paper()
-"""The paper's."""
+"""The sigmoid of the paper's device."""
 
 
 def sigmoid(p: Float[Tensor, "*#rows"], n: Float[Tensor, "*#rows"]) -> Float[Tensor, "*rows"]:

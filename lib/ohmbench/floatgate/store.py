@@ -1,11 +1,11 @@
-"""Floating-gate networks in files: the paper's npz layout, for its snapshots and for ours.
+"""Floating-gate networks in files: the paper's npz layout, for its snapshots and our networks.
 
 ``mlp_0_weights (hidden, inputs)``, ``mlp_0_bias (hidden,)``, ``mlp_1_weights (classes, hidden)``,
 ``mlp_1_bias (classes,)`` in ampere, float32 or float64. The paper adds ``test_data`` (volt) and
-``labels``; ohmbench adds ``network`` (a name in ``SPECS``), ``seed`` (of split and training, from
-which the held-out data follow), ``recipe`` (JSON) and ``history`` of the training. A network of
-the user's own has any number of layers and, in place of ``network``, ``config`` (the lines of its
-configuration as YAML) and the held-out part of its data (``data.own``): it needs no other file.
+``labels``; ohmbench adds ``network`` (a name in ``SPECS``), ``seed`` (of split and training; it
+determines the held-out data), ``recipe`` (JSON) and ``history`` of the training. A user's own
+network has any number of layers. Instead of ``network`` its file holds ``config`` (the lines of its
+configuration as YAML) and the held-out part of its data (``data.own``), so no other file is needed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FLOAT = ("float32", "float64")
 
 
 def _layer_schema(sizes: Sequence[int | str]) -> list[ArraySpec]:
-    """The arrays of each layer; ``sizes`` are numbers, or names for what the file decides."""
+    """The arrays of each layer; ``sizes`` are numbers, or names where the file sets the size."""
     return [
         spec
         for k, (inputs, rows) in enumerate(pairwise(sizes))
@@ -45,7 +45,7 @@ def _layer_schema(sizes: Sequence[int | str]) -> list[ArraySpec]:
 
 FLOATGATE_SCHEMA = (
     *_layer_schema(("inputs", "hidden", "classes")),
-    # Volt: nothing on the chip exceeds the supply of its programming circuits by this much.
+    # Volt: more than any supply on the chip, that of the programming circuits included.
     ArraySpec("test_data", ("images", "inputs"), _FLOAT, low=-10.0, high=10.0, optional=True),
     ArraySpec("labels", ("images",), ("int32", "int64"), low=0, optional=True),
     ArraySpec("param_names", ("names",), ("U",), optional=True),
@@ -54,16 +54,16 @@ FLOATGATE_SCHEMA = (
     ArraySpec("history", ("rows", 3), ("float64",), optional=True),
     ArraySpec("recipe", (), ("U",), optional=True),
 )
-"""Of the published networks, and of those trained by their names."""
+"""The arrays of the published networks, and of networks trained by name."""
 
 
 @dataclass(frozen=True)
 class StoredNetwork(Named):
-    """A network from a file with the images it is to be judged on.
+    """A network from a file with the images to evaluate it on.
 
     ``v`` (images, inputs) in volt, dtype of the weights; ``labels`` (images,) int64; ``images``
-    says where they come from. ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step, loss,
-    learning rate) are there for networks trained by ohmbench.
+    states where they come from. ``seed``, ``recipe`` (JSON text) and ``history`` (rows of step,
+    loss, learning rate) are set for networks trained by ohmbench.
     """
 
     network: FGNetwork
@@ -89,7 +89,7 @@ def _spec_of(path: str, arrays: dict[str, NDArray[Any]]) -> NetworkSpec:
                 path,
                 f"unknown network {name!r}",
                 field="network",
-                remedy=f"known are {', '.join(SPECS)}",
+                remedy=f"choose one of {', '.join(SPECS)}",
             )
         spec = SPECS[name]
         if spec.sizes != sizes:
@@ -108,7 +108,7 @@ def _spec_of(path: str, arrays: dict[str, NDArray[Any]]) -> NetworkSpec:
         raise FileError(
             path,
             f"no known network has layers {'-'.join(map(str, sizes))}",
-            remedy=f"known are {known}",
+            remedy=f"choose one of {known}",
         )
     return fitting[0]
 
@@ -119,9 +119,9 @@ _SAME_V = 1e-3
 def _spec_by_voltage(
     path: str, arrays: dict[str, NDArray[Any]], fitting: list[NetworkSpec]
 ) -> NetworkSpec:
-    """The one of several networks of a size whose encoding the file's voltages show.
+    """Pick the network, among several of one size, whose encoding matches the voltages in the file.
 
-    It has to reach the highest of them; of several that do, it ends there.
+    Its encoding must reach the highest voltage; if several do, it must end exactly there.
     """
     seen = "no test_data"
     if "test_data" in arrays:
@@ -171,7 +171,7 @@ def _own_images(
     if int(labels.max()) >= spec.sizes[-1]:
         raise FileError(
             path,
-            f"label {int(labels.max())} is no class of {spec.name}",
+            f"label {int(labels.max())} is not a class of {spec.name}",
             field="labels",
             remedy=f"classes are 0 to {spec.sizes[-1] - 1}",
         )
@@ -181,9 +181,9 @@ def _own_images(
 def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
     """Read a floating-gate network; nothing in the file is executed.
 
-    Raises FileError naming file, field and reason when the file is missing, damaged, of another
-    layout, holds NaN, weights that a cell's formula cannot take, or labels that are no class, and
-    when it fits several networks and does not say which.
+    Raises FileError naming file, field and reason if the file is missing, damaged or of another
+    layout; if it holds NaN, weights outside the range of a cell's formula, or labels outside the
+    classes; and if it fits several networks and does not name one.
     """
     path = os.fspath(path)
     if "config" in npz_fields(path):
@@ -202,7 +202,7 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
     else:
         raise FileError(
             path,
-            "missing, and so is test_data: no images to judge by",
+            "missing, as is test_data: no images to evaluate",
             field="seed",
             remedy="add test_data and labels, or the seed of the split",
         )
@@ -212,7 +212,7 @@ def load_network(path: str | os.PathLike[str]) -> StoredNetwork:
 
 
 def _load_own(path: str) -> StoredNetwork:
-    """A network of the user's own, with the held-out part of its data."""
+    """Read a user's own network, with the held-out part of its data."""
     config = stored_config(path, Config, CELL_FORMS)
     spec = config.spec
     arrays = read_npz(path, (*own_schema(config), *_layer_schema(spec.sizes)))
@@ -241,9 +241,10 @@ def save_network(
     own: Own[Config] | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Write ``network`` (the whole file or nothing), one of the user's ``own`` with what judges it.
+    """Write ``network``, as a whole file or not at all.
 
-    Raises FileError when it cannot be written.
+    For a user's own network, ``own`` (configuration and held-out data) is written too. Raises
+    FileError if the file cannot be written.
     """
     arrays: dict[str, NDArray[np.generic]] = {
         "network": np.array(network.spec.name),

@@ -1,7 +1,7 @@
 """Floating-gate cells: the current one programmed transistor adds to its row.
 
-A weight is a programmed current ``w`` in ampere; its sign says whether the cell feeds the row's
-positive or negative line. ``v`` is the gate voltage in volt, clipped from above at the supply.
+A weight is a programmed current ``w`` in ampere. Its sign selects the line of the row that the cell
+feeds, positive or negative. ``v`` is the gate voltage in volt, clipped from above at the supply.
 
 ``EKV``, ``SUBTHRESHOLD`` and ``WTA_CELL`` have the paper's constants (``cards/fg-350nm.yaml``);
 ``cell_of`` makes cells of any card.
@@ -33,9 +33,9 @@ from ohmbench.transforms import outside_graph
 
 _PAPER = load_card()
 V_DD_V = _PAPER.supply_V
-"""The paper's supply voltage in volt; gate voltages above it act like it."""
+"""The paper's supply voltage in volt; higher gate voltages are clipped to it."""
 
-# softplus(x) is x to the last bit of float64 from here on, and exp(40) still fits float32.
+# From here on softplus(x) equals x in float64, and exp(40) still fits float32.
 _SOFTPLUS_LINEAR_FROM = 40.0
 
 
@@ -50,31 +50,31 @@ class LineCurrents(NamedTuple):
     neg: Float[Tensor, "*batch outputs"]
 
 
-@runtime_checkable  # where tests check what annotations say
+@runtime_checkable  # where tests check annotations
 class Cell(Protocol):
-    """One kind of synapse; ``current`` broadcasts gate voltages against weights.
+    """One kind of cell; ``current`` broadcasts gate voltages against weights.
 
-    ``observe`` counts what of that lies outside the fitted ranges; ``current`` does so itself.
+    ``observe`` counts the operands outside the fitted ranges; ``current`` calls it itself.
     """
 
     def __hash__(self) -> int: ...
     @property
     def name(self) -> str:
-        """What counts and messages call the cell."""
+        """The name of the cell in counts and messages."""
 
     @property
     def positive_only(self) -> bool:
-        """Whether weights are >= 0, and a row has no negative line."""
+        """Whether weights must be >= 0, so that a row has no negative line."""
 
     @property
     def i_leak_A(self) -> float:
         """Current (A) of a cell that is off."""
 
     def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
-        """Raise what the formula demands of the weights ``w`` (A), calling them ``name``."""
+        """Raise an error unless the formula accepts ``w`` (A); messages call it ``name``."""
 
     def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
-        """Count which gate voltages ``v`` (V) and weights ``w`` (A) are outside the fits."""
+        """Count the gate voltages ``v`` (V) and weights ``w`` (A) outside the fitted ranges."""
 
     def current(
         self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]
@@ -83,7 +83,7 @@ class Cell(Protocol):
 
 
 def _ranges(cell: str, fitted: FittedCell, sign: str) -> tuple[FittedRange, FittedRange]:
-    """Of a cell's voltage and of its weight."""
+    """The fitted ranges of a cell's voltage and weight."""
     return (
         FittedRange(cell, "v", "V", *fitted.v_V, fitted.basis),
         FittedRange(cell, f"{sign}w{sign}", "A", *fitted.w_A, fitted.basis),
@@ -91,7 +91,7 @@ def _ranges(cell: str, fitted: FittedCell, sign: str) -> tuple[FittedRange, Fitt
 
 
 class _FittedCell(ABC):
-    """Which operands a cell takes, and where its formula was fitted: the same for every form."""
+    """The checks of operands and the fitted ranges, common to all forms of cells."""
 
     fitted_v: FittedRange
     fitted_w: FittedRange
@@ -100,10 +100,10 @@ class _FittedCell(ABC):
     @property
     @abstractmethod
     def largest_A(self) -> float:
-        """The formula needs ``|w|`` below it, ampere."""
+        """The formula needs ``|w|`` below this current (A)."""
 
     def check(self, name: str, w: Float[Tensor, "*cells"]) -> None:
-        """Raise what ``check_weight`` raises; where weights are positive only, 0 is one of them."""
+        """Check ``w`` with ``check_weight``. Cells with positive weights only also accept 0."""
         check_weight(
             name,
             w,
@@ -113,7 +113,7 @@ class _FittedCell(ABC):
         )
 
     def observe(self, v: Float[Tensor, "*#cells"], w: Float[Tensor, "*#cells"]) -> None:
-        """Count how many of the cells of ``v`` and ``w`` lie outside, while somebody counts."""
+        """Count cells of ``v`` and ``w`` outside the fitted ranges, inside a counting block."""
         if not counting():
             return
         cells = torch.broadcast_shapes(v.shape, w.shape).numel()
@@ -144,7 +144,7 @@ class EKVCell(_FittedCell):
 
     @classmethod
     def of(cls, constants: EKVConstants, supply_V: float) -> EKVCell:
-        """The cell of a card's constants at its supply."""
+        """The cell with a card's constants and supply."""
         c = constants
         return cls(c.is1_A, c.is0_A, c.a_per_V, c.b1, c.b0, c.i_leak_A, supply_V,
                    *_ranges("ekv", c.fitted, "|"))  # fmt: skip
@@ -185,7 +185,7 @@ class SubthresholdCell(_FittedCell):
 
     @classmethod
     def of(cls, constants: SubthresholdConstants, supply_V: float) -> SubthresholdCell:
-        """The cell of a card's constants at its supply."""
+        """The cell with a card's constants and supply."""
         c = constants
         return cls(c.k1_per_V, c.k0_per_V, c.i_leak_A, supply_V,
                    *_ranges("subthreshold", c.fitted, "|"))  # fmt: skip
@@ -230,7 +230,7 @@ class WTACell(_FittedCell):
 
     @classmethod
     def of(cls, constants: WTAConstants, supply_V: float) -> WTACell:
-        """The cell of a card's constants at its supply."""
+        """The cell with a card's constants and supply."""
         c = constants
         return cls(c.is1, c.is0_A, c.a1_per_V_A, c.a0_per_V, c.b1_per_A, c.b0, c.i_leak_A, supply_V,
                    *_ranges("wta_cell", c.fitted, ""))  # fmt: skip
@@ -293,7 +293,7 @@ def check_operands(
     w: Float[Tensor, "outputs inputs"],
     bias: Float[Tensor, " outputs"],
 ) -> None:
-    """Raise what ``line_currents`` raises for operands that it does not take."""
+    """Raise the errors of ``line_currents`` for operands that it does not accept."""
     check_layer(v, w, bias)
     check_floating("input", v)
     check_floating("bias", bias)

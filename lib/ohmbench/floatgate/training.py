@@ -1,8 +1,9 @@
-"""Training floating-gate networks from nothing, under their programming constraints.
+"""Training floating-gate networks from scratch, under their programming constraints.
 
-Each forward pass sees the programmed currents (``scales``), gradients pass straight through the
-rounding. Noise on the gate voltages widens the cells' steep response (a factor e every 29 mV), so
-that every cell gets a gradient; Adam's epsilon has to be far below the gradients of a pA cell.
+Each forward pass uses the programmed currents (``scales``); gradients are straight-through (they
+ignore the rounding). Noise on the gate voltages widens the cells' steep response (a factor e every
+29 mV), so that every cell gets a gradient. Adam's epsilon must be far below the gradients of a pA
+cell.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from ohmbench.training import RecipeTask, step_generator
 
 @dataclass(frozen=True)
 class LayerStart:
-    """How one layer's weights start: theta ~ N(mean, std) on ``scale``; biases N(0, bias_std)."""
+    """Initial weights of one layer: theta ~ N(mean, std) on ``scale``; biases N(0, bias_std)."""
 
     scale: AsinhOptions | OnCurrentOptions
     theta_mean: float
@@ -45,16 +46,17 @@ class LayerStart:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training besides the seed.
+    """All settings of a training except the seed.
 
-    The loss is the cross entropy of ``logit_gain`` times the network's logits, whose own range
-    (-1.5 to 3) is too narrow for a confident softmax, plus ``margin_weight`` times that of
-    ``margin_gain (p - n)``, the line voltages of the output layer: they still tell classes apart
-    where the sigmoid has saturated and passes no gradient. Neither changes an answer.
+    The loss has two terms. The first is the cross entropy of ``logit_gain`` times the network's
+    logits, whose own range (-1.5 to 3) is too narrow for a confident softmax. The second is
+    ``margin_weight`` times the cross entropy of ``margin_gain (p - n)``, the line voltages of the
+    output layer, which still separate classes where the sigmoid is saturated and has no gradient.
+    Neither changes the predicted class.
 
     ``population`` networks start differently and train side by side on the same batches; the one
-    that fits the training data best is kept. Small networks need it: five neurons that all start
-    on the same side of a circle never find the other side.
+    that fits the training data best is kept. Small networks need this: if all five neurons start on
+    the same side of a circle, they never find the other side.
     """
 
     network: str
@@ -73,7 +75,7 @@ class Recipe:
 
 
 _ON_V = 2.44
-"""Where the outputs of sigmoid circuits end, and so what the next layer's cells are on at."""
+"""Upper end (V) of a sigmoid's output, at which the cells of the next layer are on."""
 
 _CIRCLES_HIDDEN = LayerStart(AsinhOptions(1e-8), theta_mean=0.0, theta_std=3.5, bias_std=4.0)
 
@@ -113,15 +115,15 @@ RECIPES = {
         ),
     )
 }
-"""What ``ohmbench train`` can train, by network."""
+"""The recipes of ``ohmbench train``, by network."""
 
 
 def own_recipe(config: Config) -> Recipe:
-    """How a network of the user's own is trained: what ``config`` says, and starts that suit it.
+    """The recipe of a user's own network: the settings of ``config``, and suitable initial weights.
 
-    A cell that reads encoded features is trained on an asinh scale, one that reads a sigmoid on the
-    scale of its current when on, and one of a WTA row so that it starts in the middle of its range:
-    as in the published networks' recipes, in parts of what the device can be programmed to.
+    Cells that read encoded features are trained on an asinh scale, cells that read a sigmoid on the
+    scale of their on-current. Cells of a WTA row start in the middle of their range. This follows
+    the recipes of the published networks, scaled to the programmable range of the device.
     """
     spec, train = config.spec, config.train
     starts = []
@@ -145,7 +147,7 @@ def own_recipe(config: Config) -> Recipe:
                 AsinhOptions(w_max_A / 1000), theta_mean=0.0, theta_std=2.0, bias_std=2.0
             )
         starts.append(start)
-    # The lines of an output layer tell classes apart where its sigmoids have saturated.
+    # The line voltages of the output layer still separate classes where its sigmoids are saturated.
     saturates = spec.activations[-1] is Activation.SIGMOID
     return Recipe(
         network=spec.name,
@@ -161,13 +163,13 @@ def own_recipe(config: Config) -> Recipe:
 
 
 _BIAS_SCALE = AsinhOptions(1e-8)
-_INIT_STEP = 2**31  # streams of the initial currents, apart from every update's
+_INIT_STEP = 2**31  # random streams of the initial currents, distinct from those of the updates
 
 
 def initial_network(
     spec: NetworkSpec, recipe: Recipe, generator: torch.Generator
 ) -> tuple[FGNetwork, list[tuple[torch.nn.Parameter, float]]]:
-    """The untrained network, float32, on the recipe's scale; each theta with its largest value."""
+    """The untrained float32 network on the recipe's scales; each theta with its largest value."""
     shapes = [(out, n_in) for n_in, out in pairwise(spec.sizes)]
     least_A = spec.programmable(0).w_min_A
     weights = [torch.full(shape, least_A, **FLOAT32) for shape in shapes]
@@ -189,10 +191,10 @@ def initial_network(
 
 
 class FloatgateTask(RecipeTask[FGNetwork]):
-    """One training of ``recipe`` from ``seed``, which fixes split, start, batches and noise.
+    """One training of ``recipe``; ``seed`` fixes split, initial weights, batches and noise.
 
-    ``own`` are configuration and data of a network of the user's own; without them the recipe names
-    one of ``SPECS``.
+    ``own`` holds configuration and data of a user's own network; without it the recipe names one of
+    ``SPECS``.
     """
 
     recipe: Recipe
@@ -229,7 +231,7 @@ class FloatgateTask(RecipeTask[FGNetwork]):
         v = self.spec.encode(features)
         v = v + r.noise_V * torch.randn(v.shape, generator=generator, **FLOAT32)
         labels = self.labels[chosen]
-        # Members share no parameter: each gets the gradient of its own loss.
+        # Members share no parameters, so each gets the gradient of its own loss.
         loss = torch.stack([self._loss(network, v, labels) for network in self.networks]).sum()
         self.optimizer.zero_grad()
         loss.backward()
@@ -247,14 +249,14 @@ class FloatgateTask(RecipeTask[FGNetwork]):
         return loss
 
     def _clamp(self) -> None:
-        # Straight through the rounding, theta would drift beyond what can be programmed and be
-        # late to come back.
+        # With straight-through gradients theta could drift far beyond the programmable range, and
+        # would take many steps to return.
         with torch.no_grad():
             for theta, limit in self.thetas:
                 theta.clamp_(-limit, limit)
 
     def programmed(self) -> FGNetwork:
-        """The best member as it would be programmed now, without its training scale."""
+        """The best member with its current programmed values, without the training scales."""
         v = self.spec.encode(self.features)
         with torch.no_grad():
             losses = [float(self._loss(network, v, self.labels)) for network in self.networks]
@@ -290,5 +292,5 @@ def named_task(name: str, seed: int) -> FloatgateTask:
 
 
 def own_task(own: Own[Config], seed: int) -> FloatgateTask:
-    """The training of a network of the user's own."""
+    """The training of a user's own network."""
     return FloatgateTask(own_recipe(own.config), seed, own)

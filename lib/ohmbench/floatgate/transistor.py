@@ -1,8 +1,8 @@
 """Diode-connected transistor: turns a line's current into the voltage the sigmoid sees.
 
 ``i`` is the magnitude of a line current in ampere. The two lines end in different transistors,
-which saturate at different points; the published code guesses the line from the sign of the
-largest current of the whole batch, here it is an argument (FANN, current to voltage).
+which saturate at different points. The published code guesses the line from the sign of the largest
+current of the whole batch; here the line is an argument (FANN, current to voltage).
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ def _cubic(c: Lines) -> Branch:
     c0, c1, c2, c3 = c.cubic_V
 
     def branch(i: torch.Tensor) -> torch.Tensor:
-        # Nanoampere inside: i^3 of a 10 pA current underflows the normal range of float32.
+        # Nanoampere inside: in ampere, i^3 of a 10 pA current would underflow float32's normal
+        # range.
         i_nA = i * 1e9
         return ((c3 * i_nA + c2) * i_nA + c1) * i_nA + c0
 
@@ -44,7 +45,7 @@ def _logarithmic(c: Lines) -> Branch:
 
 
 def line_curve(lines: Lines, end: LineEnd, label: str) -> PiecewiseCurve:
-    """Volt from the magnitude of a current in ampere, of the line that ends in ``end``."""
+    """The curve of the line that ends in ``end``: volt as a function of |current| in ampere."""
     name = f"transistor_{label}"
     basis = "published: region limits of the fit, off below and saturated above"
     return PiecewiseCurve(
@@ -58,10 +59,10 @@ def line_curve(lines: Lines, end: LineEnd, label: str) -> PiecewiseCurve:
 
 
 class Line(Enum):
-    """The output line of a row, with the current and voltage at which the paper's device saturates.
+    """The lines of a row, with the current and voltage at which the paper's device saturates.
 
-    ``curve`` takes |current| in ampere to volt. It is the line's own attribute because
-    torch.compile does not notice that an enum used as the key of a dict is another one.
+    ``curve`` maps |current| in ampere to volt. It is an attribute of the line because torch.compile
+    does not notice when a different enum member is used as the key of a dict.
     """
 
     POS = ("pos", _PAPER.positive)

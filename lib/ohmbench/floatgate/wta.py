@@ -1,4 +1,4 @@
-"""Winner-take-all: row currents of a WTA layer to its outputs (FANN)."""
+"""Winner-take-all: the outputs of a WTA layer for its row currents (FANN)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ohmbench.floatgate.ranges import FittedRange
 
 I_TRANSISTOR_EDGES_A = (1.74e-9, 4.9e-7, 1.77e-6)
 
-_I_TINY_A = 1.2e-38  # smallest normal float32 in place of 0, whose logarithm is singular
+_I_TINY_A = 1.2e-38  # smallest normal float32, used instead of 0, whose logarithm is singular
 
 
 def wta_curve(c: WTACurveConstants) -> PiecewiseCurve:
-    """Log-scaled row current, dimensionless: rows compare by it, the largest wins."""
+    """The log-scaled row current, dimensionless. The row with the largest value wins."""
 
     def log_scaled(i: torch.Tensor) -> torch.Tensor:
         return c.height * torch.sigmoid(c.x0 + c.x1 * i.abs().clamp(min=_I_TINY_A).log10())
@@ -38,7 +38,7 @@ def _paper() -> PiecewiseCurve:
 
 
 WTA = _paper()
-"""The paper's, in (0, 10)."""
+"""The curve of the paper's device; values in (0, 10)."""
 
 
 def _first(i: torch.Tensor) -> torch.Tensor:
@@ -63,7 +63,7 @@ WTA_TRANSISTOR = PiecewiseCurve(
     ),
     unit_out="V",
 )
-"""The WTA row's transistor, volt from ampere."""
+"""The curve of a WTA row's transistor: volt as a function of ampere."""
 
 
 def wta(i: Float[Tensor, "*rows"]) -> Float[Tensor, "*rows"]:

@@ -1,4 +1,4 @@
-"""What "auto" means: the fastest path there is, or everywhere the plain formulas."""
+"""The meaning of the path "auto": the fastest available path, or always the plain formulas."""
 
 from __future__ import annotations
 
@@ -9,28 +9,30 @@ from ohmbench.errors import OperandError
 from ohmbench.transforms import followed
 
 PATH_VARIABLE = "OHMBENCH_PATH"
-"""Environment variable; "plain" makes every automatic choice the reference."""
+"""Environment variable; if it is "plain", "auto" always chooses the reference."""
 
 
 def check_path(path: str, there_are: Sequence[str]) -> None:
-    """Raise OperandError for a path that is none: it would be taken for another one."""
+    """Raise OperandError unless ``path`` is one of ``there_are``."""
     if path not in there_are:
-        raise OperandError(f"no path {path!r}; there are {', '.join(map(repr, there_are))}")
+        raise OperandError(
+            f"path is {path!r}, but should be one of {', '.join(map(repr, there_are))}"
+        )
 
 
 def refuse_followed(what: str) -> None:
-    """Raise OperandError where torch follows the operations, which it cannot in compiled loops."""
+    """Raise OperandError if torch traces the operations, which compiled loops do not support."""
     if followed():
         raise OperandError(
-            f"{what} is compiled, which torch.func and torch's tracers cannot follow: ask for "
+            f"{what} is compiled, which torch.func and torch's tracers do not support; use "
             "path='plain' there"
         )
 
 
 def plain_preferred() -> bool:
-    """Whether the user wants the plain formulas wherever no path is asked for by name.
+    """Whether the user prefers the plain formulas wherever no path is named.
 
-    Raises OperandError for a value of the variable that is neither "auto" nor "plain".
+    Raises OperandError if the variable is neither "auto" nor "plain".
     """
     wanted = os.environ.get(PATH_VARIABLE) or "auto"
     if wanted not in ("auto", "plain"):

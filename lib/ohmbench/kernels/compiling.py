@@ -1,8 +1,8 @@
-"""How loops are compiled, and where the compiled code is kept from one process to the next.
+"""Compiling of loops, and a cache of the compiled code that tolerates damage.
 
-numba keeps it beside the source, else in the user's cache folder, and refuses to decorate a
-function when it can write to neither. It also fails on a damaged file there and on a full disk.
-None of that changes what a loop computes, so here each only costs time: the loop is compiled anew.
+numba keeps compiled code beside the source, or else in the user's cache folder. It raises an error
+if it can write to neither, if a file there is damaged, and if the disk is full. None of this
+changes what a loop computes, so here the loop is compiled again instead, which only costs time.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _config: Any = numba.config
 _FunctionCache: Any = caching.FunctionCache
 
 COMPILER_ON = not _config.DISABLE_JIT
-"""False where ``NUMBA_DISABLE_JIT`` made every loop plain Python, which no fast path is."""
+"""False if ``NUMBA_DISABLE_JIT`` makes every loop plain Python; then there are no fast paths."""
 
 
 def require_compiler() -> None:
-    """Raise OperandError where there are no compiled loops."""
+    """Raise OperandError if compiling is switched off."""
     if not COMPILER_ON:
         raise OperandError(
             "NUMBA_DISABLE_JIT is set, so there are no compiled loops; unset it, or use "
@@ -34,12 +34,12 @@ def require_compiler() -> None:
 
 
 class _Cache(_FunctionCache):  # type: ignore[misc]
-    """numba's cache of one loop, in which no file has to be whole or writable."""
+    """numba's cache of one loop, which tolerates damaged and unwritable files."""
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super().load_overload(sig, target_context)
-        except Exception:  # pickle raises almost anything on a damaged file
+        except Exception:  # pickle can raise almost any exception for a damaged file
             with contextlib.suppress(OSError):
                 self.flush()
             return None
@@ -50,12 +50,12 @@ class _Cache(_FunctionCache):  # type: ignore[misc]
 
 
 def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    """The decorator ``numba.njit(**options)``, with the code kept where there is a place for it."""
+    """The decorator ``numba.njit(**options)``, with a cache if a folder can hold it."""
 
     def decorate(function: Callable[..., Any]) -> Any:
         loop = numba.njit(**options)(function)
         if COMPILER_ON:
-            # numba says so where it finds no folder to write to.
+            # numba raises this if it finds no folder to write to.
             with contextlib.suppress(RuntimeError):
                 loop._cache = _Cache(function)
         return loop
@@ -64,6 +64,6 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
 
 def kept_in(loop: Any) -> Path | None:
-    """The folder that keeps the code of a ``compiled`` loop; None where none does."""
+    """The cache folder of a ``compiled`` loop, or None if it has no cache."""
     path = loop.stats.cache_path if COMPILER_ON else None
     return None if path is None else Path(path)

@@ -1,4 +1,4 @@
-"""Batches of samples as rows of ``LANES``, the way the compiled loops take them, and back."""
+"""Conversion of batches of samples to rows of ``LANES``, as in the compiled loops, and back."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Floats: TypeAlias = NDArray[np.float32]
 def rows_of(v: torch.Tensor, *, spare: bool = False) -> Floats:
     """``v`` (n_free, batch) as (rows, n_free + 1, LANES) with ground at 0 V.
 
-    Lanes past the end are 0 or, ``spare``, the last sample again: what is no sample must not be
-    what makes numbers overflow.
+    Lanes past the end are 0, or with ``spare`` copies of the last sample, so that padding cannot
+    cause an overflow.
     """
     n, batch = v.shape
     rows = -(-batch // LANES)
@@ -36,7 +36,7 @@ def samples_of(rows: Floats, batch: int) -> torch.Tensor:
 
 
 def lanes_of(x: torch.Tensor, rows: int) -> Floats:
-    """A number for each sample (batch,), or none at all, as (rows, LANES)."""
+    """One number per sample (batch,), or no numbers, as (rows, LANES)."""
     lanes = np.zeros((rows, LANES), np.float32)
     lanes.reshape(-1)[: len(x)] = array(x)
     return lanes

@@ -1,11 +1,10 @@
-"""``LANES`` float32 samples as one value in compiled loops, kept in vector registers.
+"""A numba type for ``LANES`` float32 samples that stay in vector registers.
 
-A loop over lanes inside a loop over edges carries its sums through memory, and the compiler may
-make half as wide vectors of it as the processor has. With a type for all lanes together a kernel
-reads like the formula and its sums stay in registers.
-
-In Python the same names work on float32 arrays (LANES,): what numba does with them is defined
-beside each. Arithmetic between values, and with float32 scalars, is by the operators.
+A loop over lanes inside a loop over edges keeps its sums in memory, and the compiler may use
+vectors of half the width that the processor has. With one type for all lanes, a kernel reads like
+the formula and its sums stay in registers. In Python the same functions work on float32 arrays
+(LANES,); the numba implementation of each is defined beside it. Values support the arithmetic
+operators with each other and with float32 scalars.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from numba.extending import intrinsic, lower_builtin, models, overload, register
 from ohmbench.kernels.vectors import FAST
 
 LANES = 32
-"""Two vectors of AVX-512, four of AVX2: as many as hide the latency of a sum."""
+"""Two vectors of AVX-512, or four of AVX2: enough to hide the latency of additions."""
 
 _VECTOR = ir.VectorType(ir.FloatType(), LANES)
 _ZERO = ir.Constant(_VECTOR, [0.0] * LANES)
@@ -55,7 +54,7 @@ def _all_lanes(builder: Any, x: Any) -> Any:
 
 
 def _define(python: Any, instruction: str) -> None:
-    """``python``, an operator, for lanes with lanes or with a scalar."""
+    """Implement the operator ``python`` for lanes with lanes or with a scalar."""
     pairs = ((_lanes, _lanes), (types.float32, _lanes), (_lanes, types.float32))
 
     class Template(AbstractTemplate):
@@ -142,7 +141,7 @@ def _clamped(typing_context, u, end):  # type: ignore[no-untyped-def]
     def codegen(context, builder, found, arguments):  # type: ignore[no-untyped-def]
         u, end = arguments
         upper, lower = _all_lanes(builder, end), _all_lanes(builder, builder.fneg(end))
-        # In this order they are minimum and maximum instructions that let a NaN through.
+        # In this order they compile to minimum and maximum instructions that propagate NaN.
         u = builder.select(builder.fcmp_ordered("<", upper, u), upper, u)
         return builder.select(builder.fcmp_ordered("<", u, lower), lower, u)
 
@@ -150,7 +149,7 @@ def _clamped(typing_context, u, end):  # type: ignore[no-untyped-def]
 
 
 def _halves(builder: Any, x: Any, width: int, end: int) -> Any:
-    """``x`` of ``width`` lanes, its halves added until ``end`` are left."""
+    """Reduce ``x`` of ``width`` lanes by adding its halves until ``end`` lanes are left."""
     while width > end:
         width //= 2
         low, high = (
@@ -174,7 +173,7 @@ def _add_totals(typing_context, row, x, y):  # type: ignore[no-untyped-def]
     def codegen(context, builder, found, arguments):  # type: ignore[no-untyped-def]
         row, x, y = arguments
         x, y = _halves(builder, x, LANES, 8), _halves(builder, y, LANES, 8)
-        # Halves of both in one vector, x in even places: added together from here on.
+        # Both halves in one vector, x in the even places; from here on they are reduced together.
         even = builder.shuffle_vector(x, y, _mask([0, 8, 1, 9, 4, 12, 5, 13]))
         odd = builder.shuffle_vector(x, y, _mask([2, 10, 3, 11, 6, 14, 7, 15]))
         both = _halves(builder, builder.fadd(even, odd, flags=FAST), 8, 2)
@@ -186,32 +185,32 @@ def _add_totals(typing_context, row, x, y):  # type: ignore[no-untyped-def]
 
 
 def load(row: Any) -> Any:
-    """The lanes in an array (LANES,)."""
+    """Load lanes from an array (LANES,)."""
     return row.copy()
 
 
 def store(row: Any, x: Any) -> None:
-    """Put lanes into an array (LANES,)."""
+    """Store lanes in an array (LANES,)."""
     row[:] = x
 
 
 def splat(x: Any) -> Any:
-    """A scalar in all lanes."""
+    """The same scalar in all lanes."""
     return np.full(LANES, x, np.float32)
 
 
 def where_above(u: Any, bound: Any, x: Any, y: Any) -> Any:
-    """Lanes of ``x`` where ``u`` > ``bound`` (a scalar), of ``y`` elsewhere and for a NaN."""
+    """Lanes of ``x`` where ``u`` > ``bound`` (a scalar), else of ``y``, also where ``u`` is NaN."""
     return np.where(u > bound, x, y)
 
 
 def positive(u: Any) -> Any:
-    """``u`` where it is not below 0, else 0."""
+    """``u`` where it is not below 0, else 0; a NaN stays NaN."""
     return np.where(u < 0, np.float32(0), u)
 
 
 def clamped(u: Any, end: Any) -> Any:
-    """``u`` where it is between -``end`` and ``end``, else the nearer; a NaN stays one."""
+    """``u`` clipped to [-``end``, ``end``]; a NaN stays NaN."""
     return np.where(u > end, end, np.where(u < -end, -end, u))
 
 

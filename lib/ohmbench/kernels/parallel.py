@@ -1,6 +1,6 @@
-"""Cutting a batch into parts that run side by side, the same parts whatever the number of threads.
+"""Running a batch in parallel parts that do not depend on the number of threads.
 
-Sums over a batch are added part by part in order: one seed, same bits.
+Sums over a batch are added part by part in order, so that a seed always gives the same bits.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from concurrent.futures import ThreadPoolExecutor, wait
 import torch
 
 PARTS = 8
-"""At most so many parts."""
+"""The largest number of parts."""
 
 SERIAL_BELOW = 1 << 16
-"""Work that is done before a second thread is awake."""
+"""Work that one thread finishes before a second one is awake."""
 
 _pool: ThreadPoolExecutor | None = None
 
@@ -26,7 +26,7 @@ def _forget_pool() -> None:
     _pool = None
 
 
-# A child process inherits the pool without its threads, and would wait for them for ever.
+# A child process inherits the pool without its threads, and would wait for them forever.
 os.register_at_fork(after_in_child=_forget_pool)
 
 
@@ -38,11 +38,11 @@ def part_bounds(count: int, grain: int) -> list[int]:
 
 
 def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, work: int) -> None:
-    """Run ``job(part, first, last)`` for each part, in torch's number of threads.
+    """Run ``job(part, first, last)`` for each part, on as many threads as torch uses.
 
-    ``work`` counts cells, edges or products of all parts together: little is done in this thread.
-
-    Threads of Python, not of a compiler's runtime: compiled kernels let go of the interpreter.
+    ``work`` is the number of cells, edges or products in all parts; little work is done in the
+    calling thread alone. The threads are Python's, since compiled kernels release the interpreter
+    lock.
     """
     global _pool
     parts = len(bounds) - 1
@@ -52,7 +52,7 @@ def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, work: i
             job(p, bounds[p], bounds[p + 1])
         return
     if _pool is None:
-        _pool = ThreadPoolExecutor(PARTS - 1)  # it starts no more threads than it is asked for
+        _pool = ThreadPoolExecutor(PARTS - 1)  # the pool starts threads only as needed
     left = deque(range(parts))
 
     def take_parts() -> None:
@@ -63,12 +63,13 @@ def in_parts(bounds: list[int], job: Callable[[int, int, int], None], *, work: i
                 return
             job(p, bounds[p], bounds[p + 1])
 
-    # This thread works too: it would wait otherwise, and waking one costs as much as a small part.
+    # The calling thread works too: it would wait otherwise, and waking a thread costs as much as a
+    # small part.
     others = [_pool.submit(take_parts) for _ in range(threads - 1)]
     try:
         take_parts()
     finally:
-        left.clear()  # after an error nobody begins another part
+        left.clear()  # after an error no thread begins another part
         wait(others)
     for other in others:
         other.result()

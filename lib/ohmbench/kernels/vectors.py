@@ -1,4 +1,4 @@
-"""What compiled loops ask of the compiler and Python has no word for."""
+"""Compiler settings for compiled loops that Python cannot express."""
 
 from __future__ import annotations
 
@@ -7,20 +7,20 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-# Sums may be reordered, differently on another processor, never from run to run. A NaN that goes in
-# comes out.
+# The compiler may reorder sums, differently for another processor but never from run to run. NaN
+# operands give NaN.
 FAST = ("reassoc", "contract", "nsz", "arcp")
 
 
 def _widest(typing_context):  # type: ignore[no-untyped-def]
-    """Ask for the widest vectors the processor has in the function that calls this.
+    """Make the calling function use the widest vectors of the processor.
 
-    Compilers keep to half of AVX-512 unless told otherwise, for the sake of processors that slow
-    down under it; without AVX-512 it changes nothing.
+    By default compilers use only half the width of AVX-512, because some processors slow down with
+    it. Without AVX-512 this changes nothing.
     """
 
     def codegen(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-        # llvmlite knows no attributes with values; its set of them is a set all the same.
+        # llvmlite does not support attributes with values, but its attribute set is a plain set.
         set.add(builder.function.attributes, '"prefer-vector-width"="512"')
         return context.get_dummy_value()
 

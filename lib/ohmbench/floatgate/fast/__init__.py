@@ -1,5 +1,5 @@
-"""Compiled rows of floating-gate cells, for which the formulas of ``synapse`` stay the reference.
+"""Compiled rows of floating-gate cells; the formulas of ``synapse`` are the reference.
 
-Reading order: ``fused_cells`` (which cells it takes, its error bound, its gradients), ``cell_pass``
-(the loops). ``ohmbench.floatgate.rows`` chooses between the two.
+Reading order: ``fused_cells`` (the cells it takes, its error bound, its gradients), ``cell_pass``
+(the loops). ``ohmbench.floatgate.rows`` chooses between the reference and these.
 """

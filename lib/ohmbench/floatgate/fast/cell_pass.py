@@ -1,20 +1,19 @@
-"""The compiled loops of floating-gate rows: each cell once, and nothing of the batch's size kept.
+"""The compiled loops of floating-gate rows.
 
-Inputs are the innermost loop, so that gate terms (batch, in) and cell terms (out, in) are read in
-the order they lie in memory, whole vectors at a time. Three kinds of cell, by the term ``y`` of one
-cell:
+Each cell is visited once, and no (batch, out, in) array is stored. Inputs are the innermost loop,
+so that gate terms (batch, in) and cell terms (out, in) are read in memory order, whole vectors at a
+time. Three kinds of cells, by the term ``y`` of one cell:
 
-- ``EKV``: ``y = ln(1 + gate p)``, current ``i y^2``. The cell's ``exp(a v - b(w))`` is a product of
-  an exponential of the voltage and one of the weight, both taken beforehand: what is left is one
-  logarithm.
+- ``EKV``: ``y = ln(1 + gate p)``, current ``i y^2``. The cell's ``exp(a v - b(w))`` is the product
+  of an exponential of the voltage and one of the weight, both computed beforehand. Only one
+  logarithm per cell is left.
 - ``SOFTPLUS``: ``y = ln(1 + 2^(p gate + q))``, current ``i y^2``.
 - ``EXPONENTIAL``: ``y = 2^(p gate)``, current ``i y``.
 
-All arrays are of one type, float32 or float64. A row's sum over its inputs is kept in ``LANES``
-parts, added up in float64: few roundings, whatever the order.
-
-What a compiled function calls stands in this file, except for single instructions (``vectors``):
-numba's cache notices that the file of a function has changed, not that another has.
+All arrays have one dtype, float32 or float64. A row's sum over its inputs is kept in ``LANES``
+partial sums, which are added up in float64, so there are few roundings in any order. Functions
+called by compiled functions are in this file, except for single instructions (``vectors``), because
+numba's cache notices changes of a function's own file only.
 """
 
 from __future__ import annotations
@@ -31,13 +30,13 @@ from ohmbench.kernels.vectors import FAST, widest
 
 EKV, SOFTPLUS, EXPONENTIAL = 0, 1, 2
 LANES = 128
-_TILE = 16  # samples whose gate terms stay in the cache while all rows pass by
+_TILE = 16  # samples per block: their gate terms stay in the cache while all rows are computed
 
 JIT: dict[str, Any] = {"nogil": True, "fastmath": set(FAST), "error_model": "numpy"}
 
-# (ln(1 + f) - f) / f^2 on [sqrt(1/2) - 1, sqrt(2) - 1] and 2^f on [-1/2, 1/2], highest power first:
-# Chebyshev fits of as many terms as make ln(1 + f) exact to 5e-8 in float32 and 2e-13 in float64,
-# and 2^f to 2e-9 and 2e-16.
+# (ln(1 + f) - f) / f^2 on [sqrt(1/2) - 1, sqrt(2) - 1] and 2^f on [-1/2, 1/2], highest power first.
+# The Chebyshev fits have as many terms as needed for errors of 5e-8 in float32 and 2e-13 in float64
+# for ln(1 + f), and 2e-9 and 2e-16 for 2^f.
 _LOG1P = {
     32: (
         0.08787265491105985, -0.14159647010229592, 0.1483478683882001, -0.16588488531898676,
@@ -64,7 +63,7 @@ _EXP2 = {
 
 
 class _Format:
-    """The layout of a floating type, and constants of it."""
+    """The bit layout of a floating-point type, and constants for it."""
 
     def __init__(self, number: Any) -> None:
         self.bits = number.bitwidth
@@ -89,8 +88,8 @@ class _Format:
 def _log1p(typing_context, z):  # type: ignore[no-untyped-def]
     """``ln(1 + z)`` for 0 <= z < 1e30, without division or branch.
 
-    ``1 + z = 2^e (1 + f)`` with 1 + f in [sqrt(1/2), sqrt(2)), where f comes from z itself:
-    relative accuracy stays where z is far below the rounding of 1 + z.
+    ``1 + z = 2^e (1 + f)`` with 1 + f in [sqrt(1/2), sqrt(2)). f is computed from z itself, so the
+    result stays relatively accurate where z is far below the rounding of 1 + z.
     """
     form = _Format(z)
 
@@ -102,7 +101,7 @@ def _log1p(typing_context, z):  # type: ignore[no-untyped-def]
         high = builder.and_(i, ir.Constant(form.word, -(1 << form.mantissa)))
         scale = builder.sub(ir.Constant(form.word, form.bits_of(1.0)), high)
         s = builder.bitcast(scale, form.real)  # 2^-e
-        e = builder.sitofp(high, form.real)  # times 2^mantissa, and exact: one shift less
+        e = builder.sitofp(high, form.real)  # scaled by 2^mantissa, exactly; saves one shift
         f = builder.fma(z, s, builder.fsub(s, one))
         q = form.horner(builder, _LOG1P[form.bits], f)
         ln_f = builder.fma(builder.fmul(f, f), q, f)
@@ -117,7 +116,7 @@ log1p: Any = intrinsic(_log1p)
 def _exp2(typing_context, p, x, q):  # type: ignore[no-untyped-def]
     """``2^(p x + q)`` for exponents from -126 to 127 (float64: -1022 to 1023).
 
-    The whole part of the exponent is taken out before ``p x`` is rounded.
+    The integer part of the exponent is removed before ``p x`` is rounded.
     """
     form = _Format(p)
 
@@ -138,10 +137,11 @@ exp2: Any = intrinsic(_exp2)
 
 @compiled(**JIT)
 def evaluate(kind, gate, p, q, i_pos, i_neg, leak, first, last, pos, neg):  # type: ignore[no-untyped-def]
-    """Line currents of samples first..last-1, magnitudes, into ``pos`` and ``neg`` (batch, out).
+    """Line currents of samples first..last-1, as magnitudes, into ``pos`` and ``neg`` (batch, out).
 
-    ``gate`` (batch, in); ``p``, ``q``, ``i_pos``, ``i_neg`` (out, in), the amplitudes zero for
-    cells of the other line; ``leak`` (2, out) float64, what every row has anyway.
+    ``gate`` (batch, in); ``p``, ``q``, ``i_pos``, ``i_neg`` (out, in), where the amplitudes
+    ``i_pos`` and ``i_neg`` are zero for cells of the other line; ``leak`` (2, out) float64, the
+    leakage of each row's lines.
     """
     widest()
     inputs = gate.shape[1]
@@ -156,7 +156,8 @@ def evaluate(kind, gate, p, q, i_pos, i_neg, leak, first, last, pos, neg):  # ty
                 lane_neg[:] = 0
                 for start in range(0, inputs, lanes):
                     count = min(lanes, inputs - start)
-                    # Unsigned: a signed index would be looked at for counting from the end.
+                    # Unsigned, because a signed index would be tested for negative (from the end)
+                    # values.
                     at = np.uintp(start)
                     if kind == EKV:
                         for k in range(count):
@@ -188,13 +189,14 @@ def evaluate(kind, gate, p, q, i_pos, i_neg, leak, first, last, pos, neg):  # ty
 def differentiate(  # type: ignore[no-untyped-def]
     kind, gate, p, q, i, sign, of_pos, of_neg, first, last, of_gate, sums
 ):
-    """Given gradients of ``pos`` and ``neg`` (magnitudes), add up what those of the operands need.
+    """Sums for the operands' gradients, given the gradients of ``pos`` and ``neg`` (magnitudes).
 
     ``i`` (out, in) amplitudes, ``sign`` (out, in) 1 for cells of the positive line and 0 for the
     others. With ``G`` the gradient of the cell's current and ``s = d ln(1 + z) / d ln z``:
     ``of_gate`` (batch, in) is the sum over rows of ``i G y s`` (EKV), ``i G y s p`` (SOFTPLUS) or
-    ``i G y p`` (EXPONENTIAL); ``sums`` (2 or 3, out, in) gets the sums over samples of ``G y^2``,
-    ``G y s`` (EKV), these and ``G y s gate`` (SOFTPLUS), or ``G y``, ``G y gate`` (EXPONENTIAL).
+    ``i G y p`` (EXPONENTIAL); ``sums`` (2 or 3, out, in) gets the sums over samples of ``G y^2``
+    and ``G y s`` (EKV), of ``G y^2``, ``G y s`` and ``G y s gate`` (SOFTPLUS), or of ``G y`` and
+    ``G y gate`` (EXPONENTIAL).
     """
     widest()
     inputs = gate.shape[1]

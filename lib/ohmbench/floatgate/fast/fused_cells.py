@@ -1,17 +1,16 @@
-"""Floating-gate rows in one pass over their cells, with gradients, for the three forms of cell.
+"""Floating-gate rows in one pass over their cells, with gradients, for the three forms of cells.
 
-The plain formulation broadcasts (batch, out, in) a dozen times; here nothing of that size is ever
-stored (``cell_pass``), and what depends on a voltage or a weight alone is computed once for each:
-``exp(a v - b(w)) = exp(a v) exp(-b(w))``. On the way back the terms are computed anew.
+The plain formulas broadcast (batch, out, in) arrays a dozen times. Here no array of that size is
+stored (``cell_pass``), and terms that depend on a voltage or a weight alone are computed once for
+each: ``exp(a v - b(w)) = exp(a v) exp(-b(w))``. The backward pass computes the terms again. An
+alternative was tried and is not faster: a cell's current as a sum of products of features of the
+voltage and of the weight, so that a row is one matrix product. For an error of 1e-5 in cells that
+pass little more than their leakage it takes 21 to 24 features (singular vectors), as many
+operations as the logarithm, and in float32 cancellation among them leaves an error of 2e-5.
 
-The other way down, a cell's current as a sum of products of a voltage's and a weight's features
-and so a row as one matrix product, was tried and is no faster: within 1e-5 of cells that pass
-little more than their leak it takes 21 to 24 features (singular vectors), as many operations as the
-logarithm, and in float32 what cancels among them leaves 2e-5.
-
-What depends on weights alone is computed in float64 whatever the operands, so that float32 rows
-come out closer to the formulas than the plain path in float32. ``row_error`` bounds how close, on
-the whole of ``box``; outside it the plain path has to be taken.
+Terms that depend on weights alone are always computed in float64, so that float32 rows are closer
+to the formulas than the plain path in float32. ``row_error`` bounds the error everywhere in
+``box``; outside it the plain path must be used.
 """
 
 from __future__ import annotations
@@ -49,8 +48,11 @@ Array: TypeAlias = NDArray[Any]
 
 
 def _middle_V(v_dd_V: float) -> float:
-    """From where voltages are taken: differences are exact from half of it on, and products small
-    about the voltages that are used. The same number in float32 and float64."""
+    """Origin of the voltages in the kernels, the same number in float32 and float64.
+
+    Differences from it are exact for voltages of at least half of it, and the products are small
+    near the voltages in use.
+    """
     return float(np.float32(0.85 * v_dd_V))
 
 
@@ -60,16 +62,18 @@ _GRAIN = 4  # samples
 
 @dataclass(frozen=True)
 class Box:
-    """Where the error bound holds: gate voltages from ``v_low_V`` (what is above the supply counts
-    as the supply, both as the dtype rounds them) and magnitudes of weights from ``w_low_A`` to
-    ``w_high_A``."""
+    """The region where the error bound holds.
+
+    Gate voltages are at least ``v_low_V``, magnitudes of weights from ``w_low_A`` to ``w_high_A``.
+    Voltages above the supply count as the supply; both are rounded to the dtype.
+    """
 
     v_low_V: float
     w_low_A: float
     w_high_A: float
 
     def holds(self, v: Tensor, w: Tensor) -> bool:
-        """Whether every voltage and weight lies in it; empty operands do."""
+        """Whether every voltage and weight lies in the box; True for empty operands."""
         if v.numel() == 0 or w.numel() == 0:
             return True
         smallest, largest = magnitudes(w)
@@ -80,40 +84,42 @@ class Box:
 
 
 class ErrorBound(NamedTuple):
-    """Where the fast path of a cell may be taken, and the error of one cell's current there.
+    """The region where a cell's fast path may be used, and the error of one cell's current there.
 
-    ``roundings`` are in units of half the distance from 1 to the next number.
+    ``roundings`` is in units of half the distance from 1 to the next number.
     """
 
     box: Box
     roundings: float
 
 
-# Roundings are counted over the box: of an EKV cell twice a (v - middle) (15 on the paper's
-# operating voltages), 3 of its exponential, 2 of the product with exp(-b) and 4 of the logarithm,
-# all doubled by the square, and 2 of the amplitude. The others' exponents, in bits, are rounded
-# before they are large: |p x| and |q| of a WTA cell (51 on the paper's), |p x| of a subthreshold
-# one (73), each times ln 2.
+# Numbers of roundings, for the whole box. EKV cell: twice a (v - middle) (15 at the paper's
+# operating voltages), 3 for its exponential, 2 for the product with exp(-b) and 4 for the
+# logarithm, all doubled by the square, and 2 for the amplitude. The exponents of the other cells,
+# in bits, are rounded before they are large: |p x| and |q| of a WTA cell (51 at the paper's
+# voltages), |p x| of a subthreshold cell (73), each times ln 2.
 _PUBLISHED: dict[Cell, ErrorBound] = {
-    # Beyond the operating box the leak is all there is of a cell, to 1e-10 of it.
+    # Below the operating range, a cell's current is its leakage, with a relative error of 1e-10.
     EKV: ErrorBound(Box(1.0, 1e-16, 4e-5), 50.0),
-    # No leak here: the box ends where float32 currents underflow.
+    # The box ends where float32 currents underflow, since no leakage dominates them.
     SUBTHRESHOLD: ErrorBound(Box(1.7, 1e-12, 1e-5), 56.0),
     WTA_CELL: ErrorBound(Box(1.7, 0.0, WTA_CELL.largest_A), 88.0),
 }
 _POLYNOMIALS = {torch.float32: 0.0, torch.float64: 4e-13}
-"""Errors of the fits themselves, beyond what is counted as roundings."""
+"""Errors of the polynomial fits themselves, in addition to the counted roundings."""
 
-# float32 is normal from exp(-87.3) to exp(88.7): numbers on the way stay this far inside.
+# float32 is normal from exp(-87.3) to exp(88.7); intermediate values stay within exp(+-80).
 _NATS = 80.0
-# In float64 the polynomials' 4e-13 leave room for so many roundings of what depends on weights.
+# In float64 the polynomials' error of 4e-13 leaves room for this many roundings of weight terms.
 _ROOM = 1000.0
 
 
 @cache
 def bound(cell: Cell) -> ErrorBound | None:
-    """Of a cell of one of the three forms, with any constants: within its fitted ranges, as far as
-    float32 holds what is computed on the way. None where that is nowhere.
+    """The error bound of a cell of one of the three forms, with any constants.
+
+    Its box is the part of the fitted ranges where intermediate values fit float32. None if there is
+    no such part.
     """
     if cell in _PUBLISHED:
         return _PUBLISHED[cell]
@@ -128,7 +134,7 @@ def bound(cell: Cell) -> ErrorBound | None:
 
 
 def _weights(cell: EKVCell | WTACell | SubthresholdCell) -> tuple[float, float]:
-    """The fitted magnitudes of weights, short of where the formula ends."""
+    """Ends of the fitted magnitudes of weights, kept below the limit of the formula."""
     return cell.fitted_w.low, min(cell.fitted_w.high, 0.99 * cell.largest_A)
 
 
@@ -139,7 +145,7 @@ def _ekv_bound(c: EKVCell) -> ErrorBound | None:
     middle = _middle_V(c.v_dd_V)
     b = [c.b1 * math.log(w) + c.b0 for w in (low_A, high_A)]  # b falls with w
     i = [c.is1 * math.log(w) + c.is0 for w in (low_A, high_A)]  # so does the amplitude
-    # Where the logarithm's square, and the current, leave float32 at the bottom.
+    # The lowest voltage at which the logarithm's square, and the current, still fit float32.
     v_low = max(
         c.fitted_v.low,
         middle / 2,
@@ -152,7 +158,7 @@ def _ekv_bound(c: EKVCell) -> ErrorBound | None:
     if (
         steepest > _NATS
         or max(map(abs, exponents)) > _NATS
-        or c.a * c.v_dd_V - b[1] > 69  # the logarithm's argument ends at 1e30
+        or c.a * c.v_dd_V - b[1] > 69  # the logarithm's argument must stay below 1e30
         or 4 * (max(map(abs, b)) + c.a * middle) + 2 * amplitudes > _ROOM
     ):
         return None
@@ -165,7 +171,7 @@ def _wta_bound(c: WTACell) -> ErrorBound | None:
     v_low = max(c.fitted_v.low, middle / 2)
     if not 0 <= low_A < high_A:
         return None
-    # Exponents are linear in voltage and weight: their ends are at the corners.
+    # Exponents are linear in voltage and in weight, so their extremes are at the corners.
     a, b = ([one * w + zero for w in (low_A, high_A)] for one, zero in ((c.a1, c.a0), (c.b1, c.b0)))
     x = max(middle - v_low, c.v_dd_V - middle)
     steepest = max(map(abs, a)) * x
@@ -198,11 +204,11 @@ def _subthreshold_bound(c: SubthresholdCell) -> ErrorBound | None:
 
 
 def row_error(cell: Cell, dtype: torch.dtype, inputs: int) -> float:
-    """Bound of the relative error of a line current of ``inputs`` cells, without bias.
+    """Bound on the relative error of a line current of ``inputs`` cells, without bias.
 
-    Against the cell's formula evaluated exactly on the same operands; every current of a line has
-    the same sign, so errors of cells do not grow in the sum. Raises OperandError for a cell without
-    this path.
+    The error is relative to the cell's formula evaluated exactly on the same operands. All currents
+    of a line have the same sign, so the relative errors do not grow in the sum. Raises OperandError
+    for a cell without a fast path.
     """
     found = bound(cell)
     if found is None:
@@ -213,7 +219,7 @@ def row_error(cell: Cell, dtype: torch.dtype, inputs: int) -> float:
 
 
 def supports(cell: Cell, v: Tensor, w: Tensor) -> bool:
-    """Whether this path exists for the cell, and for operands of this type and place."""
+    """Whether the fast path exists for the cell, and for operands of this dtype and device."""
     return (
         compiling.COMPILER_ON
         and bound(cell) is not None
@@ -224,7 +230,7 @@ def supports(cell: Cell, v: Tensor, w: Tensor) -> bool:
 
 
 class _Terms(NamedTuple):
-    """What depends on weights alone, (out, in), as ``cell_pass`` takes it."""
+    """The terms that depend on weights alone, (out, in), as ``cell_pass`` takes them."""
 
     p: Array
     q: Array
@@ -232,21 +238,21 @@ class _Terms(NamedTuple):
 
 
 class _Form(Protocol):
-    """How one kind of cell is written for ``cell_pass``. ``magnitude`` is |w| in float64."""
+    """How one kind of cell is expressed for ``cell_pass``. ``magnitude`` is |w| in float64."""
 
     kind: int
-    sums: int  # over samples, that ``of_magnitude`` needs
+    sums: int  # number of sums over samples that ``of_magnitude`` needs
     v_dd_V: float
-    slope: float  # of the summed ``of_gate`` to the gradient by the voltage, per volt
+    slope: float  # from the summed ``of_gate`` to the gradient with respect to voltage, per volt
 
     def gate(self, v: Array) -> Array:
-        """What depends on voltages (batch, in), not above the supply, alone; in their place."""
+        """Replace ``v`` (batch, in), at most the supply, in place by the terms of voltages."""
         ...
 
     def terms(self, magnitude: Array) -> _Terms: ...
 
     def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
-        """Gradient (out, in) by |w| from ``cell_pass.differentiate``'s sums; all float64."""
+        """Gradient (out, in) with respect to |w|, from the sums of ``differentiate``; float64."""
         ...
 
 
@@ -267,7 +273,7 @@ class _EKVForm:
 
     def terms(self, magnitude: Array) -> _Terms:
         c = self._cell
-        # In place from here on: fresh pages cost as much as the arithmetic.
+        # In place from here on, because new memory pages cost as much as the arithmetic.
         amplitude = np.log(magnitude)
         p = -c.b1 * amplitude
         p += c.a * self._middle_V - c.b0
@@ -302,7 +308,7 @@ class _WTAForm:
 
     def of_magnitude(self, sums: Array, amplitude: Array, magnitude: Array) -> Array:
         c = self._cell
-        # x = (a1 v - b1) w + ..., v being middle + gate.
+        # x = (a1 v - b1) w + ..., with v = middle + gate.
         of_x = c.a1 * sums[2] + (c.a1 * self._middle_V - c.b1) * sums[1]
         found: Array = c.is1 * sums[0] + 2 * amplitude * of_x
         return found
@@ -339,7 +345,7 @@ _FORMS: dict[type, Callable[[Any], _Form]] = {
 
 @cache
 def form_of(cell: Cell) -> _Form:
-    """How a cell that has this path is written."""
+    """The form of a cell that has a fast path."""
     return _FORMS[type(cell)](cell)
 
 
@@ -349,7 +355,8 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cell: Cell, v: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
         form = form_of(cell)
-        # numpy's operations, here and on the way back: torch would wake its threads for each.
+        # numpy, here and in the backward pass, because torch would wake its threads for each
+        # operation.
         volts, amperes = map(array, (v, w))
         dtype = volts.dtype
         gate = form.gate(np.minimum(volts, dtype.type(form.v_dd_V), order="C"))
@@ -374,7 +381,7 @@ class _Rows(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, of_pos: Tensor, of_neg: Tensor) -> Any:
         if torch.is_grad_enabled() or followed() or many_gradients(of_pos, of_neg):
-            # Somebody wants second derivatives, or many gradients at once: the formulas have them.
+            # Second derivatives, or many gradients at once: take them from the plain formulas.
             v, w = ctx.saved_tensors
             return None, *_plain_gradients(ctx.cell, v, w, of_pos, of_neg)
         volts, amperes = map(array, ctx.saved_tensors)
@@ -404,11 +411,11 @@ _rows: Callable[[Cell, Tensor, Tensor], tuple[Tensor, Tensor]] = _Rows.apply
 def _plain_gradients(
     cell: Cell, v: Tensor, w: Tensor, of_pos: Tensor, of_neg: Tensor
 ) -> tuple[Tensor | None, ...]:
-    """Gradients by ``v`` and ``w`` that can be differentiated again."""
+    """Gradients with respect to ``v`` and ``w`` that can be differentiated again."""
     again = torch.is_grad_enabled()
     with torch.enable_grad():
         found = synapse.line_currents(cell, v, w, w.new_zeros(len(w)))
-        # A WTA row has no negative line: zeros, of no operand.
+        # A WTA row has no negative line; its zeros depend on no operand.
         outputs = [found.pos] if cell.positive_only else [found.pos, -found.neg]
     wanted = [x for x in (v, w) if x.requires_grad]
     gradients = iter(
@@ -418,9 +425,9 @@ def _plain_gradients(
 
 
 def line_currents(cell: Cell, v: Tensor, w: Tensor, bias: Tensor) -> LineCurrents:
-    """``synapse.line_currents`` of a cell that ``supports`` admits, operands inside its box.
+    """``synapse.line_currents`` for a cell that ``supports`` admits and operands inside its box.
 
-    Gradients are those of the formulas; where they are to be differentiated again, they are taken
+    Gradients are those of the formulas. If they are to be differentiated again, they are computed
     by the plain path.
     """
     cell.observe(v.unsqueeze(-2), w)
