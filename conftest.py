@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 import hypothesis
 import numpy as np
 import pytest
-from ohmbench.names import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 
+from ohmbench.constants import FANN_OPTION, FANN_VARIABLE, KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE
 from ohmbench.weights import versions
 
 if TYPE_CHECKING:
