@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 pytest_plugins = ["pytester", "ohmbench.claims.needs_marker"]
 
 ROOT = Path(__file__).parent
-KINDS = ("unit", "repro", "rtl", "synth", "bench", "browser")
+KINDS = ("unit", "docs", "repro", "rtl", "synth", "bench", "browser")
 PAPERS = (
     (FANN_OPTION, FANN_VARIABLE, "FANN"),
     (KIRCHHOFF_OPTION, KIRCHHOFF_VARIABLE, "KirchhoffNet"),
@@ -43,6 +43,7 @@ STORING = ("--update-golden", "--update-baseline")
 PLANTS = ("slow", "evaluations", "wrong")
 MARKERS = (
     "unit: library and harness tests (tests/unit)",
+    "docs: README and site: links, code blocks, generated figures (tests/docs)",
     "repro: one test per claim of the ledger (tests/repro)",
     "rtl: hardware description against its golden model (tests/rtl)",
     "synth: synthesis results against their goldens, by tools from pip (tests/synth)",

@@ -46,9 +46,13 @@ def serve(jobs: Mapping[str, Callable[..., None]]) -> None:
 
 
 class Server:
-    """A running server of the jobs of ``module``; a context manager."""
+    """A running server of the jobs of ``module``; a context manager.
 
-    def __init__(self, module: str) -> None:
+    ``reply_s``: how long a job may say nothing.
+    """
+
+    def __init__(self, module: str, reply_s: float = REPLY_S) -> None:
+        self._reply_s = reply_s
         self._process = subprocess.Popen(
             [sys.executable, "-m", module],
             stdin=subprocess.PIPE,
@@ -89,10 +93,10 @@ class Server:
         """The next message: one of the child's, or ``ended`` with its exit status."""
         assert self._process.stdout is not None
         handle = self._process.stdout.fileno()
-        end = time.monotonic() + REPLY_S
+        end = time.monotonic() + self._reply_s
         while b"\n" not in self._rest:
             ready, _, _ = select.select([handle], [], [], max(0.0, end - time.monotonic()))
-            assert ready, f"no answer from the server in {REPLY_S} s"
+            assert ready, f"no answer from the server in {self._reply_s} s"
             more = os.read(handle, 1 << 16)
             assert more, "the server ended"
             self._rest += more

@@ -84,7 +84,7 @@ def test_what_is_missing_is_skipped_with_a_reason(
     (line,) = [line for line in result.outlines if line.startswith("SKIPPED")]
     assert f"needs {name}: " in line
     assert NEEDS[name].hint in line
-    none = "bench 0 run; browser 0 run; repro 0 run; rtl 0 run; synth 0 run"
+    none = "bench 0 run; browser 0 run; docs 0 run; repro 0 run; rtl 0 run; synth 0 run"
     assert counts(result) == f"checks: {none}; unit 0 run, 1 skipped"
     header = result.stdout.str().partition("collected")[0]
     assert f"needs {name}: " in header
@@ -129,10 +129,8 @@ def test_a_test_outside_the_checkout_runs_and_is_of_no_kind(
     result = project.run("-c", "pyproject.toml", "tests", outside, unit=UNIT)
     assert result.ret == 0
     result.assert_outcomes(passed=2)
-    expected = (
-        "bench 0 run; browser 0 run; other 1 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
-    )
-    assert counts(result) == f"checks: {expected}"
+    first = "bench 0 run; browser 0 run; docs 0 run; other 1 run"
+    assert counts(result) == f"checks: {first}; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
 
 
 @pytest.mark.parametrize("name", ["test_top.py", "tests/test_top.py", "lib/unit/test_it.py"])
@@ -178,10 +176,8 @@ def test_a_required_kind_fails_where_nothing_is_collected(project: Project) -> N
 def test_a_required_kind_that_ran_passes(project: Project, unit: str) -> None:
     result = project.run("--require-kind", "unit", unit=unit)
     assert result.ret == 0
-    assert (
-        counts(result)
-        == "checks: bench 0 run; browser 0 run; repro 0 run; rtl 0 run; synth 0 run; unit 1 run"
-    )
+    none = "bench 0 run; browser 0 run; docs 0 run; repro 0 run; rtl 0 run; synth 0 run"
+    assert counts(result) == f"checks: {none}; unit 1 run"
 
 
 SLOW = UNIT + "import pytest\n@pytest.mark.slow\ndef test_slow(): pass\n"
@@ -196,14 +192,17 @@ def test_slow_tests_run_on_request_only(project: Project) -> None:
     assert counts(result).endswith("unit 2 run")
 
 
-COLLECTED = {"bench": 1, "browser": 1, "repro": 2, "rtl": 1, "synth": 2, "unit": 1}
+COLLECTED = {"bench": 1, "browser": 1, "docs": 1, "repro": 2, "rtl": 1, "synth": 2, "unit": 1}
 
 
-@pytest.mark.parametrize("kind", ["unit", "repro", "rtl", "synth", "bench", "browser", "vtr"])
+@pytest.mark.parametrize(
+    "kind", ["unit", "docs", "repro", "rtl", "synth", "bench", "browser", "vtr"]
+)
 def test_the_folder_is_the_marker(project: Project, kind: str) -> None:
     """But for the paper's synthesis flow, which has a marker of its own."""
     project.write("tests/rtl/test_hardware.py", UNIT)
     project.write("tests/bench/test_fast.py", UNIT)
+    project.write("tests/docs/test_site.py", UNIT)
     project.write("tests/browser/test_page.py", UNIT)
     project.write("tests/synth/test_pip.py", UNIT + "def test_another(): pass\n")
     project.write("tests/synth/test_vtr.py", f"import pytest\n@pytest.mark.vtr\n{UNIT}")

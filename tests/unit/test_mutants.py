@@ -90,12 +90,6 @@ def run(*options: str) -> str:
     return done.stdout
 
 
-@pytest.mark.slow
-def test_the_readme_has_the_lists_figures(sources: list[Source]) -> None:
-    found = lists.evidence(sources)
-    assert found in (ROOT / "README.md").read_text(encoding="utf-8"), found
-
-
 def test_sample_of_mutants(report: Callable[[str], None]) -> None:
     names = lists.sampled_names()
     said = run("--sample").splitlines()[-1]

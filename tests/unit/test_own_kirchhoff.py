@@ -13,6 +13,7 @@ import torch
 from sklearn.datasets import load_iris, make_moons
 from typer.testing import CliRunner
 
+from ohmbench import weights
 from ohmbench.cli import app
 from ohmbench.errors import FileError, OperandError
 from ohmbench.family import JudgeOptions as Options
@@ -280,6 +281,15 @@ def test_damaged_data_in_a_file_are_refused(
     write_npz(tmp_path / "bad.npz", {**arrays, **changes})
     with pytest.raises(FileError, match=complaint):
         load_kirchhoff(tmp_path / "bad.npz")
+
+
+def test_the_heading_says_a_name_once(trained: dict[str, Path]) -> None:
+    """A network on data of the user's own has no experiment with a name beside its kind."""
+    for kind in ("generation", "regression"):
+        found = judge(load_kirchhoff(trained[kind]), Options())
+        assert found.heading.startswith(f"{kind}, on ")
+    drawn = judge(load_kirchhoff(weights.stored("gauss")), Options(samples=64))
+    assert drawn.heading.startswith("generation (gauss), on 64 fresh")
 
 
 def test_one_held_out_sample_judges_nothing(trained: dict[str, Path], tmp_path: Path) -> None:

@@ -56,9 +56,7 @@ def _circumstances(run: Run | Baseline) -> str:
 @app.command("show", cls=Command)
 def show(
     file: RunFile,
-    markdown: Annotated[
-        bool, typer.Option("--markdown", help="As a table in Markdown, as in the README.")
-    ] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="As a table in Markdown.")] = False,
 ) -> None:
     """Show the times, ratios and goals of one run.
 

@@ -68,7 +68,7 @@ def train(
 
     A YAML file is a network of your own: with family: floatgate or family: int8 of these, without
     that key a KirchhoffNet in the paper's own schema. The key data names a CSV or npz file of your
-    own (see "Your own data" in the README). The last line says what 'ohmbench evaluate' finds.
+    own (see docs/howto/bring-your-data.md). The last line says what 'ohmbench evaluate' finds.
 
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
 

@@ -64,11 +64,11 @@ def judge(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
     Raises OperandError for an option that does not apply to its experiment, FileError if the data
     set is missing, SolverError if the solver cannot continue.
     """
-    kind, bench = data.config.kind, data.config.test_bench
+    kind = data.config.kind
     for option in options.given():
         if option not in _TAKEN[kind]:
             raise OperandError(
-                f"{option}: does not apply to {kind} ({bench}); "
+                f"{option}: does not apply to {_purpose(data)}; "
                 f"choose from {', '.join(_TAKEN[kind])}"
             )
     judges: dict[Kind, Callable[[StoredKirchhoff, JudgeOptions], Judgement]] = {
@@ -78,6 +78,12 @@ def judge(data: StoredKirchhoff, options: JudgeOptions) -> Judgement:
         "classification": _classification,
     }
     return judges[kind](data, options)
+
+
+def _purpose(data: StoredKirchhoff) -> str:
+    """The kind of experiment and its name, if that is another: ``generation (circle)``."""
+    kind, bench = data.config.kind, data.config.test_bench
+    return kind if bench == kind else f"{kind} ({bench})"
 
 
 def _judgement(
@@ -103,7 +109,7 @@ def _judgement(
     table = Table(("what", "value [95 % interval]"), [*rows])
     return Judgement(
         line=f"{line} on {judged_on}",
-        heading=f"{config.kind} ({config.test_bench}), on {judged_on}",
+        heading=f"{_purpose(data)}, on {judged_on}",
         tables=[table],
         metrics=metrics,
         values=values,

@@ -65,7 +65,12 @@ def is_complete(module: str) -> bool:
 
 def draw(mutant: Mutant) -> float:
     """A number from 0 to 1 that belongs to the mutant, whatever else there is."""
-    digest = hashlib.sha256(f"{SEED} {mutant.full_name}".encode()).digest()
+    return draw_name(mutant.full_name)
+
+
+def draw_name(full_name: str) -> float:
+    """The same by the mutant's full name."""
+    digest = hashlib.sha256(f"{SEED} {full_name}".encode()).digest()
     return int.from_bytes(digest[:6], "big") / 2**48
 
 
@@ -197,27 +202,3 @@ def sample_entries(sources: Iterable[Source]) -> Iterator[Entry]:
                 for mutant in filter(is_sampled, listed(unit)):
                     block = blocks.get(unit.name, Block(""))
                     yield block.entries.get(mutant.name, Entry(None, UNKNOWN))
-
-
-def evidence(sources: Iterable[Source]) -> str:
-    """What the lists say, as the README has it: of the complete modules, and of the sample."""
-    from ohmbench.stats import proportion_interval  # not before Fresh: its children import it
-
-    complete, sample, modules = Count(), Count(), 0
-    sources = list(sources)
-    for source in filter(lambda s: is_complete(s.module), sources):
-        blocks = read(source.module)
-        modules += 1
-        for unit in source.units.values():
-            for mutant in listed(unit):
-                entries = blocks.get(unit.name, Block("")).entries
-                complete.add(entries.get(mutant.name, Entry(None, UNKNOWN)))
-    for entry in sample_entries(sources):
-        sample.add(entry)
-    share = proportion_interval(sample.killed + sample.argued, sample.total)
-    return (
-        f"{complete.total} mutants of {modules} modules: {complete.killed} killed, "
-        f"{complete.argued} argued, {complete.alive} alive; of {sample.total} drawn from the whole "
-        f"package (1 in {1 / SHARE:.0f}, seed {SEED}): {sample.killed} killed, {sample.argued} "
-        f"argued, {sample.alive} alive, {share:.1%} noticed"
-    )

@@ -1,15 +1,15 @@
 """The guide's code runs as it stands, and what it computes is physics."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
-ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "kirchhoff.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", GUIDE, flags=re.M | re.S)
+from .fences import blocks
+from .pages import DOCS
+from .running import Commands, run_page
+
+GUIDE = (DOCS / "kirchhoff.md").read_text(encoding="utf-8")
+BLOCKS = blocks(GUIDE)
 MOST_LINES = 100
 
 
@@ -17,21 +17,19 @@ MOST_LINES = 100
 def ran(tmp_path_factory):
     """What the names of the guide stand for after its last block, and the folder it ran in."""
     folder = tmp_path_factory.mktemp("guide")
-    names = {}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for number, block in enumerate(BLOCKS):
-            exec(compile(block, f"kirchhoff.md, block {number}", "exec"), names)  # noqa: S102
-    return names, folder
+    with Commands() as runner:
+        found = run_page(GUIDE, folder, runner, "docs/kirchhoff.md")
+    assert not found.faults
+    return found.names, folder
 
 
 def test_it_is_short():
-    lines = sum(len(block.splitlines()) for block in BLOCKS)
+    lines = sum(len(block.text.splitlines()) for block in BLOCKS)
     assert 0 < lines <= MOST_LINES
 
 
 def test_nothing_of_it_is_left_out():
-    assert GUIDE.count("```") == 2 * len(BLOCKS)
+    assert all(block.language == "python" and block.runs for block in BLOCKS)
     assert max(map(len, GUIDE.splitlines())) <= 110
 
 

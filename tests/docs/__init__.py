@@ -1,0 +1,1 @@
+"""The site and the README: what they say is true, and every link leads somewhere."""
