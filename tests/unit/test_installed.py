@@ -138,3 +138,8 @@ def test_a_third_papers_ledger(installed: Installed) -> None:
         "lab.speed": "FAILED",
         "lab.chip": "not checkable",
     }
+    # Templates, style and script are in the wheel too.
+    installed("report", "--claims-json", "claims.json", "--out", "report.html", status=1)
+    html = (folder / "report.html").read_text(encoding="utf-8")
+    assert "lab.accuracy" in html
+    assert "addEventListener" in html
