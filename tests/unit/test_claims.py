@@ -106,6 +106,10 @@ def missed(**changes: Any) -> Claim:
         pytest.param(met(at_least=1.0, at_most=3.0), 2.0, ClaimStatus.MET, id="between"),
         pytest.param(met(at_least=1.0, at_most=3.0), 0.0, ClaimStatus.FAILED, id="under-both"),
         pytest.param(met(at_least=1.0), math.nan, ClaimStatus.FAILED, id="met-nan"),
+        pytest.param(met(at_most=0.0), 1e-9, ClaimStatus.FAILED, id="above-a-bound-of-0"),
+        pytest.param(met(at_most=0.0), 0.0, ClaimStatus.MET, id="at-an-upper-bound-of-0"),
+        pytest.param(met(at_least=0.0), -1e-9, ClaimStatus.FAILED, id="below-a-bound-of-0"),
+        pytest.param(met(at_least=0.0), 0.0, ClaimStatus.MET, id="at-a-lower-bound-of-0"),
     ],
 )
 def test_judge(claim: Claim, value: float, status: ClaimStatus) -> None:

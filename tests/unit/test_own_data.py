@@ -54,6 +54,7 @@ def table(path: Path) -> CsvTable:
         pytest.param(CSV.replace("\n", "\r\n"), id="dos"),
         pytest.param("\ufeff" + CSV, id="byte-order-mark"),
         pytest.param(CSV.replace(",", ";"), id="semicolons"),
+        pytest.param("\n \t\n" + CSV.replace(",", ";"), id="semicolons-below-blank-lines"),
         pytest.param(CSV.replace(",", "\t"), id="tabs"),
         pytest.param(CSV.replace(",", " , "), id="spaces"),
         pytest.param(CSV.replace("oak", '"oak"').replace("height", '"height"'), id="quoted"),
