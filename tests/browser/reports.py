@@ -6,11 +6,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from ohmbench.claims.html.pages import Bar, Page, PageTable, Part, svg_of
 from ohmbench.claims.html.render import write_report
-from ohmbench.claims.ledger import Claim, ClaimMeasurement
+from ohmbench.claims.ledger import Claim, ClaimMeasurement, Fault
 from ohmbench.claims.outcomes import Outcome, StoredRun
 from ohmbench.report.synthesis_figures import Curve, sweep_figure
 
@@ -26,25 +24,6 @@ HOSTILE = {
     "code": f'"""{SCRIPT}</code></pre>{IMAGE}"""',
     "title": f"{IMAGE}{SCRIPT}",
 }
-
-
-class PlantedFault(BaseModel):
-    """A fault of a ledger's row."""
-
-    file: str
-    replace: str
-    by: str
-    says: str
-
-    @property
-    def text(self) -> str:
-        return self.says
-
-
-class PlantedClaim(Claim):
-    """A claim with a fault, which is not stored."""
-
-    fault: Any = Field(default=None, exclude=True)
 
 
 CODE = '''
@@ -70,12 +49,12 @@ def outcomes(**texts: str) -> list[Outcome]:
         source = texts.get("source", "Lab, table 1" if name.startswith("lab") else "Other, page 2")
         unit = texts.get("unit", "%")
         row = {"id": name, "statement": f"{says} {statement}", "source": source, "unit": unit}
-        return PlantedClaim.model_validate({**row, **common, **values})
+        return Claim.model_validate({**row, **common, **values})
 
     def measured(one: Claim, value: float) -> Outcome:
         return Outcome.of(one, ClaimMeasurement(id=one.id, value=value, detail=detail), None)
 
-    fault = PlantedFault(
+    fault = Fault(
         file="lab/model.py",
         replace="gain = 2.0\n",
         by=f"gain = 3.0  # {texts.get('statement', 'too much')}\n",

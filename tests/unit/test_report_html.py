@@ -21,14 +21,13 @@ from hypothesis import strategies as st
 
 from ohmbench.benchmarks.records import Baseline
 from ohmbench.claims.commits import commit_of
-from ohmbench.claims.html import rows as html_rows
 from ohmbench.claims.html.history import history, in_order, short_commit
 from ohmbench.claims.html.number_line import Mark, interval_of, number_line
 from ohmbench.claims.html.pages import svg_of
 from ohmbench.claims.html.render import SYMBOLS, report_html
-from ohmbench.claims.html.rows import Fault, claim_rows
+from ohmbench.claims.html.rows import claim_rows
 from ohmbench.claims.html.sources import read_test
-from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, ledger_lines
+from ohmbench.claims.ledger import Claim, ClaimMeasurement, ClaimStatus, Fault, ledger_lines
 from ohmbench.claims.outcomes import Outcome, StoredRun, csv_text, read_outcomes, write_outcomes
 from ohmbench.errors import FileError
 from ohmbench.files import item_lines, parse_yaml
@@ -380,21 +379,11 @@ def test_the_same_id_in_two_ledgers_has_two_anchors() -> None:
     assert [row.ledger for row in rows] == ["/a/claims.yaml", "/b/claims.yaml"]
 
 
-WHOLE = {"file": "f", "replace": "r", "by": "b"}
-
-
-@pytest.mark.parametrize(
-    ("fault", "expected"),
-    [
-        (None, None),
-        (WHOLE, Fault("f", "r", "b", "")),
-        ({**WHOLE, "says": "s"}, Fault("f", "r", "b", "s")),
-        (SimpleNamespace(**WHOLE, says=None), Fault("f", "r", "b", "")),
-        ({"file": "f", "replace": "r"}, None),
-    ],
-)
-def test_a_fault_is_shown_where_a_row_has_one(fault: Any, expected: Fault | None) -> None:
-    assert html_rows._fault(fault) == expected
+def test_a_fault_is_shown_where_a_row_has_one() -> None:
+    fault = Fault(file="f", replace="r", by="b", says="s")
+    found = [judged(reproduced(id="a.b", fault=fault), 10.0), judged(reproduced(id="a.c"), 10.0)]
+    rows = claim_rows(StoredRun({"/a/claims.yaml": found}, {}))
+    assert [row.fault for row in rows] == [fault, None]
 
 
 def test_what_runs_a_claim_again_is_quoted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,22 +13,12 @@ from pathlib import Path
 from ohmbench.claims.html.history import Point, history, in_order
 from ohmbench.claims.html.number_line import NumberLine, number_line
 from ohmbench.claims.html.sources import TestSource, read_test, shown_path
-from ohmbench.claims.ledger import ledger_lines, number_text
+from ohmbench.claims.ledger import Fault, ledger_lines, number_text
 from ohmbench.claims.outcomes import Outcome, StoredRun
 from ohmbench.errors import FileError
 
 NO_FAMILY = "none named"
 _SEEDS = re.compile(r"\bseeds? \d+(?:(?: to | and )\d+)?")
-
-
-@dataclass(frozen=True)
-class Fault:
-    """The planted fault that turns a claim's test red: in ``file``, ``by`` replaces ``replace``."""
-
-    file: str
-    replace: str
-    by: str
-    says: str
 
 
 @dataclass(frozen=True)
@@ -98,7 +88,7 @@ def _row(key: str, ledger: str, outcome: Outcome, runs: Sequence[StoredRun]) -> 
         here=here,
         seeds=seeds,
         line_drawn=number_line(outcome),
-        fault=_fault(getattr(claim, "fault", None)),
+        fault=claim.fault,
         history=history(claim.id, runs),
     )
 
@@ -110,13 +100,3 @@ def _lines(ledger: str) -> Mapping[str, int]:
         return ledger_lines(os.fspath(ledger))
     except FileError:
         return {}
-
-
-def _fault(fault: object) -> Fault | None:
-    if fault is None:
-        return None
-    values = fault if isinstance(fault, Mapping) else vars(fault)
-    file, replace, by, says = (values.get(key) for key in ("file", "replace", "by", "says"))
-    if file is None or replace is None or by is None:
-        return None
-    return Fault(str(file), str(replace), str(by), "" if says is None else str(says))
