@@ -109,6 +109,7 @@ class ClaimRecorder:
         recorded before, when the interval does not hold the value, and when the value does not
         establish the status that the row expects.
         """
+        __tracebackhide__ = True  # a failing claim shows the test's own line
         from ohmbench.claims.ledger import ClaimMeasurement
         from ohmbench.claims.status import ClaimStatus
 

@@ -97,8 +97,10 @@ def run_ledger(
         if source is None or source.casefold() in row.source.casefold()
     }
     if not chosen and source is not None:
-        sources = ", ".join(sorted({row.source for row in rows.values()}))
-        raise FileError(ledger, f"no claim has a source with {source!r}; sources: {sources}")
+        sources = ", ".join(sorted({row.source.partition(",")[0] for row in rows.values()}))
+        raise FileError(
+            ledger, f"no claim has a source with {source!r}", remedy=f"sources are {sources}"
+        )
     tests = _tests(ledger, chosen.values(), whole_files=source is None)
     if not tests:
         return LedgerRun(ledger, [_without_test(row) for row in chosen.values()])

@@ -80,9 +80,10 @@ def claims(
 ) -> None:
     """Measure each published number of a ledger and say whether it holds.
 
-    A ledger is a claims.yaml and tests that take the pytest fixture 'claim', in any repository
-    (see CONTRIBUTING.md). Exit status 1 when a claim FAILED: its test failed or measured a value
-    other than the ledger expects. With --plant it is 1 when a claim did not fail.
+    A ledger is a claims.yaml and tests that take the pytest fixture 'claim', in any repository;
+    docs/tutorials/a-ledger-for-your-paper.md shows how to write one. Exit status 1 when a claim
+    FAILED: its test failed or measured a value other than the ledger expects. With --plant it is 1
+    when a claim did not fail.
 
     Example: ohmbench claims --source FANN
 
