@@ -108,6 +108,24 @@ def tool(tmp_path: Path) -> Tool:
     return Tool(tmp_path)
 
 
+_touched = cache._touched
+
+
+def test_a_file_is_touched_by_its_place_in_the_folder_too(tmp_path: Path) -> None:
+    """A copy that kept an old time of its contents, moved here just now, is another file."""
+    since = time.time()
+    made, link = tmp_path / "made", tmp_path / "link"
+    made.write_text("other")
+    os.utime(made, (0, 0))
+    link.symlink_to(made)
+    assert _touched(str(made), since)
+    assert _touched(str(link), since)
+    later = since + 3600
+    assert not _touched(str(made), later)
+    assert not _touched(str(link), later)
+    assert not _touched(str(tmp_path / "absent"), since)
+
+
 @pytest.fixture(autouse=True)
 def _files_are_old(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests write files the moment before; only those about that want it noticed."""

@@ -22,7 +22,7 @@ from ohmbench.cli import synth, synth_output
 from ohmbench.digital.widths import Hardware
 from ohmbench.eda.cache import CACHE_VARIABLE
 from ohmbench.eda.hdl import sources
-from ohmbench.eda.synthesis import calibration, reports_vpr, vtr
+from ohmbench.eda.synthesis import calibration, flows, reports_vpr, vtr
 from ohmbench.eda.synthesis.defaults import LANES
 from ohmbench.eda.synthesis.design import VerilogSource, core_sources, source, with_parameters
 from ohmbench.eda.synthesis.flows import Finished, _all, check_out, least_requants, save
@@ -850,3 +850,28 @@ def test_mutants_of_other_sources_are_not_proven() -> None:
     stale = MutantList("0", "0" * 64, 1, Hardware(8, 2, 2), ())
     with pytest.raises(MutationError, match="of other sources"):
         prove_no_change(stale, [])
+
+
+def test_clocks_are_counted_on_the_verilog_that_is_synthesised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Counted(Exception):
+        pass
+
+    asked: list[tuple[object, ...]] = []
+
+    def count(*arguments: object) -> None:
+        asked.append(arguments)
+        raise Counted
+
+    def taken(*arguments: object) -> None:
+        asked.append(arguments)
+
+    monkeypatch.setattr(flows, "check_tools", lambda flow: None)
+    monkeypatch.setattr(flows, "source", taken)
+    monkeypatch.setattr(flows, "count_clocks", count)
+    hardware = Hardware(4, 3, 2)
+    for files in ([tmp_path / "own.v"], None):
+        with pytest.raises(Counted):
+            flows.synthesise("ecp5", hardware, [0], files)
+    assert asked == [(hardware, [tmp_path / "own.v"])] * 2 + [(hardware, None)] * 2
