@@ -13,6 +13,7 @@ import torch
 from sklearn.datasets import load_iris, make_moons
 from typer.testing import CliRunner
 
+import ohmbench
 from ohmbench import weights
 from ohmbench.cli import app
 from ohmbench.errors import FileError, OperandError
@@ -141,6 +142,19 @@ def test_samples_of_a_density_are_in_the_files_own_unit(
     assert isinstance(stored.source, OwnSource)
     span = stored.source.own.scaling.span
     assert stored.source.log_volume == pytest.approx(float(np.log(span[0] * span[1])))
+
+
+def test_samples_from_python_are_those_of_the_command(
+    trained: dict[str, Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "samples.npz"
+    arguments = ["sample", str(trained["generation"]), "-n", "20", "--seed", "3", "--out", str(out)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    found = ohmbench.sample(str(trained["generation"]), 20, seed=3)
+    with np.load(out) as arrays:
+        np.testing.assert_allclose(found.x, arrays["x"], rtol=1e-6)
+        np.testing.assert_allclose(found.log_density, arrays["log_density"], atol=1e-5)
 
 
 def test_the_density_of_samples_is_that_of_the_files_own_unit(
