@@ -253,3 +253,32 @@ def test_targets_of_the_papers_regressions_come_back_in_their_unit(bench: str) -
     _, y = REGRESSIONS[bench](4)
     assert sorted(back.tolist()) == pytest.approx(sorted(y.tolist()), rel=1e-4, abs=1e-3)
     assert given.unit == {"toyregress": "", "diabete": "disease progression"}[bench]
+
+
+def _settings(kind: str, value: dict[str, Any], folder: Path) -> dict[str, Any]:
+    if kind == "floatgate":
+        own = Own(*configuration.with_data(configuration.config_of(value, "x"), 2, folder=folder))
+        return FloatgateTask(own_recipe(own.config), 2, own).settings
+    if kind == "int8":
+        own = Own(*int8.with_data(int8.config_of(value, "x"), 2, folder=folder))
+        recipe = Int8Recipe("x", steps=9, batch=8, learning_rate=0.01, label_smoothing=0.05)
+        return Int8Task(recipe, 2, own=own).settings
+    config, data = with_data(kirchhoff.config_of(value, "x"), 2, folder=folder)
+    assert data is not None
+    return KirchhoffTask(config, 2, None, OwnSource(data)).settings
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"), [("floatgate", FLOATGATE), ("int8", INT8), ("kirchhoff", KIRCHHOFF)]
+)
+def test_a_training_goes_on_with_the_same_data_only(
+    kind: str, value: dict[str, Any], tmp_path: Path
+) -> None:
+    """A checkpoint is of its settings: these tell another file from the first, one value apart."""
+    rows = table(0)
+    write(tmp_path / "one.csv", rows)
+    first = _settings(kind, copy.deepcopy(value), tmp_path)
+    assert _settings(kind, copy.deepcopy(value), tmp_path) == first
+    rows[7, 1] += 1e-3
+    write(tmp_path / "one.csv", rows)
+    assert _settings(kind, copy.deepcopy(value), tmp_path) != first
