@@ -817,13 +817,13 @@ def _other_faults() -> dict[str, tuple[dict[str, Any], dict[str, Any], str, str]
             config(),
             {**alone, "network.model": hidden},
             "network.model.name",
-            "no network for generation",
+            "not a network for generation",
         ),
         "hypernetwork-for-images": (
             classifier(),
             {**alone, "network.model": flow},
             "network.model.name",
-            "no network for classification",
+            "not a network for classification",
         ),
         "baseline-with-slices": (
             config(),

@@ -91,8 +91,8 @@ def change(old: str, new: str) -> str:
         (change("out[0]=p", "a[0]=p"), r"x:7: multiply: not one net at one pin"),
         (change(" b[0]=b", ""), r"x:7: multiply: nothing at pin b\[0\]"),
         (change(".subckt multiply", ".subckt divide"), r"x:7: no model divide"),
-        (change(".blackbox\n", ""), r"no single \.blackbox"),
-        (GOOD + BOX, r"no single \.blackbox"),
+        (change(".blackbox\n", ""), r"not a single \.blackbox"),
+        (GOOD + BOX, r"not a single \.blackbox"),
         (change(".inputs clk a", ".inputs clk a a"), r"an input occurs twice"),
     ],
 )

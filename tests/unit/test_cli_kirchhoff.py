@@ -503,7 +503,7 @@ class TestStore:
         assert entries["few"].command == "ohmbench train short --seed 0 --samples 64"
 
     def test_refusals(self, run, tmp_path, entries, own, flow):
-        assert_refused(run("store", flow, "--name", "x"), "config", "none of the configurations")
+        assert_refused(run("store", flow, "--name", "x"), "config", "not one of the configurations")
         out = tmp_path / "net.npz"
         assert run("train", own, "--out", out, "--max-minutes", 1e-9)[0] == 0
         assert_refused(run("store", out, "--name", "x"), "ended early", "step 1")

@@ -128,7 +128,7 @@ def test_reading_does_not_import_torch(tmp_path: Path) -> None:
         pytest.param([BASE], "data.pkl", "EMPTY_LIST", id="list"),
         pytest.param({}, None, "holds no state dict", id="nothing"),
         pytest.param({3: BASE}, "data.pkl", "a key that is not text", id="number-key"),
-        pytest.param({"a b": BASE}, None, "no name of a tensor", id="odd-key"),
+        pytest.param({"a b": BASE}, None, "not the name of a tensor", id="odd-key"),
         pytest.param(
             torch.nn.Linear(2, 2), "data.pkl", "torch.nn.modules.linear.Linear", id="module"
         ),

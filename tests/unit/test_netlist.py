@@ -214,7 +214,7 @@ class TestRefused:
                 r"combinational loop: p0 -> p0",
             ),
             (".latch a x re clk 2\n.latch a y re b 2", r"more than one clock: b, clk"),
-            (".names a g\n1 1\n.latch a x re g 2", r"the clock g is no input"),
+            (".names a g\n1 1\n.latch a x re g 2", r"the clock g is not an input"),
             (".names clk g\n1 1\n.latch a x re clk 2", r"the clock clk is read as data"),
             (".subckt adder a=a sum=s", r"no simulation of adder"),
         ],

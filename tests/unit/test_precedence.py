@@ -20,7 +20,6 @@ import torch
 
 from ohmbench import families
 from ohmbench.benchmarks.records import read_run
-from ohmbench.cli.bench import _histories
 from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.data.folders import DATA_VARIABLE, DataSet, Wanted
 from ohmbench.data.images import _CIFAR10
@@ -48,6 +47,7 @@ from ohmbench.kirchhoff.samples import FRESH_SEED, PaperSource
 from ohmbench.kirchhoff.simulation import Solver
 from ohmbench.kirchhoff.store import StoredKirchhoff
 from ohmbench.paper import fann_folder, kirchhoff_folder, kirchhoff_results
+from ohmbench.report.benchmark_figures import histories_of
 from ohmbench.training import _at_most
 from ohmbench.weights import stored
 from tests.unit.circuits import MadeFlow, config, random_circuit, regression_config
@@ -560,8 +560,8 @@ def test_band_and_goal_of_a_history_are_the_latest_runs() -> None:
         return SimpleNamespace(measurements={"flow": found})
 
     for order in ((0.06, 15.0), (0.3, 2.0)), ((0.3, 2.0), (0.06, 15.0)):
-        (history,) = _histories([run_of(*values) for values in order])
+        (history,) = histories_of([run_of(*values) for values in order])
         assert (history.band, history.goal) == order[-1]
     bare = measured().model_copy(update={"bands": {}, "goal": None})
-    (history,) = _histories([run_of(0.06, 15.0), SimpleNamespace(measurements={"flow": bare})])
+    (history,) = histories_of([run_of(0.06, 15.0), SimpleNamespace(measurements={"flow": bare})])
     assert (history.band, history.goal) == (None, None)

@@ -67,7 +67,7 @@ def test_extreme_proportions_stay_in_the_unit_interval(k):
 
 @pytest.mark.parametrize(("k", "n"), [(1, 0), (0, 0), (0, -1), (-1, 5), (6, 5)])
 def test_impossible_proportions_are_refused(k, n):
-    with pytest.raises(ValueError, match="no proportion"):
+    with pytest.raises(ValueError, match="not a proportion"):
         proportion_interval(k, n)
 
 

@@ -45,6 +45,8 @@ def _title(run: Run | Baseline) -> str:
 
 
 def _circumstances(run: Run | Baseline) -> str:
+    from ohmbench.benchmarks.records import Baseline
+
     if isinstance(run, Baseline):
         return _title(run)
     at = run.circumstances
