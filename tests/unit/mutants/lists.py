@@ -32,7 +32,12 @@ UNKNOWN = "?"
 """The reason of a mutant that lives and has none yet."""
 
 COMPLETE = (
-    "ohmbench.claims.*",
+    "ohmbench.claims.ledger",
+    "ohmbench.claims.needs_marker",
+    "ohmbench.claims.outcomes",
+    "ohmbench.claims.planting",
+    "ohmbench.claims.plugin",
+    "ohmbench.claims.running",
     "ohmbench.digital.evaluation",
     "ohmbench.digital.golden",
     "ohmbench.digital.hostmap",
