@@ -160,4 +160,8 @@ def read_kirchhoff(experiment: str, named: str | os.PathLike[str] | None = None)
         own = f"that checkout has {', '.join(present) or 'no experiment'}"
         missing = results / experiment
         raise FileError(missing, "not found", remedy=_remedy(missing, own))
+    for name in (KIRCHHOFF_CONFIG, KIRCHHOFF_CHECKPOINT):
+        file = results / experiment / name
+        if not file.exists():
+            raise FileError(file, "not found", remedy=_remedy(file, "restore the published file"))
     return read_kirchhoff_folder(results / experiment)

@@ -86,6 +86,14 @@ def test_places_on_the_line_are_in_the_order_of_the_values(
 
 
 @pytest.mark.parametrize(
+    ("value", "drawn"), [(1e300, True), (math.nextafter(1e300, math.inf), False), (-1e308, False)]
+)
+def test_numbers_too_large_for_a_line_have_none(value: float, drawn: bool) -> None:
+    """Their differences are more than a float holds."""
+    assert (number_line(judged(reproduced(published=0.0), value)) is not None) is drawn
+
+
+@pytest.mark.parametrize(
     ("bounds", "start", "stop"),
     [({"at_least": 3.0}, "bound", 100.0), ({"at_most": 3.0}, 0.0, "bound")],
 )

@@ -8,10 +8,18 @@ and a row whose measurement does not fit what the ledger expects is a failure.
 from __future__ import annotations
 
 import os
+import re
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from ohmbench.claims.status import ClaimStatus as ClaimStatus
 from ohmbench.errors import FileError
@@ -64,9 +72,9 @@ class Claim(BaseModel):
     measures something else, so that the row is FAILED (``ohmbench.claims.planting``).
     """
 
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", allow_inf_nan=False)
 
-    id: Annotated[str, Field(pattern=r"^[a-z]+(\.[a-z0-9-]+)+$")]
+    id: str
     statement: Text
     source: Text
     family: Text | None = None
@@ -75,11 +83,20 @@ class Claim(BaseModel):
     unit: str = ""
     published: float | str | None = None
     ours: float | None = None
-    tolerance: float | None = None
+    tolerance: Annotated[float, Field(ge=0)] | None = None
     at_least: float | None = None
     at_most: float | None = None
     test: str | None = None
     fault: Fault | None = None
+
+    @field_validator("id")
+    @classmethod
+    def _is_dotted(cls, value: str) -> str:
+        if not re.fullmatch(r"[a-z]+(\.[a-z0-9-]+)+", value):
+            raise ValueError(
+                f"{value!r}, expected lower-case words joined by dots, like lab.accuracy"
+            )
+        return value
 
     @model_validator(mode="after")
     def _complete(self) -> Claim:
@@ -155,6 +172,15 @@ class ClaimMeasurement(BaseModel):
     interval: tuple[float, float] | None = None
 
 
+_REASONS = {
+    "extra_forbidden": "is not a key of a claim",
+    "missing": "is missing",
+    "string_too_short": "is empty",
+    "finite_number": "is not a finite number",
+}
+"""Pydantic's types of errors, in the words of somebody who writes a ledger."""
+
+
 def read_ledger(path: str | os.PathLike[str]) -> dict[str, Claim]:
     """Rows of a YAML ledger by id, in file order.
 
@@ -172,7 +198,8 @@ def read_ledger(path: str | os.PathLike[str]) -> dict[str, Claim]:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"])) or "row"
             name = row.get("id", number) if isinstance(row, dict) else number
-            raise FileError(path, first["msg"], field=f"claim {name}, {where}") from None
+            reason = _REASONS.get(first["type"], first["msg"].removeprefix("Value error, "))
+            raise FileError(path, reason, field=f"claim {name}, {where}") from None
         if claim.id in ledger:
             raise FileError(path, "occurs twice", field=f"claim {claim.id}")
         ledger[claim.id] = claim

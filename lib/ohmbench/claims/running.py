@@ -62,6 +62,10 @@ def find_ledger(named: str | os.PathLike[str]) -> Path:
     path = Path(named)
     if not os.fspath(named):
         raise FileError("", "not found", remedy=f"name a folder with a {LEDGER}")
+    if "[" in os.fspath(path.resolve()):
+        raise FileError(
+            path, "has a [ in its path, which pytest refuses", remedy="rename the folder"
+        )
     if path.is_file():
         return path.resolve()
     if not path.is_dir():
@@ -153,7 +157,10 @@ def _pytest(
         run = _show if show else _quietly
         status = run(command, ledger.parent, {**inherited, **environment})
         if status not in _ENDED or not stored.is_file():
-            raise ClaimsRunError(f"pytest ended with status {status} before the claims were judged")
+            raise ClaimsRunError(
+                f"pytest ended with status {status} before the claims were judged; the tests "
+                "could not be run, see its output above"
+            )
         (outcomes,) = read_json(stored)["ledgers"].values()
     return [Outcome.from_dict(row) for row in outcomes]
 

@@ -83,7 +83,7 @@ def report(
 
     Example: ohmbench report --out report.html
 
-    Example: ohmbench report my-paper --claims-json claims.json --history runs/
+    Example: ohmbench report --claims-json claims.json --history runs/
     """
     from ohmbench.claims.html.render import write_report
     from ohmbench.claims.outcomes import read_outcomes

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from ohmbench.claims.ledger import Claim, ClaimMeasurement, number_text
 from ohmbench.claims.outcomes import Outcome
 
+_LARGEST = 1e300
+"""Differences of larger numbers overflow."""
 _MARGIN = 0.12
 _TICKS = 5
 _NUMBER = r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?"
@@ -85,7 +87,7 @@ def _spans(claim: Claim, value: float | None) -> list[tuple[str, float, float, s
 
 
 def number_line(outcome: Outcome) -> NumberLine | None:
-    """The line of a claim; None where it has no finite number to show."""
+    """The line of a claim; None where it has no finite number to show, or one too large to draw."""
     claim, measurement = outcome.claim, outcome.measurement
     marks: list[tuple[str, float, str]] = []
     if isinstance(claim.published, float | int) and math.isfinite(claim.published):
@@ -107,7 +109,7 @@ def number_line(outcome: Outcome) -> NumberLine | None:
         marks.append(("here", value, "here"))
     ends = [end for _, low, high, _ in spans for end in (low, high) if math.isfinite(end)]
     points = [at for _, at, _ in marks] + ends
-    if not marks:
+    if not marks or max(map(abs, points)) > _LARGEST:
         return None
     start, stop = _domain(points)
 
