@@ -1,6 +1,6 @@
 """``python -m tests.docs.measure``: run the claims ledger and store what it found for the docs.
 
-The result is ``docs/results/claims.json``, from which tables and figures are generated
+The result is ``docs/results/ledger-run.json``, from which tables and figures are generated
 (``python -m tests.docs.generate``). Options are handed to pytest.
 """
 

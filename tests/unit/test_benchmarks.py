@@ -286,30 +286,6 @@ class TestRace:
         # Whatever else runs meanwhile has at most what is left of the cores.
         assert had < (time.perf_counter() - start) * this_machine().cores - 0.8
 
-    @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="no list of cores")
-    def test_which_counts_are_of_others(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        """proc(5): user nice system idle iowait irq softirq steal guest guest_nice; both guests are
-        part of user and nice."""
-        mine, other = 3, 4
-        monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {mine})
-        monkeypatch.setattr(timing, "_STAT", tmp_path / "stat")
-        monkeypatch.setattr(time, "process_time", lambda: 0.0)
-
-        def had(core: int, column: int) -> float:
-            counts = {f"cpu{each}": ["0"] * 10 for each in (mine, other)}
-            counts[f"cpu{core}"][column] = str(os.sysconf("SC_CLK_TCK"))
-            lines = ["cpu " + " ".join(["7"] * 10)]
-            lines += [" ".join([name, *values]) for name, values in counts.items()]
-            timing._STAT.write_text("\n".join([*lines, "intr 5"]), encoding="ascii")
-            found = others_s()
-            assert found is not None
-            return found
-
-        assert [had(mine, k) for k in range(10)] == [1, 1, 1, 0, 0, 1, 1, 1, 0, 0]
-        assert [had(other, k) for k in range(10)] == [0] * 10
-
     def test_a_system_that_does_not_tell(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
