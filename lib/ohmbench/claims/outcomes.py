@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -143,7 +144,7 @@ class ClaimsTable:
         width = min(_WIDTH, options.max_width)
 
         def folded(text: str, indent: int = 0) -> Iterator[Text]:
-            for line in Text(text).wrap(console, max(width - indent, 1), overflow="fold"):
+            for line in Text(text).wrap(console, max(width - indent, 1)):
                 line.rstrip()
                 line.pad_left(indent)
                 yield line
@@ -174,7 +175,7 @@ def _line(width: int, status: str, *cells: str, style: str) -> Text:
     rest = width - _STATUS_WIDTH - 2 * len(cells)
     value = max(rest * 2 // 7, 1)
     widths = (_STATUS_WIDTH, max(rest - 2 * value, 1), value, value)
-    line = Text(no_wrap=True, overflow="ellipsis", end="\n")
+    line = Text(no_wrap=True, overflow="ellipsis")
     for text, columns in zip((status, *cells), widths, strict=True):
         # A cell of spaces keeps the next one from touching this one.
         cell = Text(_printable(text), style=style if not line or style == "bold" else "")
@@ -209,7 +210,7 @@ class StoredRun:
     @classmethod
     def now(cls, ledgers: Mapping[str, Sequence[Outcome]]) -> StoredRun:
         """A run that ends here and now, of the ledgers' commits as they are checked out."""
-        found = {ledger: commit_of(os.path.dirname(ledger) or ".") for ledger in ledgers}
+        found = {ledger: commit_of(Path(ledger).parent) for ledger in ledgers}
         commits = {ledger: commit for ledger, commit in found.items() if commit is not None}
         return cls(ledgers, versions(), datetime.now(timezone.utc), commits)
 
@@ -297,7 +298,7 @@ def write_csv(path: str | os.PathLike[str], outcomes: Iterable[Outcome]) -> None
 def csv_text(outcomes: Iterable[Outcome]) -> str:
     """Outcomes as CSV: a header line, then a line for each."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, restval="", extrasaction="raise")
+    writer = csv.DictWriter(text, COLUMNS)
     writer.writeheader()
     for outcome in outcomes:
         fault = outcome.claim.fault
