@@ -267,6 +267,12 @@ def prepare(out: str | os.PathLike[str], *, resume: bool, force: bool) -> None:
             "an unfinished training is there",
             remedy="--resume continues it, --force starts over",
         )
+    if resume and not (unfinished or force) and os.path.lexists(out):
+        raise FileError(
+            out,
+            "exists, and its training has nothing left to resume",
+            remedy="choose another name, or train it again with --force",
+        )
     check_writable(out, overwrite=force or (resume and unfinished))
     check_writable(checkpoint, overwrite=True)
 

@@ -447,6 +447,14 @@ class TestStrangeSurroundings:
         assert status == 0
         assert "nothing to resume" in err
 
+    def test_a_finished_training_is_not_resumed(self, run, tmp_path, short_recipe):
+        out = tmp_path / "x.npz"
+        assert run("train", short_recipe, "--out", out)[0] == 0
+        before = out.read_bytes()
+        result = run("train", short_recipe, "--out", out, "--resume")
+        assert_refused(result, out, "nothing left to resume", "--force")
+        assert out.read_bytes() == before
+
     def test_interrupt_names_the_way_on(self, run, tmp_path, short_recipe, monkeypatch):
         def interrupted(task, step, generator):
             raise KeyboardInterrupt

@@ -99,6 +99,9 @@ def test_a_status_selects_what_is_printed(paper: Path) -> None:
     assert result.exit_code == 1  # the red claim stays red, printed or not
     assert "lab.power" in result.output
     assert "lab.accuracy" not in result.output
+    assert "1 FAILED, not shown" in result.output
+    shown = CliRunner().invoke(app, ["claims", str(paper), "--status", "FAILED"])
+    assert "not shown" not in shown.output
 
 
 def test_a_ledger_without_tests_needs_no_pytest(paper: Path) -> None:

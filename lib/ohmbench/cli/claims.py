@@ -49,7 +49,7 @@ def claims(
     ] = None,
     status: Annotated[
         list[ClaimStatus] | None,
-        typer.Option(help="Print only claims with this status; may be repeated."),
+        typer.Option(help="Print and store only claims with this status; may be repeated."),
     ] = None,
     source: Annotated[
         str | None,
@@ -110,6 +110,9 @@ def claims(
     run = run_ledger(ledger, source=source, environment=environment)
     found = [outcome for outcome in run.outcomes if not status or outcome.status in status]
     console_out().print(claims_table(found, verbose=verbose))
+    hidden = sum(o.status is ClaimStatus.FAILED for o in run.outcomes if o not in found)
+    if hidden:
+        say(f"{hidden} FAILED, not shown")
     if json_file is not None:
         write_outcomes(json_file, {str(run.ledger): found})
         say(f"wrote {json_file}")
