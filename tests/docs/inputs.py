@@ -23,7 +23,7 @@ from .pages import DOCS, ROOT
 LEDGER = ROOT / "tests" / "repro" / "claims.yaml"
 BASELINE = ROOT / "tests" / "bench" / "baseline.json"
 GOALS = ROOT / "tests" / "bench" / "tolerances.yaml"
-CLAIMS = DOCS / "results" / "claims.json"
+CLAIMS = DOCS / "results" / "ledger-run.json"
 VTR = DOCS / "results" / "vtr.json"
 
 
