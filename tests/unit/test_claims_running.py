@@ -293,3 +293,13 @@ def test_a_failing_claim_shows_the_line_of_its_test(paper: Path) -> None:
     assert shown is not None
     assert Path(shown.path).name == Path(__file__).name
     assert len(node.user_properties) == 1
+
+
+def test_a_folder_that_pytest_cannot_name_is_refused(tmp_path: Path) -> None:
+    """In an argument of pytest, what stands in brackets is a parameter."""
+    folder = tmp_path / "b[1]"
+    folder.mkdir()
+    (folder / "claims.yaml").write_text("[]", encoding="utf-8")
+    for named in (folder, folder / "claims.yaml"):
+        with pytest.raises(FileError, match="rename the folder"):
+            running.find_ledger(named)
