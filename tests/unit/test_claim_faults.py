@@ -254,8 +254,8 @@ def test_claims_plant(paper: Path) -> None:
     ("options", "complaint"),
     [
         (["--plant", "lab.power"], "has no claim lab.power"),
-        (["--plant", "lab.accuracy", "--csv", "x.csv"], "--csv is for claims without a fault"),
-        (["--plant", "lab.accuracy", "--source", "Lab"], "--source is for claims without a fault"),
+        (["--plant", "lab.accuracy", "--csv", "x.csv"], "--csv: does not apply with --plant"),
+        (["--plant", "lab.accuracy", "--source", "Lab"], "--source: does not apply with --plant"),
     ],
 )
 def test_claims_plant_refuses(paper: Path, options: list[str], complaint: str) -> None:

@@ -267,8 +267,8 @@ CASES = [
     pytest.param(outcome(reproduced(unit="mV"), 11.0), r"FAILED +a\.b +10 mV +11 mV",
                  "reason: w", id="failed"),
     pytest.param(outcome(differs(), 12.0), r"differs +a\.b +10 +12", "reason: w", id="differs"),
-    pytest.param(outcome(met(at_least=1.0, at_most=2.0), 1.5), r"met +a\.b +>= 1 and <= 2 +1\.5",
-                 "target: >= 1 and <= 2; here: 1.5", id="met"),
+    pytest.param(outcome(met(at_least=1.0, at_most=2.0), 1.5), r"met +a\.b +1 to 2 +1\.5",
+                 "target: 1 to 2; here: 1.5", id="met"),
     pytest.param(outcome(reproduced(), None, "no tool"), r"not run +a\.b +10 +-",
                  "reason: no tool", id="not-run"),
     pytest.param(outcome(reproduced()), r"FAILED +a\.b +10 +-",
@@ -290,7 +290,7 @@ def test_a_claim_is_one_line_and_verbose_adds_the_reasons(
     header, row, tally, *circumstances = shown(found)
     assert header.split() == ["status", "claim", "published", "/", "target", "here"]
     assert re.fullmatch(line, row), row
-    assert tally == f"1 claims: 1 {found.status.value} (-v shows the reasons)"
+    assert tally == f"1 claim: 1 {found.status.value} (-v shows the reasons)"
     assert "python" in circumstances[0]
     more = shown(found, verbose=True)
     assert more[:2] == [header, row]

@@ -472,6 +472,14 @@ def test_a_strangers_texts_stay_texts(example: Page, hostile: Page) -> None:
     assert SCRIPT in hostile.text
 
 
+def test_a_text_cannot_reorder_what_is_shown(tmp_path: Path) -> None:
+    """Characters that change the direction of writing are shown by their numbers."""
+    file = write_example(tmp_path, statement="safe \u202egnihton\u2066 end")
+    html = file.read_text(encoding="utf-8")
+    assert "\\u202egnihton\\u2066 end" in html
+    assert not set(html) & {chr(c) for c in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
+
+
 def test_the_check_of_texts_sees_what_is_not_escaped(tmp_path: Path) -> None:
     html = write_example(tmp_path, **HOSTILE).read_text(encoding="utf-8")
     planted = Page(html.replace("&lt;img", "<img"))

@@ -146,9 +146,9 @@ class Claim(BaseModel):
     def expected_text(self) -> str:
         """The value a reader compares with: the published one, or our own bound."""
         if self._is_target:
-            parts = [f">= {self.at_least:g}"] if self.at_least is not None else []
-            parts += [f"<= {self.at_most:g}"] if self.at_most is not None else []
-            return " and ".join(parts)
+            if self.at_least is not None and self.at_most is not None:
+                return f"{self.at_least:g} to {self.at_most:g}"
+            return f"<= {self.at_most:g}" if self.at_least is None else f">= {self.at_least:g}"
         return "-" if self.published is None else number_text(self.published)
 
 

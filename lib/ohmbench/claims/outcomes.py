@@ -166,7 +166,9 @@ class ClaimsTable:
     def _tally(self) -> str:
         counts = Counter(outcome.status for outcome in self.outcomes)
         parts = [f"{counts[status]} {status.value}" for status in ClaimStatus if counts[status]]
-        tally = f"{len(self.outcomes)} claims: " + ", ".join(parts) if parts else "no claims"
+        count = len(self.outcomes)
+        claims = "1 claim" if count == 1 else f"{count} claims"
+        tally = f"{claims}: {', '.join(parts)}" if parts else "no claims"
         return tally if self.verbose or not parts else f"{tally} (-v shows the reasons)"
 
 

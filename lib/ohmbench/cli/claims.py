@@ -98,7 +98,7 @@ def claims(
     chosen = {"--status": status, "--source": source, "--json": json_file, "--csv": csv_file}
     for option, value in chosen.items():
         if planted and value:
-            raise OperandError(f"{option} is for claims without a fault: leave out --plant")
+            raise OperandError(f"{option}: does not apply with --plant; leave one of them out")
     for file in (json_file, csv_file):
         if file is not None:
             check_writable(file, overwrite=force)

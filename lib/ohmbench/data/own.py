@@ -375,7 +375,11 @@ def _split(
     """Training and held-out parts: x, y, x, y."""
     n = len(raw.x)
     if n < 2 or round(fraction * n) in (0, n):
-        raise FileError(raw.path, f"has {n} rows, too few to hold out {fraction:g} of them")
+        raise FileError(
+            raw.path,
+            f"has {n} rows, too few to hold out {fraction:g} of them",
+            remedy="add rows or change held_out",
+        )
     if task == "density":
         train_x, test_x = train_test_split(raw.x, test_size=fraction, random_state=seed)
         return train_x, y, test_x, y

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import cache
@@ -98,6 +99,10 @@ def _names(names: Iterable[str]) -> list[tuple[str, int]]:
     return sorted(Counter(names).items())
 
 
+_BIDI = re.compile("[\u202a-\u202e\u2066-\u2069]")
+"""Characters with which a text can change the order in which others are shown."""
+
+
 def write_report(
     path: str | os.PathLike[str],
     run: StoredRun,
@@ -107,7 +112,9 @@ def write_report(
     overwrite: bool = False,
 ) -> None:
     """Write the report on ``run`` as ``report_html`` makes it. Raises FileError."""
-    html = report_html(run, earlier=earlier, pages=pages)
+    html = _BIDI.sub(
+        lambda m: f"\\u{ord(m[0]):04x}", report_html(run, earlier=earlier, pages=pages)
+    )
     # A file name that is no text in UTF-8 may stand in a path.
     write_bytes(path, html.encode("utf-8", errors="replace"), overwrite=overwrite)
 
