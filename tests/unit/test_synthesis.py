@@ -875,3 +875,11 @@ def test_clocks_are_counted_on_the_verilog_that_is_synthesised(
         with pytest.raises(Counted):
             flows.synthesise("ecp5", hardware, [0], files)
     assert asked == [(hardware, [tmp_path / "own.v"])] * 2 + [(hardware, None)] * 2
+
+
+@pytest.mark.parametrize("design", ["64-100", "64-100-10-5", "1000000-100-10", "64"])
+def test_sizes_that_are_no_design_are_refused(design: str) -> None:
+    for words in (["synth", design], ["synth", "sweep", design]):
+        result = CliRunner().invoke(cli.app, words)
+        assert isinstance(result.exception, OhmbenchError), words
+        assert str(result.exception).startswith(f"{design}: not INPUTS-HIDDEN-CLASSES; ")

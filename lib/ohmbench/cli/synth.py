@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MHZ = 1e6
 _SIZES = re.compile(r"(\d{1,6})-(\d{1,6})-(\d{1,6})")
+_NUMBERS = re.compile(r"[\d-]+")
 _DIGITS = "int8-digits"
 
 
@@ -123,6 +124,11 @@ def _sizes(design: str, paper_fann: str | None) -> Hardware:
     if sizes:
         inputs, hidden, classes = map(int, sizes.groups())
         return usual_hardware(inputs, hidden, classes)
+    if _NUMBERS.fullmatch(design):
+        raise OperandError(
+            f"{design}: not INPUTS-HIDDEN-CLASSES; write three sizes of up to six digits, like "
+            "64-100-10"
+        )
     data: StoredInt8 = load_able(design, Papers(paper_fann), "synth").network
     return hardware_for(data.network)
 
