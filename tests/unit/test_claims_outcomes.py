@@ -115,7 +115,7 @@ def test_the_reasons_are_whole_on_a_terminal_of_any_width(width: int) -> None:
     assert all(cell_len(line) <= width for line in found)
     assert found[:2] == plain[:2]
     text = "".join("".join(found[2:]).split())
-    assert text.startswith("".join(EXPLANATION) + "1claims:1reproduced")
+    assert text.startswith("".join(EXPLANATION) + "1claim:1reproduced")
 
 
 @pytest.mark.parametrize("width", [5, 6, 12, 40])
