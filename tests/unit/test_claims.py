@@ -116,6 +116,18 @@ def test_judge(claim: Claim, value: float, status: ClaimStatus) -> None:
     assert claim.judge(value) is status
 
 
+@pytest.mark.parametrize(
+    ("bounds", "text"),
+    [
+        ({"at_least": 1.0}, ">= 1"),
+        ({"at_most": -2.5}, "<= -2.5"),
+        ({"at_least": 0.0, "at_most": 0.05}, "0 to 0.05"),
+    ],
+)
+def test_a_target_in_words(bounds: dict[str, float], text: str) -> None:
+    assert met(**bounds).expected_text == text
+
+
 def test_nothing_measures_what_no_test_can_check() -> None:
     for published, tolerance in ((None, None), (1.0, None), ("about 1", 1.0)):
         row = {"expect": "not checkable", "test": None, "published": published}
