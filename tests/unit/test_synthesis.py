@@ -601,7 +601,7 @@ class TestCommand:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ("64-100", "neither stored weights nor a file"),
+            ("64-100", "not INPUTS-HIDDEN-CLASSES"),
             ("0-1-1", "at least 1"),
             ("floatgate-digits", "takes int8 networks"),
             ("64-100-10 --lanes 200", "cannot be built"),
