@@ -10,7 +10,7 @@ import typer
 
 from ohmbench.claims.status import ClaimStatus
 from ohmbench.cli.common import Force, console_out, say
-from ohmbench.cli.naming import PaperFann, PaperKirchhoff
+from ohmbench.cli.naming import Ledger, PaperFann, PaperKirchhoff
 from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.errors import FileError, OperandError
 
@@ -38,15 +38,7 @@ def _plant(ledger: Path, names: list[str], environment: Mapping[str, str]) -> in
 
 
 def claims(
-    folder: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[FOLDER|FILE]",
-            help="A ledger, or a folder with a claims.yaml in it or below. Default: ohmbench's "
-            "own ledger of the two papers and its own networks.",
-            show_default=False,
-        ),
-    ] = None,
+    folder: Ledger = None,
     status: Annotated[
         list[ClaimStatus] | None,
         typer.Option(help="Print and store only claims with this status; may be repeated."),

@@ -1,4 +1,4 @@
-"""How a user names a network on the command line, and the folders of the papers' own."""
+"""How a user names a network, the folders of the papers' own, and a ledger of claims."""
 
 from __future__ import annotations
 
@@ -64,5 +64,14 @@ PaperKirchhoff = Annotated[
         metavar="FOLDER",
         help=f"Checkout of that paper's artifacts, for {PAPER_PREFIX}EXPERIMENT: "
         f"{', '.join(EXPERIMENTS)}. Default: ${KIRCHHOFF_VARIABLE}.",
+    ),
+]
+Ledger = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[FOLDER|FILE]",
+        help="A ledger, or a folder with a claims.yaml in it or below. Default: ohmbench's own "
+        "ledger of the two papers and its own networks.",
+        show_default=False,
     ),
 ]

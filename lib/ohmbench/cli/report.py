@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ohmbench.cli.common import Force, check_not_input, json_files, say
-from ohmbench.cli.naming import PaperFann, PaperKirchhoff
+from ohmbench.cli.naming import Ledger, PaperFann, PaperKirchhoff
 
 if TYPE_CHECKING:
     from ohmbench.claims.html.pages import Page
@@ -26,15 +26,7 @@ class Networks(str, Enum):
 
 
 def report(
-    folder: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[FOLDER|FILE]",
-            help="A ledger, or a folder with a claims.yaml in it or below. Default: ohmbench's "
-            "own ledger of the two papers and its own networks.",
-            show_default=False,
-        ),
-    ] = None,
+    folder: Ledger = None,
     out: Annotated[
         str, typer.Option("--out", metavar="FILE", help="The HTML file.")
     ] = "ohmbench-report.html",
