@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ohmbench import families
+from ohmbench import constants, families
 from ohmbench.digital import StoredInt8
 from ohmbench.errors import FileError
 from ohmbench.families import Papers, find_training, load
@@ -95,3 +95,9 @@ def test_a_network_is_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "net.npz").write_bytes(b"")
     with pytest.raises(FileError, match=r"net\.npz: is not a configuration"):
         find_training(str(tmp_path / "net.npz"), 0)
+
+
+def test_the_names_of_help_are_the_families_own() -> None:
+    """Help and completion know the trainings without loading a family."""
+    own = [name for family in families.FAMILIES for name in family.trainings]
+    assert sorted(constants.TRAININGS) == sorted(own)
