@@ -141,7 +141,8 @@ class InputFormat:
             found: NDArray[np.int64] = self.lo + counts.reshape(real.shape).astype(np.int64)
             return found
         q = np.rint(np.asarray(x, np.float64) / self.scale) + self.zero
-        return np.clip(q, self.lo, self.hi).astype(np.int64)
+        clipped: NDArray[np.int64] = np.clip(q, self.lo, self.hi).astype(np.int64)
+        return clipped
 
     def real(self, q: NDArray[Any]) -> Float64[NDArray[np.float64], "n inputs"]:
         """The real values of integers."""
