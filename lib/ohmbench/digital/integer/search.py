@@ -40,7 +40,7 @@ def _slopes(step: Step, acc: Span) -> NDArray[np.float64]:
     if isinstance(step, Affine):
         slopes: NDArray[np.float64] = step.M / 2.0**step.S
     else:
-        slopes = step.sign * (step.hi - step.lo) / np.maximum(acc.high - acc.low, 1)
+        slopes = step.sign * float(step.hi - step.lo) / np.maximum(acc.high - acc.low, 1)
     return slopes
 
 
@@ -100,9 +100,9 @@ def _candidates(
     row = network.layers[layer].weight[channel : channel + 1].astype(np.int64)
     smallest, highest = terms(row, span.low, span.high)
     factor = int(highest.argmax() if largest else smallest.argmin())
-    up = largest == (row[0, factor] > 0)
+    up = largest == bool(row[0, factor] > 0)
     if layer == 0:
-        return np.full((1, network.inputs), network.value_range(0)[up], np.int64)
+        return np.full((1, network.inputs), network.value_range(0)[int(up)], np.int64)
     up = up == _rises(network.layers[layer - 1].step, factor)
     return _drive(network, layer - 1, factor, largest=up)
 
