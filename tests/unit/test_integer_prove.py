@@ -23,7 +23,7 @@ from ohmbench.digital.integer.search import extreme_input
 from ohmbench.digital.prove import RegisterVerdict
 from ohmbench.digital.prove import prove as prove_int8
 from ohmbench.digital.widths import Hardware, bits_needed
-from ohmbench.errors import ShapeError
+from ohmbench.errors import RangeError, ShapeError
 from tests.unit.int8_networks import random_int8
 from tests.unit.integer_networks import random_inputs, random_integer
 from tests.unit.test_digital_prove import mislead
@@ -469,3 +469,12 @@ def test_widths_per_layer():
         bounds = prove(network, widths).layer(k)
         assert (bounds["acc"].register.bits, bounds["value"].register.bits) == (40 + k, 30)
         assert bounds["mac"].register is None
+
+
+@pytest.mark.parametrize("name", list(vars(Widths())))
+def test_widths_in_range(name):
+    for width in (1, 64, None, (1, None, 64)):
+        assert getattr(Widths(**{name: width}), name) == width
+    for width in (0, 65, (1, 0), (65, None)):
+        with pytest.raises(RangeError, match=f"the width of {name} is (0|65), .* 1 to 64 bits"):
+            Widths(**{name: width})
