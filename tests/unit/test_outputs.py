@@ -23,6 +23,7 @@ from ohmbench.claims.html.render import write_report
 from ohmbench.claims.outcomes import StoredRun, write_csv, write_outcomes
 from ohmbench.cli.common import check_not_input
 from ohmbench.digital import save_int8
+from ohmbench.digital.integer.store import save_integer
 from ohmbench.eda.cache import keep_text
 from ohmbench.eda.synthesis.result import Cost, write_record
 from ohmbench.errors import FileError, OhmbenchError
@@ -41,6 +42,7 @@ from ohmbench.report.figures import save_figure, save_figures
 from ohmbench.weights import describe, register
 from tests.unit.circuits import regression_config
 from tests.unit.int8_networks import random_scaled
+from tests.unit.integer_networks import random_integer
 from tests.unit.networks import random_network
 from tests.unit.option_rows import (
     HISTORY,
@@ -93,6 +95,7 @@ SAVES: dict[str, Callable[..., None]] = {
     ),
     "save_network": _network,
     "save_int8": lambda path, **o: save_int8(path, random_scaled(0)[0], **o),
+    "save_integer": lambda path, **o: save_integer(path, random_integer(0), **o),
     "save_kirchhoff": lambda path, **o: save_kirchhoff(
         path, build(regression_config()), seed=0, recipe="{}", history=HISTORY, **o
     ),

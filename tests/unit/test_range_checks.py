@@ -157,6 +157,8 @@ COMMANDS = {
     "synth": "cli/synth.py:synth",
     "train": "cli/training.py:train",
 }
+# Both ends of every number, in one table: those refused, and the last ones accepted.
+INTEGER = "test_integer_network.py::test_wrong_numbers_are_refused"
 # What is compared there is no number that somebody chooses, but how much of a text, a netlist or an
 # archive stands where: these tests try many wrong ones.
 ELSEWHERE = {
@@ -198,6 +200,18 @@ ELSEWHERE = {
     ),
     "files/npz_reading.py:read_npz": "test_files.py::test_size_limits_hold_for_file_and_content",
     "cli/trace.py:trace": "test_cli.py::test_bad_options",
+    "digital/integer/network.py:Affine.__post_init__": INTEGER,
+    "digital/integer/network.py:InputFormat.__post_init__": INTEGER,
+    "digital/integer/network.py:IntegerNetwork.__post_init__": INTEGER,
+    "digital/integer/network.py:IntegerNetwork._check_range": INTEGER,
+    "digital/integer/network.py:Layer.__post_init__": INTEGER,
+    "digital/integer/network.py:Thresholds.__post_init__": INTEGER,
+    "digital/integer/network.py:_check_levels": INTEGER,
+    "digital/integer/network.py:_owned": INTEGER,
+    "digital/integer/golden.py:check_inputs": "test_integer_golden.py::test_wrong_inputs",
+    "digital/integer/golden.py:infer_plain": "test_integer_golden.py::test_wrong_plain_input",
+    "digital/integer/store.py:_step": "test_integer_store.py::test_damage_is_named",
+    "digital/integer/store.py:_layers_in": "test_integer_store.py::test_damage_is_named",
     "digital/store.py:_images_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",
     "digital/store.py:_scales_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",
     "eda/synthesis/blif.py:_instance": "test_blif.py::test_anything_else_is_refused",
