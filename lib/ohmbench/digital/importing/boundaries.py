@@ -1,4 +1,4 @@
-"""Inputs that bring a sum of a layer right beside a step: the last sum before it, and the first after.
+"""Inputs that bring a sum right beside a step: the last sum before it, and the first after it.
 
 Random inputs rarely reach such sums, where a wrong rounding, bias or clamp shows first. For layer 0
 an input is constructed for almost each of them (``drive``); for deeper layers as many are found as
@@ -66,23 +66,27 @@ def _keys(
     return found
 
 
-def beside_steps(sums: Sums, *functions: Crossings) -> Targets:
-    """The sums on both sides of each crossing, and the smallest and largest of each channel."""
+def beside_steps(sums: Sums, *functions: Crossings, ends: bool) -> Targets:
+    """The sums on both sides of each crossing; if ``ends``, also the smallest and largest of each
+    channel.
+    """
     channels = np.arange(sums.channels)
-    index = [np.zeros((1, sums.channels), np.int64), sums.count[None] - 1]
+    parts = [np.empty(0, np.int64)]
+    if ends:
+        parts += [(channels << _INDEX_BITS) + end for end in (0, sums.count - 1)]
     for function in functions:
         crossed = (function.breaks > 0) & (function.breaks < sums.count)
         for side in (-1, 0):
-            index.append(np.where(crossed, function.breaks + side, 0))
-    every = np.concatenate(index)
-    keys = np.unique((channels << _INDEX_BITS) + every)
+            parts.append(((channels << _INDEX_BITS) + function.breaks + side)[crossed])
+    keys = np.unique(np.concatenate(parts))
     channel = keys >> _INDEX_BITS
     position = keys & ((1 << _INDEX_BITS) - 1)
     return Targets(sums, channel, sums.low[channel] + sums.stride[channel] * position)
 
 
 def boundary_targets(source: Source, network: IntegerNetwork) -> list[Targets]:
-    """Per layer, the sums beside every step of ``source`` and of ``network``.
+    """Per layer, the sums beside every step of ``source`` and of ``network``; in layer 0, where
+    they can be constructed, also the smallest and largest sum of each channel.
 
     Raises FileError for a source whose step is not monotone.
     """
@@ -92,11 +96,11 @@ def boundary_targets(source: Source, network: IntegerNetwork) -> list[Targets]:
         sums = reachable_sums(wanted.weight, values)
         step = layer.step
         if wanted.lo is None or step.lo is None or step.hi is None:
-            found.append(beside_steps(sums))
+            found.append(beside_steps(sums, ends=k == 0))
             continue
         theirs = source_crossings(source, k, sums)
         ours = crossings(step.apply, sums, step.lo, step.hi)
-        found.append(beside_steps(sums, theirs.early, theirs.late, ours))
+        found.append(beside_steps(sums, theirs.early, theirs.late, ours, ends=k == 0))
         runs = segments(sums, theirs.early, theirs.late)
         values = produced(*wanted.step.bounds(runs.first), runs.length > 0)
     return found
@@ -165,6 +169,8 @@ class _Reached:
 
     def mark(self, acc: NDArray[np.int64]) -> NDArray[np.int64]:
         """Note what sums (n, channels) reach; the rows that reach what none did before."""
+        if not len(self.keys):
+            return np.empty(0, np.int64)
         sums = self.targets.sums
         index = (acc - sums.low) // sums.stride
         keys = ((np.arange(sums.channels) << _INDEX_BITS) + index).ravel()
@@ -178,9 +184,7 @@ class _Reached:
 
 @dataclass(frozen=True, eq=False)
 class Boundaries:
-    """Inputs (n, inputs) that reach ``reached[k]`` of the ``wanted[k]`` sums beside steps of layer
-    ``k``, or the layer's smallest or largest sums.
-    """
+    """Inputs (n, inputs) that reach ``reached[k]`` of the ``wanted[k]`` targets of layer ``k``."""
 
     x: NDArray[np.integer]
     reached: tuple[int, ...]
@@ -246,7 +250,7 @@ class _Search:
         kept = []
         for k in range(0, min(len(start), budget), _BLOCK):
             self._mark(start[k : k + _BLOCK])
-        for block in range(blocks):
+        for _ in range(blocks):
             x = self._spread(_BLOCK)
             kept.append(x[self._mark(x)])
             advance(0.25 / blocks)
@@ -277,7 +281,7 @@ class _Search:
         return found
 
     def _climb(self, k: int, budget: int) -> list[NDArray[np.int64]]:
-        """Change inputs at random, and keep what brings the sum nearer to a target of layer ``k``."""
+        """Change inputs at random, and keep what brings a sum of layer ``k`` nearer to a target."""
         left = np.flatnonzero(~self.reached[k].done)
         if not len(left):
             return []

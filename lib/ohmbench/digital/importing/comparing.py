@@ -110,7 +110,10 @@ class Comparison:
             f"and {grouped(self.classes[1]) if self.classes else 'no'} class"
             f"{'es' * (self.classes is None or self.classes[1] != 1)} differ on {tried}"
         )
-        return line if self.first is None else f"{line}; first: {self.first.line}"
+        if self.first is None:
+            return line
+        ruled_out = sum(layer.unforeseen for layer in self.layers)
+        return f"{line} ({grouped(ruled_out)} ruled out by the proof); first: {self.first.line}"
 
     def values(self) -> dict[str, Any]:
         """The comparison for JSON."""

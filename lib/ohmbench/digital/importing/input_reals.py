@@ -1,4 +1,4 @@
-"""Real inputs for a source: those that its own quantiser maps to chosen integers, and random ones."""
+"""Real inputs for a source: those that its quantiser maps to chosen integers, and random ones."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class InputReals:
         """For each integer one of its reals. Every integer must be among ``values``."""
         index = q - self.input.lo
         good: Bool[NDArray[np.bool_], " levels"] = self._good
-        found = self._reals[good.argmax(axis=0)[index], index]
+        found: NDArray[np.float32] = self._reals[good.argmax(axis=0)[index], index]
         for row in range(len(self._reals)):
             taken = good[row][index] & (rng.random(q.shape) < 1 / len(self._reals))
             found = np.where(taken, self._reals[row][index], found)

@@ -107,12 +107,15 @@ class OnnxRunner(Runner):
             if layer.tensor not in a:  # only the output is observed
                 continue
             meaning = layer.meaning
-            whole = [
-                in_integers(found[layer.tensor].reshape(len(found[layer.tensor]), -1),
-                            meaning.scale, meaning.offset)
+            one, other = (
+                in_integers(
+                    found[layer.tensor].reshape(len(found[layer.tensor]), -1),
+                    meaning.scale,
+                    meaning.offset,
+                )
                 for found in (a, b)
-            ]  # fmt: skip
-            if not np.array_equal(*map(np.rint, whole)):
+            )
+            if not np.array_equal(np.rint(one), np.rint(other)):
                 return False
         name = self.source.output_tensor
         return bool(np.allclose(a[name], b[name], rtol=1e-5, atol=1e-6))
