@@ -159,6 +159,39 @@ class FixedPointInput(Quantiser):
 
 
 @dataclass(frozen=True, eq=False)
+class Linear(Quantiser):
+    """``QuantizeLinear`` with ``scale`` and ``zero``, ``DequantizeLinear`` with those of ``back``.
+
+    All are (channels,) or (1,): float32 scales, int64 zero points.
+    """
+
+    scale: Float
+    zero: NDArray[np.int64]
+    lo: int
+    hi: int
+    back: tuple[Float, NDArray[np.int64]] | None = None
+
+    @override
+    def integers(self, x: Float) -> NDArray[np.int64]:
+        with np.errstate(all="ignore"):
+            rounded = np.rint(x / self.scale)
+        clipped = np.clip(rounded, self.lo - self.zero, self.hi - self.zero)
+        found: NDArray[np.int64] = clipped.astype(np.int64) + self.zero
+        return found
+
+    @override
+    def values(self, h: NDArray[np.int64]) -> Float:
+        scale, zero = self.back or (self.scale, self.zero)
+        found: Float = (h - zero).astype(np.float32) * scale
+        return found
+
+    @override
+    def meaning(self) -> Line:
+        scale, zero = self.back or (self.scale, self.zero)
+        return scale.astype(np.float64), -scale.astype(np.float64) * zero
+
+
+@dataclass(frozen=True, eq=False)
 class Narrowed(Quantiser):
     """A quantiser whose result is clamped again, as ReLU on quantised values does."""
 

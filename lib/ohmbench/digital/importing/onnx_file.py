@@ -64,7 +64,10 @@ class TensorType:
 
 @dataclass(frozen=True, eq=False)
 class OnnxFile:
-    """The content of a file. ``opset`` is the standard's version."""
+    """The content of a file. ``opset`` is the standard's version.
+
+    ``nibbles``: the names of the initialisers whose integers have 4 bits.
+    """
 
     path: str
     opset: int
@@ -73,6 +76,7 @@ class OnnxFile:
     inputs: tuple[TensorType, ...]
     outputs: tuple[TensorType, ...]
     stored: str | None
+    nibbles: frozenset[str]
 
     def refuse(self, node: Node, reason: str, remedy: str | None = None) -> FileError:
         """The error for a node that cannot be read."""
@@ -281,6 +285,7 @@ class _Reader:
             tuple(inputs),
             tuple(self.declared(entry) for entry in graph.output),
             self.stored(model),
+            frozenset(p.name for p in graph.initializer if p.data_type in (INT4, UINT4)),
         )
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing.float_steps import Linear
 from ohmbench.digital.importing.onnx_file import MAX_RANK, Node, OnnxFile
 from ohmbench.digital.importing.onnx_values import Chain, Constant, InputBase, SumBase, Value
 from ohmbench.digital.integer.network import MAX_LAYERS
@@ -32,7 +33,7 @@ class Graph:
         self.values: dict[str, Value] = {}
         for name, array in file.initialisers.items():
             self._count(array.size, f"tensor {name}")
-            self.values[name] = Constant(array)
+            self.values[name] = Constant(array, nibbles=name in file.nibbles)
 
     def _count(self, size: int, field: str) -> None:
         self.elements += size
@@ -52,8 +53,11 @@ class Graph:
             raise FileError(self.file.path, f"inputs are {names}, but there should be one")
         entry = self.file.inputs[0]
         field = f"input {entry.name}"
-        if entry.dtype != np.float32:
-            raise FileError(self.file.path, "its element type should be float32", field=field)
+        integers = entry.dtype if entry.dtype in (np.uint8, np.int8) else None
+        if entry.dtype != np.float32 and integers is None:
+            raise FileError(
+                self.file.path, "its elements should be float32, uint8 or int8", field=field
+            )
         shape = entry.shape
         if shape is None or len(shape) < 2 or any(not d for d in shape[1:]):
             raise FileError(
@@ -64,7 +68,12 @@ class Graph:
             raise FileError(
                 self.file.path, f"it should have 1 to {LARGEST_SIZE} numbers", field=field
             )
-        return Chain(InputBase(entry.name, sizes), (), sizes, None, entry.name)
+        chain = Chain(InputBase(entry.name, sizes), (), sizes, None, entry.name)
+        if integers is None:
+            return chain
+        limits = np.iinfo(integers)
+        same = Linear(np.ones(1, np.float32), np.zeros(1, np.int64), limits.min, limits.max)
+        return replace(chain.then(same), integers=integers)
 
     def needed(self) -> list[Node]:
         """The nodes that the outputs depend on, in the file's order."""
@@ -205,6 +214,13 @@ class Graph:
             if len(found) > MAX_LAYERS:
                 raise FileError(self.file.path, f"more than {MAX_LAYERS} layers")
         return found[::-1]
+
+
+def check_scale(graph: Graph, node: Node, scale: NDArray[Any]) -> None:
+    """Refuse scales that are no positive normal numbers."""
+    bad = ~(np.isfinite(scale) & (scale >= np.finfo(np.float32).tiny))
+    if bad.any():
+        raise graph.refuse(node, f"its scale is {scale[bad].ravel()[0]:g}, but should be positive")
 
 
 Handler: TypeAlias = Callable[[Graph, Node, list["Value | None"]], "Value"]

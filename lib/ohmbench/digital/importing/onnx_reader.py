@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ohmbench.digital.importing import onnx_constants, onnx_operations, qonnx
+from ohmbench.digital.importing import onnx_constants, onnx_operations, qdq, qonnx
 from ohmbench.digital.importing.float_steps import (
     FixedPointInput,
     FloatStep,
@@ -33,7 +33,12 @@ INPUT_STEP = 2.0**-10
 """Fixed-point inputs of files that leave theirs real: 16 bits, 6 of them before the point, the
 default type of hls4ml (Duarte et al., JINST 13, P07027, 2018)."""
 
-_HANDLERS = {**onnx_constants.HANDLERS, **onnx_operations.HANDLERS, **qonnx.HANDLERS}
+_HANDLERS = {
+    **onnx_constants.HANDLERS,
+    **onnx_operations.HANDLERS,
+    **qonnx.HANDLERS,
+    **qdq.HANDLERS,
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,14 +96,14 @@ def read_onnx(
     )
     source = first.source
     assert isinstance(source.base, InputBase)
-    kind: Format = "QDQ ONNX" if graph.formats == {"QDQ ONNX"} else "QONNX"
+    kind: Format = "QONNX" if "QONNX" in graph.formats else "QDQ ONNX"
     return Source(
         path=file.path,
         format=kind,
         input=_input(file, graph, source),
         input_tensor=source.base.name,
         input_shape=source.base.shape,
-        takes_integers=False,
+        takes_integers=file.inputs[0].dtype != np.float32,
         layers=layers,
         output_tensor=file.outputs[0].name,
         notes=tuple(graph.notes),
@@ -112,8 +117,11 @@ def _input(file: OnnxFile, graph: Graph, chain: Chain) -> InputFormat:
     assert quantiser is not None
     assert isinstance(chain.base, InputBase)
     field = f"input {chain.base.name}"
+    scale, offset = (float(part[0]) for part in quantiser.meaning())
     if isinstance(quantiser, FixedPointInput):
         return InputFormat(quantiser.lo, quantiser.hi, quantiser.step, 0)
+    if file.inputs[0].dtype != np.float32:
+        return InputFormat(quantiser.lo, quantiser.hi, scale, round(-offset / scale))
     if quantiser.hi - quantiser.lo >= 2**MAX_INPUT_BITS:
         raise FileError(
             file.path, f"its integers have more than {MAX_INPUT_BITS} bits", field=field

@@ -31,10 +31,11 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A tensor that does not depend on the input."""
+    """A tensor that does not depend on the input. ``nibbles``: its integers have 4 bits."""
 
     value: NDArray[Any]
     grid: Grid | None = None
+    nibbles: bool = False
 
 
 @dataclass(frozen=True, eq=False)

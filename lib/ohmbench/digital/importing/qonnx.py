@@ -17,7 +17,7 @@ from typing_extensions import override
 
 from ohmbench.digital.importing.float_steps import Float, Line, Quantiser
 from ohmbench.digital.importing.onnx_file import QONNX_DOMAINS, Node
-from ohmbench.digital.importing.onnx_graph import Graph, Handler
+from ohmbench.digital.importing.onnx_graph import Graph, Handler, check_scale
 from ohmbench.digital.importing.onnx_values import Chain, Constant, Grid, InputBase, Value
 from ohmbench.digital.integer.network import MAX_BITS, MAX_INPUT_BITS
 
@@ -118,13 +118,6 @@ class MultiThreshold(Quantiser):
     def meaning(self) -> Line:
         unit = float(self.scale) / self.each
         return np.array([unit]), np.array([float(self.bias) - unit * self.lo])
-
-
-def check_scale(graph: Graph, node: Node, scale: NDArray[Any]) -> None:
-    """Refuse scales that are no positive normal numbers."""
-    bad = ~(np.isfinite(scale) & (scale >= np.finfo(np.float32).tiny))
-    if bad.any():
-        raise graph.refuse(node, f"its scale is {scale[bad].ravel()[0]:g}, but should be positive")
 
 
 def most_bits(value: Value | None) -> int:
