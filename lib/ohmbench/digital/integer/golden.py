@@ -67,21 +67,25 @@ def exact_sums(x: NDArray[Any], layer: Layer) -> NDArray[np.int64]:
     return product.astype(np.int64)
 
 
-def classes_of(
-    outputs: NDArray[np.int64], meaning: Meaning | None
-) -> tuple[Int64[NDArray[np.int64], " n"], Int64[NDArray[np.int64], " n"]]:
-    """The class of each row of ``outputs`` (n, channels), and its output.
+def comparable(outputs: NDArray[np.int64], meaning: Meaning | None) -> NDArray[Any]:
+    """What decides which of the ``outputs`` (n, channels) is the largest.
 
     Channels with different meanings are compared by their real values, in float64; otherwise by
     the integers (the smallest wins if their shared scale is negative).
     """
     if meaning is None:
-        compared: NDArray[Any] = outputs
-    elif meaning.shared:
-        compared = outputs if meaning.scale[0] > 0 else -outputs
-    else:
-        compared = meaning.real(outputs)
-    classes = compared.argmax(axis=1)  # numpy's argmax is documented to return the first index
+        return outputs
+    if meaning.shared:
+        return outputs if meaning.scale[0] > 0 else -outputs
+    return meaning.real(outputs)
+
+
+def classes_of(
+    outputs: NDArray[np.int64], meaning: Meaning | None
+) -> tuple[Int64[NDArray[np.int64], " n"], Int64[NDArray[np.int64], " n"]]:
+    """The class of each row of ``outputs`` (n, channels), and its output."""
+    # numpy's argmax is documented to return the first index.
+    classes = comparable(outputs, meaning).argmax(axis=1)
     return classes, np.take_along_axis(outputs, classes[:, None], axis=1)[:, 0]
 
 

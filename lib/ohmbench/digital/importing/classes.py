@@ -1,0 +1,155 @@
+"""Whether the class follows from a last layer's integers, where the source's outputs are real.
+
+The class is the first index of the largest output. It follows from the integers if, for every two
+channels and every reachable sum of each, the integers and the source agree on which output is
+larger, with a tie going to the first. Both are monotone in the sum, so for a given sum of one
+channel, the sums of the other that lose are a run at one end; the runs' ends are found by sorting,
+and their distance is the number of pairs that differ.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int64
+from numpy.typing import NDArray
+
+from ohmbench.digital.importing.reachable import Sums
+from ohmbench.digital.importing.source import SourceLayer
+from ohmbench.digital.importing.verdict import (
+    ClassDifference,
+    ClassVerdict,
+    Difference,
+    LayerVerdict,
+    grouped,
+)
+from ohmbench.digital.integer.golden import comparable
+from ohmbench.digital.integer.network import Layer
+
+LARGEST_TABLE = 2**22
+"""The most sums, of all channels together, that are listed to compare real outputs."""
+LARGEST_PAIRING = 2**26
+"""The most sums times channels."""
+ROUNDING = 1e-3
+"""More than float32 additions can round off, relative to the largest output."""
+
+
+def compare_outputs(
+    wanted: SourceLayer, k: int, layer: Layer, sums: Sums, first: int
+) -> LayerVerdict:
+    """Compare the last layer's integers with ``acc + bias``, and the order of the outputs.
+
+    ``first``: how many differences are kept.
+    """
+    rows = int(sums.count.max())
+    none = np.zeros_like(sums.count)
+    listed = rows * sums.channels
+    if listed > LARGEST_TABLE or listed * sums.channels > LARGEST_PAIRING:
+        return LayerVerdict(
+            k,
+            wanted.name,
+            sums.count,
+            none,
+            none,
+            none,
+            unproven=f"layer {k} has real outputs and {grouped(sums.total)} reachable "
+            "accumulators, too many to list",
+        )
+    index = np.arange(rows)[:, None]
+    used = index < sums.count
+    acc = sums.at(np.broadcast_to(index, (rows, sums.channels)))
+    found = layer.step.apply(acc)
+    integers = acc + wanted.bias
+    off = np.where(used, np.abs(found - integers), 0)
+    differences = tuple(
+        Difference(c, *(int(one[i, c]) for one in (acc, found, integers, integers)))
+        for c, i in np.argwhere(off.T > 0)[:first].tolist()
+    )
+    outputs = _Outputs(acc, comparable(found, layer.meaning), *wanted.step.bounds(acc), sums.count)
+    real = found.astype(np.float64) if layer.meaning is None else layer.meaning.real(found)
+    return LayerVerdict(
+        k,
+        wanted.name,
+        sums.count,
+        (off > 0).sum(axis=0),
+        off.max(axis=0),
+        none,
+        differences,
+        _compare_classes(outputs, real, used),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Outputs:
+    """Of each sum (n, channels): the key that the integers compare, and the source's real output,
+    from ``low`` to ``high``; ``count`` (channels,) of the rows hold.
+    """
+
+    acc: Int64[NDArray[np.int64], "n channels"]
+    key: NDArray[Any]
+    low: NDArray[Any]
+    high: NDArray[Any]
+    count: Int64[NDArray[np.int64], " channels"]
+
+    def of(self, c: int) -> tuple[NDArray[Any], ...]:
+        """Sums, keys, low and high ends of one channel, in the order of the keys."""
+        n = int(self.count[c])
+        columns = tuple(one[:n, c] for one in (self.acc, self.key, self.low, self.high))
+        return tuple(one[::-1] for one in columns) if columns[1][0] > columns[1][-1] else columns
+
+
+def _compare_classes(
+    outputs: _Outputs, real: NDArray[np.float64], used: NDArray[np.bool_]
+) -> ClassVerdict:
+    pairs = differing = undecided = 0
+    first: ClassDifference | None = None
+    channels = [outputs.of(c) for c in range(len(outputs.count))]
+    for a, this in enumerate(channels):
+        for b, other in enumerate(channels[a + 1 :], a + 1):
+            differ, open_ = _count(this, other)
+            pairs += len(this[0]) * len(other[0])
+            differing += int(differ.sum())
+            undecided += int(open_.sum())
+            if first is None and differ.any():
+                p = int(differ.argmax())
+                first = _example((a, b), tuple(one[p] for one in this), other)
+    outside = np.maximum(outputs.low - real, real - outputs.high)
+    largest = np.maximum(np.abs(outputs.low), np.abs(outputs.high))[used].max()
+    error = max(float(outside[used].max()), 0.0)
+    relative = error / float(largest) if largest else error
+    return ClassVerdict(pairs, differing, undecided, first, relative, relative <= ROUNDING)
+
+
+def _count(
+    this: tuple[NDArray[Any], ...], other: tuple[NDArray[Any], ...]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """For each sum of ``this``, the first of two channels: how many sums of ``other`` lose by the
+    integers and surely win in the source, or the reverse, and how many the source leaves open.
+    """
+    _, key, low, high = this
+    _, their_key, their_low, their_high = other
+    n = len(their_key)
+    # Sums of the other channel that lose: by the integers, surely in the source, perhaps there.
+    loses = np.searchsorted(their_key, key, side="right")
+    surely = np.searchsorted(np.sort(their_high), low, side="right")
+    perhaps = np.searchsorted(np.sort(their_low), high, side="right")
+    if their_low[0] <= their_low[-1] and their_high[0] <= their_high[-1]:
+        differ = np.maximum(surely - loses, 0) + np.maximum(loses - perhaps, 0)
+    else:  # the source's outputs fall as the integers rise, so its losers are the last ones
+        differ = np.minimum(n - loses, surely) + np.minimum(loses, n - perhaps)
+    return differ, perhaps - surely
+
+
+def _example(
+    channels: tuple[int, int], point: tuple[Any, ...], other: tuple[NDArray[Any], ...]
+) -> ClassDifference:
+    """The first sum of ``other`` that differs for ``point`` of the first channel."""
+    acc, key, low, high = point
+    theirs, their_key, their_low, their_high = other
+    wins = key >= their_key
+    differs = np.where(wins, high < their_low, low >= their_high)
+    q = int(differs.argmax())
+    found, source = channels if wins[q] else channels[::-1]
+    return ClassDifference(channels, (int(acc), int(theirs[q])), found, source)

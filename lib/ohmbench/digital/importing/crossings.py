@@ -1,0 +1,187 @@
+"""Where a monotone step function of a sum crosses its levels, found by bisection.
+
+Positions count along the direction in which a function does not fall: position 0 is the smallest
+sum of a rising channel and the largest sum of a falling one. So all channels are bisected at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int64
+from numpy.typing import NDArray
+
+from ohmbench.digital.importing.reachable import Sums
+from ohmbench.digital.importing.source import Source
+from ohmbench.errors import FileError
+
+Function: TypeAlias = Callable[[NDArray[np.int64]], NDArray[Any]]
+"""Of sums (n, channels), the values (n, channels)."""
+
+EXHAUSTIVE = 1024
+"""Up to so many sums per channel, all are evaluated to see that a source's step is monotone."""
+
+
+@dataclass(frozen=True, eq=False)
+class Crossings:
+    """``first[k, c]``: the first position with a value of at least ``lo + 1 + k``, or the count of
+    sums if there is none.
+
+    ``rising``: bool (channels,); ``first``: int64 (hi - lo, channels).
+    """
+
+    sums: Sums
+    rising: Bool[NDArray[np.bool_], " channels"]
+    first: Int64[NDArray[np.int64], "levels channels"]
+
+    @property
+    def breaks(self) -> Int64[NDArray[np.int64], "levels channels"]:
+        """The indices of sums, in their own order, at which the value changes; 0 or the count of
+        sums for a level that is never crossed.
+        """
+        found: NDArray[np.int64] = np.where(self.rising, self.first, self.sums.count - self.first)
+        return found
+
+
+def along(
+    sums: Sums, rising: NDArray[np.bool_], position: NDArray[np.int64]
+) -> Int64[NDArray[np.int64], "n channels"]:
+    """The sums at positions from 0 to the count of sums less 1."""
+    return sums.at(np.where(rising, position, sums.count - 1 - position))
+
+
+def _ends(sums: Sums) -> NDArray[np.int64]:
+    return sums.at(np.stack([np.zeros_like(sums.count), sums.count - 1]))
+
+
+def crossings(function: Function, sums: Sums, lo: int, hi: int) -> Crossings:
+    """The crossings of a monotone ``function``, by at most log2(count) + 1 evaluations."""
+    first, last = function(_ends(sums))
+    rising = last >= first
+    return Crossings(sums, rising, _bisect(function, sums, rising, lo, hi))
+
+
+def _bisect(
+    function: Function, sums: Sums, rising: NDArray[np.bool_], lo: int, hi: int
+) -> NDArray[np.int64]:
+    levels = np.arange(lo + 1, hi + 1)[:, None]
+    below = np.full((len(levels), sums.channels), -1, np.int64)  # here the level is not reached
+    reached = np.tile(sums.count, (len(levels), 1))  # from here on it is
+    while (reached - below > 1).any():
+        middle = (below + reached) // 2
+        # A finished crossing may stand at -1 or at the count, where there is no sum.
+        tried = np.clip(middle, 0, sums.count - 1)
+        is_reached = function(along(sums, rising, tried)) >= levels
+        open_ = reached - below > 1
+        reached = np.where(open_ & is_reached, middle, reached)
+        below = np.where(open_ & ~is_reached, middle, below)
+    return reached
+
+
+@dataclass(frozen=True, eq=False)
+class SourceCrossings:
+    """The crossings of both ends of a source's step: ``early`` those of its largest value, ``late``
+    those of its smallest. They are the same object if the source is decided everywhere.
+    """
+
+    early: Crossings
+    late: Crossings
+
+
+def source_crossings(source: Source, k: int, sums: Sums) -> SourceCrossings:
+    """The crossings of layer ``k``, which gives integers, over ``sums``.
+
+    Raises FileError, naming the layer and channel, if the step is not monotone, gives values out of
+    its range, or a smallest value above its largest, at any sum that was evaluated: all crossings
+    and their neighbours, and all sums or a random selection of them.
+    """
+    layer = source.layers[k]
+    assert layer.lo is not None
+    assert layer.hi is not None
+    ends = _ends(sums)
+    low, high = layer.step.bounds(ends)
+    rises = (low[1] > low[0]) | (high[1] > high[0])
+    falls = (low[1] < low[0]) | (high[1] < high[0])
+    _check(source, k, (rises & falls)[None], "does not rise or fall throughout")
+    late = Crossings(
+        sums,
+        ~falls,
+        _bisect(lambda acc: layer.step.bounds(acc)[0], sums, ~falls, layer.lo, layer.hi),
+    )
+    early = late
+    levels = np.arange(layer.lo + 1, layer.hi + 1)[:, None]
+    before = along(sums, ~falls, np.maximum(late.first - 1, 0))
+    if ((late.first > 0) & (layer.step.bounds(before)[1] >= levels)).any():
+        early = Crossings(
+            sums,
+            ~falls,
+            _bisect(lambda acc: layer.step.bounds(acc)[1], sums, ~falls, layer.lo, layer.hi),
+        )
+    found = SourceCrossings(early, late)
+    _check_values(source, k, layer.lo, layer.hi, found)
+    return found
+
+
+def _check(source: Source, k: int, wrong: NDArray[np.bool_], problem: str) -> None:
+    """Raise FileError for the first channel with a row (n, channels) that is ``wrong``."""
+    if wrong.any():
+        channel = int(np.argwhere(wrong)[:, 1].min())
+        raise FileError(
+            source.path,
+            f"the step of layer {k}, channel {channel}, {problem}",
+            field=source.layers[k].name,
+            remedy="each channel should be a monotone step of its sum",
+        )
+
+
+def _check_values(source: Source, k: int, lo: int, hi: int, found: SourceCrossings) -> None:
+    layer, sums = source.layers[k], found.late.sums
+    count = int(sums.count.max())
+    if count <= EXHAUSTIVE:
+        positions = np.minimum(np.arange(count)[:, None], sums.count - 1)
+    else:
+        random = np.random.default_rng(0).integers(0, sums.count, (EXHAUSTIVE, sums.channels))
+        near = [one.first + offset for one in (found.early, found.late) for offset in (-1, 0, 1)]
+        ends = np.stack([np.zeros_like(sums.count), sums.count - 1])
+        positions = np.clip(np.concatenate([ends, *near, random]), 0, sums.count - 1)
+        positions.sort(axis=0)
+    low: NDArray[np.int64]
+    high: NDArray[np.int64]
+    low, high = layer.step.bounds(along(sums, found.late.rising, positions))
+    for end in (low, high):
+        _check(source, k, end[1:] < end[:-1], "does not rise or fall throughout")
+    outside = (low > high) | (low < lo) | (high > hi)
+    _check(source, k, outside, f"leaves its range {lo} to {hi}")
+
+
+@dataclass(frozen=True, eq=False)
+class Segments:
+    """Runs of sums between breaks, in the order of the sums; some are empty.
+
+    ``start``, ``length``: int64 (n, channels), indices of sums.
+    """
+
+    sums: Sums
+    start: Int64[NDArray[np.int64], "n channels"]
+    length: Int64[NDArray[np.int64], "n channels"]
+
+    @property
+    def first(self) -> Int64[NDArray[np.int64], "n channels"]:
+        """The first sum of each run."""
+        return self.sums.at(self.start)
+
+    @property
+    def last(self) -> Int64[NDArray[np.int64], "n channels"]:
+        """The last sum of each run."""
+        return self.sums.at(self.start + np.maximum(self.length - 1, 0))
+
+
+def segments(sums: Sums, *functions: Crossings) -> Segments:
+    """The runs of sums on which none of the functions changes."""
+    none = np.zeros((1, sums.channels), np.int64)
+    start = np.sort(np.concatenate([none, *(one.breaks for one in functions)]), axis=0)
+    end = np.concatenate([start[1:], sums.count[None]])
+    return Segments(sums, start, end - start)
