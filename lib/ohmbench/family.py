@@ -127,13 +127,15 @@ class Accelerators(Protocol):
 class TraceOptions:
     """Which inputs to trace, and through what.
 
-    ``image`` is the number of one input, ``every`` takes all. ``float_file`` holds real weights;
-    ``simulate`` runs the hardware, and ``source`` is the file that the network was imported from.
-    ``tolerance`` multiplies the tolerances against real numbers.
+    ``image`` is the number of one input, ``every`` takes all, or the ``first`` so many.
+    ``float_file`` holds real weights; ``simulate`` runs the hardware, and ``source`` is the file
+    that the network was imported from. ``tolerance`` multiplies the tolerances against real
+    numbers.
     """
 
     image: int | None = None
     every: bool = False
+    first: int | None = None
     float_file: str | None = None
     simulate: Callable[..., Any] | None = None
     source: str | None = None
@@ -147,7 +149,7 @@ class TraceOptions:
         if self.every and self.image is not None:
             raise OperandError("--image and --all: exclude each other; give one of them")
         if self.every:
-            return range(inputs)
+            return range(inputs)[: self.first]
         image = self.image or 0
         check_index(image, inputs)
         return range(image, image + 1)

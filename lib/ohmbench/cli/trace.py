@@ -87,7 +87,12 @@ def trace(
 
     family, network = load_able(name, Papers(paper_fann), "trace", data)
     options = TraceOptions(
-        image, every, float_file, simulator() if rtl else None, source, tolerance
+        image=image,
+        every=every,
+        float_file=float_file,
+        simulate=simulator() if rtl else None,
+        source=source,
+        tolerance=tolerance,
     )
     found = family.trace(network, name, options)
     if as_json:

@@ -20,13 +20,11 @@ from ohmbench.files import sha256_file
 
 
 def _same(one: InputFormat, other: InputFormat) -> bool:
-    tables = one.thresholds, other.thresholds
-    if None in [None if table is None else 0 for table in tables]:
-        same_table = tables[0] is None and tables[1] is None
-    else:
-        same_table = np.array_equal(*tables)
-    named = ("lo", "hi", "scale", "zero")
-    return same_table and all(getattr(one, n) == getattr(other, n) for n in named)
+    names = "lo", "hi", "scale", "zero"
+    first, second = one.thresholds, other.thresholds
+    if not all(getattr(one, name) == getattr(other, name) for name in names):
+        return False
+    return first is second if first is None or second is None else np.array_equal(first, second)
 
 
 def source_of(

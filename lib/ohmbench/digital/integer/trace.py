@@ -37,9 +37,9 @@ from ohmbench.digital.trace import Simulate, hardware_stage
 from ohmbench.errors import ShapeError
 
 Integers = NDArray[np.int64]
-Run: TypeAlias = Callable[[Integers], Sequence[Integers | None]]
+Run: TypeAlias = Callable[[Integers], Sequence[Numbers | None]]
 """Runs inputs, int64 (n, inputs), in the source's runtime: the integers of each layer, (n,
-channels), or None for a layer whose integers the runtime does not show.
+channels), as int64 or float64, or None for a layer whose integers the runtime does not show.
 """
 
 PLAIN = 4
@@ -114,13 +114,13 @@ def _around(
 
 def _widened(compared: Compared, factor: float) -> Compared:
     """With each tolerance times ``factor``."""
-    below: Reals = factor * (compared.expected - compared.low)
-    above: Reals = factor * (compared.high - compared.expected)
-    return replace(compared, low=compared.expected - below, high=compared.expected + above)
+    expected = compared.expected.astype(np.float64)
+    low, high = expected - factor * (expected - compared.low), factor * (compared.high - expected)
+    return replace(compared, low=low, high=expected + high)
 
 
 def _source_to_reference(
-    levels: Sequence[Level], source: Sequence[Integers | None]
+    levels: Sequence[Level], source: Sequence[Numbers | None]
 ) -> list[Compared]:
     """The reference against the source: where the interval about the one would hold the other."""
     found = []
@@ -160,7 +160,7 @@ def _plain_stage(network: IntegerNetwork, x: Integers, found: Inference) -> Stag
     return compare("integers -> Python integers", note, quantities)
 
 
-def _ran(network: IntegerNetwork, x: Integers, run: Run) -> list[Integers | None]:
+def _ran(network: IntegerNetwork, x: Integers, run: Run) -> list[Numbers | None]:
     """What the source's runtime gives. Raises ShapeError for other layers than the network's."""
     source = list(run(x))
     if len(source) != len(network.layers):
