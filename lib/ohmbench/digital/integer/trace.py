@@ -45,9 +45,10 @@ channels), as int64 or float64, or None for a layer whose integers the runtime d
 PLAIN = 4
 """Inputs that are run in Python integers."""
 # Errors of float64: of a sum of at most 2**16 products, relative to their absolute sum, and of
-# four operations on one number.
+# four operations on one number. Integers below 2**53 have none.
 _SUM_ROUNDING = 1e-11
 _STEP_ROUNDING = 1e-15
+_WHOLE = 2.0**53
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,11 @@ class Level:
     high: Reals
 
 
+def _whole(x: Reals) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = x == np.rint(x)
+    return found
+
+
 def _real_step(step: Step, acc: Reals) -> tuple[Reals, Reals, Reals]:
     """The unrounded value at ``acc``, and the ends of the interval of its rounding."""
     if not isinstance(step, Affine):
@@ -75,8 +81,9 @@ def _real_step(step: Step, acc: Reals) -> tuple[Reals, Reals, Reals]:
     scale = 2.0**step.S
     value = (acc * step.M + step.R) / scale + step.Z
     size = (np.abs(acc) * np.abs(step.M) + np.abs(step.R)) / scale + abs(step.Z)
+    error = np.where(_whole(acc) & (size * scale < _WHOLE), 0, _STEP_ROUNDING * size)
     # The shift drops less than 1: at most all S bits behind the point.
-    ends = value - (1 - 1 / scale) - _STEP_ROUNDING * size, value + _STEP_ROUNDING * size
+    ends = value - (1 - 1 / scale) - error, value + error
     if step.lo is None or step.hi is None:
         return value, *ends
     lo, hi = step.lo, step.hi
@@ -93,9 +100,9 @@ def reference(network: IntegerNetwork, x: Integers) -> list[Level]:
     for layer in network.layers:
         weight = layer.weight.astype(np.float64).T
         positive, negative = np.maximum(weight, 0), np.minimum(weight, 0)
-        error: Reals | float = 0.0  # sums of integers are exact
-        if levels:
-            error = _SUM_ROUNDING * (np.maximum(np.abs(low), np.abs(high)) @ np.abs(weight))
+        size = np.maximum(np.abs(low), np.abs(high)) @ np.abs(weight)
+        whole = (_whole(h) & _whole(low) & _whole(high)).all(axis=1, keepdims=True)
+        error = np.where(whole & (size < _WHOLE), 0, _SUM_ROUNDING * size)
         acc = h @ weight
         acc_low = low @ positive + high @ negative - error
         acc_high = high @ positive + low @ negative + error
