@@ -39,7 +39,10 @@ MACS = 8 * 10**9
 """Multiplications that the search in deeper layers may spend, some seconds."""
 MOST_TRIED = 100_000
 """Inputs that it may try, however small the network."""
+MOST_MARKED = 10_000
+"""Inputs for layer 0 of which it is noted what they reach in deeper layers."""
 CLIMBERS = 500
+"""Targets of a layer that it climbs to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,8 +251,9 @@ class _Search:
         budget = min(MACS // self.macs, MOST_TRIED)
         blocks = max(budget // 2 // _BLOCK, 1)
         kept = []
-        for k in range(0, min(len(start), budget), _BLOCK):
-            self._mark(start[k : k + _BLOCK])
+        some = start[:: max(len(start) // MOST_MARKED, 1)]
+        for k in range(0, min(len(some), budget), _BLOCK):
+            self._mark(some[k : k + _BLOCK])
         for _ in range(blocks):
             x = self._spread(_BLOCK)
             kept.append(x[self._mark(x)])
