@@ -83,6 +83,12 @@ WRONG = {
         lambda: layer(meaning=Meaning(np.ones(3), np.ones(3))), ShapeError, "meaning has 3 chann",
     ),
     "scale-0": (lambda: Meaning.of(0.0), RangeError, "a scale is 0"),
+    "scale-one-0": (
+        lambda: Meaning(np.array([1.0, 0]), np.zeros(2)), RangeError, "a scale is 0",
+    ),
+    "scale-one-nan": (
+        lambda: Meaning(np.array([1.0, np.nan]), np.zeros(2)), NonFiniteError, "should be finite",
+    ),
     "scale-nan": (lambda: Meaning.of(float("nan")), NonFiniteError, "scale should be finite"),
     "offset-shape": (lambda: Meaning(np.ones(2), np.ones(1)), ShapeError, "offset has shape"),
     "no-layers": (lambda: IntegerNetwork(BYTES, ()), ShapeError, "0 layers, but should be 1 to 32"),
@@ -119,6 +125,27 @@ WRONG = {
     "in-table-nan": (
         lambda: InputFormat(0, 1, thresholds=np.array([np.nan], np.float32)), RangeError, "ascend",
     ),
+    "in-table-last-nan": (
+        lambda: InputFormat(0, 2, thresholds=np.array([1, np.nan], np.float32)),
+        RangeError, "ascend",
+    ),
+    "in-table-last-order": (
+        lambda: InputFormat(0, 3, thresholds=np.array([1, 2, 0], np.float32)), RangeError, "ascend",
+    ),
+    "product-of-minus": (
+        lambda: IntegerNetwork(BYTES, (layer(((0, -1),), affine((2**54,), (2**54,))),)),
+        RangeError, r"could reach 2\^62",
+    ),
+    "product-of-R-alone": (
+        lambda: IntegerNetwork(BYTES, (layer(((0, 0),), affine((0,), (2**62,))),)),
+        RangeError, r"could reach 2\^62",
+    ),
+    "product-in-layer-1": (
+        lambda: IntegerNetwork(
+            BYTES, (layer(step=affine(hi=15)), layer(((1, 0),), affine((2**59,), (0,))))
+        ),
+        RangeError, r"layer 1, channel 0: acc",
+    ),
 }  # fmt: skip
 
 
@@ -141,6 +168,12 @@ def test_the_last_accepted_numbers():
     assert len(IntegerNetwork(BYTES, tuple(layer(step=affine()) for _ in range(32))).layers) == 32
     step = affine((2**54,), (2**54 - 1,))
     assert IntegerNetwork(BYTES, (layer(((1, 0),), step),)).classes == 1
+    alone = affine((2**55,), (2**62 - 1 - 2**55,))  # a sum of 0, but M is a number too
+    assert IntegerNetwork(BYTES, (layer(((0, 0),), alone),)).classes == 1
+    small = (layer(step=affine(hi=15)), layer(((1, 0),), affine((2**57,), (0,))))
+    assert IntegerNetwork(BYTES, small).classes == 1
+    unclamped = (layer(step=affine(hi=15)), layer(((1, 0),)))
+    assert IntegerNetwork(BYTES, unclamped).layers[-1].step.lo is None
     assert InputFormat(0, 1, thresholds=np.array([np.inf], np.float32)).quantise(
         np.array([[3e38]])
     ).tolist() == [[0]]
@@ -183,6 +216,14 @@ def test_ranges_of_sums_are_reached_by_some_input():
 
 
 def test_arrays_are_copied_and_read_only():
+    weight = np.array([[1, 2]], np.int8)
+    kept = Layer(weight, affine((1,), (0,)))
+    weight[0, 0] = 9
+    assert kept.weight.tolist() == [[1, 2]]
+    sign = np.array([1], np.int64)
+    assert Thresholds(np.array([[1]]), sign).sign.dtype == np.int8
+    network = IntegerNetwork(BYTES, [kept])
+    assert network.layers == (kept,)
     M = np.array([1, 2])
     step = Affine(M, M, 0)
     M[0] = 9
@@ -257,7 +298,11 @@ def test_real_inputs_become_integers():
     assert read.quantise(x).tolist() == [[-2, -1, 1, 1, 2, 3]]
     assert read.real(np.array([[-2, 1, 3]])).tolist() == [[-1.5, 0, 1]]
     with pytest.raises(NonFiniteError, match="an input is not a number"):
-        read.quantise(np.array([[np.nan]]))
+        read.quantise(np.array([[0, np.nan]]))
+    # Beyond what float32 tells apart.
+    fine = InputFormat(0, 255, 1 + 2**-30)
+    assert fine.quantise(np.array([[128.5 * (1 + 2**-30) + 1e-9]])).tolist() == [[129]]
+    assert fine.real(np.array([[1]])).tolist() == [[1 + 2**-30]]
 
 
 def test_input_thresholds_decide():

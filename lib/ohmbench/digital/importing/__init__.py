@@ -1,6 +1,8 @@
 """Import of other people's quantised networks, with a proof that the import is exact.
 
-Reading order: ``source`` (what a reader returns), the readers (``onnx_file``, ``onnx_graph``,
-``qonnx``, ``qdq``; ``tflite_file``, ``tflite``), ``fitting`` (the integers' step functions),
-``proof`` (do they equal the source's?), ``runtimes`` (the formats' own runtimes).
+Reading order: ``source`` (what a reader returns); ``onnx_file`` (a checked file), ``float_steps``
+and ``float_sums`` (single-precision arithmetic), ``onnx_values`` and ``onnx_graph`` (symbolic
+evaluation), the operations (``onnx_constants``, ``onnx_operations``, ``qonnx``, ``qdq``),
+``onnx_reader``; ``tflite_file``, ``tflite``; ``fitting`` (the integers' step functions), ``proof``
+(do they equal the source's?), ``runtimes`` (the formats' own runtimes).
 """

@@ -50,8 +50,8 @@ def _owned(name: str, array: ArrayLike, dtype: Any, ndim: int) -> NDArray[Any]:
         )
     if wanted.kind == "f" and not np.isfinite(found).all():
         raise NonFiniteError(f"{name} should be finite everywhere")
-    copy: NDArray[Any] = np.array(found, dtype=wanted, order="C", copy=True)
-    if not np.array_equal(copy, found):
+    copy: NDArray[Any] = np.array(found, dtype=wanted)
+    if (copy != found).any():
         raise RangeError(f"{name} does not fit {wanted}")
     copy.flags.writeable = False
     return copy

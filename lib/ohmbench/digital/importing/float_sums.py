@@ -1,0 +1,164 @@
+"""The float32 matrix product of quantised numbers: what a runtime's additions can make of it.
+
+The factors stand for integers, ``x = s_x (h - z)`` and ``w = s_w q``, so the product stands for the
+integer ``acc - z sum(q)`` times ``s_x s_w``. Where all partial sums are exactly representable, the
+runtime's result is that number, whatever the order of its additions. Elsewhere the result lies
+within a bound that holds for every order, with or without fused multiply-add: each addition rounds
+by at most ``u = 2**-24`` of its result, and no partial sum exceeds the sum of all positive or of
+all negative terms (N. J. Higham, Accuracy and Stability of Numerical Algorithms, 2nd ed., 4.2).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Int64
+from numpy.typing import NDArray
+
+from ohmbench.digital.importing.float_steps import Float
+
+_U = 2.0**-24
+_TINY = 2.0**-149
+_EXACT = 2.0**24
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """The integers ``lo`` to ``hi`` of a layer's input: float32 ``values`` (hi - lo + 1,) near
+    ``scale * (h - zero)``.
+    """
+
+    lo: int
+    hi: int
+    scale: float
+    zero: int
+    values: Float
+
+    def relative_error(self) -> float | None:
+        """The largest relative error of ``values``, or None where 0 is not exact."""
+        ideal = self.scale * (np.arange(self.lo, self.hi + 1, dtype=np.float64) - self.zero)
+        return _relative_error(self.values.astype(np.float64), ideal)
+
+
+def _relative_error(found: NDArray[np.float64], ideal: NDArray[np.float64]) -> float | None:
+    zero = ideal == 0
+    if found[zero].any():
+        return None
+    error = np.abs(found[~zero] - ideal[~zero]) / np.abs(ideal[~zero])
+    return float(error.max(initial=0.0))
+
+
+def _odd(x: float) -> tuple[int, int]:
+    """``x`` as an odd integer times a power of two."""
+    mantissa, exponent = math.frexp(abs(x))
+    whole = int(mantissa * 2**53)
+    zeros = (whole & -whole).bit_length() - 1
+    return whole >> zeros, exponent - 53 + zeros
+
+
+@dataclass(frozen=True, eq=False)
+class FloatSum:
+    """``alpha * (x @ w.T) + addend`` per channel as a function of the integer ``acc = q h``.
+
+    ``unit``: float64 (channels,), the real value of 1; ``shift``: int64 (channels,), ``z sum(q)``;
+    ``exact``: bool (channels,). ``positive``, ``negative``: the largest sums of positive and of
+    negative terms, in units. ``relative``: the relative error of a product of the two roundings
+    before it; ``terms``: number of summands.
+    """
+
+    unit: NDArray[np.float64]
+    shift: NDArray[np.int64]
+    addend: NDArray[np.float64]
+    exact: NDArray[np.bool_]
+    positive: NDArray[np.float64]
+    negative: NDArray[np.float64]
+    relative: NDArray[np.float64]
+    terms: NDArray[np.int64]
+    scaled: bool
+
+    @classmethod
+    def of(
+        cls,
+        x: Operand,
+        q: NDArray[np.int64],
+        scale: NDArray[np.float64],
+        w: Float,
+        alpha: float = 1.0,
+        addend: NDArray[np.float64] | None = None,
+    ) -> FloatSum | None:
+        """From integers ``q`` (channels, inputs) with float32 values ``w`` near ``scale * q``.
+
+        ``addend``: float64 (channels,), the real numbers that the runtime adds in the same sum,
+        each rounded to float32 first. None where the inputs' zero has no exact value.
+        """
+        x_error = x.relative_error()
+        if x_error is None:
+            return None
+        ideal = scale[:, None] * q
+        smallest, largest = q * (x.lo - x.zero), q * (x.hi - x.zero)
+        positive = np.maximum(np.maximum(smallest, largest), 0).sum(axis=1).astype(np.float64)
+        negative = np.maximum(-np.minimum(smallest, largest), 0).sum(axis=1).astype(np.float64)
+        added = np.zeros(len(q)) if addend is None else addend
+        w_error = [
+            _relative_error(row, line)
+            for row, line in zip(w.astype(np.float64), ideal, strict=True)
+        ]
+        relative = np.array([np.inf if e is None else e for e in w_error])
+        exact = np.zeros(len(q), bool)
+        for c in range(len(q)):
+            odds = [_odd(x.scale), _odd(float(scale[c])), _odd(alpha)]
+            odd = math.prod(o for o, _ in odds)
+            exponent = sum(e for _, e in odds)
+            if x_error or relative[c] or exponent < -149 or odd > _EXACT:
+                continue
+            most = max(positive[c], negative[c]) * odd + abs(added[c]) / 2.0**exponent
+            whole = math.fmod(added[c], 2.0**exponent) == 0
+            exact[c] = whole and most <= _EXACT and most * 2.0**exponent < 2.0**127
+        return cls(
+            unit=alpha * x.scale * scale,
+            shift=x.zero * q.sum(axis=1),
+            addend=added,
+            exact=exact,
+            positive=positive,
+            negative=negative,
+            relative=x_error + relative + x_error * relative,
+            terms=(q != 0).sum(axis=1) + (added != 0),
+            scaled=alpha != 1,
+        )
+
+    def bounded(self) -> bool:
+        """Whether no channel can overflow float32."""
+        most = np.abs(self.unit) * (self.positive + self.negative) + np.abs(self.addend)
+        return bool((most < 2.0**126).all() and np.isfinite(self.relative).all())
+
+    def error(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The largest distance of the runtime's result from the real one at ``acc - shift``."""
+        unit, added = np.abs(self.unit), np.abs(self.addend)
+        plus = np.minimum(self.positive, self.negative + total)
+        minus = np.minimum(self.negative, self.positive - total)
+        partial = np.maximum(np.maximum(plus, minus), 0) * unit + added
+        products = np.maximum(plus + minus, np.abs(total)) * unit
+        additions = np.maximum(self.terms - 1, 0) * (2 if self.scaled else 1) + self.scaled
+        first = products * (self.relative + _U) + additions * partial * _U + added * _U
+        error: NDArray[np.float64] = first * (1 + 4 * (self.terms + 4) * _U) + self.terms * _TINY
+        return np.where(self.exact, 0.0, error)
+
+    def ends(self, acc: Int64[NDArray[np.int64], "n channels"]) -> tuple[Float, Float]:
+        """The smallest and the largest float32 result at each sum."""
+        total = (acc - self.shift).astype(np.float64)
+        real = total * self.unit + self.addend
+        if self.exact.all():
+            value = real.astype(np.float32)
+            return value, value
+        error = self.error(total)
+        slack = np.where(
+            self.exact, 0.0, (np.abs(total * self.unit) + np.abs(self.addend)) * 2.0**-50
+        )
+        low, high = real - error - slack, real + error + slack
+        # The result is itself a float32 number: the ends are rounded towards the inside.
+        lower, upper = low.astype(np.float32), high.astype(np.float32)
+        lower = np.where(lower < low, np.nextafter(lower, np.float32(np.inf)), lower)
+        upper = np.where(upper > high, np.nextafter(upper, np.float32(-np.inf)), upper)
+        return lower, upper

@@ -1,0 +1,313 @@
+"""ONNX files from strangers: what one holds, in plain Python and numpy, every claim checked.
+
+Nothing is executed and nothing outside the file is read. An initialiser becomes an array only
+after its dimensions were compared with the data that are there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ohmbench.errors import FileError
+from ohmbench.files import read_bytes
+
+MAX_BYTES = 128 * 2**20
+MAX_NODES = 10_000
+MAX_INPUTS = 64
+"""Tensors that one node may read or write, and entries of a list in an attribute."""
+MAX_RANK = 8
+MAX_STORED = 2**16
+STORED_KEY = "ohmbench"
+"""The key of the metadata under which this project's export leaves a text."""
+OLDEST_OPSET, NEWEST_OPSET = 7, 25
+STANDARD = ""
+QONNX_DOMAINS = ("onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
+_DOMAINS = (STANDARD, *QONNX_DOMAINS)
+_REMEDY = "only networks of dense layers can be read"
+
+
+@dataclass(frozen=True, eq=False)
+class Node:
+    """One node: ``op`` of ``domain`` ("" is the standard), tensor names, attributes.
+
+    Attributes are int, float, str, tuples of int, or arrays. An absent optional input is "".
+    """
+
+    name: str
+    op: str
+    domain: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        return f"{self.op} {self.name or '-> ' + self.outputs[0]}"
+
+
+@dataclass(frozen=True, eq=False)
+class TensorType:
+    """A declared input or output: element type of numpy, or None, and its sizes (None: open)."""
+
+    name: str
+    dtype: np.dtype[Any] | None
+    shape: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFile:
+    """The content of a file. ``opset`` is the standard's version.
+
+    ``nibbles``: the names of the initialisers whose integers have 4 bits.
+    """
+
+    path: str
+    opset: int
+    nodes: tuple[Node, ...]
+    initialisers: Mapping[str, NDArray[Any]]
+    inputs: tuple[TensorType, ...]
+    outputs: tuple[TensorType, ...]
+    stored: str | None
+    nibbles: frozenset[str]
+
+    def refuse(self, node: Node, reason: str, remedy: str | None = None) -> FileError:
+        """The error for a node that cannot be read."""
+        return FileError(self.path, reason, field=f"node {node.label}", remedy=remedy)
+
+
+# numpy's type and the bits of an element, by TensorProto.DataType. The field of the message that
+# holds values which are not raw follows.
+_TYPES: dict[int, tuple[str, int, str]] = {
+    1: ("<f4", 32, "float_data"),
+    2: ("u1", 8, "int32_data"),
+    3: ("i1", 8, "int32_data"),
+    5: ("<i2", 16, "int32_data"),
+    4: ("<u2", 16, "int32_data"),
+    6: ("<i4", 32, "int32_data"),
+    7: ("<i8", 64, "int64_data"),
+    9: ("?", 8, "int32_data"),
+    11: ("<f8", 64, "double_data"),
+    12: ("<u4", 32, "uint64_data"),
+    21: ("u1", 4, "int32_data"),
+    22: ("i1", 4, "int32_data"),
+}
+INT4, UINT4 = 22, 21
+
+
+def numpy_type(code: int) -> np.dtype[Any] | None:
+    """numpy's type of an element type of the standard, or None; 4-bit integers lie in bytes."""
+    return np.dtype(_TYPES[code][0]).newbyteorder("=") if code in _TYPES else None
+
+
+def _unpack(data: NDArray[np.uint8], code: int, count: int) -> NDArray[Any]:
+    """4-bit integers, two in a byte, the first in the lower half."""
+    halves = np.stack([data & 15, data >> 4], axis=1).ravel()[:count]
+    if code == UINT4:
+        return halves
+    return np.where(halves > 7, halves.astype(np.int8) - 16, halves).astype(np.int8)
+
+
+class _Reader:
+    """Turns one parsed message into plain values."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def bad(self, reason: str, field: str | None = None, remedy: str | None = None) -> FileError:
+        return FileError(self.path, reason, field=field, remedy=remedy)
+
+    def tensor(self, proto: Any, field: str) -> NDArray[Any]:
+        """The array of a tensor. Nothing is allocated before its size was compared."""
+        if proto.data_location != 0 or len(proto.external_data):
+            raise self.bad(
+                "its data lie in another file", field, "store the model as one file, data included"
+            )
+        if proto.HasField("segment"):
+            raise self.bad("it is stored in segments", field)
+        code = proto.data_type
+        if code not in _TYPES:
+            raise self.bad(f"its element type (number {code}) cannot be read", field)
+        dims = tuple(proto.dims)
+        if len(dims) > MAX_RANK or any(d < 1 for d in dims):
+            raise self.bad(f"its dimensions are {_short(dims)}, which cannot be", field)
+        name, bits, typed = _TYPES[code]
+        count = math.prod(dims)
+        size = -(-count * bits // 8)
+        if proto.HasField("raw_data"):
+            found = len(proto.raw_data)
+            if found != size:
+                raise self.bad(f"{found} bytes of data, but {_short(dims)} needs {size}", field)
+            data = np.frombuffer(proto.raw_data, np.dtype(name))
+        else:
+            values = getattr(proto, typed)
+            wanted = count if bits > 4 else size
+            if len(values) != wanted:
+                raise self.bad(f"{len(values)} values, but {_short(dims)} needs {wanted}", field)
+            wide = np.array(values)
+            data = wide.astype(np.dtype(name) if bits > 4 else np.uint8)
+            if wide.dtype.kind in "iu" and not np.array_equal(wide, data) and bits > 4:
+                raise self.bad("its values do not fit its element type", field)
+        if bits == 4:
+            data = _unpack(data.view(np.uint8), code, count)
+        array = data.astype(data.dtype.newbyteorder("=")).reshape(dims)
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise self.bad("it holds a value that is not a number", field)
+        return array
+
+    def attribute(self, proto: Any, field: str) -> Any:
+        """The value of an attribute."""
+        kind = proto.type
+        if kind in (5, 10) or proto.HasField("g") or len(proto.graphs):
+            raise self.bad(f"attribute {proto.name} is a graph of its own", field, _REMEDY)
+        if proto.ref_attr_name:
+            raise self.bad(f"attribute {proto.name} refers to a function", field)
+        if kind == 1 and proto.HasField("f"):
+            return float(proto.f)
+        if kind == 2 and proto.HasField("i"):
+            return int(proto.i)
+        if kind == 3 and proto.HasField("s"):
+            return proto.s.decode("utf-8")
+        if kind == 4 and proto.HasField("t"):
+            return self.tensor(proto.t, f"{field}: attribute {proto.name}")
+        if kind in (6, 7):
+            values = proto.floats if kind == 6 else proto.ints
+            if len(values) > MAX_INPUTS:
+                raise self.bad(f"attribute {proto.name} has {len(values)} values", field)
+            return tuple(values)
+        raise self.bad(f"attribute {proto.name} has a type that cannot be read", field)
+
+    def node(self, proto: Any) -> Node:
+        """One node."""
+        domain = STANDARD if proto.domain == "ai.onnx" else proto.domain
+        name, op = proto.name, proto.op_type
+        if not len(proto.output) or not proto.output[0]:
+            raise self.bad("it writes nothing", f"node {op} {name}")
+        field = f"node {op} {name or '-> ' + proto.output[0]}"
+        if domain not in _DOMAINS:
+            raise self.bad(f"its domain {domain} is unknown", field)
+        if max(len(proto.input), len(proto.output), len(proto.attribute)) > MAX_INPUTS:
+            raise self.bad(f"it has more than {MAX_INPUTS} inputs, outputs or attributes", field)
+        attributes: dict[str, Any] = {}
+        for entry in proto.attribute:
+            if entry.name in attributes:
+                raise self.bad(f"attribute {entry.name} is given twice", field)
+            attributes[entry.name] = self.attribute(entry, field)
+        return Node(
+            name,
+            op,
+            domain,
+            tuple(proto.input),
+            tuple(proto.output),
+            MappingProxyType(attributes),
+        )
+
+    def declared(self, proto: Any) -> TensorType:
+        """A declared input or output of the graph."""
+        kind = proto.type
+        if not kind.HasField("tensor_type"):
+            raise self.bad("it is no tensor", f"tensor {proto.name}")
+        shape: tuple[int | None, ...] | None = None
+        if kind.tensor_type.HasField("shape"):
+            dims = kind.tensor_type.shape.dim
+            if len(dims) > MAX_RANK:
+                raise self.bad(f"it has {len(dims)} dimensions", f"tensor {proto.name}")
+            shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)
+        return TensorType(proto.name, numpy_type(kind.tensor_type.elem_type), shape)
+
+    def opset(self, model: Any) -> int:
+        """The version of the standard."""
+        versions: dict[str, int] = {}
+        for entry in model.opset_import:
+            domain = STANDARD if entry.domain == "ai.onnx" else entry.domain
+            if domain in versions:
+                raise self.bad(f"the version of domain '{domain}' is given twice", "opset_import")
+            versions[domain] = entry.version
+        if STANDARD not in versions:
+            raise self.bad("no opset version of the ONNX standard", "opset_import")
+        version = versions[STANDARD]
+        if not OLDEST_OPSET <= version <= NEWEST_OPSET:
+            raise self.bad(
+                f"opset {version}, but only {OLDEST_OPSET} to {NEWEST_OPSET} can be read",
+                "opset_import",
+                "convert the model with onnx.version_converter",
+            )
+        return version
+
+    def stored(self, model: Any) -> str | None:
+        """The text that this project's export left."""
+        found = [entry.value for entry in model.metadata_props if entry.key == STORED_KEY]
+        if not found:
+            return None
+        if len(found) > 1 or len(found[0]) > MAX_STORED:
+            raise self.bad("given twice or too long", f"metadata {STORED_KEY}")
+        return str(found[0])
+
+    def file(self, model: Any) -> OnnxFile:
+        """The whole content."""
+        graph = model.graph
+        if not len(graph.node):
+            raise self.bad("no ONNX model with nodes", None, "name an ONNX file")
+        if len(graph.node) > MAX_NODES:
+            raise self.bad(f"{len(graph.node)} nodes, more than {MAX_NODES}", "graph")
+        if len(model.functions):
+            raise self.bad("functions of its own cannot be read", model.functions[0].name)
+        if len(graph.sparse_initializer):
+            raise self.bad("sparse tensors cannot be read", "graph")
+        opset = self.opset(model)
+        initialisers: dict[str, NDArray[Any]] = {}
+        for proto in graph.initializer:
+            field = f"tensor {proto.name}"
+            if not proto.name or proto.name in initialisers:
+                raise self.bad("its name is empty or was given before", field)
+            initialisers[proto.name] = self.tensor(proto, field)
+        inputs = [self.declared(entry) for entry in graph.input if entry.name not in initialisers]
+        nodes = tuple(self.node(entry) for entry in graph.node)
+        names = set(initialisers)
+        written = [entry.name for entry in inputs]
+        written += [name for node in nodes for name in node.outputs if name]
+        for name in written:
+            if name in names:
+                raise self.bad("its name was given before", f"tensor {name}")
+            names.add(name)
+        return OnnxFile(
+            self.path,
+            opset,
+            nodes,
+            MappingProxyType(initialisers),
+            tuple(inputs),
+            tuple(self.declared(entry) for entry in graph.output),
+            self.stored(model),
+            frozenset(p.name for p in graph.initializer if p.data_type in (INT4, UINT4)),
+        )
+
+
+def _short(dims: tuple[int, ...]) -> str:
+    return "x".join(str(d) for d in dims[:MAX_RANK]) or "a single value"
+
+
+def load_onnx(path: str) -> OnnxFile:
+    """Read an ONNX file of at most 128 MiB. Raises FileError, also where ``onnx`` is missing."""
+    data = read_bytes(path, max_bytes=MAX_BYTES)
+    try:
+        import onnx
+        from google.protobuf.message import DecodeError
+    except ImportError:
+        raise FileError(
+            path, "reading ONNX needs the package onnx", remedy="install ohmbench[onnx]"
+        ) from None
+    try:
+        model = onnx.ModelProto.FromString(data)
+    except (DecodeError, ValueError, RuntimeError):
+        raise FileError(path, "damaged, or no ONNX file", remedy="name an ONNX file") from None
+    try:
+        return _Reader(path).file(model)
+    except UnicodeDecodeError:
+        raise FileError(path, "a name in it is no text", remedy="name an ONNX file") from None
