@@ -23,6 +23,7 @@ from ohmbench.training import train_to_file
 from ohmbench.weights import read_manifest
 
 if TYPE_CHECKING:
+    from ohmbench.digital.importing.importer import NetworkImport
     from ohmbench.digital.prove import Certificate
     from ohmbench.digital.trace import Stage
     from ohmbench.digital.widths import Hardware
@@ -33,6 +34,7 @@ Network: TypeAlias = Loaded | str | os.PathLike[str]
 __all__ = [
     "draw",
     "evaluate",
+    "import_network",
     "load",
     "names",
     "power",
@@ -173,6 +175,37 @@ def trace(network: Network, *, images: int | None = None, rtl: bool = False) -> 
     stored = _able(network, "trace")
     x = stored.images().x[:images]
     return trace_network(stored.network, x, simulate=simulate if rtl else None)
+
+
+def import_network(
+    model: str | os.PathLike[str],
+    *,
+    rounding: str | None = None,
+    input_bits: int | None = None,
+    input_step: float | None = None,
+    run: bool = True,
+    random: int = 10_000,
+    seed: int = 0,
+) -> NetworkImport:
+    """Import a QONNX, QDQ ONNX or int8 TFLite file and prove that the integers are exact.
+
+    ``model`` is a file, or a published network by its name. The options are those of
+    ``ohmbench import``. The result has ``network``, ``verdict`` (the proof), ``comparison`` (with
+    the format's runtime, or None with the reason ``not_run``), ``exact`` and ``save``. Raises
+    FileError for a file that cannot be imported, OperandError for an option that does not apply.
+    """
+    from ohmbench.digital.importing.importer import import_network as importing
+    from ohmbench.digital.importing.reading import find_model
+
+    return importing(
+        find_model(os.fspath(model)),
+        rounding=rounding,
+        input_bits=input_bits,
+        input_step=input_step,
+        run=run,
+        random=random,
+        seed=seed,
+    )
 
 
 def draw(

@@ -22,6 +22,7 @@ from ohmbench.constants import (
 )
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
 from ohmbench.data.regression import housing_file
+from ohmbench.digital.importing.runtimes import INSTALL, RUNTIMES, Runtime
 from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
 from ohmbench.fetching import check_copy, is_copy
@@ -113,6 +114,21 @@ def _cuda() -> Availability:
     return Availability(None, "PyTorch sees no CUDA device")
 
 
+def _runtime(runtime: Runtime) -> Need:
+    def look() -> Availability:
+        folder = runtime.folder()
+        return Availability(folder, "" if folder else f"{runtime.package} is not installed")
+
+    return Need(
+        runtime.package,
+        f"the runtime of {runtime.format}",
+        f"running imported {runtime.format} networks beside their integers",
+        INSTALL,
+        look,
+        runtime.version,
+    )
+
+
 def _tool(tool: Tool) -> Need:
     def look() -> Availability:
         path = tool.path()
@@ -179,6 +195,7 @@ NEEDS = {
             _cuda,
             lambda: f"{torch.cuda.get_device_name()}, CUDA {torch.version.cuda}",
         ),
+        *map(_runtime, RUNTIMES.values()),
         *map(_tool, TOOLS.values()),
     )
 }

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.importing.reachable import input_values, produced, reachable_sums
 from ohmbench.digital.importing.source import Source, SourceLayer, SourceStep
 from ohmbench.digital.integer import InputFormat, IntegerNetwork, Meaning
 
@@ -144,19 +143,3 @@ def every_input(network: IntegerNetwork) -> NDArray[np.int64]:
     """All inputs of a small network (n, inputs)."""
     values = range(network.input.lo, network.input.hi + 1)
     return np.array(list(itertools.product(values, repeat=network.inputs)), np.int64)
-
-
-__all__ = [
-    "Counted",
-    "Formula",
-    "enumerate_layers",
-    "every_input",
-    "half_even",
-    "input_values",
-    "layer",
-    "produced",
-    "progression",
-    "reachable_sums",
-    "source",
-    "weights",
-]

@@ -21,6 +21,7 @@ from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
 from ohmbench.cli.fetch import fetch
 from ohmbench.cli.grouping import Command, Group
+from ohmbench.cli.import_network import import_command
 from ohmbench.cli.listing import list_weights
 from ohmbench.cli.plot import plot_command
 from ohmbench.cli.power import power
@@ -76,6 +77,7 @@ COMMANDS: tuple[tuple[str, str, Callable[..., Any] | typer.Typer], ...] = (
     ("Networks", "plot", plot_command),
     ("Networks", "sample", sample),
     ("Networks", "power", power),
+    ("Networks", "import", import_command),
     ("Hardware", "prove", prove),
     ("Hardware", "trace", trace),
     ("Hardware", "synth", synth_app),
