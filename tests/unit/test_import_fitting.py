@@ -1,327 +1,39 @@
-"""Sums that inputs can reach, where steps cross their levels, and the integers fitted to them."""
+"""The integers fitted to a source's steps: the smallest that there are, or a table."""
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from ohmbench.digital.importing import fitting
 from ohmbench.digital.importing.crossings import (
-    EXHAUSTIVE,
     Crossings,
     crossings,
-    segments,
     source_crossings,
 )
 from ohmbench.digital.importing.fitting import S_LARGEST, fit_affine, fit_network, fit_step
 from ohmbench.digital.importing.reachable import (
     Sums,
-    Values,
     input_values,
-    produced,
     reachable_sums,
 )
-from ohmbench.digital.integer import Affine, InputFormat, Meaning, Thresholds, infer
-from ohmbench.errors import FileError
+from ohmbench.digital.integer import Affine, Meaning, Thresholds, infer
 from tests.unit.import_sources import (
+    LINE,
     Formula,
+    by_list,
+    column,
     every_input,
     half_even,
     layer,
-    progression,
+    progressions,
     source,
+    sums_of,
     weights,
 )
-
-
-def column(*values: int) -> NDArray[np.int64]:
-    return np.array(values, np.int64)
-
-
-def progressions(sums: Sums) -> list[list[int]]:
-    return [
-        [int(a + g * i) for i in range(n)]
-        for a, g, n in zip(sums.low, sums.stride, sums.count, strict=True)
-    ]
-
-
-# ------------------------------------------------------------------------------------------------
-# Reachable sums
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_reachable_sums_by_enumeration(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    inputs, channels = int(rng.integers(1, 4)), 3
-    weight = rng.integers(-4, 5, (channels, inputs)).astype(np.int8)
-    present = rng.random((inputs, 6)) < 0.5
-    present[np.arange(inputs), rng.integers(0, 6, inputs)] = True
-    values = Values(present, -2)
-    taken = [{k - 2 for k in range(6) if row[k]} for row in present]
-    found = progressions(reachable_sums(weight, values))
-    assert found == [progression(row, taken) for row in weight.tolist()]
-    for row, sums in zip(weight.tolist(), found, strict=True):
-        real = {
-            sum(w * x for w, x in zip(row, xs, strict=True)) for xs in itertools.product(*taken)
-        }
-        assert real <= set(sums)
-        assert {sums[0], sums[-1]} <= real
-    assert values.low.tolist() == [min(one) for one in taken]
-    assert values.high.tolist() == [max(one) for one in taken]
-    assert values.stride.tolist() == [math.gcd(*(v - min(one) for v in one)) for one in taken]
-
-
-def test_bipolar_sums_have_one_parity() -> None:
-    weight = np.array([[1, -1, 1]], np.int8)
-    bipolar = Values(np.array([[True, False, True]]), -1)
-    assert progressions(reachable_sums(weight, bipolar)) == [[-3, -1, 1, 3]]
-    every = Values(np.array([[True, True, True]]), -1)
-    assert progressions(reachable_sums(weight, every)) == [[-3, -2, -1, 0, 1, 2, 3]]
-
-
-def test_sums_without_freedom() -> None:
-    sums = reachable_sums(np.array([[0, 0], [1, 1]], np.int8), Values(np.ones((1, 1), bool), 4))
-    assert progressions(sums) == [[0], [8]]
-    assert sums.stride.tolist() == [1, 1]
-    assert sums.total == 2
-    assert sums.channels == 2
-    assert sums.at(np.array([[0, 0], [5, 5]])).tolist() == [[0, 8], [0, 8]]
-
-
-@pytest.mark.parametrize(
-    ("thresholds", "takes_integers", "reached"),
-    [
-        ([0.0, 1.0, 2.0], False, [-1, 0, 1, 2]),
-        ([0.0, 0.0, 2.0], False, [-1, 1, 2]),
-        ([0.0, 0.0, 0.0], False, [-1, 2]),
-        ([-np.inf, 0.0, 1.0], False, [0, 1, 2]),
-        ([0.0, 0.0, 0.0], True, [-1, 0, 1, 2]),
-    ],
-)
-def test_input_values(thresholds: list[float], takes_integers: bool, reached: list[int]) -> None:
-    given = source(
-        layer(np.ones((1, 1), np.int8), half_even(1.0, 0, 0, 255)),
-        input=InputFormat(-1, 2, thresholds=np.array(thresholds, np.float32)),
-        takes_integers=takes_integers,
-    )
-    values = input_values(given)
-    assert (np.flatnonzero(values.present[0]) + values.first).tolist() == reached
-    if not takes_integers:
-        real = np.array([[-np.inf], [-0.5], [0.0], [0.5], [1.0], [1.5], [2.0], [np.inf]])
-        assert sorted(set(given.input.quantise(real)[:, 0].tolist())) == reached
-
-
-def test_values_that_runs_produce() -> None:
-    low, high = np.array([[0, 5], [2, 5], [9, 9]]), np.array([[0, 7], [3, 5], [9, 9]])
-    used = np.array([[True, True], [True, False], [False, False]])
-    values = produced(low, high, used)
-    found = [(np.flatnonzero(row) + values.first).tolist() for row in values.present]
-    assert found == [[0, 2, 3], [5, 6, 7]]
-
-
-# ------------------------------------------------------------------------------------------------
-# Crossings
-
-
-def sums_of(low: list[int], stride: list[int], count: list[int]) -> Sums:
-    return Sums(column(*low), column(*stride), column(*count))
-
-
-def steps(
-    rng: np.random.Generator, sums: Sums, lo: int, hi: int
-) -> tuple[Formula, list[list[int]]]:
-    """A random monotone step of each channel, as a function and as lists."""
-    lists = []
-    for n in sums.count.tolist():
-        values = np.sort(rng.integers(lo, hi + 1, n))
-        lists.append((values[::-1] if rng.random() < 0.5 else values).tolist())
-    return Formula(by_list(sums, lists)), lists
-
-
-def by_list(sums: Sums, lists: list[list[int]]) -> Callable[[NDArray[np.int64]], NDArray[np.int64]]:
-    """The function of sums that these lists state, an error at any other sum."""
-
-    def values(acc: NDArray[np.int64]) -> NDArray[np.int64]:
-        index, rest = np.divmod(acc - sums.low, sums.stride)
-        assert not rest.any()
-        assert (index >= 0).all()
-        columns = [np.array(one)[index[:, c]] for c, one in enumerate(lists)]
-        return np.stack(columns, axis=1).astype(np.int64)
-
-    return values
-
-
-@pytest.mark.parametrize("seed", range(60))
-def test_crossings_by_enumeration(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    sums = sums_of([-7, 3, 0], [2, 1, 5], rng.integers(1, 12, 3).tolist())
-    formula, lists = steps(rng, sums, -2, 2)
-    found = crossings(formula.low, sums, -2, 2)
-    for c, values in enumerate(lists):
-        rises = values[-1] >= values[0]
-        assert bool(found.rising[c]) is rises
-        ordered = values if rises else values[::-1]
-        for k, level in enumerate(range(-1, 3)):
-            expected = next((i for i, v in enumerate(ordered) if v >= level), len(values))
-            assert found.first[k, c] == expected
-    runs = segments(sums, found)
-    assert runs.length.sum(axis=0).tolist() == sums.count.tolist()
-    low, high = formula.low(runs.first), formula.low(runs.last)
-    assert np.array_equal(low, high)
-    # Runs are the longest: neighbours differ.
-    for c in range(3):
-        kept = low[runs.length[:, c] > 0, c]
-        assert (np.diff(kept) != 0).all()
-
-
-def test_levels_outside_the_values_are_never_or_always_reached() -> None:
-    sums = sums_of([0], [1], [4])
-    found = crossings(by_list(sums, [[3, 3, 4, 4]]), sums, 1, 6)
-    assert found.first[:, 0].tolist() == [0, 0, 2, 4, 4]
-    assert found.breaks[:, 0].tolist() == [0, 0, 2, 4, 4]
-    falls = crossings(by_list(sums, [[4, 4, 4, 3]]), sums, 1, 6)
-    assert falls.first[:, 0].tolist() == [0, 0, 1, 4, 4]
-    assert falls.breaks[:, 0].tolist() == [4, 4, 3, 0, 0]
-
-
-def test_bisection_evaluates_few_rows() -> None:
-    rows = []
-
-    def values(acc: NDArray[np.int64]) -> NDArray[np.int64]:
-        rows.append(len(acc))
-        return np.clip(acc >> 20, 0, 3)
-
-    sums = sums_of([0], [1], [2**26])
-    found = crossings(values, sums, 0, 3)
-    assert found.first[:, 0].tolist() == [2**20, 2**21, 3 * 2**20]
-    assert len(rows) <= 1 + 27
-    assert sum(rows) <= 2 + 3 * 27
-
-
-LINE = np.ones((1, 1), np.int8)
-
-
-def with_step(
-    low: Formula | Callable[..., NDArray[np.int64]], lo: int, hi: int, top: int
-) -> object:
-    """Crossings of one channel whose sums are the inputs 0 to ``top``."""
-    given = source(layer(LINE, low, lo, hi, name="Gemm_3"), lo=0, hi=top)
-    return source_crossings(given, 0, reachable_sums(LINE, input_values(given)))
-
-
-def test_both_ends_of_a_source_are_found() -> None:
-    ends = Formula(lambda acc: np.clip(acc - 3, 0, 9), lambda acc: np.clip(acc - 1, 0, 9))
-    found = with_step(ends, 0, 9, 20)
-    assert found.late.first[:, 0].tolist() == list(range(4, 13))  # type: ignore[attr-defined]
-    assert found.early.first[:, 0].tolist() == list(range(2, 11))  # type: ignore[attr-defined]
-
-
-def test_ends_may_differ_at_the_first_and_the_last_sum_alone() -> None:
-    for undecided in (0, 20):
-        ends = Formula(
-            lambda acc: np.full_like(acc, 3) + (acc > 20),
-            lambda acc, u=undecided: np.where(acc == u, 4, 3) if u else np.full_like(acc, 3),
-        )
-        found = with_step(ends, 0, 9, 20)
-        expected = 20 if undecided else 21
-        assert found.early.first[3, 0] == expected  # type: ignore[attr-defined]
-    falls = Formula(lambda acc: np.full_like(acc, 3), lambda acc: np.where(acc == 0, 4, 3))
-    found = with_step(falls, 0, 9, 20)
-    assert not found.early.rising[0]  # type: ignore[attr-defined]
-    assert found.early.first[3, 0] == 20  # type: ignore[attr-defined]
-    assert found.early.breaks[3, 0] == 1  # type: ignore[attr-defined]
-    assert found.late.first[3, 0] == 21  # type: ignore[attr-defined]
-
-
-def test_a_decided_source_has_one_set_of_crossings() -> None:
-    found = with_step(lambda acc: np.clip(acc, 0, 9), 0, 9, 20)
-    assert found.early is found.late  # type: ignore[attr-defined]
-
-
-def bump(acc: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Rises, but for one sum."""
-    return np.where(acc == 5, 0, np.clip(acc, 0, 9))
-
-
-WRONG = {
-    "falls at a sum": (bump, 9, "rise or fall throughout"),
-    "falls after a rise": (lambda a: np.where(a < 5, a, 9 - a).clip(0), 9, "rise or fall"),
-    "above": (lambda a: np.clip(a, 0, 10), 20, "leaves its range 0 to 9"),
-    "below": (lambda a: np.clip(a - 3, -1, 9), 20, "leaves its range 0 to 9"),
-    "ends crossed": (
-        Formula(lambda a: np.clip(a, 0, 9), lambda a: np.clip(a - 1, 0, 9)),
-        20,
-        "leaves its range 0 to 9",
-    ),
-    "one end rises, one falls": (
-        Formula(lambda a: (a > 3).astype(np.int64), lambda a: 9 - (a > 3).astype(np.int64)),
-        9,
-        "rise or fall throughout",
-    ),
-    "one end falls, one rises": (
-        Formula(lambda a: 1 - (a > 3).astype(np.int64), lambda a: 8 + (a > 3).astype(np.int64)),
-        9,
-        "rise or fall throughout",
-    ),
-    "the upper end falls at a sum": (
-        Formula(lambda a: np.zeros_like(a), lambda a: np.where(a == 5, 2, np.clip(a, 0, 9))),
-        9,
-        "rise or fall throughout",
-    ),
-    "many sums, at a threshold": (
-        lambda a: np.where(a == 2**19, 3, (a >= 2**19 - 1) * 5 + (a > 2**19)),
-        2**20 - 1,
-        "rise or fall throughout",
-    ),
-}
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_wrong_steps_are_refused(name: str) -> None:
-    step, top, problem = WRONG[name]
-    weight = np.array([[1], [1]], np.int8)
-
-    def second(end: Callable[..., NDArray[np.int64]]) -> Callable[..., NDArray[np.int64]]:
-        return lambda acc: np.concatenate(
-            [np.clip(acc[:, :1], 0, 9), np.asarray(end(acc[:, 1:]), np.int64)], axis=1
-        )
-
-    if isinstance(step, Formula):
-        assert step.high is not None
-        both = Formula(second(step.low), second(step.high))
-    else:
-        both = Formula(second(step))
-    given = source(layer(weight, both, 0, 9, name="Gemm_3"), lo=0, hi=min(top, 65535))
-    sums = reachable_sums(weight, input_values(given))
-    sums = Sums(sums.low, sums.stride, np.full_like(sums.count, top + 1))
-    with pytest.raises(FileError, match=r"net\.onnx: Gemm_3: .*layer 0, channel 1,") as refused:
-        source_crossings(given, 0, sums)
-    assert problem in str(refused.value)
-    assert "\n" not in str(refused.value)
-
-
-def test_up_to_a_limit_every_sum_is_evaluated() -> None:
-    """Between two far thresholds only a complete enumeration is sure to find one wrong sum."""
-    for count, complete in ((EXHAUSTIVE, True), (EXHAUSTIVE + 1, False)):
-        seen: set[int] = set()
-
-        def values(acc: NDArray[np.int64], seen: set[int] = seen) -> NDArray[np.int64]:
-            seen.update(acc[:, 0].tolist())
-            return np.zeros_like(acc)
-
-        with_step(values, 0, 1, count - 1)
-        assert (len(seen) == count) is complete
-        assert {0, count - 1} <= seen
-
-
-# ------------------------------------------------------------------------------------------------
-# Fitting
 
 
 def crossings_of(sums: Sums, lists: list[list[int]], lo: int, hi: int) -> Crossings:

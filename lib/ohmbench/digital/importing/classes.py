@@ -113,7 +113,7 @@ def _compare_classes(
             differing += int(differ.sum())
             undecided += int(open_.sum())
             if first is None and differ.any():
-                p = int(differ.argmax())
+                p = int((differ > 0).argmax())
                 first = _example((a, b), tuple(one[p] for one in this), other)
     outside = np.maximum(outputs.low - real, real - outputs.high)
     largest = np.maximum(np.abs(outputs.low), np.abs(outputs.high))[used].max()
