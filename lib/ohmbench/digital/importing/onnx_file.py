@@ -124,6 +124,12 @@ class _Reader:
     def bad(self, reason: str, field: str | None = None, remedy: str | None = None) -> FileError:
         return FileError(self.path, reason, field=field, remedy=remedy)
 
+    def text(self, value: Any) -> str:
+        """A name. The library gives bytes for one that is not UTF-8."""
+        if not isinstance(value, str):
+            raise self.bad("a name in it is no text", remedy="name an ONNX file")
+        return value
+
     def tensor(self, proto: Any, field: str) -> NDArray[Any]:
         """The array of a tensor. Nothing is allocated before its size was compared."""
         if proto.data_location != 0 or len(proto.external_data):
@@ -165,6 +171,7 @@ class _Reader:
     def attribute(self, proto: Any, field: str) -> Any:
         """The value of an attribute."""
         kind = proto.type
+        self.text(proto.name)
         if kind in (5, 10) or proto.HasField("g") or len(proto.graphs):
             raise self.bad(f"attribute {proto.name} is a graph of its own", field, _REMEDY)
         if proto.ref_attr_name:
@@ -186,8 +193,10 @@ class _Reader:
 
     def node(self, proto: Any) -> Node:
         """One node."""
-        domain = STANDARD if proto.domain == "ai.onnx" else proto.domain
-        name, op = proto.name, proto.op_type
+        domain = STANDARD if proto.domain == "ai.onnx" else self.text(proto.domain)
+        name, op = self.text(proto.name), self.text(proto.op_type)
+        for tensor in (*proto.input, *proto.output):
+            self.text(tensor)
         if not len(proto.output) or not proto.output[0]:
             raise self.bad("it writes nothing", f"node {op} {name}")
         field = f"node {op} {name or '-> ' + proto.output[0]}"
@@ -212,6 +221,7 @@ class _Reader:
     def declared(self, proto: Any) -> TensorType:
         """A declared input or output of the graph."""
         kind = proto.type
+        self.text(proto.name)
         if not kind.HasField("tensor_type"):
             raise self.bad("it is no tensor", f"tensor {proto.name}")
         shape: tuple[int | None, ...] | None = None
@@ -226,7 +236,7 @@ class _Reader:
         """The version of the standard."""
         versions: dict[str, int] = {}
         for entry in model.opset_import:
-            domain = STANDARD if entry.domain == "ai.onnx" else entry.domain
+            domain = STANDARD if entry.domain == "ai.onnx" else self.text(entry.domain)
             if domain in versions:
                 raise self.bad(f"the version of domain '{domain}' is given twice", "opset_import")
             versions[domain] = entry.version
@@ -248,7 +258,7 @@ class _Reader:
             return None
         if len(found) > 1 or len(found[0]) > MAX_STORED:
             raise self.bad("given twice or too long", f"metadata {STORED_KEY}")
-        return str(found[0])
+        return self.text(found[0])
 
     def file(self, model: Any) -> OnnxFile:
         """The whole content."""
@@ -258,13 +268,14 @@ class _Reader:
         if len(graph.node) > MAX_NODES:
             raise self.bad(f"{len(graph.node)} nodes, more than {MAX_NODES}", "graph")
         if len(model.functions):
-            raise self.bad("functions of its own cannot be read", model.functions[0].name)
+            name = self.text(model.functions[0].name)
+            raise self.bad("functions of its own cannot be read", f"function {name}")
         if len(graph.sparse_initializer):
             raise self.bad("sparse tensors cannot be read", "graph")
         opset = self.opset(model)
         initialisers: dict[str, NDArray[Any]] = {}
         for proto in graph.initializer:
-            field = f"tensor {proto.name}"
+            field = f"tensor {self.text(proto.name)}"
             if not proto.name or proto.name in initialisers:
                 raise self.bad("its name is empty or was given before", field)
             initialisers[proto.name] = self.tensor(proto, field)

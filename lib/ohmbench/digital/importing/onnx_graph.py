@@ -129,7 +129,8 @@ class Graph:
             if not name:
                 continue
             if isinstance(result, Constant):
-                self._count(result.value.size, f"node {node.label}")
+                if result.value.base is None:  # a view needs no memory
+                    self._count(result.value.size, f"node {node.label}")
                 self.values[name] = result
             else:
                 kept = result.tensor if result.dropped else name

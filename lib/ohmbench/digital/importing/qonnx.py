@@ -145,9 +145,7 @@ def quantised(
         raise graph.refuse(node, "its scale or zero point does not fit its input") from None
     whole = _replaced(quantiser, *wide)
     q = whole.integers(x)
-    return Constant(
-        whole.values(q), Grid(q - wide[1].astype(np.int64), wide[0].astype(np.float32), bits)
-    )
+    return Constant(whole.values(q), Grid(q - wide[1].astype(np.int64), wide[0], bits))
 
 
 def _replaced(quantiser: Quant, scale: NDArray[Any], zero: NDArray[Any]) -> Quant:
