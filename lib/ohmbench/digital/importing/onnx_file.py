@@ -6,7 +6,6 @@ after its dimensions were compared with the data that are there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,6 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing.onnx_tensors import (
+    INT4,
+    MAX_RANK,
+    UINT4,
+    numpy_type,
+    tensor_array,
+)
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
 
@@ -22,7 +28,6 @@ MAX_BYTES = 128 * 2**20
 MAX_NODES = 10_000
 MAX_INPUTS = 64
 """Tensors that one node may read or write, and entries of a list in an attribute."""
-MAX_RANK = 8
 MAX_STORED = 2**16
 STORED_KEY = "ohmbench"
 """The key of the metadata under which this project's export leaves a text."""
@@ -83,38 +88,6 @@ class OnnxFile:
         return FileError(self.path, reason, field=f"node {node.label}", remedy=remedy)
 
 
-# numpy's type and the bits of an element, by TensorProto.DataType. The field of the message that
-# holds values which are not raw follows.
-_TYPES: dict[int, tuple[str, int, str]] = {
-    1: ("<f4", 32, "float_data"),
-    2: ("u1", 8, "int32_data"),
-    3: ("i1", 8, "int32_data"),
-    5: ("<i2", 16, "int32_data"),
-    4: ("<u2", 16, "int32_data"),
-    6: ("<i4", 32, "int32_data"),
-    7: ("<i8", 64, "int64_data"),
-    9: ("?", 8, "int32_data"),
-    11: ("<f8", 64, "double_data"),
-    12: ("<u4", 32, "uint64_data"),
-    21: ("u1", 4, "int32_data"),
-    22: ("i1", 4, "int32_data"),
-}
-INT4, UINT4 = 22, 21
-
-
-def numpy_type(code: int) -> np.dtype[Any] | None:
-    """numpy's type of an element type of the standard, or None; 4-bit integers lie in bytes."""
-    return np.dtype(_TYPES[code][0]).newbyteorder("=") if code in _TYPES else None
-
-
-def _unpack(data: NDArray[np.uint8], code: int, count: int) -> NDArray[Any]:
-    """4-bit integers, two in a byte, the first in the lower half."""
-    halves = np.stack([data & 15, data >> 4], axis=1).ravel()[:count]
-    if code == UINT4:
-        return halves
-    return np.where(halves > 7, halves.astype(np.int8) - 16, halves).astype(np.int8)
-
-
 class _Reader:
     """Turns one parsed message into plain values."""
 
@@ -129,44 +102,6 @@ class _Reader:
         if not isinstance(value, str):
             raise self.bad("a name in it is no text", remedy="name an ONNX file")
         return value
-
-    def tensor(self, proto: Any, field: str) -> NDArray[Any]:
-        """The array of a tensor. Nothing is allocated before its size was compared."""
-        if proto.data_location != 0 or len(proto.external_data):
-            raise self.bad(
-                "its data lie in another file", field, "store the model as one file, data included"
-            )
-        if proto.HasField("segment"):
-            raise self.bad("it is stored in segments", field)
-        code = proto.data_type
-        if code not in _TYPES:
-            raise self.bad(f"its element type (number {code}) cannot be read", field)
-        dims = tuple(proto.dims)
-        if len(dims) > MAX_RANK or any(d < 1 for d in dims):
-            raise self.bad(f"its dimensions are {_short(dims)}, which cannot be", field)
-        name, bits, typed = _TYPES[code]
-        count = math.prod(dims)
-        size = -(-count * bits // 8)
-        if proto.HasField("raw_data"):
-            found = len(proto.raw_data)
-            if found != size:
-                raise self.bad(f"{found} bytes of data, but {_short(dims)} needs {size}", field)
-            data = np.frombuffer(proto.raw_data, np.dtype(name))
-        else:
-            values = getattr(proto, typed)
-            wanted = count if bits > 4 else size
-            if len(values) != wanted:
-                raise self.bad(f"{len(values)} values, but {_short(dims)} needs {wanted}", field)
-            wide = np.array(values)
-            data = wide.astype(np.dtype(name) if bits > 4 else np.uint8)
-            if wide.dtype.kind in "iu" and not np.array_equal(wide, data) and bits > 4:
-                raise self.bad("its values do not fit its element type", field)
-        if bits == 4:
-            data = _unpack(data.view(np.uint8), code, count)
-        array = data.astype(data.dtype.newbyteorder("=")).reshape(dims)
-        if array.dtype.kind == "f" and np.isnan(array).any():
-            raise self.bad("it holds a value that is not a number", field)
-        return array
 
     def attribute(self, proto: Any, field: str) -> Any:
         """The value of an attribute."""
@@ -183,7 +118,7 @@ class _Reader:
         if kind == 3 and proto.HasField("s"):
             return proto.s.decode("utf-8")
         if kind == 4 and proto.HasField("t"):
-            return self.tensor(proto.t, f"{field}: attribute {proto.name}")
+            return tensor_array(self.path, proto.t, f"{field}: attribute {proto.name}")
         if kind in (6, 7):
             values = proto.floats if kind == 6 else proto.ints
             if len(values) > MAX_INPUTS:
@@ -278,7 +213,7 @@ class _Reader:
             field = f"tensor {self.text(proto.name)}"
             if not proto.name or proto.name in initialisers:
                 raise self.bad("its name is empty or was given before", field)
-            initialisers[proto.name] = self.tensor(proto, field)
+            initialisers[proto.name] = tensor_array(self.path, proto, field)
         inputs = [self.declared(entry) for entry in graph.input if entry.name not in initialisers]
         nodes = tuple(self.node(entry) for entry in graph.node)
         names = set(initialisers)
@@ -298,10 +233,6 @@ class _Reader:
             self.stored(model),
             frozenset(p.name for p in graph.initializer if p.data_type in (INT4, UINT4)),
         )
-
-
-def _short(dims: tuple[int, ...]) -> str:
-    return "x".join(str(d) for d in dims[:MAX_RANK]) or "a single value"
 
 
 def load_onnx(path: str) -> OnnxFile:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.float_steps import Linear
-from ohmbench.digital.importing.onnx_file import MAX_RANK, Node, OnnxFile
+from ohmbench.digital.importing.onnx_file import Node, OnnxFile
+from ohmbench.digital.importing.onnx_tensors import MAX_RANK
 from ohmbench.digital.importing.onnx_values import Chain, Constant, InputBase, SumBase, Value
 from ohmbench.digital.integer.network import MAX_LAYERS
 from ohmbench.digital.network import LARGEST_SIZE

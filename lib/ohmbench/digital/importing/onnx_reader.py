@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ohmbench.digital.importing import onnx_constants, onnx_operations, qdq, qonnx
+from ohmbench.digital.importing import onnx_constants, onnx_operations, onnx_shapes, qdq, qonnx
 from ohmbench.digital.importing.float_steps import (
     FixedPointInput,
     FloatStep,
@@ -35,6 +35,7 @@ default type of hls4ml (Duarte et al., JINST 13, P07027, 2018)."""
 
 _HANDLERS = {
     **onnx_constants.HANDLERS,
+    **onnx_shapes.HANDLERS,
     **onnx_operations.HANDLERS,
     **qonnx.HANDLERS,
     **qdq.HANDLERS,
