@@ -592,15 +592,16 @@ def subgraph(op):
     return change
 
 
+def field(number, content):
+    """A field of a message: its number, the length and the bytes."""
+    size, length = b"", len(content)
+    while length > 127:
+        size, length = size + bytes([length & 127 | 128]), length >> 7
+    return bytes([number << 3 | 2]) + size + bytes([length]) + content
+
+
 def nested(depth):
     """A model whose graph holds a node with a graph with a node, and so on, as plain bytes."""
-
-    def field(number, content):
-        size, length = b"", len(content)
-        while length > 127:
-            size, length = size + bytes([length & 127 | 128]), length >> 7
-        return bytes([number << 3 | 2]) + size + bytes([length]) + content
-
     graph = b""
     for _ in range(depth):  # GraphProto.node, NodeProto.attribute, AttributeProto.g
         graph = field(1, field(2, b"o") + field(5, field(1, b"a") + field(6, graph)))
@@ -669,9 +670,9 @@ HOSTILE = {
     ),
     "shape-huge": (
         lambda: changed(set_tensor(dims=[2**31, 2**31])),
-        "but 2147483648x2147483648 needs",
+        "2147483648x2147483648 is more than 33554432 numbers",
     ),
-    "shape-overflows": (lambda: changed(set_tensor(dims=[2**62] * 8)), "4 bytes of data, but"),
+    "shape-overflows": (lambda: changed(set_tensor(dims=[2**62] * 8)), "is more than 33554432"),
     "shape-negative": (
         lambda: changed(set_tensor(dims=[-1])),
         "its dimensions are -1, which cannot be",
@@ -735,6 +736,18 @@ HOSTILE = {
     "scan": (lambda: changed(subgraph("Scan")), "is a graph of its own"),
     "nested-20": (lambda: nested(20), "is a graph of its own"),
     "nested-2000": (lambda: nested(2000), "damaged, or no ONNX file"),
+    "million-empty-nodes": (
+        lambda: field(7, field(1, b"") * 10**6),
+        "more than 100000 entries in its tables",
+    ),
+    "million-empty-entries-of-a-tensor": (
+        lambda: field(7, field(5, field(13, b"") * 10**6)),
+        "more than 100000 entries in its table",
+    ),
+    "million-empty-inputs-of-nodes": (
+        lambda: field(7, field(1, field(1, b"") * 10**6) * 5),
+        "bytes outside its initialisers",
+    ),
     "function": (lambda: changed(function), "function mine: functions of its own cannot be read"),
     "sparse": (
         lambda: changed(lambda m: m.graph.sparse_initializer.add()),

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.onnx_file import STANDARD, Node
-from ohmbench.digital.importing.onnx_graph import MAX_ELEMENTS, Graph, Handler
-from ohmbench.digital.importing.onnx_tensors import numpy_type
+from ohmbench.digital.importing.onnx_graph import Graph, Handler
+from ohmbench.digital.importing.onnx_tensors import MAX_ELEMENTS, numpy_type
 from ohmbench.digital.importing.onnx_values import Chain, Constant, Value
 
 _POW_SLACK = 2.0**-9

@@ -21,6 +21,7 @@ from ohmbench.digital.importing.onnx_tensors import (
     numpy_type,
     tensor_array,
 )
+from ohmbench.digital.importing.onnx_wire import check_wire
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
 
@@ -238,6 +239,7 @@ class _Reader:
 def load_onnx(path: str) -> OnnxFile:
     """Read an ONNX file of at most 128 MiB. Raises FileError, also where ``onnx`` is missing."""
     data = read_bytes(path, max_bytes=MAX_BYTES)
+    check_wire(path, data)
     try:
         import onnx
         from google.protobuf.message import DecodeError

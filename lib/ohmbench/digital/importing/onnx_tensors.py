@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from ohmbench.errors import FileError
 
 MAX_RANK = 8
+MAX_ELEMENTS = 2**25
+"""Numbers of one tensor, and of all constants of a file together."""
 
 # numpy's type and the bits of an element, by TensorProto.DataType. The field of the message that
 # holds values which are not raw follows.
@@ -72,6 +74,8 @@ def tensor_array(path: str, proto: Any, field: str) -> NDArray[Any]:
     name, bits, typed = _TYPES[code]
     count = math.prod(dims)
     size = -(-count * bits // 8)
+    if count > MAX_ELEMENTS:
+        raise bad(f"{_short(dims)} is more than {MAX_ELEMENTS} numbers", field)
     if proto.HasField("raw_data"):
         found = len(proto.raw_data)
         if found != size:
