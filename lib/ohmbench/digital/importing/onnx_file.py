@@ -25,7 +25,7 @@ from ohmbench.digital.importing.onnx_wire import check_wire
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
 
-MAX_BYTES = 128 * 2**20
+MAX_BYTES = 64 * 2**20
 MAX_NODES = 10_000
 MAX_INPUTS = 64
 """Tensors that one node may read or write, and entries of a list in an attribute."""
@@ -237,7 +237,7 @@ class _Reader:
 
 
 def load_onnx(path: str) -> OnnxFile:
-    """Read an ONNX file of at most 128 MiB. Raises FileError, also where ``onnx`` is missing."""
+    """Read an ONNX file of at most 64 MiB. Raises FileError, also where ``onnx`` is missing."""
     data = read_bytes(path, max_bytes=MAX_BYTES)
     check_wire(path, data)
     try:

@@ -13,9 +13,11 @@ from ohmbench.errors import FileError
 
 MAX_FIELDS = 100_000
 """Fields of the model, the graph and its initialisers together."""
-MAX_OTHER = 8 * 2**20
-"""Bytes outside initialisers: nodes, names, documentation, metadata."""
+MAX_OTHER = 4 * 2**20
+"""Bytes other than the numbers of initialisers: nodes, names, documentation, metadata, and numbers
+of variable length, which unfold to eight bytes each."""
 _GRAPH, _INITIALISER = 7, 5  # ModelProto.graph, GraphProto.initializer
+_NUMBERS = (4, 9, 10)  # TensorProto.float_data, raw_data, double_data
 _FIXED = {1: 8, 5: 4}
 
 
@@ -62,10 +64,10 @@ def check_wire(path: str, data: bytes) -> None:
                 raise FileError(path, f"more than {MAX_FIELDS} entries in its tables")
             if number == nested and kind == 2:
                 walk(first, last, _INITIALISER if nested == _GRAPH else None)
-            elif nested is not None:
+            elif nested is not None or number not in _NUMBERS:
                 other += last - first
                 if other > MAX_OTHER:
-                    raise FileError(path, f"more than {MAX_OTHER} bytes outside its initialisers")
+                    raise FileError(path, f"more than {MAX_OTHER} bytes other than numbers")
 
     try:
         walk(0, len(data), _GRAPH)
