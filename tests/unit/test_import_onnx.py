@@ -353,6 +353,14 @@ REFUSED = {
         quantised(quant("a one zero b", "y"), constants={"b": F(9)}),
         "its bit width is 9, but should be 1 to 8",
     ),
+    "bias-beyond-24-bits": (
+        quantised(
+            quant("b one zero bits", "bq"),
+            node("Add", "a bq", "y"),
+            constants={"b": np.array([1, 1e9], F), "bits": F(32)},
+        ),
+        "node Quant Quant_bq: a constant has an integer of more than 24 bits",
+    ),
     "bits-fraction": (
         quantised(quant("a one zero b", "y"), constants={"b": F(2.5)}),
         "bit width is 2.5",
