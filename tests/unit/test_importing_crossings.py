@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing import crossings as subject
 from ohmbench.digital.importing.crossings import (
     EXHAUSTIVE,
+    SAMPLED,
     SourceCrossings,
     crossings,
     segments,
@@ -89,7 +91,7 @@ def test_bisection_evaluates_few_rows() -> None:
     assert sum(rows) <= 2 + 3 * 27
 
 
-def with_step(
+def found_crossings(
     low: Formula | Callable[..., NDArray[np.int64]], lo: int, hi: int, top: int
 ) -> SourceCrossings:
     """Crossings of one channel whose sums are the inputs 0 to ``top``."""
@@ -99,7 +101,7 @@ def with_step(
 
 def test_both_ends_of_a_source_are_found() -> None:
     ends = Formula(lambda acc: np.clip(acc - 3, 0, 9), lambda acc: np.clip(acc - 1, 0, 9))
-    found = with_step(ends, 0, 9, 20)
+    found = found_crossings(ends, 0, 9, 20)
     assert found.late.first[:, 0].tolist() == list(range(4, 13))
     assert found.early.first[:, 0].tolist() == list(range(2, 11))
 
@@ -110,11 +112,11 @@ def test_ends_may_differ_at_the_first_and_the_last_sum_alone() -> None:
             lambda acc: np.full_like(acc, 3) + (acc > 20),
             lambda acc, u=undecided: np.where(acc == u, 4, 3) if u else np.full_like(acc, 3),
         )
-        found = with_step(ends, 0, 9, 20)
+        found = found_crossings(ends, 0, 9, 20)
         expected = 20 if undecided else 21
         assert found.early.first[3, 0] == expected
     falls = Formula(lambda acc: np.full_like(acc, 3), lambda acc: np.where(acc == 0, 4, 3))
-    found = with_step(falls, 0, 9, 20)
+    found = found_crossings(falls, 0, 9, 20)
     assert not found.early.rising[0]
     assert found.early.first[3, 0] == 20
     assert found.early.breaks[3, 0] == 1
@@ -122,7 +124,7 @@ def test_ends_may_differ_at_the_first_and_the_last_sum_alone() -> None:
 
 
 def test_a_decided_source_has_one_set_of_crossings() -> None:
-    found = with_step(lambda acc: np.clip(acc, 0, 9), 0, 9, 20)
+    found = found_crossings(lambda acc: np.clip(acc, 0, 9), 0, 9, 20)
     assert found.early is found.late
 
 
@@ -189,14 +191,38 @@ def test_wrong_steps_are_refused(name: str) -> None:
 
 
 def test_up_to_a_limit_every_sum_is_evaluated() -> None:
-    """Between two far thresholds only a complete enumeration is sure to find one wrong sum."""
+    """Only a complete enumeration is sure to find one wrong sum between two far thresholds."""
     for count, complete in ((EXHAUSTIVE, True), (EXHAUSTIVE + 1, False)):
         seen: set[int] = set()
 
         def values(acc: NDArray[np.int64], seen: set[int] = seen) -> NDArray[np.int64]:
             seen.update(acc[:, 0].tolist())
+            assert len(acc) <= SAMPLED
             return np.zeros_like(acc)
 
-        with_step(values, 0, 1, count - 1)
+        found_crossings(values, 0, 1, count - 1)
         assert (len(seen) == count) is complete
+        assert len(seen) > SAMPLED / 2
         assert {0, count - 1} <= seen
+
+
+def test_the_sums_beside_each_threshold_are_evaluated() -> None:
+    """Among 2**26 sums, both sides of every threshold of either end."""
+    seen: set[int] = set()
+
+    def end(by: int) -> Callable[..., NDArray[np.int64]]:
+        def values(acc: NDArray[np.int64]) -> NDArray[np.int64]:
+            seen.update(acc[:, 0].tolist())
+            return np.clip((acc + by) >> 20, 0, 3)
+
+        return values
+
+    given = source(layer(LINE, Formula(end(0), end(9)), 0, 3), lo=0, hi=9)
+    sums = sums_of([0], [1], [2**26])
+    before = source_crossings(given, 0, sums)
+    seen.clear()
+    subject._check_values(given, 0, 0, 3, before)
+    for k in (1, 2, 3):
+        for by in (0, 9):
+            assert {(k << 20) - by - 1, (k << 20) - by} <= seen
+    assert {0, 2**26 - 1} <= seen

@@ -288,6 +288,8 @@ def test_other_weights() -> None:
 
 
 TABLE = np.array([0.5, 1.5, 2.5], np.float32)
+EVEN = np.array([np.nextafter(np.float32(0.5), np.float32(1)), 1.5, 0], np.float32)
+EVEN[2] = np.nextafter(np.float32(2.5), np.float32(3))
 
 
 @pytest.mark.parametrize(
@@ -314,6 +316,17 @@ TABLE = np.array([0.5, 1.5, 2.5], np.float32)
             False,
             "real inputs become other",
         ),
+        (
+            InputFormat(0, 3, thresholds=np.nextafter(TABLE, np.float32(9))),
+            InputFormat(0, 3, thresholds=TABLE),
+            False,
+            "real inputs become other",
+        ),
+        # Half to even: 0.5 gives 0, 1.5 gives 2, 2.5 gives 2.
+        (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3), False, None),
+        (InputFormat(0, 3), InputFormat(0, 3, thresholds=EVEN), False, None),
+        (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3, zero=1), False, "real inputs"),
+        (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3, 1.01), False, "real inputs"),
     ],
 )
 def test_other_inputs(
@@ -343,6 +356,23 @@ SPREAD = Meaning(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
         (Meaning.of(1.0), Meaning(np.ones(2), np.zeros(2)), True),
         (Meaning.of(1.0), SPREAD, False),
         (SPREAD, SPREAD, True),
+        (Meaning.of(0.1, 3), Meaning.of(float(np.float32(0.1)), 3), True),
+        (Meaning.of(0.1, 3), Meaning.of(0.1 * (1 + 2e-6), 3), False),
+        (Meaning.of(-0.1, 3), Meaning.of(-0.1 * (1 - 2e-6), 3), False),
+        (Meaning.of(0.1), Meaning(np.array([0.1]), np.array([2.5e-5])), True),
+        (Meaning.of(0.1), Meaning(np.array([0.1]), np.array([-2.6e-5])), False),
+        (Meaning.of(0.1), Meaning(np.array([0.1, 0.1]), np.array([0.0, 2.6e-5])), False),
+        (Meaning.of(0.1), Meaning(np.array([0.1, 0.2]), np.array([0.0, 0.0])), False),
+        (
+            Meaning(np.array([-0.1]), np.array([-7.0])),
+            Meaning(np.array([-0.1]), np.array([-7.0 + 3.2e-5])),
+            True,
+        ),
+        (
+            Meaning(np.array([-0.1]), np.array([-7.0])),
+            Meaning(np.array([-0.1]), np.array([-7.0 + 3.3e-5])),
+            False,
+        ),
         (SPREAD, None, False),
     ],
 )
