@@ -234,6 +234,19 @@ def arithmetic_rows():
 
 
 STEPS |= arithmetic_rows()
+STEPS["bias-of-32-bits"] = (
+    [
+        quant("b quarter zero bits", "bq"),
+        quant("a one zero eight", "h2"),
+        node("Gemm", "h2 w2 bq", "y", transB=1),
+    ],
+    {
+        "b": np.array([1.1, -300.9], F),
+        "quarter": F(0.25),
+        "bits": F(32),
+        "w2": np.array([[1, 2, -3], [0, 1, 1]], F),
+    },
+)
 
 
 @pytest.mark.needs("onnxruntime", "qonnx")

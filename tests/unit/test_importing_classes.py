@@ -45,17 +45,31 @@ def reals(
     return source(layer(weight, step, None, None, bias=given, meaning=meaning), lo=0, hi=top)
 
 
+def channel_sums(given: Source) -> list[NDArray[np.int64]]:
+    """The sums of each channel of the one layer."""
+    found = []
+    for row in given.layers[0].weight.astype(np.int64):
+        low, high = (int(end(row, 0).sum()) * given.input.hi for end in (np.minimum, np.maximum))
+        found.append(np.arange(low, high + 1, int(np.gcd.reduce(np.abs(row))) or 1))
+    return found
+
+
+def enumerate_integers(given: Source, network: IntegerNetwork) -> list[NDArray[np.int64]]:
+    """How far the integers are from the source's, of each channel and sum."""
+    step = network.layers[0].step
+    assert isinstance(step, Affine)
+    return [
+        np.abs(((acc * int(step.M[c]) + int(step.R[c])) >> step.S) - acc - given.layers[0].bias[c])
+        for c, acc in enumerate(channel_sums(given))
+    ]
+
+
 def enumerate_pairs(given: Source, network: IntegerNetwork) -> tuple[int, int, int, Any]:
     """Pairs, pairs that differ, pairs left open, and the first that differs, one by one."""
     (wanted,), (ours,) = given.layers, network.layers
-    weight = wanted.weight.astype(np.int64)
-    low, high = np.minimum(weight, 0).sum(axis=1), np.maximum(weight, 0).sum(axis=1)
-    top = given.input.hi
     points = []
-    for c, row in enumerate(weight):
-        g = int(np.gcd.reduce(np.abs(row))) or 1
-        channel = np.arange(low[c] * top, high[c] * top + 1, g)
-        acc = np.zeros((len(channel), len(weight)), np.int64)
+    for c, channel in enumerate(channel_sums(given)):
+        acc = np.zeros((len(channel), len(wanted.weight)), np.int64)
         acc[:, c] = channel
         ends = wanted.step.bounds(acc)
         meaning = ours.meaning
@@ -136,6 +150,10 @@ def test_the_counts_are_those_of_all_pairs() -> None:
         pairs, differ, open_, first = enumerate_pairs(given, network)
         assert (found.pairs, found.differing, found.undecided) == (pairs, differ, open_)
         assert found.first == first
+        integers = enumerate_integers(given, network)
+        assert verdict.layers[0].reachable.tolist() == [len(off) for off in integers]
+        assert verdict.layers[0].differing.tolist() == [len(off[off > 0]) for off in integers]
+        assert verdict.layers[0].largest.tolist() == [off.max() for off in integers]
         exact = not differ and not open_ and found.meaning_holds
         assert verdict.layers[0].exact is (exact and not verdict.layers[0].differing.any())
         assert (verdict.line == EXACT) is verdict.exact is verdict.layers[0].exact
@@ -199,6 +217,17 @@ def test_a_class_that_rounding_in_the_source_ties() -> None:
         "found": 1,
         "source": 0,
     }
+
+
+def test_integers_that_do_not_move() -> None:
+    """All sums of each channel tie, in their own order."""
+    given = reals(TWO, lambda acc: acc * 1.0, top=2)
+    step = dataclasses.replace(Affine.sums([0, 0]), M=np.zeros(2, np.int64))
+    network = IntegerNetwork(given.input, (Layer(TWO, step),))
+    found = prove_import(given, network).layers[0].classes
+    assert found is not None
+    assert found.differing == 3
+    assert found.first == ClassDifference((0, 1), (0, 1), 0, 1)
 
 
 def test_a_class_that_the_order_of_additions_decides() -> None:
@@ -268,6 +297,7 @@ def test_too_many_sums_are_not_compared(limit: str, monkeypatch: pytest.MonkeyPa
     assert prove_import(given, network).layers[0].classes is not None
     monkeypatch.setattr(subject, limit, size - 1)
     verdict = prove_import(given, network)
+    assert (verdict.layers[0].layer, verdict.layers[0].name) == (0, "MatMul_0")
     assert verdict.layers[0].classes is None
     assert verdict.layers[0].reachable.tolist() == [30, 30]
     assert not verdict.exact

@@ -1,17 +1,17 @@
-"""Sums that inputs can reach, and where the steps behind them cross their levels."""
+"""Where the steps behind sums cross their levels, and which steps are refused."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing import crossings as subject
 from ohmbench.digital.importing.crossings import (
     EXHAUSTIVE,
+    SAMPLED,
     SourceCrossings,
     crossings,
     segments,
@@ -19,101 +19,18 @@ from ohmbench.digital.importing.crossings import (
 )
 from ohmbench.digital.importing.reachable import (
     Sums,
-    Values,
     input_values,
-    produced,
     reachable_sums,
 )
-from ohmbench.digital.integer import InputFormat
 from ohmbench.errors import FileError
 from tests.unit.import_sources import (
     LINE,
     Formula,
     by_list,
-    half_even,
     layer,
-    progression,
-    progressions,
     source,
     sums_of,
 )
-
-# ------------------------------------------------------------------------------------------------
-# Reachable sums
-
-
-@pytest.mark.parametrize("seed", range(40))
-def test_reachable_sums_by_enumeration(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    inputs, channels = int(rng.integers(1, 4)), 3
-    weight = rng.integers(-4, 5, (channels, inputs)).astype(np.int8)
-    present = rng.random((inputs, 6)) < 0.5
-    present[np.arange(inputs), rng.integers(0, 6, inputs)] = True
-    values = Values(present, -2)
-    taken = [{k - 2 for k in range(6) if row[k]} for row in present]
-    found = progressions(reachable_sums(weight, values))
-    assert found == [progression(row, taken) for row in weight.tolist()]
-    for row, sums in zip(weight.tolist(), found, strict=True):
-        real = {
-            sum(w * x for w, x in zip(row, xs, strict=True)) for xs in itertools.product(*taken)
-        }
-        assert real <= set(sums)
-        assert {sums[0], sums[-1]} <= real
-    assert values.low.tolist() == [min(one) for one in taken]
-    assert values.high.tolist() == [max(one) for one in taken]
-    assert values.stride.tolist() == [math.gcd(*(v - min(one) for v in one)) for one in taken]
-
-
-def test_bipolar_sums_have_one_parity() -> None:
-    weight = np.array([[1, -1, 1]], np.int8)
-    bipolar = Values(np.array([[True, False, True]]), -1)
-    assert progressions(reachable_sums(weight, bipolar)) == [[-3, -1, 1, 3]]
-    every = Values(np.array([[True, True, True]]), -1)
-    assert progressions(reachable_sums(weight, every)) == [[-3, -2, -1, 0, 1, 2, 3]]
-
-
-def test_sums_without_freedom() -> None:
-    sums = reachable_sums(np.array([[0, 0], [1, 1]], np.int8), Values(np.ones((1, 1), bool), 4))
-    assert progressions(sums) == [[0], [8]]
-    assert sums.stride.tolist() == [1, 1]
-    assert sums.total == 2
-    assert sums.channels == 2
-    assert sums.at(np.array([[0, 0], [5, 5]])).tolist() == [[0, 8], [0, 8]]
-
-
-@pytest.mark.parametrize(
-    ("thresholds", "takes_integers", "reached"),
-    [
-        ([0.0, 1.0, 2.0], False, [-1, 0, 1, 2]),
-        ([0.0, 0.0, 2.0], False, [-1, 1, 2]),
-        ([0.0, 0.0, 0.0], False, [-1, 2]),
-        ([-np.inf, 0.0, 1.0], False, [0, 1, 2]),
-        ([0.0, 0.0, 0.0], True, [-1, 0, 1, 2]),
-    ],
-)
-def test_input_values(thresholds: list[float], takes_integers: bool, reached: list[int]) -> None:
-    given = source(
-        layer(np.ones((1, 1), np.int8), half_even(1.0, 0, 0, 255)),
-        input=InputFormat(-1, 2, thresholds=np.array(thresholds, np.float32)),
-        takes_integers=takes_integers,
-    )
-    values = input_values(given)
-    assert (np.flatnonzero(values.present[0]) + values.first).tolist() == reached
-    if not takes_integers:
-        real = np.array([[-np.inf], [-0.5], [0.0], [0.5], [1.0], [1.5], [2.0], [np.inf]])
-        assert sorted(set(given.input.quantise(real)[:, 0].tolist())) == reached
-
-
-def test_values_that_runs_produce() -> None:
-    low, high = np.array([[0, 5], [2, 5], [9, 9]]), np.array([[0, 7], [3, 5], [9, 9]])
-    used = np.array([[True, True], [True, False], [False, False]])
-    values = produced(low, high, used)
-    found = [(np.flatnonzero(row) + values.first).tolist() for row in values.present]
-    assert found == [[0, 2, 3], [5, 6, 7]]
-
-
-# ------------------------------------------------------------------------------------------------
-# Crossings
 
 
 def steps(
@@ -174,7 +91,7 @@ def test_bisection_evaluates_few_rows() -> None:
     assert sum(rows) <= 2 + 3 * 27
 
 
-def with_step(
+def found_crossings(
     low: Formula | Callable[..., NDArray[np.int64]], lo: int, hi: int, top: int
 ) -> SourceCrossings:
     """Crossings of one channel whose sums are the inputs 0 to ``top``."""
@@ -184,7 +101,7 @@ def with_step(
 
 def test_both_ends_of_a_source_are_found() -> None:
     ends = Formula(lambda acc: np.clip(acc - 3, 0, 9), lambda acc: np.clip(acc - 1, 0, 9))
-    found = with_step(ends, 0, 9, 20)
+    found = found_crossings(ends, 0, 9, 20)
     assert found.late.first[:, 0].tolist() == list(range(4, 13))
     assert found.early.first[:, 0].tolist() == list(range(2, 11))
 
@@ -195,11 +112,11 @@ def test_ends_may_differ_at_the_first_and_the_last_sum_alone() -> None:
             lambda acc: np.full_like(acc, 3) + (acc > 20),
             lambda acc, u=undecided: np.where(acc == u, 4, 3) if u else np.full_like(acc, 3),
         )
-        found = with_step(ends, 0, 9, 20)
+        found = found_crossings(ends, 0, 9, 20)
         expected = 20 if undecided else 21
         assert found.early.first[3, 0] == expected
     falls = Formula(lambda acc: np.full_like(acc, 3), lambda acc: np.where(acc == 0, 4, 3))
-    found = with_step(falls, 0, 9, 20)
+    found = found_crossings(falls, 0, 9, 20)
     assert not found.early.rising[0]
     assert found.early.first[3, 0] == 20
     assert found.early.breaks[3, 0] == 1
@@ -207,7 +124,7 @@ def test_ends_may_differ_at_the_first_and_the_last_sum_alone() -> None:
 
 
 def test_a_decided_source_has_one_set_of_crossings() -> None:
-    found = with_step(lambda acc: np.clip(acc, 0, 9), 0, 9, 20)
+    found = found_crossings(lambda acc: np.clip(acc, 0, 9), 0, 9, 20)
     assert found.early is found.late
 
 
@@ -274,14 +191,38 @@ def test_wrong_steps_are_refused(name: str) -> None:
 
 
 def test_up_to_a_limit_every_sum_is_evaluated() -> None:
-    """Between two far thresholds only a complete enumeration is sure to find one wrong sum."""
+    """Only a complete enumeration is sure to find one wrong sum between two far thresholds."""
     for count, complete in ((EXHAUSTIVE, True), (EXHAUSTIVE + 1, False)):
         seen: set[int] = set()
 
         def values(acc: NDArray[np.int64], seen: set[int] = seen) -> NDArray[np.int64]:
             seen.update(acc[:, 0].tolist())
+            assert len(acc) <= SAMPLED
             return np.zeros_like(acc)
 
-        with_step(values, 0, 1, count - 1)
+        found_crossings(values, 0, 1, count - 1)
         assert (len(seen) == count) is complete
+        assert len(seen) > SAMPLED / 2
         assert {0, count - 1} <= seen
+
+
+def test_the_sums_beside_each_threshold_are_evaluated() -> None:
+    """Among 2**26 sums, both sides of every threshold of either end."""
+    seen: set[int] = set()
+
+    def end(by: int) -> Callable[..., NDArray[np.int64]]:
+        def values(acc: NDArray[np.int64]) -> NDArray[np.int64]:
+            seen.update(acc[:, 0].tolist())
+            return np.clip((acc + by) >> 20, 0, 3)
+
+        return values
+
+    given = source(layer(LINE, Formula(end(0), end(9)), 0, 3), lo=0, hi=9)
+    sums = sums_of([0], [1], [2**26])
+    before = source_crossings(given, 0, sums)
+    seen.clear()
+    subject._check_values(given, 0, 0, 3, before)
+    for k in (1, 2, 3):
+        for by in (0, 9):
+            assert {(k << 20) - by - 1, (k << 20) - by} <= seen
+    assert {0, 2**26 - 1} <= seen

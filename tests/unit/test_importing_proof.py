@@ -14,7 +14,7 @@ from ohmbench.digital.importing.fitting import fit_network
 from ohmbench.digital.importing.imported import import_source
 from ohmbench.digital.importing.proof import prove_import
 from ohmbench.digital.importing.source import Source
-from ohmbench.digital.importing.verdict import EXACT, ClassVerdict, LayerVerdict, Verdict
+from ohmbench.digital.importing.verdict import EXACT, Verdict
 from ohmbench.digital.integer import (
     Affine,
     InputFormat,
@@ -288,6 +288,8 @@ def test_other_weights() -> None:
 
 
 TABLE = np.array([0.5, 1.5, 2.5], np.float32)
+EVEN = np.array([np.nextafter(np.float32(0.5), np.float32(1)), 1.5, 0], np.float32)
+EVEN[2] = np.nextafter(np.float32(2.5), np.float32(3))
 
 
 @pytest.mark.parametrize(
@@ -314,6 +316,17 @@ TABLE = np.array([0.5, 1.5, 2.5], np.float32)
             False,
             "real inputs become other",
         ),
+        (
+            InputFormat(0, 3, thresholds=np.nextafter(TABLE, np.float32(9))),
+            InputFormat(0, 3, thresholds=TABLE),
+            False,
+            "real inputs become other",
+        ),
+        # Half to even: 0.5 gives 0, 1.5 gives 2, 2.5 gives 2.
+        (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3), False, None),
+        (InputFormat(0, 3), InputFormat(0, 3, thresholds=EVEN), False, None),
+        (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3, zero=1), False, "real inputs"),
+        (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3, 1.01), False, "real inputs"),
     ],
 )
 def test_other_inputs(
@@ -343,6 +356,23 @@ SPREAD = Meaning(np.array([1.0, 2.0]), np.array([0.0, 0.0]))
         (Meaning.of(1.0), Meaning(np.ones(2), np.zeros(2)), True),
         (Meaning.of(1.0), SPREAD, False),
         (SPREAD, SPREAD, True),
+        (Meaning.of(0.1, 3), Meaning.of(float(np.float32(0.1)), 3), True),
+        (Meaning.of(0.1, 3), Meaning.of(0.1 * (1 + 2e-6), 3), False),
+        (Meaning.of(-0.1, 3), Meaning.of(-0.1 * (1 - 2e-6), 3), False),
+        (Meaning.of(0.1), Meaning(np.array([0.1]), np.array([2.5e-5])), True),
+        (Meaning.of(0.1), Meaning(np.array([0.1]), np.array([-2.6e-5])), False),
+        (Meaning.of(0.1), Meaning(np.array([0.1, 0.1]), np.array([0.0, 2.6e-5])), False),
+        (Meaning.of(0.1), Meaning(np.array([0.1, 0.2]), np.array([0.0, 0.0])), False),
+        (
+            Meaning(np.array([-0.1]), np.array([-7.0])),
+            Meaning(np.array([-0.1]), np.array([-7.0 + 3.2e-5])),
+            True,
+        ),
+        (
+            Meaning(np.array([-0.1]), np.array([-7.0])),
+            Meaning(np.array([-0.1]), np.array([-7.0 + 3.3e-5])),
+            False,
+        ),
         (SPREAD, None, False),
     ],
 )
@@ -370,73 +400,3 @@ def test_a_source_that_is_not_monotone_is_refused() -> None:
     network = IntegerNetwork(given.input, (Layer(given.layers[0].weight, step),))
     with pytest.raises(FileError, match="layer 0, channel 0, does not rise or fall throughout"):
         prove_import(given, network)
-
-
-# ------------------------------------------------------------------------------------------------
-# The verdict's words and numbers
-
-
-def of_layer(k: int, **values: Any) -> LayerVerdict:
-    zero = np.zeros(3, np.int64)
-    given = {"reachable": zero + 400, "differing": zero, "largest": zero, "undecided": zero}
-    return LayerVerdict(k, f"Gemm_{k}", **{**given, **values})
-
-
-def test_channels_that_are_only_undecided_are_listed() -> None:
-    values = of_layer(2, undecided=np.array([0, 4, 0])).values()
-    assert values["channels"] == [
-        {"channel": 1, "reachable": 400, "differing": 0, "largest": 0, "undecided": 4}
-    ]
-    assert not values["exact"]
-
-
-def test_lines_in_the_singular_and_of_several_layers() -> None:
-    given = source(
-        layer(np.ones((1, 1), np.int8), lambda acc: np.clip(acc, 0, 1), 0, 1), lo=0, hi=1
-    )
-    step = Affine(np.array([1]), np.array([1]), 0, 0, 0, 5)
-    network = IntegerNetwork(given.input, (Layer(given.layers[0].weight, step),))
-    assert prove_import(given, network).line.startswith(
-        "not exact: 2 of 2 reachable accumulators of layer 0 differ by at most 1; first: "
-    )
-    step = Affine(np.array([1]), np.array([0]), 0, 0, -1, 0)
-    network = IntegerNetwork(given.input, (Layer(given.layers[0].weight, step),))
-    assert prove_import(given, network).line == (
-        "not exact: 1 of 2 reachable accumulators of layer 0 differs by 1; first: layer 0, "
-        "channel 0, accumulator 1: 0, but the source gives 1"
-    )
-    layers = (
-        of_layer(0, undecided=np.array([1, 2, 0])),
-        of_layer(1),
-        of_layer(2, undecided=np.array([0, 0, 9])),
-    )
-    decides = "the order of the source's floating-point additions decides"
-    assert Verdict(layers).line == (
-        "exact but for rounding in the source: at 12 of 2 400 reachable accumulators of layers 0, "
-        f"2 {decides} the value"
-    )
-    outputs = of_layer(3, classes=ClassVerdict(5000, 0, 7, None, 0.0, True))
-    assert Verdict((*layers, outputs)).line == (
-        "exact but for rounding in the source: at 12 of 2 400 reachable accumulators of layers 0, "
-        f"2 {decides} the value and for 7 of 5 000 pairs of outputs it decides which is larger"
-    )
-    assert Verdict((of_layer(0), outputs)).line == (
-        f"exact but for rounding in the source: for 7 of 5 000 pairs of outputs {decides} which is "
-        "larger"
-    )
-    unproven = of_layer(1, unproven="layer 1 was too long")
-    assert Verdict((of_layer(0), unproven, outputs)).line == "not proven: layer 1 was too long"
-    assert not Verdict((of_layer(0), unproven)).exact
-    assert not Verdict((of_layer(0), unproven)).differs
-    assert Verdict((of_layer(0), of_layer(1))).line == EXACT
-
-
-def test_the_source_is_named_with_both_its_ends() -> None:
-    line = np.ones((1, 1), np.int8)
-    ends = Formula(lambda acc: np.clip(acc, 0, 7), lambda acc: np.clip(acc + 2, 0, 7))
-    given = source(layer(line, ends, 0, 7), lo=0, hi=9)
-    step = Affine(np.array([1]), np.array([4]), 0, 0, 0, 7)
-    verdict = prove_import(given, IntegerNetwork(given.input, (Layer(line, step),)))
-    assert (
-        "first: layer 0, channel 0, accumulator 0: 4, but the source gives 0 to 2" in verdict.line
-    )
