@@ -210,6 +210,7 @@ ELSEWHERE = {
     "digital/integer/network.py:_owned": INTEGER,
     "digital/integer/golden.py:check_inputs": "test_integer_golden.py::test_wrong_inputs",
     "digital/integer/golden.py:infer_plain": "test_integer_golden.py::test_wrong_plain_input",
+    "digital/integer/prove.py:Widths.__post_init__": "test_integer_prove.py::test_widths_in_range",
     "digital/integer/store.py:_step": "test_integer_store.py::test_damage_is_named",
     "digital/integer/store.py:_layers_in": "test_integer_store.py::test_damage_is_named",
     "digital/store.py:_images_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",

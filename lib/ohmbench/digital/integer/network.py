@@ -375,6 +375,11 @@ class IntegerNetwork:
         return self.layers[0].inputs, *(layer.channels for layer in self.layers)
 
     @property
+    def weight(self) -> tuple[Int8[NDArray[np.int8], "channels inputs"], ...]:
+        """The weights of each layer."""
+        return tuple(layer.weight for layer in self.layers)
+
+    @property
     def inputs(self) -> int:
         """Inputs of layer 0."""
         return self.layers[0].inputs
