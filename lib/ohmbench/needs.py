@@ -18,6 +18,7 @@ from ohmbench.constants import (
     KIRCHHOFF_CHECKPOINT,
     KIRCHHOFF_OPTION,
     KIRCHHOFF_VARIABLE,
+    MODELS_VARIABLE,
 )
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files, mnist_folder
 from ohmbench.data.regression import housing_file
@@ -25,7 +26,8 @@ from ohmbench.digital.importing.runtimes import INSTALL, RUNTIMES, Runtime
 from ohmbench.eda.tools import TOOLS, Tool
 from ohmbench.errors import FileError
 from ohmbench.fetching import check_copy, is_copy
-from ohmbench.fetching.sources import MNIST
+from ohmbench.fetching.copies import MODELS, model_file
+from ohmbench.fetching.sources import MNIST, SOURCES, TARGETS
 from ohmbench.paper import FANN_INT8, FANN_V3, fann_folder, kirchhoff_results
 
 
@@ -73,6 +75,18 @@ def _file_in(folder: Callable[[], os.PathLike[str]], relative: str) -> Callable[
         return _there(path)
 
     return look
+
+
+def _models() -> Availability:
+    try:
+        files = [
+            model_file(os.fspath(file.target))
+            for name in TARGETS[MODELS]
+            for file in SOURCES[name].files
+        ]
+    except FileError as error:
+        return Availability(None, error.reason)
+    return _there(files[0].parent)
 
 
 def _mnist() -> Availability:
@@ -149,6 +163,13 @@ NEEDS = {
             f"run '{FETCH_PAPERS}', or set {KIRCHHOFF_VARIABLE} or pass {KIRCHHOFF_OPTION} FOLDER "
             "(holds src/results/twomoon and so on)",
             _file_in(kirchhoff_results, os.path.join("twomoon", KIRCHHOFF_CHECKPOINT)),
+        ),
+        Need(
+            "models",
+            "integer networks that others published (QONNX, TFLite)",
+            "claims about these networks, and their import",
+            f"run 'ohmbench fetch models', or set {MODELS_VARIABLE} to a folder that holds them",
+            _models,
         ),
         Need(
             "mnist",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.importing.reachable import input_values, produced, reachable_sums
+from ohmbench.digital.importing.proof import FIRST
+from ohmbench.digital.importing.reachable import Sums
 from ohmbench.digital.importing.source import Source, SourceLayer, SourceStep
+from ohmbench.digital.importing.verdict import EXACT, Verdict
 from ohmbench.digital.integer import InputFormat, IntegerNetwork, Meaning
 
 Values = Callable[[NDArray[np.int64]], NDArray[Any]]
@@ -146,17 +149,55 @@ def every_input(network: IntegerNetwork) -> NDArray[np.int64]:
     return np.array(list(itertools.product(values, repeat=network.inputs)), np.int64)
 
 
-__all__ = [
-    "Counted",
-    "Formula",
-    "enumerate_layers",
-    "every_input",
-    "half_even",
-    "input_values",
-    "layer",
-    "produced",
-    "progression",
-    "reachable_sums",
-    "source",
-    "weights",
-]
+LINE = np.ones((1, 1), np.int8)
+"""One channel whose sums are the inputs."""
+
+
+def column(*values: int) -> NDArray[np.int64]:
+    """An int64 array."""
+    return np.array(values, np.int64)
+
+
+def sums_of(low: list[int], stride: list[int], count: list[int]) -> Sums:
+    """One progression per channel: its first sum, the distance and the number of its sums."""
+    return Sums(column(*low), column(*stride), column(*count))
+
+
+def progressions(sums: Sums) -> list[list[int]]:
+    """Every sum of each channel."""
+    return [
+        [int(a + g * i) for i in range(n)]
+        for a, g, n in zip(sums.low, sums.stride, sums.count, strict=True)
+    ]
+
+
+def by_list(sums: Sums, lists: list[list[int]]) -> Values:
+    """The function of sums that these lists state, an error at any other sum."""
+
+    def values(acc: NDArray[np.int64]) -> NDArray[np.int64]:
+        index, rest = np.divmod(acc - sums.low, sums.stride)
+        assert not rest.any()
+        assert (index >= 0).all()
+        columns = [np.array(one)[index[:, c]] for c, one in enumerate(lists)]
+        return np.stack(columns, axis=1).astype(np.int64)
+
+    return values
+
+
+def assert_enumerated(verdict: Verdict, given: Source, network: IntegerNetwork) -> None:
+    """Every count of the verdict is what enumeration of the sums gives."""
+    assert verdict.problem is None
+    for found, counted in zip(verdict.layers, enumerate_layers(given, network), strict=True):
+        assert found.reachable.tolist() == counted.reachable
+        assert found.differing.tolist() == counted.differing
+        assert found.largest.tolist() == counted.largest
+        assert found.undecided.tolist() == counted.undecided
+        first = [(d.channel, d.acc, d.found, d.low, d.high) for d in found.first]
+        assert first == counted.first[:FIRST]
+        assert found.differs is any(counted.differing)
+        assert found.decided is not any(counted.undecided)
+        assert found.exact is not (any(counted.differing) or any(counted.undecided))
+    assert verdict.exact is all(one.exact for one in verdict.layers)
+    assert verdict.differs is any(one.differs for one in verdict.layers)
+    assert (verdict.line == EXACT) is verdict.exact
+    json.dumps(verdict.values(), allow_nan=False)

@@ -4,6 +4,7 @@
 dense layers with random weights.
 """
 
+import itertools
 import warnings
 
 import numpy as np
@@ -78,7 +79,7 @@ def qonnx_mlp(seed=0, sizes=(6, 5, 4), *, bits=4, power_of_two=True, norm=True, 
     constants = {"zero": np.float32(0), "eight": np.float32(8), "four": np.float32(4)}
     constants |= {"sx": scale(), "bits": np.float32(bits)}
     nodes = [quant("x sx zero eight", "h0")]
-    for k, (inputs, channels) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (inputs, channels) in enumerate(itertools.pairwise(sizes)):
         last = k == len(sizes) - 2
         constants[f"w{k}"] = rng.normal(0, 0.2, (channels, inputs)).astype(np.float32)
         constants[f"sw{k}"] = scale((1, 1) if last else (channels, 1))
@@ -129,7 +130,7 @@ def qdq_mlp(seed=0, sizes=(6, 5, 4), *, power_of_two=True, per_channel=True, nar
         nodes.append(node("DequantizeLinear", f"{held} sh{k} zh{k}", into))
 
     both("x", "h0", 0)
-    for k, (inputs, channels) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for k, (inputs, channels) in enumerate(itertools.pairwise(sizes)):
         last = k == len(sizes) - 2
         axis = {"axis": 0} if per_channel else {}
         sw = scale((channels,) if per_channel else ())
@@ -152,12 +153,12 @@ def qdq_mlp(seed=0, sizes=(6, 5, 4), *, power_of_two=True, per_channel=True, nar
     return model(nodes, constants, ("batch", sizes[0]), opset=opset)
 
 
-def run_onnxruntime(built, x):
-    """Every tensor of a model by name, from onnxruntime without graph optimisations."""
+def run_onnxruntime(built, x, names=None):
+    """The tensors of a model by name, all or some, from onnxruntime without optimisations."""
     import onnxruntime
 
     full = onnx.ModelProto.FromString(built.SerializeToString())
-    outputs = {name for n in full.graph.node for name in n.output if name}
+    outputs = names or {name for n in full.graph.node for name in n.output if name}
     del full.graph.output[:]
     full.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in sorted(outputs))
     options = onnxruntime.SessionOptions()
@@ -183,3 +184,21 @@ def run_qonnx(built, x):
         wrapped = ModelWrapper(full).transform(InferShapes())
         found = execute_onnx(wrapped, {name: x}, return_full_exec_context=True)
     return dict(found)
+
+
+def differences(source, tensors, x):
+    """How many values of a runtime's ``tensors`` at inputs ``x`` lie outside what ``source`` says,
+    and at how many the source leaves the order of additions open.
+    """
+    flat = x.reshape(len(x), -1)
+    h = flat.astype(np.int64) if source.takes_integers else source.input.quantise(flat)
+    wrong = opened = 0
+    for layer in source.layers:
+        lower, upper = layer.step.bounds(h @ layer.weight.T.astype(np.int64))
+        found = tensors[layer.tensor].reshape(lower.shape)
+        if layer.lo is not None and found.dtype.kind == "f":
+            found = np.rint((found - layer.meaning.offset) / layer.meaning.scale)
+        wrong += int(((found < lower) | (found > upper)).sum())
+        opened += int((lower != upper).sum())
+        h = found.astype(np.int64)
+    return wrong, opened

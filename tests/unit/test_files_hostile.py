@@ -35,6 +35,8 @@ from ruamel.yaml import YAML
 
 from ohmbench.data.own import DataReference, Dataset, Scaling, load_data
 from ohmbench.digital import StoredInt8, configuration, infer, load_int8
+from ohmbench.digital.importing.source import Source
+from ohmbench.digital.importing.tflite import read_tflite
 from ohmbench.errors import FileError, one_line
 from ohmbench.families import find_training
 from ohmbench.family import Family, Training
@@ -55,7 +57,7 @@ from ohmbench.floatgate.circuits import Circuits
 from ohmbench.kirchhoff.configuration import Config, config_text, parse_config, read_config
 from ohmbench.kirchhoff.store import StoredKirchhoff, load_kirchhoff
 from ohmbench.kirchhoff.topologies import topology
-from tests.unit import hostile, hostile_kirchhoff, hostile_own
+from tests.unit import hostile, hostile_kirchhoff, hostile_own, hostile_tflite
 from tests.unit.hostile import SCHEMA, Kind
 
 Reader = Callable[[Path], Any]
@@ -97,6 +99,7 @@ READERS: dict[str, Reader] = {
     "own-floatgate": load_network,
     "own-int8": load_int8,
     "own-kirchhoff": load_kirchhoff,
+    "tflite": read_tflite,
 }
 KINDS = {
     "npz": hostile.npz_kinds(),
@@ -106,12 +109,14 @@ KINDS = {
     "pth": hostile_kirchhoff.pth_kinds(),
     "yaml": hostile_kirchhoff.yaml_kinds(),
     "config": hostile_kirchhoff.config_kinds(),
+    "tflite": hostile_tflite.tflite_kinds(),
     **{loader: hostile_own.kinds(loader) for loader in hostile_own.LOADERS},
 }
 BUILDERS = {
     loader: hostile_kirchhoff if loader in ("pth", "yaml", "config") else hostile
     for loader in READERS
 } | dict.fromkeys(hostile_own.LOADERS, hostile_own)
+BUILDERS["tflite"] = hostile_tflite
 CASES = [(loader, kind) for loader, kinds in KINDS.items() for kind in kinds]
 ROOT = Path(__file__).parents[2]
 HANG_S = 20.0  # only ends a test that hangs
@@ -382,6 +387,26 @@ def judge_kirchhoff(value: StoredKirchhoff) -> None:
     assert data.test_y.max() < len(data.classes), "a label of no class"
 
 
+def judge_source(value: Source) -> None:
+    """What is accepted can be computed with: steps that stay in their range and never fall."""
+    lo, hi = value.input.lo, value.input.hi
+    inputs = value.layers[0].weight.shape[1]
+    for layer in value.layers:
+        assert layer.weight.shape[1] == inputs
+        inputs = len(layer.weight)
+        assert layer.lo is not None
+        assert layer.hi is not None
+        assert lo < hi
+        reach = np.abs(layer.weight.astype(np.int64)).sum(axis=1) * max(abs(lo), abs(hi))
+        acc = np.linspace(-reach, reach, 9).astype(np.int64)
+        low, high = layer.step.bounds(acc)
+        assert np.array_equal(low, high)
+        assert low.min() >= layer.lo
+        assert low.max() <= layer.hi
+        assert (np.diff(low, axis=0) >= 0).all()
+        lo, hi = layer.lo, layer.hi
+
+
 JUDGES: dict[str, Callable[[Any], None]] = {
     "npz": judge_arrays,
     "json": judge_json,
@@ -400,6 +425,7 @@ JUDGES: dict[str, Callable[[Any], None]] = {
     "own-floatgate": judge_floatgate,
     "own-int8": judge_int8,
     "own-kirchhoff": judge_kirchhoff,
+    "tflite": judge_source,
 }
 
 
@@ -536,6 +562,7 @@ def test_there_are_enough_kinds_and_each_name_is_one_kind() -> None:
     assert len(KINDS["pth"]) >= 60
     assert len(KINDS["yaml"]) >= 60
     assert len(KINDS["config"]) >= 60
+    assert len(KINDS["tflite"]) >= 100
     for loader in hostile_own.LOADERS:
         assert len(KINDS[loader]) >= (25 if loader in hostile_own.TRAININGS else 100), loader
 

@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Bool, Int64
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing.change import change
 from ohmbench.digital.importing.crossings import (
     Crossings,
     crossings,
@@ -31,15 +32,18 @@ from ohmbench.digital.importing.source import Source
 from ohmbench.digital.integer.golden import infer
 from ohmbench.digital.integer.network import IntegerNetwork
 
-ATTEMPTS = 12
-"""How often ``drive`` tries a sum that it missed, each time from another random start."""
 _INDEX_BITS = 40
 _BLOCK = 1000
 MACS = 8 * 10**9
 """Multiplications that the search in deeper layers may spend, some seconds."""
-MOST_TRIED = 100_000
+MOST_TRIED = 50_000
 """Inputs that it may try, however small the network."""
+MOST_MARKED = 10_000
+"""Inputs for layer 0 of which it is noted what they reach in deeper layers."""
+PATIENCE = 10
+"""It ends after so many rounds in a row that reach nothing new."""
 CLIMBERS = 500
+"""Targets of a layer that it climbs to."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,42 +118,23 @@ def drive(
 ) -> tuple[Int64[NDArray[np.int64], "n inputs"], Bool[NDArray[np.bool_], " n"]]:
     """Inputs whose sum with one channel's ``weight`` (inputs,) is ``acc``, and where that worked.
 
-    Every input starts where it makes the sum smallest and may take steps of ``|weight|`` from
-    there: what is missing is paid in steps, the largest first, as a till gives change. A sum that
-    is missed is tried again from random starts. ``values`` are those that each input can take.
+    Every input starts where it makes the sum smallest, and what is missing from there is paid in
+    units of ``|weight|`` (``change``). ``values`` are those that each input can take.
     """
     low, high = int(values.low[0]), int(values.high[0])
     step = max(int(values.stride[0]), 1)
     most = (high - low) // step
     w = weight.astype(np.int64)
     sizes, group = np.unique(np.abs(w), return_inverse=True)
+    least = int(np.minimum(w * low, w * high).sum())
+    available = np.bincount(group, minlength=len(sizes)) * most
+    paid = change((acc - least) // step, sizes, available, rng)
+    # The units of one size go to its inputs in their order, as many to each as it takes.
     order = np.argsort(group, kind="stable")
     rank = np.empty_like(order)
-    starts = np.searchsorted(group[order], np.arange(len(sizes)))
-    rank[order] = np.arange(len(w)) - starts[group[order]]
-    least = int(np.minimum(w * low, w * high).sum())
-    missing = (acc - least) // step
-    available = np.bincount(group, minlength=len(sizes)) * most
-    whole = int((sizes * available).sum())
-    paid = np.zeros((len(acc), len(sizes)), np.int64)
-    unpaid = np.arange(len(acc))
-    for attempt in range(ATTEMPTS):
-        fraction = np.zeros((len(unpaid), len(sizes)))
-        if attempt and whole:
-            share = (missing[unpaid] / whole)[:, None]
-            fraction = share * rng.random((len(unpaid), len(sizes)))
-        spent = (available * fraction).astype(np.int64)
-        rest = missing[unpaid] - spent @ sizes
-        for k in range(len(sizes) - 1, -1, -1):
-            if sizes[k] == 0:
-                continue
-            more = np.clip(rest // sizes[k], 0, available[k] - spent[:, k])
-            spent[:, k] += more
-            rest -= more * sizes[k]
-        paid[unpaid] = spent
-        unpaid = unpaid[rest != 0]
-        if not len(unpaid):
-            break
+    rank[order] = (
+        np.arange(len(w)) - np.searchsorted(group[order], np.arange(len(sizes)))[group[order]]
+    )
     units = np.clip(paid[:, group] - rank * most, 0, most)
     x = np.where(w >= 0, low + step * units, high - step * units)
     free = w == 0
@@ -209,12 +194,13 @@ def boundary_inputs(
     kept = [np.array([[low], [high]], kind).repeat(network.inputs, axis=1)]
     reached = [_Reached(one) for one in targets]
     layer = network.layers[0]
+    share = 0.5 if len(network.layers) > 1 else 1.0
     for c, row in enumerate(layer.weight):
         mine = targets[0].channel == c
         x, good = drive(row, values, targets[0].acc[mine], rng)
         kept.append(x[good].astype(kind))
         reached[0].done[mine] = good
-        advance(0.5 / layer.channels)
+        advance(share / layer.channels)
     kept = [np.concatenate(kept)]
     if len(network.layers) > 1:
         search = _Search(network, values, reached, rng, kind)
@@ -248,11 +234,18 @@ class _Search:
         budget = min(MACS // self.macs, MOST_TRIED)
         blocks = max(budget // 2 // _BLOCK, 1)
         kept = []
-        for k in range(0, min(len(start), budget), _BLOCK):
-            self._mark(start[k : k + _BLOCK])
-        for _ in range(blocks):
+        some = start[:: max(len(start) // MOST_MARKED, 1)]
+        for k in range(0, min(len(some), budget), _BLOCK):
+            self._mark(some[k : k + _BLOCK])
+        idle = 0
+        for block in range(blocks):
             x = self._spread(_BLOCK)
-            kept.append(x[self._mark(x)])
+            rows = self._mark(x)
+            kept.append(x[rows])
+            idle = 0 if len(rows) else idle + 1
+            if idle == PATIENCE:
+                advance(0.25 * (blocks - block) / blocks)
+                break
             advance(0.25 / blocks)
         layers = range(1, len(self.network.layers))
         for k in layers:
@@ -293,6 +286,7 @@ class _Search:
         x = pool[nearest]
         best = np.abs(acc[nearest, channel] - aim)
         kept = []
+        idle = 0
         for _ in range(max(budget // len(x), 1)):
             amount = self.rng.random((len(x), 1)) ** 4  # mostly few inputs
             changes = self.rng.random(x.shape) < np.maximum(amount, 1 / x.shape[1])
@@ -303,6 +297,7 @@ class _Search:
             x[nearer], best[nearer] = tried[nearer], distance[nearer]
             rows = self.reached[k].mark(every[k])
             kept.append(tried[rows])
-            if not best.any():
+            idle = 0 if len(rows) else idle + 1
+            if idle == PATIENCE or not best.any():
                 break
         return kept

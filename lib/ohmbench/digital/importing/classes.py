@@ -62,13 +62,13 @@ def compare_outputs(
     acc = sums.at(np.broadcast_to(index, (rows, sums.channels)))
     found = layer.step.apply(acc)
     integers = acc + wanted.bias
-    off = np.where(used, np.abs(found - integers), 0)
+    off = np.abs(found - integers) * used
     differences = tuple(
         Difference(c, *(int(one[i, c]) for one in (acc, found, integers, integers)))
         for c, i in np.argwhere(off.T > 0)[:first].tolist()
     )
     outputs = _Outputs(acc, comparable(found, layer.meaning), *wanted.step.bounds(acc), sums.count)
-    real = found.astype(np.float64) if layer.meaning is None else layer.meaning.real(found)
+    real = found if layer.meaning is None else layer.meaning.real(found)
     return LayerVerdict(
         k,
         wanted.name,
@@ -77,14 +77,14 @@ def compare_outputs(
         off.max(axis=0),
         none,
         differences,
-        _compare_classes(outputs, real, used),
+        _compare_classes(outputs, real),
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Outputs:
     """Of each sum (n, channels): the key that the integers compare, and the source's real output,
-    from ``low`` to ``high``; ``count`` (channels,) of the rows hold.
+    from ``low`` to ``high``. ``count``: int64 (channels,); the last sum fills the rows beyond.
     """
 
     acc: Int64[NDArray[np.int64], "n channels"]
@@ -100,24 +100,22 @@ class _Outputs:
         return tuple(one[::-1] for one in columns) if columns[1][0] > columns[1][-1] else columns
 
 
-def _compare_classes(
-    outputs: _Outputs, real: NDArray[np.float64], used: NDArray[np.bool_]
-) -> ClassVerdict:
+def _compare_classes(outputs: _Outputs, real: NDArray[Any]) -> ClassVerdict:
     pairs = differing = undecided = 0
     first: ClassDifference | None = None
     channels = [outputs.of(c) for c in range(len(outputs.count))]
     for a, this in enumerate(channels):
         for b, other in enumerate(channels[a + 1 :], a + 1):
             differ, open_ = _count(this, other)
-            pairs += len(this[0]) * len(other[0])
+            pairs += int(outputs.count[a] * outputs.count[b])
             differing += int(differ.sum())
             undecided += int(open_.sum())
             if first is None and differ.any():
-                p = int(differ.argmax())
+                p = int((differ > 0).argmax())
                 first = _example((a, b), tuple(one[p] for one in this), other)
     outside = np.maximum(outputs.low - real, real - outputs.high)
-    largest = np.maximum(np.abs(outputs.low), np.abs(outputs.high))[used].max()
-    error = max(float(outside[used].max()), 0.0)
+    largest = np.maximum(np.abs(outputs.low), np.abs(outputs.high)).max()
+    error = max(float(outside.max()), 0.0)
     relative = error / float(largest) if largest else error
     return ClassVerdict(pairs, differing, undecided, first, relative, relative <= ROUNDING)
 

@@ -6,7 +6,7 @@ sum of a rising channel and the largest sum of a falling one. So all channels ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -23,6 +23,8 @@ Function: TypeAlias = Callable[[NDArray[np.int64]], NDArray[Any]]
 
 EXHAUSTIVE = 1024
 """Up to so many sums per channel, all are evaluated to see that a source's step is monotone."""
+SAMPLED = 256
+"""How many random sums per channel are evaluated if there are more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +38,15 @@ class Crossings:
     sums: Sums
     rising: Bool[NDArray[np.bool_], " channels"]
     first: Int64[NDArray[np.int64], "levels channels"]
+
+    def values(
+        self, position: Int64[NDArray[np.int64], "n channels"], lo: int
+    ) -> Int64[NDArray[np.int64], "n channels"]:
+        """The values at these positions."""
+        found = np.empty_like(position)
+        for c in range(self.sums.channels):
+            found[:, c] = lo + np.searchsorted(self.first[:, c], position[:, c], side="right")
+        return found
 
     @property
     def breaks(self) -> Int64[NDArray[np.int64], "levels channels"]:
@@ -138,23 +149,34 @@ def _check(source: Source, k: int, wrong: NDArray[np.bool_], problem: str) -> No
 
 
 def _check_values(source: Source, k: int, lo: int, hi: int, found: SourceCrossings) -> None:
-    layer, sums = source.layers[k], found.late.sums
-    count = int(sums.count.max())
-    if count <= EXHAUSTIVE:
-        positions = np.minimum(np.arange(count)[:, None], sums.count - 1)
-    else:
-        random = np.random.default_rng(0).integers(0, sums.count, (EXHAUSTIVE, sums.channels))
-        near = [one.first + offset for one in (found.early, found.late) for offset in (-1, 0, 1)]
-        ends = np.stack([np.zeros_like(sums.count), sums.count - 1])
-        positions = np.clip(np.concatenate([ends, *near, random]), 0, sums.count - 1)
-        positions.sort(axis=0)
-    low: NDArray[np.int64]
-    high: NDArray[np.int64]
-    low, high = layer.step.bounds(along(sums, found.late.rising, positions))
-    for end in (low, high):
-        _check(source, k, end[1:] < end[:-1], "does not rise or fall throughout")
-    outside = (low > high) | (low < lo) | (high > hi)
-    _check(source, k, outside, f"leaves its range {lo} to {hi}")
+    layer, sums, rising = source.layers[k], found.late.sums, found.late.rising
+    for wanted in _positions(found):
+        positions = np.clip(wanted, 0, sums.count - 1)
+        low: NDArray[np.int64]
+        high: NDArray[np.int64]
+        low, high = layer.step.bounds(along(sums, rising, positions))
+        outside = (low > high) | (low < lo) | (high > hi)
+        _check(source, k, outside, f"leaves its range {lo} to {hi}")
+        # Of a monotone step the crossings say every value.
+        other = (low != found.late.values(positions, lo)) | (
+            high != found.early.values(positions, lo)
+        )
+        _check(source, k, other, "does not rise or fall throughout")
+
+
+def _positions(found: SourceCrossings) -> Iterator[NDArray[np.int64]]:
+    """Positions to evaluate, a few hundred rows at a time; some lie one beyond the ends."""
+    count = found.late.sums.count
+    most = int(count.max())
+    if most <= EXHAUSTIVE:
+        for start in range(0, most, SAMPLED):
+            yield np.arange(start, min(start + SAMPLED, most))[:, None] + np.zeros_like(count)
+        return
+    yield np.stack([np.zeros_like(count), count - 1])
+    for one in {id(one): one for one in (found.early, found.late)}.values():
+        yield one.first - 1
+        yield one.first
+    yield np.random.default_rng(0).integers(0, count, (SAMPLED, len(count)))
 
 
 @dataclass(frozen=True, eq=False)

@@ -115,8 +115,12 @@ class Table:
         return tuple(self.array(field, "<i4", what, most).tolist())
 
     def text(self, field: int, what: str) -> str:
-        """A text in UTF-8; bytes that are none are shown as escapes."""
-        return bytes(self.bytes(field, what, MAX_TEXT)).decode("utf-8", "backslashreplace")
+        """A text in UTF-8. Raises FileError for any that cannot be printed on one line."""
+        raw = bytes(self.bytes(field, what, MAX_TEXT))
+        text = raw.decode("utf-8", "backslashreplace")
+        if not text.isprintable() or text.encode("utf-8") != raw:
+            raise self.buffer.damaged(self.where, f"its name is not printable text: {text}")
+        return text
 
     def tables(self, field: int, what: str, most: int) -> Iterator[Table]:
         """A vector of tables, called ``what`` and their number."""

@@ -96,16 +96,16 @@ class FloatSum:
         x_error = x.relative_error()
         if x_error is None:
             return None
-        ideal = scale[:, None] * q
-        smallest, largest = q * (x.lo - x.zero), q * (x.hi - x.zero)
-        positive = np.maximum(np.maximum(smallest, largest), 0).sum(axis=1).astype(np.float64)
-        negative = np.maximum(-np.minimum(smallest, largest), 0).sum(axis=1).astype(np.float64)
+        above, below = max(x.hi - x.zero, 0), max(x.zero - x.lo, 0)
+        rising, falling = np.maximum(q, 0).sum(axis=1), -np.minimum(q, 0).sum(axis=1)
+        positive = (above * rising + below * falling).astype(np.float64)
+        negative = (below * rising + above * falling).astype(np.float64)
         added = np.zeros(len(q)) if addend is None else addend
-        w_error = [
-            _relative_error(row, line)
-            for row, line in zip(w.astype(np.float64), ideal, strict=True)
+        errors = [
+            _relative_error(row.astype(np.float64), one * integers)
+            for row, one, integers in zip(w, scale, q, strict=True)
         ]
-        relative = np.array([np.inf if e is None else e for e in w_error])
+        relative = np.array([np.inf if error is None else error for error in errors])
         exact = np.zeros(len(q), bool)
         for c in range(len(q)):
             odds = [_odd(x.scale), _odd(float(scale[c])), _odd(alpha)]

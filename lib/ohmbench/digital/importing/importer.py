@@ -88,11 +88,12 @@ def import_network(
 ) -> NetworkImport:
     """Import a QONNX, QDQ ONNX or TFLite file, and prove the integers against it.
 
-    ``rounding``: "single" or "double", for TFLite. ``input_bits`` and ``input_step``: the integers
-    of an input that the file does not quantise. If ``run``, ``random`` inputs of each kind and all
-    boundary inputs are run through the runtime of the format, where it is installed; ``advance`` is
-    told the share of this work that each part adds. Raises FileError for a file that cannot be
-    imported, OperandError or RangeError for an option that is wrong or does not apply.
+    ``rounding``: one of ``tflite_arithmetic.ROUNDINGS``, for TFLite. ``input_bits`` and
+    ``input_step``: the integers of an input that the file does not quantise. If ``run``, ``random``
+    inputs of each kind and all boundary inputs are run through the runtime of the format, where it
+    is installed; ``advance`` is told the share of this work that each part adds. Raises FileError
+    for a file that cannot be imported, OperandError or RangeError for an option that is wrong or
+    does not apply.
     """
     source = read_source(path, rounding=rounding, input_bits=input_bits, input_step=input_step)
     imported = import_source(source)

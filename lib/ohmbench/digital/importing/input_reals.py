@@ -69,7 +69,8 @@ class InputReals:
         at = rng.choice(table, (n, inputs))
         side = rng.integers(-1, 2, (n, inputs))
         if self.whole is None:
-            beside = np.where(side, np.nextafter(at, np.copysign(np.float32(np.inf), side)), at)
+            towards = np.copysign(np.float32(np.inf), side.astype(np.float32))
+            beside = np.where(side, np.nextafter(at, towards), at)
         else:
             uniform, beside = np.rint(uniform), np.floor(at) + side
             uniform, beside = (np.clip(x, *self.whole) for x in (uniform, beside))

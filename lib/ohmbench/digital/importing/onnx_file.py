@@ -6,7 +6,6 @@ after its dimensions were compared with the data that are there.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -15,14 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing.onnx_tensors import (
+    INT4,
+    MAX_RANK,
+    UINT4,
+    numpy_type,
+    tensor_array,
+)
+from ohmbench.digital.importing.onnx_wire import check_wire
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
 
-MAX_BYTES = 128 * 2**20
+MAX_BYTES = 64 * 2**20
 MAX_NODES = 10_000
 MAX_INPUTS = 64
 """Tensors that one node may read or write, and entries of a list in an attribute."""
-MAX_RANK = 8
 MAX_STORED = 2**16
 STORED_KEY = "ohmbench"
 """The key of the metadata under which this project's export leaves a text."""
@@ -83,38 +89,6 @@ class OnnxFile:
         return FileError(self.path, reason, field=f"node {node.label}", remedy=remedy)
 
 
-# numpy's type and the bits of an element, by TensorProto.DataType. The field of the message that
-# holds values which are not raw follows.
-_TYPES: dict[int, tuple[str, int, str]] = {
-    1: ("<f4", 32, "float_data"),
-    2: ("u1", 8, "int32_data"),
-    3: ("i1", 8, "int32_data"),
-    5: ("<i2", 16, "int32_data"),
-    4: ("<u2", 16, "int32_data"),
-    6: ("<i4", 32, "int32_data"),
-    7: ("<i8", 64, "int64_data"),
-    9: ("?", 8, "int32_data"),
-    11: ("<f8", 64, "double_data"),
-    12: ("<u4", 32, "uint64_data"),
-    21: ("u1", 4, "int32_data"),
-    22: ("i1", 4, "int32_data"),
-}
-INT4, UINT4 = 22, 21
-
-
-def numpy_type(code: int) -> np.dtype[Any] | None:
-    """numpy's type of an element type of the standard, or None; 4-bit integers lie in bytes."""
-    return np.dtype(_TYPES[code][0]).newbyteorder("=") if code in _TYPES else None
-
-
-def _unpack(data: NDArray[np.uint8], code: int, count: int) -> NDArray[Any]:
-    """4-bit integers, two in a byte, the first in the lower half."""
-    halves = np.stack([data & 15, data >> 4], axis=1).ravel()[:count]
-    if code == UINT4:
-        return halves
-    return np.where(halves > 7, halves.astype(np.int8) - 16, halves).astype(np.int8)
-
-
 class _Reader:
     """Turns one parsed message into plain values."""
 
@@ -124,47 +98,16 @@ class _Reader:
     def bad(self, reason: str, field: str | None = None, remedy: str | None = None) -> FileError:
         return FileError(self.path, reason, field=field, remedy=remedy)
 
-    def tensor(self, proto: Any, field: str) -> NDArray[Any]:
-        """The array of a tensor. Nothing is allocated before its size was compared."""
-        if proto.data_location != 0 or len(proto.external_data):
-            raise self.bad(
-                "its data lie in another file", field, "store the model as one file, data included"
-            )
-        if proto.HasField("segment"):
-            raise self.bad("it is stored in segments", field)
-        code = proto.data_type
-        if code not in _TYPES:
-            raise self.bad(f"its element type (number {code}) cannot be read", field)
-        dims = tuple(proto.dims)
-        if len(dims) > MAX_RANK or any(d < 1 for d in dims):
-            raise self.bad(f"its dimensions are {_short(dims)}, which cannot be", field)
-        name, bits, typed = _TYPES[code]
-        count = math.prod(dims)
-        size = -(-count * bits // 8)
-        if proto.HasField("raw_data"):
-            found = len(proto.raw_data)
-            if found != size:
-                raise self.bad(f"{found} bytes of data, but {_short(dims)} needs {size}", field)
-            data = np.frombuffer(proto.raw_data, np.dtype(name))
-        else:
-            values = getattr(proto, typed)
-            wanted = count if bits > 4 else size
-            if len(values) != wanted:
-                raise self.bad(f"{len(values)} values, but {_short(dims)} needs {wanted}", field)
-            wide = np.array(values)
-            data = wide.astype(np.dtype(name) if bits > 4 else np.uint8)
-            if wide.dtype.kind in "iu" and not np.array_equal(wide, data) and bits > 4:
-                raise self.bad("its values do not fit its element type", field)
-        if bits == 4:
-            data = _unpack(data.view(np.uint8), code, count)
-        array = data.astype(data.dtype.newbyteorder("=")).reshape(dims)
-        if array.dtype.kind == "f" and np.isnan(array).any():
-            raise self.bad("it holds a value that is not a number", field)
-        return array
+    def text(self, value: Any) -> str:
+        """A name. The library gives bytes for one that is not UTF-8."""
+        if not isinstance(value, str):
+            raise self.bad("a name in it is no text", remedy="name an ONNX file")
+        return value
 
     def attribute(self, proto: Any, field: str) -> Any:
         """The value of an attribute."""
         kind = proto.type
+        self.text(proto.name)
         if kind in (5, 10) or proto.HasField("g") or len(proto.graphs):
             raise self.bad(f"attribute {proto.name} is a graph of its own", field, _REMEDY)
         if proto.ref_attr_name:
@@ -176,7 +119,7 @@ class _Reader:
         if kind == 3 and proto.HasField("s"):
             return proto.s.decode("utf-8")
         if kind == 4 and proto.HasField("t"):
-            return self.tensor(proto.t, f"{field}: attribute {proto.name}")
+            return tensor_array(self.path, proto.t, f"{field}: attribute {proto.name}")
         if kind in (6, 7):
             values = proto.floats if kind == 6 else proto.ints
             if len(values) > MAX_INPUTS:
@@ -186,8 +129,10 @@ class _Reader:
 
     def node(self, proto: Any) -> Node:
         """One node."""
-        domain = STANDARD if proto.domain == "ai.onnx" else proto.domain
-        name, op = proto.name, proto.op_type
+        domain = STANDARD if proto.domain == "ai.onnx" else self.text(proto.domain)
+        name, op = self.text(proto.name), self.text(proto.op_type)
+        for tensor in (*proto.input, *proto.output):
+            self.text(tensor)
         if not len(proto.output) or not proto.output[0]:
             raise self.bad("it writes nothing", f"node {op} {name}")
         field = f"node {op} {name or '-> ' + proto.output[0]}"
@@ -212,6 +157,7 @@ class _Reader:
     def declared(self, proto: Any) -> TensorType:
         """A declared input or output of the graph."""
         kind = proto.type
+        self.text(proto.name)
         if not kind.HasField("tensor_type"):
             raise self.bad("it is no tensor", f"tensor {proto.name}")
         shape: tuple[int | None, ...] | None = None
@@ -226,7 +172,7 @@ class _Reader:
         """The version of the standard."""
         versions: dict[str, int] = {}
         for entry in model.opset_import:
-            domain = STANDARD if entry.domain == "ai.onnx" else entry.domain
+            domain = STANDARD if entry.domain == "ai.onnx" else self.text(entry.domain)
             if domain in versions:
                 raise self.bad(f"the version of domain '{domain}' is given twice", "opset_import")
             versions[domain] = entry.version
@@ -248,7 +194,7 @@ class _Reader:
             return None
         if len(found) > 1 or len(found[0]) > MAX_STORED:
             raise self.bad("given twice or too long", f"metadata {STORED_KEY}")
-        return str(found[0])
+        return self.text(found[0])
 
     def file(self, model: Any) -> OnnxFile:
         """The whole content."""
@@ -258,16 +204,17 @@ class _Reader:
         if len(graph.node) > MAX_NODES:
             raise self.bad(f"{len(graph.node)} nodes, more than {MAX_NODES}", "graph")
         if len(model.functions):
-            raise self.bad("functions of its own cannot be read", model.functions[0].name)
+            name = self.text(model.functions[0].name)
+            raise self.bad("functions of its own cannot be read", f"function {name}")
         if len(graph.sparse_initializer):
             raise self.bad("sparse tensors cannot be read", "graph")
         opset = self.opset(model)
         initialisers: dict[str, NDArray[Any]] = {}
         for proto in graph.initializer:
-            field = f"tensor {proto.name}"
+            field = f"tensor {self.text(proto.name)}"
             if not proto.name or proto.name in initialisers:
                 raise self.bad("its name is empty or was given before", field)
-            initialisers[proto.name] = self.tensor(proto, field)
+            initialisers[proto.name] = tensor_array(self.path, proto, field)
         inputs = [self.declared(entry) for entry in graph.input if entry.name not in initialisers]
         nodes = tuple(self.node(entry) for entry in graph.node)
         names = set(initialisers)
@@ -289,13 +236,10 @@ class _Reader:
         )
 
 
-def _short(dims: tuple[int, ...]) -> str:
-    return "x".join(str(d) for d in dims[:MAX_RANK]) or "a single value"
-
-
 def load_onnx(path: str) -> OnnxFile:
-    """Read an ONNX file of at most 128 MiB. Raises FileError, also where ``onnx`` is missing."""
+    """Read an ONNX file of at most 64 MiB. Raises FileError, also where ``onnx`` is missing."""
     data = read_bytes(path, max_bytes=MAX_BYTES)
+    check_wire(path, data)
     try:
         import onnx
         from google.protobuf.message import DecodeError

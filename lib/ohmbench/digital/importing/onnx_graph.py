@@ -10,14 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.float_steps import Linear
-from ohmbench.digital.importing.onnx_file import MAX_RANK, Node, OnnxFile
+from ohmbench.digital.importing.onnx_file import Node, OnnxFile
+from ohmbench.digital.importing.onnx_tensors import MAX_ELEMENTS, MAX_RANK
 from ohmbench.digital.importing.onnx_values import Chain, Constant, InputBase, SumBase, Value
 from ohmbench.digital.integer.network import MAX_LAYERS
 from ohmbench.digital.network import LARGEST_SIZE
 from ohmbench.errors import FileError
-
-MAX_ELEMENTS = 2**25
-"""Numbers that the constants of one file may have together, those computed from others included."""
 
 
 class Graph:
@@ -129,7 +127,8 @@ class Graph:
             if not name:
                 continue
             if isinstance(result, Constant):
-                self._count(result.value.size, f"node {node.label}")
+                if result.value.base is None:  # a view needs no memory
+                    self._count(result.value.size, f"node {node.label}")
                 self.values[name] = result
             else:
                 kept = result.tensor if result.dropped else name

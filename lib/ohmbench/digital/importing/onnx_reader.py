@@ -11,7 +11,7 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ohmbench.digital.importing import onnx_constants, onnx_operations, qdq, qonnx
+from ohmbench.digital.importing import onnx_constants, onnx_operations, onnx_shapes, qdq, qonnx
 from ohmbench.digital.importing.float_steps import (
     FixedPointInput,
     FloatStep,
@@ -35,6 +35,7 @@ default type of hls4ml (Duarte et al., JINST 13, P07027, 2018)."""
 
 _HANDLERS = {
     **onnx_constants.HANDLERS,
+    **onnx_shapes.HANDLERS,
     **onnx_operations.HANDLERS,
     **qonnx.HANDLERS,
     **qdq.HANDLERS,
@@ -90,10 +91,7 @@ def read_onnx(
         raise FileError(file.path, "it has no layer of weights")
     first = chains[0].base
     assert isinstance(first, SumBase)
-    layers = tuple(
-        _layer(file, chain, after.base.name if after is not None else None)
-        for chain, after in zip(chains, [*chains[1:], None], strict=True)
-    )
+    layers = tuple(_layer(file, chain) for chain in chains)
     source = first.source
     assert isinstance(source.base, InputBase)
     kind: Format = "QONNX" if "QONNX" in graph.formats else "QDQ ONNX"
@@ -153,7 +151,7 @@ def _whole(x: float) -> bool:
     return abs(x - round(x)) <= 1e-6 and abs(x) <= 2**16
 
 
-def _layer(file: OnnxFile, chain: Chain, following: str | None) -> SourceLayer:
+def _layer(file: OnnxFile, chain: Chain) -> SourceLayer:
     """One layer from the chain behind its sum."""
     base = chain.base
     assert isinstance(base, SumBase)
@@ -168,6 +166,13 @@ def _layer(file: OnnxFile, chain: Chain, following: str | None) -> SourceLayer:
     scale, offset = (np.array(np.broadcast_to(part, channels), np.float64) for part in line)
     if not (np.isfinite(scale).all() and scale.all() and np.isfinite(offset).all()):
         raise FileError(file.path, "the scale of its outputs is 0 or not finite", field=field)
+    step = FloatChain(base.sums, chain.before, quantiser)
+    ends = np.stack([-base.sums.negative, base.sums.positive]).astype(np.int64) + base.sums.shift
+    try:
+        if not all(np.isfinite(values).all() for values in step.bounds(ends)):
+            raise NonFiniteError("its outputs are not finite")
+    except NonFiniteError as error:  # every step is monotone: what the ends survive, all sums do
+        raise FileError(file.path, str(error), field=field) from None
     bias = np.zeros(channels, np.int64)
     if quantiser is None:
         ratio = offset / scale
@@ -183,7 +188,7 @@ def _layer(file: OnnxFile, chain: Chain, following: str | None) -> SourceLayer:
         tensor=chain.tensor,
         weight=base.weight.astype(np.int8),
         bits=base.bits,
-        step=FloatChain(base.sums, chain.before, quantiser),
+        step=step,
         lo=None if quantiser is None else quantiser.lo,
         hi=None if quantiser is None else quantiser.hi,
         meaning=Meaning(scale, offset),

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.float_steps import Float, Linear
-from ohmbench.digital.importing.onnx_file import STANDARD, Node, numpy_type
+from ohmbench.digital.importing.onnx_file import STANDARD, Node
 from ohmbench.digital.importing.onnx_graph import Graph, Handler, check_scale
 from ohmbench.digital.importing.onnx_operations import clamped
+from ohmbench.digital.importing.onnx_tensors import numpy_type
 from ohmbench.digital.importing.onnx_values import Chain, Constant, Grid, Value
 
 FORMAT = "QDQ ONNX"

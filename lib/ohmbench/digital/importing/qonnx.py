@@ -122,11 +122,11 @@ class MultiThreshold(Quantiser):
 
 def most_bits(value: Value | None) -> int:
     """The widest integers that are read here: inputs may be wider than values between layers, and
-    biases as wide as float32 is exact.
+    biases often are declared with 32 bits.
     """
     if isinstance(value, Chain):
         return MAX_INPUT_BITS if isinstance(value.base, InputBase) else MAX_BITS
-    return 24
+    return 32
 
 
 def quantised(
@@ -145,9 +145,9 @@ def quantised(
         raise graph.refuse(node, "its scale or zero point does not fit its input") from None
     whole = _replaced(quantiser, *wide)
     q = whole.integers(x)
-    return Constant(
-        whole.values(q), Grid(q - wide[1].astype(np.int64), wide[0].astype(np.float32), bits)
-    )
+    if np.abs(q).max() > 2**24:  # from there on float32 holds no longer every integer
+        raise graph.refuse(node, "a constant has an integer of more than 24 bits")
+    return Constant(whole.values(q), Grid(q - wide[1].astype(np.int64), wide[0], bits))
 
 
 def _replaced(quantiser: Quant, scale: NDArray[Any], zero: NDArray[Any]) -> Quant:

@@ -8,6 +8,7 @@ from typing import Any
 from ohmbench.digital.importing.onnx_reader import read_onnx
 from ohmbench.digital.importing.source import Source
 from ohmbench.digital.importing.tflite import read_tflite
+from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS
 from ohmbench.errors import FileError, OperandError
 from ohmbench.fetching.copies import model_file
 from ohmbench.fetching.sources import SOURCES, TARGETS
@@ -56,9 +57,9 @@ def read_source(
                 raise OperandError(f"--{option}: not for TFLite; it is for ONNX")
         if rounding is None:
             return read_tflite(path)
-        if rounding not in ("single", "double"):
-            raise OperandError(f"--rounding {rounding}: unknown; choose single or double")
-        return read_tflite(path, rounding=rounding)  # type: ignore[arg-type]
+        if rounding not in ROUNDINGS:
+            raise OperandError(f"--rounding {rounding}: unknown; choose {', '.join(ROUNDINGS)}")
+        return read_tflite(path, rounding=rounding)  # type: ignore[arg-type]  # one of them
     if ending != ONNX:
         raise FileError(
             path,

@@ -28,7 +28,7 @@ INSTALL = "pip install 'ohmbench[runtimes]'"
 
 
 class MissingRuntime(OhmbenchError):
-    """The runtime of a format is not installed."""
+    """The runtime of a format is not installed, or it has no such arithmetic as the source's."""
 
 
 @dataclass(frozen=True)

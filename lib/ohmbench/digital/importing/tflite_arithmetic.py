@@ -47,6 +47,12 @@ RUNTIMES: dict[Rounding, str] = {
     "single": "builds of TFLite with TFLITE_SINGLE_ROUNDING",
 }
 """Which runtime uses each variant."""
+KERNELS: dict[Rounding, str] = {
+    "float": "AUTO",
+    "double-up": "BUILTIN_WITHOUT_DEFAULT_DELEGATES",
+    "float64": "BUILTIN_REF",
+}
+"""The ``OpResolverType`` of ai-edge-litert that computes a variant; it has none of the others."""
 _INT32 = 2**31 - 1
 # XNNPACK refuses multipliers outside this range.
 _XNNPACK_LEAST, _XNNPACK_LIMIT = 2.0**-32, 256.0
@@ -117,8 +123,8 @@ def input_thresholds(
 ) -> Float32[NDArray[np.float32], " 255"]:
     """Where the QUANTIZE operator goes from one int8 value to the next: the least float32 inputs.
 
-    The reference kernel divides by the scale and takes ties away from zero; the others multiply by
-    the rounded inverse of the scale and take ties to even.
+    Reference kernels and older runtimes divide by the scale and take ties away from zero;
+    ai-edge-litert's others multiply by the rounded inverse of the scale and take ties to even.
     """
     # The order of floats is that of these integers, so bisection ends after 32 steps.
     low = np.full(255, -(2**31) + 2**23, np.int64)
@@ -142,10 +148,10 @@ def _quantize(
     rounding: Rounding, x: NDArray[np.float32], scale: float, zero: int
 ) -> NDArray[np.float64]:
     with np.errstate(over="ignore", under="ignore"):
-        if rounding == "float64":
-            level = _half_away(x / np.float32(scale))
-        else:
+        if rounding in ("float", "double-up"):
             level = np.rint(x * (np.float32(1) / np.float32(scale)))
+        else:
+            level = _half_away(x / np.float32(scale))
     found: NDArray[np.float64] = np.clip(level.astype(np.float64) + zero, -128, 127)
     return found
 

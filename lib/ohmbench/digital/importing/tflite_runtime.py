@@ -1,9 +1,4 @@
-"""TFLite in ai-edge-litert, with the kernels of the rounding that was asked for.
-
-The kernels of ``BUILTIN_REF`` requantise with one rounding, those of
-``BUILTIN_WITHOUT_DEFAULT_DELEGATES`` with two (a rounding doubling high multiplication, then a
-rounding shift). XNNPACK, the default delegate, computes in floating point and is not used.
-"""
+"""TFLite in ai-edge-litert, with the kernels that have the source's rounding."""
 
 from __future__ import annotations
 
@@ -14,13 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.importing.runtimes import Runner, quiet
+from ohmbench.digital.importing.runtimes import MissingRuntime, Runner, quiet
 from ohmbench.digital.importing.source import Source
+from ohmbench.digital.importing.tflite_arithmetic import KERNELS
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
-
-KERNELS = {"single": "BUILTIN_REF", "double": "BUILTIN_WITHOUT_DEFAULT_DELEGATES"}
-"""By rounding: the resolver whose kernels requantise so."""
 
 
 class LiteRt(Runner):
@@ -28,15 +21,21 @@ class LiteRt(Runner):
 
     def __init__(self, source: Source) -> None:
         super().__init__(source)
-        assert source.rounding is not None
+        kernels = {str(rounding): name for rounding, name in KERNELS.items()}
+        if source.rounding not in kernels:
+            raise MissingRuntime(
+                f"{self.runtime.package}: has no kernels with the rounding {source.rounding}; "
+                f"choose {', '.join(kernels)} to run it"
+            )
         data = read_bytes(source.path)
         try:
             with quiet():
                 module: Any = importlib.import_module("ai_edge_litert.interpreter")
-                kernels = getattr(module.OpResolverType, KERNELS[source.rounding])
                 self._interpreter = module.Interpreter(
                     model_content=data,
-                    experimental_op_resolver_type=kernels,
+                    experimental_op_resolver_type=getattr(
+                        module.OpResolverType, kernels[source.rounding]
+                    ),
                     experimental_preserve_all_tensors=True,
                     num_threads=1,
                 )

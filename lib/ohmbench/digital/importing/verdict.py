@@ -65,11 +65,11 @@ class ClassDifference:
 class ClassVerdict:
     """Whether the order of real outputs, so the class, follows from the integers.
 
-    Over ``pairs`` (two channels and a reachable sum of each): in how many the larger output
-    ``differ``s, in how many the order of the source's float additions decides (``undecided``), and
-    the ``first`` that differs. ``real_error``: the largest distance between the real value of the
-    integers and the source's output, relative to the largest output; ``meaning_holds`` says whether
-    rounding explains it.
+    ``pairs``: how many pairs of two channels' outputs there are, over the reachable sums of each.
+    ``differing``: in how many of them another output is larger than in the source; ``first`` is the
+    first. ``undecided``: in how many the order of the source's float additions decides.
+    ``real_error``: the largest distance between the real value of the integers and the source's
+    output, relative to the largest output; ``meaning_holds``: whether rounding explains it.
     """
 
     pairs: int
@@ -133,28 +133,12 @@ class LayerVerdict:
             return (
                 f"the larger of two outputs of layer {self.layer} differs for "
                 f"{grouped(self.classes.differing)} of "
-                f"{plural(self.classes.pairs, 'pair')} of accumulators; "
+                f"{plural(self.classes.pairs, 'pair')} of outputs; "
                 f"first: {self.classes.first.line}"
             )
         return (
             f"the real values of layer {self.layer}'s integers differ from the source's outputs by "
             f"{self.classes.real_error:.2g} of the largest output"
-        )
-
-    def rounding_line(self) -> str:
-        """Where the source is undecided; only of a layer that is not ``decided``."""
-        decides = "the order of the source's floating-point additions decides"
-        count = int(self.undecided.sum())
-        if count:
-            return (
-                f"at {grouped(count)} of "
-                f"{plural(int(self.reachable.sum()), 'reachable accumulator')} of layer "
-                f"{self.layer} {decides}"
-            )
-        assert self.classes is not None
-        return (
-            f"for {grouped(self.classes.undecided)} of {plural(self.classes.pairs, 'pair')} of "
-            f"accumulators of layer {self.layer} {decides} which output is larger"
         )
 
     def values(self) -> dict[str, Any]:
@@ -227,10 +211,30 @@ class Verdict:
         unproven = [layer for layer in self.layers if layer.unproven is not None]
         if unproven:
             return f"not proven: {unproven[0].unproven}"
-        open_ = [layer.rounding_line() for layer in self.layers if not layer.decided]
+        rounding = " and ".join(self._rounding())
+        return f"exact but for rounding in the source: {rounding}" if rounding else EXACT
+
+    def _rounding(self) -> list[str]:
+        """Where the order of the source's additions decides a value, and where an order."""
+        decides = "the order of the source's floating-point additions decides"
+        found = []
+        open_ = [layer for layer in self.layers if layer.undecided.any()]
         if open_:
-            return f"exact but for rounding in the source: {'; '.join(open_)}"
-        return EXACT
+            count = sum(int(layer.undecided.sum()) for layer in open_)
+            total = sum(int(layer.reachable.sum()) for layer in open_)
+            found.append(
+                f"at {grouped(count)} of {plural(total, 'reachable accumulator')} of layer"
+                f"{'s' * (len(open_) > 1)} {', '.join(str(layer.layer) for layer in open_)} "
+                f"{decides} the value"
+            )
+        for layer in self.layers:
+            if layer.classes is not None and layer.classes.undecided:
+                found.append(
+                    f"for {grouped(layer.classes.undecided)} of "
+                    f"{plural(layer.classes.pairs, 'pair')} of outputs "
+                    f"{'it decides' if found else decides} which is larger"
+                )
+        return found
 
     def values(self) -> dict[str, Any]:
         """The verdict for JSON."""
