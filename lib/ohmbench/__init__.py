@@ -2,7 +2,7 @@
 
 ``ohmbench.load``, ``evaluate``, ``train``, ``predict``, ``power``, ``sample``, ``prove``, ``trace``
 and ``draw`` are for networks of any family (``ohmbench.api``), and ``import_network`` brings
-quantised networks of other tools; each family's own models are in
+quantised networks of other tools, which ``export`` writes as ONNX; each family's own models are in
 ``ohmbench.floatgate``, ``ohmbench.digital`` and ``ohmbench.kirchhoff``.
 """
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ohmbench.api import (
         draw,
         evaluate,
+        export,
         import_network,
         load,
         names,
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "draw",
     "evaluate",
+    "export",
     "import_network",
     "load",
     "names",
