@@ -41,8 +41,9 @@ def gemm(layer: LayerPlan, reads: Tensor, acc: NDArray[np.int64]) -> NDArray[Any
 def apply_form(form: Form, x: NDArray[Any]) -> NDArray[Any]:
     """``form`` of ``x`` (n, channels), rounded to its type after each operation."""
     if isinstance(form, Line):
-        line: NDArray[Any] = np.add(np.multiply(x, form.multiplier), form.offset)
-        return line
+        cast = x.astype(form.multiplier.dtype)
+        line: NDArray[Any] = np.add(np.multiply(cast, form.multiplier), form.offset)
+        return np.floor(line) if form.floor else line
     signed = np.multiply(x, form.sign)
     counts = np.stack(
         [np.searchsorted(row, signed[:, c], "right") for c, row in enumerate(form.table)], axis=1

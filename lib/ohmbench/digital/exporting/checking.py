@@ -18,6 +18,7 @@ from ohmbench.digital.exporting.arithmetic import (
     gemm,
     largest_sums,
     layer_values,
+    moved_sums,
     quantise,
 )
 from ohmbench.digital.exporting.lines import rises
@@ -31,7 +32,7 @@ from ohmbench.digital.exporting.plan import (
     Tensor,
 )
 from ohmbench.digital.exporting.reals import deciding_reals
-from ohmbench.digital.integer.network import IntegerNetwork, Layer, acc_range
+from ohmbench.digital.integer.network import IntegerNetwork, Layer, Thresholds, acc_range
 
 
 @dataclass(frozen=True)
@@ -114,13 +115,14 @@ class _Layer:
             )
 
     def _real_differences(self, output: OutputPlan, wanted: NDArray[np.int64]) -> Iterator[str]:
-        """Unclamped sums: both sides are linear, so that their ends show every difference.
+        """Unclamped sums: the graph has the network's own numbers, and no operation rounds.
 
-        Whole numbers up to the type's limit are exact. Multiplied by a real scale and rounded, they
-        come back while they are below 2**23 in magnitude.
+        Whole numbers up to the type's limit are exact, and so is their division by ``2**S``. Sums
+        multiplied by a real scale and rounded come back while they are below 2**23 in magnitude;
+        both sides are linear, so that their ends show every difference.
         """
-        form, unit = self.layer.form, self.reads.unit
-        if isinstance(form, Count):
+        form, unit, step = self.layer.form, self.reads.unit, self.source.step
+        if isinstance(form, Count) or isinstance(step, Thresholds):
             yield f"layer {self.k}: its sums are compared with thresholds"
             return
         values = layer_values(self.layer, self.reads, self.points)
@@ -130,8 +132,15 @@ class _Layer:
         if output.real:
             good = (factor == output.scale) & (form.offset == 0) & (largest < RECOVERABLE)
         else:
-            reach = largest * np.abs(factor) + np.abs(form.offset)
-            whole = (np.rint(factor) == factor) & (np.rint(form.offset) == form.offset)
-            good = whole & (reach <= EXACT[factor.dtype])
+            factor, offset = np.ldexp(factor, step.S), np.ldexp(form.offset, step.S)
+            whole = (np.rint(factor) == factor) & (np.rint(offset) == offset)
+            good = whole & (largest * np.abs(factor) + np.abs(offset) <= EXACT[factor.dtype])
+            good &= factor == step.M
+            added = (
+                offset
+                + (self.layer.bias / unit - moved_sums(self.layer.weight, self.reads)) * factor
+            )
+            good &= added == step.R + step.Z * 2.0**step.S
+            good &= form.floor or step.S == 0
         if not good.all():
             yield f"layer {self.k}, channel {int(good.argmin())}: its outputs could be rounded"

@@ -7,9 +7,9 @@ Per layer:
 
 ``Gemm`` has a bias in floating point even where it is 0: onnxruntime then computes it in floating
 point, which is exact here. It would replace a MatMul of two dequantised tensors by its own integer
-kernel, which saturates inside on some processors. Layers with float64 sums have ``Cast`` around
-them. A layer that compares with its thresholds has ``Unsqueeze``, ``GreaterOrEqual``, ``Cast`` and
-``ReduceSum`` for the Mul and Add.
+kernel, which saturates inside on some processors. What is in float64 has ``Cast`` around it. Some
+layers have ``Floor`` after the Add. A layer that compares with its thresholds has ``Unsqueeze``,
+``GreaterOrEqual``, ``Cast`` and ``ReduceSum`` for the Mul.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.exporting.plan import Count, LayerPlan, Plan, Tensor
+from ohmbench.digital.exporting.plan import Count, LayerPlan, Line, Plan, Tensor
 
 if TYPE_CHECKING:
     from onnx import ModelProto, NodeProto, TensorProto
@@ -99,7 +99,7 @@ class _Graph:
         found = self.form(name, layer, found)
         if layer.out is None:
             return self.add("Identity", [found], out)
-        if wide and not isinstance(layer.form, Count):
+        if _result(layer) == np.float64:
             found = self.add("Cast", [found], f"{name}.narrow", to=_type(np.float32))
         return self.quantised(found, layer.out, name, layer.out.unit, out)
 
@@ -118,6 +118,8 @@ class _Graph:
             offset = np.full(len(layer.weight), form.offset, np.float32)
             constants: tuple[_Constant, ...] = (("Add", "offset", offset, 0),)
         else:
+            if form.multiplier.dtype != layer.bias.dtype:
+                x = self.add("Cast", [x], f"{x}.wide", to=_type(form.multiplier.dtype))
             constants = (
                 ("Mul", "multiplier", form.multiplier, 1),
                 ("Add", "offset", form.offset, 0),
@@ -125,7 +127,14 @@ class _Graph:
         for kind, role, value, neutral in constants:
             if (value != neutral).any():
                 x = self.add(kind, [x, self.constant(f"{name}.{role}", value)], f"{name}.{kind}")
+        if isinstance(form, Line) and form.floor:
+            x = self.add("Floor", [x], f"{name}.Floor")
         return x
+
+
+def _result(layer: LayerPlan) -> Any:
+    """The type of a layer's values before they are quantised."""
+    return np.float32 if isinstance(layer.form, Count) else layer.form.multiplier.dtype
 
 
 def _type(dtype: Any) -> int:
@@ -151,16 +160,14 @@ def build_model(plan: Plan, metadata: dict[str, str]) -> ModelProto:
         x = graph.layer(f"layer_{k}", layer, x, f"layer_{k}" if layer.out else OUTPUT)
         reads = layer.out or reads
     last = plan.layers[-1]
-    dtype = last.bias.dtype
     if last.out is not None:
-        dtype = np.dtype(np.float32)
         _dequantised_output(graph, plan, x, last.out)
     ports = [
         helper.make_tensor_value_info(name, _type(kind), ["batch", size])
         for name, kind, size in (
             (INPUT, np.float32 if plan.input_scale is not None else plan.input.kind,
              plan.layers[0].weight.shape[1]),
-            (OUTPUT, dtype, len(last.weight)),
+            (OUTPUT, np.float32 if last.out else _result(last), len(last.weight)),
         )
     ]  # fmt: skip
     constants: list[TensorProto] = [

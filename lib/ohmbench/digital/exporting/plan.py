@@ -57,10 +57,14 @@ class Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Line:
-    """``multiplier * x + offset``, (channels,); each operation is rounded."""
+    """``multiplier * x + offset``, (channels,), each operation rounded to their type.
+
+    With ``floor``, the largest integer that is not above that, in float64.
+    """
 
     multiplier: Float[NDArray[Any], " channels"]
     offset: Float[NDArray[Any], " channels"]
+    floor: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +84,9 @@ class LayerPlan:
     """One layer: ``x = Gemm(inputs, weight) + bias``, then ``form``, then quantised to ``out``.
 
     ``weight`` int8 (channels, inputs); ``bias`` (channels,), a whole multiple of the unit of the
-    inputs. Gemm and form compute in the type of ``bias``, float32 or float64; ``QuantizeLinear``
-    in float32. ``out`` None leaves reals, which only the last layer does.
+    inputs. The Gemm computes in the type of ``bias``, the form in that of its constants, float32
+    or float64, ``QuantizeLinear`` in float32. ``out`` None leaves reals, which only the last layer
+    does.
     """
 
     weight: Int8[NDArray[np.int8], "channels inputs"]

@@ -1,10 +1,4 @@
-"""Find the constants of an exported file for an integer network.
-
-A layer becomes ``Gemm``, ``Mul`` and ``Add`` per channel, ``QuantizeLinear``. The Gemm's sums are
-exact integers; the line behind it is the one with the widest margin at the thresholds
-(``lines``), first with the network's own slope ``M / 2**S``, then with the best of all. A layer
-that no rounded line fits becomes a comparison with its table of thresholds.
-"""
+"""Find the constants of an exported file for an integer network: inputs, layers, outputs."""
 
 from __future__ import annotations
 
@@ -15,13 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.exporting.arithmetic import (
-    apply_form,
-    largest_sums,
-    moved_sums,
-    quantise,
-)
-from ohmbench.digital.exporting.lines import Rises, between, intercepts, rises, widest_slope
+from ohmbench.digital.exporting.arithmetic import largest_sums, moved_sums, quantise
+from ohmbench.digital.exporting.forms import requantised, shifted_line, type_for
 from ohmbench.digital.exporting.plan import (
     EXACT,
     RECOVERABLE,
@@ -42,8 +31,6 @@ from ohmbench.digital.integer.network import (
     InputFormat,
     IntegerNetwork,
     Layer,
-    Step,
-    acc_range,
 )
 from ohmbench.errors import RangeError
 
@@ -59,17 +46,24 @@ def make_plan(network: IntegerNetwork) -> Plan:
         if layer.step.lo is None:
             plan, output = _unclamped(k, layer, reads)
         else:
-            plan = _requantised(layer, reads, hidden_tensor(network, k))
+            plan = requantised(layer, reads, hidden_tensor(network, k))
             output = _dequantised(layer, plan.out)
-        if isinstance(plan.form, Count):
-            notes.append(f"layer {k} compares with thresholds: no rounded line has them")
-        if plan.bias.dtype == np.float64:
-            notes.append(f"layer {k} adds in float64: its sums exceed float32's integers")
+        notes += [f"layer {k} {note}" for note in _notes(plan)]
         layers.append(plan)
         reads = plan.out or reads
     if not output.real and network.layers[-1].meaning is not None:
         notes.append("outputs are integers: their real values would not give them back")
     return Plan(scale, first, tuple(layers), output, tuple(notes))
+
+
+def _notes(layer: LayerPlan) -> Iterator[str]:
+    """Sentences on what is not plain float32 in a layer."""
+    if layer.bias.dtype == np.float64:
+        yield "adds in float64: its sums exceed float32's integers"
+    if isinstance(layer.form, Count):
+        yield "compares with its thresholds: they are on no line"
+    elif layer.form.floor:
+        yield "is scaled in float64: float32 is too coarse for its thresholds"
 
 
 def _input(read: InputFormat) -> tuple[float | None, Tensor]:
@@ -83,83 +77,6 @@ def _input(read: InputFormat) -> tuple[float | None, Tensor]:
         if np.array_equal(quantise(points, read.scale, tensor), read.quantise(points)):
             return float(np.float32(read.scale)), tensor
     return None, input_tensor(read)
-
-
-def _type_for(largest: NDArray[np.int64]) -> Any:
-    """float32 if it holds integers as large as ``largest``, else float64.
-
-    No network has sums that float64 could not hold: 2**16 products of 24 bits are 2**40.
-    """
-    return np.float32 if int(largest.max()) <= EXACT[np.dtype(np.float32)] else np.float64
-
-
-def _requantised(layer: Layer, reads: Tensor, out: Tensor) -> LayerPlan:
-    """A layer whose values are quantised: its line, or else its comparison."""
-    found = rises(layer.step, *acc_range(layer.weight, reads.lo, reads.hi))
-    points = found.deciding()
-    wanted = layer.step.apply(points)
-    sums, moved = largest_sums(layer.weight, reads), moved_sums(layer.weight, reads)
-    dtype = _type_for(sums)
-    room = EXACT[np.dtype(dtype)] - sums
-    middles = np.arange(out.lo + 1, out.hi + 1).astype(np.float64) - (0.5 + out.centre)
-    bias = np.zeros(layer.channels, np.int64)
-    line = np.zeros((2, layer.channels), dtype)
-    fits = np.zeros(layer.channels, bool)
-    for slope in _slopes(layer.step, found, middles):
-        if fits.all():
-            break
-        tried_bias, tried = _line(found, moved, room, slope, middles, dtype)
-        tried[1] = np.where(found.first == found.last, found.first - out.centre, tried[1])
-        x = (points - moved + tried_bias).astype(dtype)
-        plain = replace(out, unit=1.0)
-        good = quantise(apply_form(Line(*tried), x), 1.0, plain) == wanted
-        take = good.all(axis=0) & ~fits
-        bias[take], line[:, take] = tried_bias[take], tried[:, take]
-        fits |= take
-    if fits.all():
-        form = Line(line[0] * dtype(out.unit / reads.unit), line[1] * dtype(out.unit))
-        return LayerPlan(layer.weight, (bias * reads.unit).astype(dtype), form, out)
-    # The table takes the zero points, so that the Gemm needs no bias.
-    table = (found.table - (moved * found.sign)[:, None]) * reads.unit
-    count = Count(table.astype(dtype), found.sign.astype(dtype), float(out.lo - out.centre))
-    plain = replace(out, unit=1.0)
-    return LayerPlan(layer.weight, np.zeros(layer.channels, dtype), count, plain)
-
-
-def _slopes(
-    step: Step, found: Rises, middles: NDArray[np.float64]
-) -> Iterator[NDArray[np.float64]]:
-    """The slopes to try: the network's own, then the one with the widest margin."""
-    if isinstance(step, Affine):
-        yield np.ldexp(np.abs(step.M).astype(np.float64), -step.S)
-    yield widest_slope(found, middles)
-
-
-def _line(
-    found: Rises,
-    moved: NDArray[np.int64],
-    room: NDArray[np.int64],
-    slope: NDArray[np.float64],
-    middles: NDArray[np.float64],
-    dtype: Any,
-) -> tuple[NDArray[np.int64], NDArray[Any]]:
-    """The Gemm's bias (channels,) and the line (2, channels) with ``slope``, rounded to ``dtype``.
-
-    The bias, at most ``room``, brings the sums near 0 where the line is: there floats are finest.
-    The offset is in the middle of the interval that the rounded slope and products leave.
-    """
-    rounded = np.where(found.first == found.last, 0, slope).astype(dtype)
-    wide = rounded.astype(np.float64)
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        zero = np.where(wide > 0, between(*intercepts(wide, found, middles)) / wide, 0)
-    bias = np.rint(np.clip(found.sign * zero + moved, -room, room)).astype(np.int64)
-    shift = ((bias - moved) * found.sign)[:, None]
-    products = ((found.table + shift).astype(dtype) * rounded[:, None]).astype(np.float64)
-    before = ((found.table - 1 + shift).astype(dtype) * rounded[:, None]).astype(np.float64)
-    reached, missed = found.table <= found.high[:, None], found.table > found.low[:, None]
-    lower = np.where(reached, middles - products, -np.inf).max(axis=1)
-    upper = np.where(missed, middles - before, np.inf).min(axis=1)
-    return bias, np.stack((rounded * found.sign, between(lower, upper))).astype(dtype)
 
 
 def _dequantised(layer: Layer, out: Tensor | None) -> OutputPlan:
@@ -189,13 +106,10 @@ def _unclamped(k: int, layer: Layer, reads: Tensor) -> tuple[LayerPlan, OutputPl
     """The last layer where its values are not clamped, so not quantised either."""
     step = layer.step
     assert isinstance(step, Affine)
-    if step.S != 0:
-        raise RangeError(
-            f"layer {k}: values that are shifted but not clamped have no QuantizeLinear; clamp "
-            "them, or leave the sums as they are (M = 1, S = 0)"
-        )
     total, moved = step.R + step.Z, moved_sums(layer.weight, reads)
     sums = largest_sums(layer.weight, reads)
+    if step.S:
+        return _shifted(k, layer, step, reads), _integers()
     if (step.M == 1).all():
         output = _real_sums(layer, sums + np.abs(total + moved))
         bias = total + moved - output.zero
@@ -204,16 +118,29 @@ def _unclamped(k: int, layer: Layer, reads: Tensor) -> tuple[LayerPlan, OutputPl
         largest = sums + np.abs(bias)
     else:
         output, bias, factor, offset = _integers(), moved, step.M, total
-        largest = (sums + np.abs(bias)) * np.abs(step.M) + np.abs(total)
-    dtype = _type_for(largest)
+        largest = (sums + np.abs(bias)).astype(object) * np.abs(step.M) + np.abs(total)
+    dtype = type_for(largest)
+    _check_reach(k, largest)
+    line = Line(factor.astype(dtype) / dtype(reads.unit), offset.astype(dtype))
+    return LayerPlan(layer.weight, (bias * reads.unit).astype(dtype), line, None), output
+
+
+def _shifted(k: int, layer: Layer, step: Affine, reads: Tensor) -> LayerPlan:
+    """Unclamped values that are shifted: ``Floor`` in float64."""
+    moved, sums = moved_sums(layer.weight, reads), largest_sums(layer.weight, reads)
+    line, largest = shifted_line(step, moved, sums)
+    _check_reach(k, largest)
+    line = replace(line, multiplier=line.multiplier / reads.unit)
+    return LayerPlan(layer.weight, np.zeros(layer.channels, type_for(sums)), line, None)
+
+
+def _check_reach(k: int, largest: NDArray[Any]) -> None:
     worst = int(largest.argmax())
     if largest[worst] > EXACT[np.dtype(np.float64)]:
         raise RangeError(
-            f"layer {k}, channel {worst}: its outputs reach {largest[worst]}, and float64 holds "
+            f"layer {k}, channel {worst}: its products reach {largest[worst]}, and float64 holds "
             "integers up to 2^53 only; use smaller numbers"
         )
-    line = Line(factor.astype(dtype) / dtype(reads.unit), offset.astype(dtype))
-    return LayerPlan(layer.weight, (bias * reads.unit).astype(dtype), line, None), output
 
 
 def _real_sums(layer: Layer, largest: NDArray[np.int64]) -> OutputPlan:
