@@ -1,8 +1,7 @@
 """Integer networks as QDQ ONNX that onnxruntime runs to exactly the same integers.
 
 Reading order: ``plan`` (what a file holds, in numbers), ``arithmetic`` (what that computes),
-``lines`` (step functions as lines behind a rounding), ``reals`` (real inputs), ``planning`` (find
-the numbers), ``checking`` (prove them), ``graph`` (the ONNX model), ``text`` (the network's own
+``lines`` and ``forms`` (step functions as lines behind a rounding), ``planning`` (find the numbers), ``checking`` (prove them), ``graph`` (the ONNX model), ``text`` (the network's own
 integers beside it), ``writing``, ``running``.
 """
 

@@ -31,7 +31,7 @@ from ohmbench.digital.exporting.plan import (
     Plan,
     Tensor,
 )
-from ohmbench.digital.exporting.reals import deciding_reals
+from ohmbench.digital.integer.reals import deciding_reals
 from ohmbench.digital.integer.network import IntegerNetwork, Layer, Thresholds, acc_range
 
 

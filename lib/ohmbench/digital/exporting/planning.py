@@ -25,7 +25,7 @@ from ohmbench.digital.exporting.plan import (
     real_input_tensor,
     whole_zero,
 )
-from ohmbench.digital.exporting.reals import deciding_reals
+from ohmbench.digital.integer.reals import deciding_reals
 from ohmbench.digital.integer.network import (
     Affine,
     InputFormat,
@@ -112,7 +112,7 @@ def _unclamped(k: int, layer: Layer, reads: Tensor) -> tuple[LayerPlan, OutputPl
         return _shifted(k, layer, step, reads), _integers()
     if (step.M == 1).all():
         output = _real_sums(layer, sums + np.abs(total + moved))
-        bias = total + moved - output.zero
+        bias = total + moved
         factor: NDArray[Any] = np.broadcast_to(output.scale, bias.shape)
         offset = np.zeros_like(bias)
         largest = sums + np.abs(bias)
@@ -144,9 +144,12 @@ def _check_reach(k: int, largest: NDArray[Any]) -> None:
 
 
 def _real_sums(layer: Layer, largest: NDArray[np.int64]) -> OutputPlan:
-    """The real values of sums up to ``largest``, if they give these sums back."""
+    """The real values of sums up to ``largest``, if they give these sums back.
+
+    A zero point would become a part of the bias, so that nobody could tell the two apart.
+    """
     zero, meaning = whole_zero(layer.meaning), layer.meaning
-    if meaning is None or zero is None or (largest + np.abs(zero)).max() >= RECOVERABLE:
+    if meaning is None or zero is None or zero.any() or largest.max() >= RECOVERABLE:
         return _integers()
     scale = meaning.scale.astype(np.float32)
     usable = np.isfinite(scale) & (np.abs(scale) >= np.finfo(np.float32).tiny)

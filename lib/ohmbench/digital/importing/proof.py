@@ -26,6 +26,7 @@ from ohmbench.digital.importing.reachable import (
 from ohmbench.digital.importing.source import Source, SourceLayer
 from ohmbench.digital.importing.verdict import Difference, LayerVerdict, Verdict
 from ohmbench.digital.integer.network import InputFormat, IntegerNetwork, Meaning, Step
+from ohmbench.digital.integer.reals import first_reals
 
 FIRST = 5
 """How many differences are kept of a layer."""
@@ -86,10 +87,8 @@ def _input_problem(source: Source, found: InputFormat) -> str | None:
         return None
     if wanted.thresholds is None and found.thresholds is None:
         same = (wanted.scale, wanted.zero) == (found.scale, found.zero)
-    elif wanted.thresholds is None or found.thresholds is None:
-        same = False
     else:
-        same = np.array_equal(wanted.thresholds, found.thresholds)
+        same = np.array_equal(first_reals(wanted), first_reals(found))
     return None if same else "real inputs become other integers than in the source"
 
 

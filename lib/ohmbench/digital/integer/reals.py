@@ -1,7 +1,7 @@
 """Real inputs: which float32 numbers become which integers.
 
-Both the network's own rule and ``QuantizeLinear`` are monotone, so they are equal for all float32
-numbers if they are equal at the smallest number of each integer and at the number before it.
+Every rule is monotone, so that two of them are equal for all float32 numbers if they are equal at
+the smallest number of each integer and at the number before it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ def _float(key: NDArray[np.int64]) -> NDArray[np.float32]:
 def first_reals(read: InputFormat) -> Float32[NDArray[np.float32], " steps"]:
     """The smallest float32 of each integer from ``lo + 1`` to ``hi``; infinity if there is none.
 
-    Found by bisection in ``InputFormat.quantise``.
+    The format's own thresholds, or found by bisection in ``InputFormat.quantise``.
     """
+    if read.thresholds is not None:
+        return read.thresholds
     values = np.arange(read.lo + 1, read.hi + 1)
     below = np.full(values.shape, -_INFINITY, np.int64)
     above = np.full(values.shape, _INFINITY, np.int64)
