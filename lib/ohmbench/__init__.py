@@ -1,8 +1,8 @@
 """ohmbench: verify and benchmark neural networks that live in analog and digital hardware.
 
 ``ohmbench.load``, ``evaluate``, ``train``, ``predict``, ``power``, ``sample``, ``prove``, ``trace``
-and ``draw`` are for networks of any family (``ohmbench.api``), and ``import_network`` brings
-quantised networks of other tools, which ``export`` writes as ONNX; each family's own models are in
+and ``draw`` are for networks of any family (``ohmbench.api``). ``import_network`` brings quantised
+networks of other tools, and ``export`` writes them as ONNX. Each family's own models are in
 ``ohmbench.floatgate``, ``ohmbench.digital`` and ``ohmbench.kirchhoff``.
 """
 

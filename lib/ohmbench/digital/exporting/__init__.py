@@ -1,7 +1,8 @@
 """Integer networks as QDQ ONNX that onnxruntime runs to exactly the same integers.
 
 Reading order: ``plan`` (what a file holds, in numbers), ``arithmetic`` (what that computes),
-``lines`` and ``forms`` (step functions as lines behind a rounding), ``planning`` (find the numbers), ``checking`` (prove them), ``graph`` (the ONNX model), ``text`` (the network's own
+``lines`` and ``forms`` (step functions as lines behind a rounding), ``planning`` (find the
+numbers), ``checking`` (prove them), ``graph`` (the ONNX model), ``text`` (the network's own
 integers beside it), ``writing``, ``running``.
 """
 

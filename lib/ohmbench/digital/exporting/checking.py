@@ -31,8 +31,8 @@ from ohmbench.digital.exporting.plan import (
     Plan,
     Tensor,
 )
-from ohmbench.digital.integer.reals import deciding_reals
 from ohmbench.digital.integer.network import IntegerNetwork, Layer, Thresholds, acc_range
+from ohmbench.digital.integer.reals import deciding_reals
 
 
 @dataclass(frozen=True)

@@ -25,13 +25,13 @@ from ohmbench.digital.exporting.plan import (
     real_input_tensor,
     whole_zero,
 )
-from ohmbench.digital.integer.reals import deciding_reals
 from ohmbench.digital.integer.network import (
     Affine,
     InputFormat,
     IntegerNetwork,
     Layer,
 )
+from ohmbench.digital.integer.reals import deciding_reals
 from ohmbench.errors import RangeError
 
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ohmbench.digital.exporting.graph import INPUT
 from ohmbench.digital.exporting.plan import Plan
 from ohmbench.digital.exporting.planning import make_plan
-from ohmbench.digital.integer.reals import examples
 from ohmbench.digital.integer.network import IntegerNetwork
+from ohmbench.digital.integer.reals import examples
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
 
