@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ohmbench.digital.integer.network import Step
 
-_ITERATIONS = 100
-"""Each leaves two thirds of the slopes: 2**-58 of them at the end."""
+_ITERATIONS = 50
+"""Each leaves two thirds of the slopes: 2**-29 of them at the end."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,13 +88,20 @@ def intercepts(
 def widest_slope(
     found: Rises, middles: NDArray[np.float64]
 ) -> Float64[NDArray[np.float64], " channels"]:
-    """The slope of each channel whose interval of intercepts is widest.
+    """The slope of each channel whose interval of intercepts is widest, if any has one.
 
-    A channel with one threshold takes any slope; it gets 1.
+    A channel with one threshold takes any slope; it gets 1. From the first to the last threshold
+    that is reached, m steps in n sums, a line has to rise by m within more than n - 1 and less
+    than n + 1 sums, so its slope is between m / (n + 1) and m / (n - 1).
     """
-    levels = found.table.shape[1]
-    low = np.zeros(len(found.sign))
-    high = np.full(len(found.sign), float(levels))
+    channels, levels = found.table.shape
+    first = (found.table <= found.low[:, None]).sum(axis=1)
+    last = np.maximum((found.table <= found.high[:, None]).sum(axis=1) - 1, 0)
+    steps = np.maximum(last - first, 0).astype(np.float64)
+    row = np.arange(channels)
+    sums = found.table[row, last] - found.table[row, np.minimum(first, levels - 1)]
+    low = np.where(steps > 0, steps / np.maximum(sums + 1, 1), 1.0)
+    high = np.where(steps > 0, np.where(sums > 1, steps / np.maximum(sums - 1, 1), levels), 1.0)
 
     def width(slope: NDArray[np.float64]) -> NDArray[np.float64]:
         lower, upper = intercepts(slope, found, middles)

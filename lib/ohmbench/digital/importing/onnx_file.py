@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.digital.exporting.text import KEY, MAX_TEXT
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
 
@@ -23,9 +24,6 @@ MAX_NODES = 10_000
 MAX_INPUTS = 64
 """Tensors that one node may read or write, and entries of a list in an attribute."""
 MAX_RANK = 8
-MAX_STORED = 2**16
-STORED_KEY = "ohmbench"
-"""The key of the metadata under which this project's export leaves a text."""
 OLDEST_OPSET, NEWEST_OPSET = 7, 25
 STANDARD = ""
 QONNX_DOMAINS = ("onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
@@ -243,11 +241,11 @@ class _Reader:
 
     def stored(self, model: Any) -> str | None:
         """The text that this project's export left."""
-        found = [entry.value for entry in model.metadata_props if entry.key == STORED_KEY]
+        found = [entry.value for entry in model.metadata_props if entry.key == KEY]
         if not found:
             return None
-        if len(found) > 1 or len(found[0]) > MAX_STORED:
-            raise self.bad("given twice or too long", f"metadata {STORED_KEY}")
+        if len(found) > 1 or len(found[0]) > MAX_TEXT:
+            raise self.bad("given twice or too long", f"metadata {KEY}")
         return str(found[0])
 
     def file(self, model: Any) -> OnnxFile:
