@@ -26,7 +26,7 @@ from ohmbench.training import Task
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Ability: TypeAlias = Literal["power", "predict", "prove", "sample", "synth", "trace"]
+Ability: TypeAlias = Literal["export", "power", "predict", "prove", "sample", "synth", "trace"]
 """Commands that only some families support."""
 
 

@@ -19,6 +19,7 @@ from ohmbench.cli.claims import claims
 from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
+from ohmbench.cli.export import export
 from ohmbench.cli.fetch import fetch
 from ohmbench.cli.grouping import Command, Group
 from ohmbench.cli.import_network import import_command
@@ -78,6 +79,7 @@ COMMANDS: tuple[tuple[str, str, Callable[..., Any] | typer.Typer], ...] = (
     ("Networks", "sample", sample),
     ("Networks", "power", power),
     ("Networks", "import", import_command),
+    ("Networks", "export", export),
     ("Hardware", "prove", prove),
     ("Hardware", "trace", trace),
     ("Hardware", "synth", synth_app),

@@ -59,7 +59,7 @@ def read_source(
             return read_tflite(path)
         if rounding not in ROUNDINGS:
             raise OperandError(f"--rounding {rounding}: unknown; choose {', '.join(ROUNDINGS)}")
-        return read_tflite(path, rounding=rounding)  # type: ignore[arg-type]  # one of them
+        return read_tflite(path, rounding=rounding)
     if ending != ONNX:
         raise FileError(
             path,
