@@ -159,7 +159,7 @@ def checking_functions() -> Iterator[str]:
 COMMANDS = {
     "evaluate": "cli/evaluation.py:evaluate_command",
     "power": "cli/power.py:power",
-    "quantize": "cli/quantize.py:_formats",
+    "quantize": "cli/quantize.py:quantize_command",
     "sample": "cli/sampling.py:sample",
     "synth": "cli/synth.py:synth",
     "train": "cli/training.py:train",
@@ -188,6 +188,12 @@ ELSEWHERE = {
     ),
     "floatgate/configuration.py:Config._check_device": (
         "test_own_floatgate.py::test_voltages_end_at_the_devices_supply"
+    ),
+    "digital/quantizing/onnx_mlp.py:_Graph.vector": (
+        "test_quantizing_onnx.py::test_a_graph_of_another_kind_is_refused"
+    ),
+    "digital/quantizing/onnx_mlp.py:_normalisation": (
+        "test_quantizing_onnx.py::test_a_graph_of_another_kind_is_refused"
     ),
     "digital/quantizing/state_dict.py:_block": (
         "test_quantizing.py::test_a_state_dict_of_another_kind_is_refused"

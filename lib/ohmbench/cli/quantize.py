@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 import os
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ohmbench.cli.common import Force, Json, check_not_input, print_json, print_whole, say, shown
-from ohmbench.errors import one_line
+from ohmbench.errors import OperandError, one_line
 
 if TYPE_CHECKING:
     from ohmbench.digital.quantizing.results import Result
     from ohmbench.stats import Interval
+
+
+class Per(str, Enum):
+    """What has a scale of its own."""
+
+    TENSOR = "tensor"
+    CHANNEL = "channel"
+
+
+class Scale(str, Enum):
+    """How features are scaled."""
+
+    NONE = "none"
+    MINMAX = "minmax"
+    STANDARD = "standard"
 
 
 def quantize_command(
@@ -39,11 +55,10 @@ def quantize_command(
         str | None, typer.Option(metavar="COLUMN", help="CSV: the column that holds the classes.")
     ] = None,
     scale: Annotated[
-        str | None,
+        Scale | None,
         typer.Option(
-            metavar="KIND",
-            help="How the model's training scaled the file's features: none, minmax or standard. "
-            "Default: none.",
+            help="How the model's training scaled the file's features. Default: none.",
+            show_default=False,
         ),
     ] = None,
     held_out: Annotated[
@@ -65,13 +80,12 @@ def quantize_command(
         ),
     ] = 8,
     per: Annotated[
-        str,
+        Per,
         typer.Option(
-            metavar="tensor|channel",
             help="One scale for all weights of a layer, or one per channel. The last layer "
             "always has one, so that its integers compare.",
         ),
-    ] = "tensor",
+    ] = Per.TENSOR,
     percentile: Annotated[
         float,
         typer.Option(
@@ -104,34 +118,26 @@ def quantize_command(
     Example: ohmbench quantize model.onnx --data wine.csv --target kind --per channel -o wine.npz
     """
     from ohmbench.digital.integer.store import save_integer
+    from ohmbench.digital.quantizing.calibration import Formats
     from ohmbench.digital.quantizing.results import quantize_file
     from ohmbench.digital.quantizing.samples import load_samples
     from ohmbench.files import check_writable
 
-    formats = _formats(weight_bits, activation_bits, per, percentile)
+    if not 0 < percentile <= 100:
+        raise OperandError(f"--percentile {percentile:g}: should be above 0, at most 100")
+    formats = Formats(weight_bits, activation_bits, per.value, percentile)
     stem = os.path.splitext(os.path.basename(model))[0]
     path = out if out is not None else f"{stem}-w{weight_bits}a{activation_bits}.npz"
     check_not_input(path, model, data, *([held_out] if held_out is not None else []))
     check_writable(path, overwrite=force)
-    samples = load_samples(data, seed, target=target, scale=scale, held_out=held_out)
+    kind = None if scale is None else scale.value
+    samples = load_samples(data, seed, target=target, scale=kind, held_out=held_out)
     found = quantize_file(model, samples, seed, formats)
     save_integer(path, found.network, origin=found.origin, overwrite=force)
     if as_json:
         print_json({"file": path, **_values(found)})
     else:
         _print(path, found)
-
-
-def _formats(weight_bits: int, activation_bits: int, per: str, percentile: float) -> Any:
-    """The formats asked for. Raises OperandError for one that is out of range."""
-    from ohmbench.digital.quantizing.calibration import Formats
-    from ohmbench.errors import OperandError
-
-    if per not in ("tensor", "channel"):
-        raise OperandError(f"--per {one_line(per)}: unknown; choose tensor or channel")
-    if not 0 < percentile <= 100:
-        raise OperandError(f"--percentile {percentile:g}: should be above 0, at most 100")
-    return Formats(weight_bits, activation_bits, per, percentile)  # type: ignore[arg-type]
 
 
 def _interval(found: Interval) -> list[float]:

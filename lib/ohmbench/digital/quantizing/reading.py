@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from ohmbench.digital.quantizing.float_models import FloatMLP
+from ohmbench.digital.quantizing.onnx_mlp import read_onnx_mlp
 from ohmbench.digital.quantizing.state_dict import read_state_dict
 from ohmbench.errors import FileError
 
-READERS = {".pth": read_state_dict, ".pt": read_state_dict}
+READERS = {".onnx": read_onnx_mlp, ".pth": read_state_dict, ".pt": read_state_dict}
 
 
 def read_float_model(path: str | os.PathLike[str]) -> FloatMLP:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.data import DATASETS, split
-from ohmbench.data.own import DataReference, Scale, load_data
-from ohmbench.errors import FileError, OperandError, one_line
+from ohmbench.data.own import DataReference, load_data
+from ohmbench.errors import FileError, OperandError
 from ohmbench.fields import checked
-
-_SCALES = ("none", *(kind for kind in get_args(Scale) if kind != "none"))
 
 
 @dataclass(frozen=True)
@@ -59,10 +57,6 @@ def load_samples(
             data,
             "neither a data set nor a file",
             remedy=f"choose from {', '.join(DATASETS)}, or name a CSV or npz file",
-        )
-    if scale not in (None, *_SCALES):
-        raise OperandError(
-            f"--scale {one_line(str(scale))}: unknown; choose from {', '.join(_SCALES)}"
         )
     value: dict[str, Any] = {"file": data, "scale": scale if scale is not None else "none"}
     if target is not None:
