@@ -33,6 +33,10 @@ from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
 from ohmbench.claims.outcomes import Outcome, write_outcomes
 from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.digital import Images, infer, save_int8
+from ohmbench.digital.integer.store import save_integer
+from ohmbench.digital.quantizing.calibration import Formats
+from ohmbench.digital.quantizing.results import quantize_file
+from ohmbench.digital.quantizing.samples import load_samples
 from ohmbench.digital.trace import dequantised
 from ohmbench.eda.synthesis import ecp5, flows, sweep, vtr
 from ohmbench.eda.synthesis import result as synthesis
@@ -233,6 +237,10 @@ def _float_model(folder: Path) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((40, 2)), np.arange(40) % 2
     np.savez(folder / "points.npz", x=x, y=y)
+    samples = load_samples(str(folder / "points.npz"), 0)
+    for name, bits in (("tuned", 8), ("coarse", 4)):
+        made = quantize_file(str(folder / "mlp.pth"), samples, Formats(weight_bits=bits))
+        save_integer(folder / f"{name}.npz", made.network, origin=made.origin)
     # Two columns with two values each: either can be the target.
     rows = [f"{a!r},{c},{9 - c}" for a, c in zip(x[:, 0].tolist(), y.tolist(), strict=True)]
     for name, some in (("table", rows), ("others", rows[10:])):
@@ -563,6 +571,7 @@ def wider(*registers: str) -> Callable[[Any, Any], bool]:
     return lambda a, b: {k for k in a if b[k] > a[k]} == set(registers) and a.keys() == b.keys()
 
 
+_TUNE = "train --from {tuned} --out net.npz"
 _QUANTIZE, _FROM_TABLE = (
     "quantize {mlp} --json --data {points}",
     "quantize {mlp} --json --data {table}",
@@ -572,6 +581,15 @@ _SYNTH, _SWEEP = "synth 64-100-10 --json", "synth sweep 64-100-10 --json --lanes
 _SIMULATED = "synth {wide} --flow vtr --seed 1 --json"
 _PROVE = "prove {int8} --json"
 _RUNS = "bench plot {before} {after}"
+
+
+def _tuned(seen: Seen) -> Any:
+    """The origin of a network that was fine-tuned."""
+    return json.loads(str(np.load(io.BytesIO(seen.files["net.npz"]))["origin"]))
+
+
+def _last_step(seen: Seen) -> int:
+    return int(_tuned(seen)["history"][-1][0])
 
 
 def _history(seen: Seen) -> Any:
@@ -786,6 +804,15 @@ ROWS = [
     Row("sample --json", "sample {flow} -n 3", "", "--json", is_json, only_second),
     Row("sample --paper-kirchhoffnet", "sample paper-gauss -n 3 --json", "",
         "--paper-kirchhoffnet {kirchhoff-other}", at("log_density")),
+    Row("train --from", "train --out net.npz --steps 3", "--from {tuned}", "--from {coarse}",
+        lambda seen: np.load(io.BytesIO(seen.files["net.npz"]))["layer_0.bits"].item(),
+        lambda a, b: (a, b) == (8, 4)),
+    Row("train --steps", _TUNE, "--steps 3", "--steps 4", _last_step, sizes(3, 4)),
+    Row("train --learning-rate", f"{_TUNE} --steps 3", "--learning-rate 0.1",
+        "--learning-rate 0.2", lambda seen: _tuned(seen)["history"][-1][2],
+        lambda a, b: b == pytest.approx(2 * a, rel=1e-12)),
+    Row("train --seed", f"{_TUNE} --steps 3", "--seed 1", "--seed 2",
+        lambda seen: _tuned(seen)["history"]),
     # quantize
     Row("quantize --data", "quantize {mlp} --json", "--data {points}", "--data circles",
         at("data", "samples")),

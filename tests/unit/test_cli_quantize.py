@@ -67,8 +67,8 @@ def test_the_file_holds_the_network_and_its_origin(folder: Path, run: Run) -> No
     assert stored.network == quantize(model, parts.train_x)
     assert stored.network.sizes == (64, 12, 10)
     origin = stored.origin
-    assert origin["model"]["sha256"] == sha256_file("digits.pth")
-    assert origin["data"] == {"name": "digits", "seed": 3, "samples": [1347, 450]}
+    assert origin["sha256"] == sha256_file("digits.pth")
+    assert origin["data"] == {"called": "digits", "seed": 3, "samples": [1347, 450]}
     assert origin["formats"] == {
         "weight_bits": 8, "activation_bits": 8, "per": "tensor", "percentile": 100.0}  # fmt: skip
     assert origin["versions"]["ohmbench"]
@@ -87,7 +87,7 @@ def test_the_json_is_what_the_file_says_and_the_losses(folder: Path, run: Run) -
     )
     assert (status, err) == (0, "")
     found = json.loads(out)
-    assert found["file"] == "x.npz"
+    assert found["out"] == "x.npz"
     origin = load_integer("x.npz").origin
     assert all(found[key] == value for key, value in origin.items())
     assert [layer["name"] for layer in found["layers"]] == ["net.0", "net.2"]

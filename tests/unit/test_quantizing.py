@@ -25,7 +25,7 @@ from ohmbench.digital.quantizing.calibration import (
     quantize,
 )
 from ohmbench.digital.quantizing.float_models import FloatMLP, Linear, Relu, Scaling, fold
-from ohmbench.digital.quantizing.judging import compare
+from ohmbench.digital.quantizing.judging import compare, weight_errors
 from ohmbench.digital.quantizing.reading import read_float_model
 from ohmbench.digital.quantizing.scales import half, integer_layer, multipliers, weight_scales
 from ohmbench.errors import (
@@ -496,14 +496,10 @@ def test_a_small_channel_has_its_own_scale_down_to_a_bound() -> None:
 def test_scales_per_channel_lose_less() -> None:
     """With channels of different sizes, by the definition of the norm of the errors."""
     model, cal, _ = cases(1, False)
-    labels = np.zeros(len(cal), np.int64)
     errors = {}
     for per in ("tensor", "channel"):
         f = Formats(5, 8, per)  # type: ignore[arg-type]
-        errors[per] = [
-            layer.weight_error
-            for layer in compare(model, quantize(model, cal, f), cal, labels, f.per).layers
-        ]
+        errors[per] = weight_errors(model, quantize(model, cal, f), f.per)
     assert errors["channel"][0] < errors["tensor"][0]
     assert errors["channel"][1] < errors["tensor"][1]
     assert errors["channel"][2] == errors["tensor"][2]  # the last layer has one scale
@@ -546,7 +542,7 @@ def test_signal_and_noise_by_their_definition() -> None:
     model, cal, _ = cases(2, False)
     network = quantize(model, cal, Formats(4, 4, "channel"))
     labels = np.arange(len(cal)) % 4
-    found = compare(model, network, cal, labels, "channel")
+    found = compare(model, network, cal, labels)
     real, integers = model.outputs(cal), infer(network, network.input.quantise(cal))
     for k, layer in enumerate(network.layers):
         assert layer.meaning is not None

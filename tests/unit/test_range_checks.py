@@ -77,6 +77,13 @@ OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     (_QUANTIZE, "--seed", SEEDS, NO_FILE),
     ("train nobody", "--seed", SEEDS, "nobody: no training"),
     ("train nobody", "--samples", AT_LEAST_1, "nobody: no training"),
+    ("train --from no.npz", "--steps", (("1", "1000000"), ("0", "1000001")), "no.npz: cannot open"),
+    (
+        "train --from no.npz",
+        "--learning-rate",
+        (("5e-324", "10"), ("0", "-1", "10.1", "nan", "inf")),
+        "no.npz: cannot open",
+    ),
     (
         "train nobody",
         "--max-minutes",
@@ -159,7 +166,7 @@ def checking_functions() -> Iterator[str]:
 COMMANDS = {
     "evaluate": "cli/evaluation.py:evaluate_command",
     "power": "cli/power.py:power",
-    "quantize": "cli/quantize.py:quantize_command",
+    "quantize": "cli/quantize.py:quantize",
     "sample": "cli/sampling.py:sample",
     "synth": "cli/synth.py:synth",
     "train": "cli/training.py:train",

@@ -31,7 +31,7 @@ class Scale(str, Enum):
     STANDARD = "standard"
 
 
-def quantize_command(
+def quantize(
     model: Annotated[
         str,
         typer.Argument(
@@ -132,10 +132,10 @@ def quantize_command(
     check_writable(path, overwrite=force)
     kind = None if scale is None else scale.value
     samples = load_samples(data, seed, target=target, scale=kind, held_out=held_out)
-    found = quantize_file(model, samples, seed, formats)
+    found = quantize_file(model, samples, formats)
     save_integer(path, found.network, origin=found.origin, overwrite=force)
     if as_json:
-        print_json({"file": path, **_values(found)})
+        print_json({**_values(found), "out": path})
     else:
         _print(path, found)
 
@@ -163,11 +163,11 @@ def _values(found: Result) -> dict[str, Any]:
                 "inputs": layer.inputs,
                 "channels": layer.channels,
                 "S": layer.S,
-                "weight_error": layer.weight_error,
+                "weight_error": error,
                 "clamped": layer.clamped / layer.values,
                 "sqnr_dB": layer.sqnr_dB,
             }
-            for layer in c.layers
+            for layer, error in zip(c.layers, found.weight_errors, strict=True)
         ],
     }
 
@@ -185,7 +185,7 @@ def _print(path: str, found: Result) -> None:
         (
             one_line(layer.name),
             f"{layer.inputs} x {layer.channels}",
-            f"{100 * layer.weight_error:.2f} %",
+            f"{100 * found.weight_errors[k]:.2f} %",
             "-" if k + 1 == len(c.layers) else f"{100 * layer.clamped / layer.values:.3f} %",
             "exact" if layer.sqnr_dB is None else f"{layer.sqnr_dB:.1f} dB",
         )

@@ -25,7 +25,6 @@ _ROWS = 1000
 class LayerLoss:
     """What one layer loses, on the samples it was judged by.
 
-    ``weight_error`` is the norm of the weights' rounding errors relative to that of the weights.
     ``clamped`` of ``values`` outputs were above the largest integer. ``signal`` and ``noise`` are
     the sums of squares of the float model's outputs and of the integers' deviations from them, in
     which the errors of the layers before add up.
@@ -35,7 +34,6 @@ class LayerLoss:
     channels: int
     inputs: int
     S: int
-    weight_error: float
     clamped: int
     values: int
     signal: float
@@ -88,9 +86,17 @@ class Comparison:
         return self.float_accuracy.low <= self.majority
 
 
-def _weight_error(weight: NDArray[np.float64], q: NDArray[np.int8], bits: int, per: Per) -> float:
-    error = weight - q * weight_scales(weight, bits, per)[:, None]
-    return float(np.linalg.norm(error) / np.linalg.norm(weight))
+def weight_errors(model: FloatMLP, network: IntegerNetwork, per: Per) -> list[float]:
+    """For each layer, the norm of the weights' rounding errors relative to that of the weights.
+
+    ``network`` are the integers of ``model``, quantised per tensor or ``per`` channel.
+    """
+    found = []
+    for k, (weight, layer) in enumerate(zip(model.weights, network.layers, strict=True)):
+        its = per if k + 1 < len(network.layers) else "tensor"
+        error = weight - layer.weight * weight_scales(weight, layer.bits, its)[:, None]
+        found.append(float(np.linalg.norm(error) / np.linalg.norm(weight)))
+    return found
 
 
 def _clamped(network: IntegerNetwork, found: Inference, k: int) -> int:
@@ -106,12 +112,10 @@ def compare(
     network: IntegerNetwork,
     x: NDArray[Any],
     labels: NDArray[np.int64],
-    per: Per = "tensor",
 ) -> Comparison:
     """Run ``model`` and ``network`` on features ``x`` (n, inputs) with ``labels`` (n,).
 
-    ``per`` says how the hidden layers' weights were quantised. Raises ShapeError, NonFiniteError,
-    or RangeError for labels that are not outputs of the model.
+    Raises ShapeError, NonFiniteError, or RangeError for labels that are not outputs of the model.
     """
     check_features(model, x)
     if labels.shape != (len(x),):
@@ -148,12 +152,6 @@ def compare(
                 layer.channels,
                 layer.inputs,
                 layer.step.S if isinstance(layer.step, Affine) else 0,
-                _weight_error(
-                    model.weights[k],
-                    layer.weight,
-                    layer.bits,
-                    per if k + 1 < depth else "tensor",
-                ),
                 int(clamped[k]),
                 len(x) * layer.channels,
                 float(signal[k]),

@@ -10,7 +10,7 @@ from typing import Any
 from ohmbench.digital.integer.network import IntegerNetwork
 from ohmbench.digital.quantizing.calibration import Formats, calibration_samples, quantize
 from ohmbench.digital.quantizing.float_models import FloatMLP
-from ohmbench.digital.quantizing.judging import Comparison, compare
+from ohmbench.digital.quantizing.judging import Comparison, compare, weight_errors
 from ohmbench.digital.quantizing.reading import read_float_model
 from ohmbench.digital.quantizing.samples import Samples
 from ohmbench.errors import FileError, OperandError
@@ -25,6 +25,7 @@ class Result:
     model: FloatMLP
     network: IntegerNetwork
     comparison: Comparison
+    weight_errors: list[float]
     origin: Mapping[str, Any]
 
 
@@ -53,13 +54,11 @@ def origin_of(
     """Where the integers of the float model in ``path`` come from, as JSON values."""
     return {
         "made_by": "ohmbench quantize",
-        "model": {
-            "file": os.fspath(path),
-            "sha256": sha256_file(path),
-            "sizes": list(model.sizes),
-            "layers": list(model.names),
-            "notes": list(model.notes),
-        },
+        "file": os.fspath(path),
+        "sha256": sha256_file(path),
+        "format": "float MLP",
+        "layer_names": list(model.names),
+        "notes": list(model.notes),
         "data": dict(samples.origin),
         "formats": asdict(formats),
         "held_out": {
@@ -72,17 +71,18 @@ def origin_of(
     }
 
 
-def quantize_file(path: str, samples: Samples, seed: int, formats: Formats) -> Result:
+def quantize_file(path: str, samples: Samples, formats: Formats) -> Result:
     """Quantise the float model in ``path``, calibrated and judged by ``samples``.
 
-    ``seed`` draws the calibration samples if there are too many. Raises FileError, naming the file
+    Raises FileError, naming the file
     and the layer, for a model that cannot be read, does not fit the data or cannot be quantised.
     """
     model = read_for(path, samples)
     try:
-        network = quantize(model, calibration_samples(samples.train_x, seed), formats)
+        network = quantize(model, calibration_samples(samples.train_x, samples.seed), formats)
     except OperandError as error:
         raise FileError(path, str(error), remedy="train it again, or calibrate otherwise") from None
-    comparison = compare(model, network, samples.test_x, samples.test_y, formats.per)
+    comparison = compare(model, network, samples.test_x, samples.test_y)
+    errors = weight_errors(model, network, formats.per)
     origin = origin_of(path, model, samples, formats, comparison)
-    return Result(model, network, comparison, origin)
+    return Result(model, network, comparison, errors, origin)

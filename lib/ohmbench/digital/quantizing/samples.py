@@ -20,12 +20,14 @@ from ohmbench.fields import checked
 class Samples:
     """Features float64 (n, inputs) and labels int64 (n,), for calibration and held out.
 
-    ``name`` is how the user called them, ``files`` what was read, ``classes`` how many there are,
-    ``origin`` what a network's file says of them.
+    ``name`` is how the user called them, ``files`` what was read, ``seed`` what split them,
+    ``classes`` how many there are, ``origin`` what a network's file says of them: enough to call
+    ``load_samples`` again.
     """
 
     name: str
     files: tuple[str, ...]
+    seed: int
     train_x: NDArray[np.float64]
     train_y: NDArray[np.int64]
     test_x: NDArray[np.float64]
@@ -69,13 +71,13 @@ def load_samples(
     found = load_data(reference, "classification", seed)
     files = [data, *([held_out] if isinstance(reference.held_out, str) and held_out else [])]
     origin = {
-        "file": data,
-        "sha256": list(found.sha256),
-        "scale": reference.scale,
-        "target": target,
-        "held_out": reference.held_out,
-        "classes": list(found.classes),
+        "called": data,
         "seed": seed,
+        "target": target,
+        "scale": reference.scale,
+        "held_out": held_out,
+        "sha256": list(found.sha256),
+        "classes": list(found.classes),
         "samples": [len(found.train_x), len(found.test_x)],
     }
     if reference.scale != "none":
@@ -83,6 +85,7 @@ def load_samples(
     return Samples(
         data,
         tuple(files),
+        seed,
         found.train_x,
         found.train_y,
         found.test_x,
@@ -109,11 +112,11 @@ def _named(name: str, seed: int, options: Mapping[str, str | None]) -> Samples:
             raise OperandError(f"--{option}: not for {name}; it is for a file of your own")
     parts = split(name, seed)
     origin = {
-        "name": name,
+        "called": name,
         "seed": seed,
         "samples": [len(parts.train_x), len(parts.test_x)],
     }
     classes = int(parts.train_y.max()) + 1
     return Samples(
-        name, (), parts.train_x, parts.train_y, parts.test_x, parts.test_y, classes, origin
+        name, (), seed, parts.train_x, parts.train_y, parts.test_x, parts.test_y, classes, origin
     )
