@@ -160,12 +160,14 @@ class Training:
     """A training that is ready to start.
 
     ``task`` creates its task. ``reads`` lists the user's files, which nothing may overwrite.
-    ``options`` are used to judge the result.
+    ``options`` are used to judge the result, unless ``line`` says how good it is from what the
+    task wrote.
     """
 
     task: Callable[[], Task[Any]]
     reads: Sequence[str] = ()
     options: JudgeOptions = JudgeOptions()
+    line: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -173,6 +173,9 @@ WORK = {
     "synth sweep 64-100-10 --plot there.png": "ohmbench.eda.synthesis.sweep:sweep",
     "bench plot {before} --out there.png": "ohmbench.report.benchmark_figures:history_figure",
     "store {circles} --name there": "ohmbench.families:load_file",
+    "quantize {mlp} --data {points} --out there": (
+        "ohmbench.digital.quantizing.samples:load_samples"
+    ),
 }
 NAMES = ("there", "there.png", "there.npz", "voltages.png", "store/there.npz")
 

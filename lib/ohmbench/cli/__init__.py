@@ -28,6 +28,7 @@ from ohmbench.cli.plot import plot_command
 from ohmbench.cli.power import power
 from ohmbench.cli.predict import predict
 from ohmbench.cli.prove import prove
+from ohmbench.cli.quantize import quantize
 from ohmbench.cli.refusals import line_of, system_line, usage_line
 from ohmbench.cli.report import report
 from ohmbench.cli.sampling import sample
@@ -79,6 +80,7 @@ COMMANDS: tuple[tuple[str, str, Callable[..., Any] | typer.Typer], ...] = (
     ("Networks", "sample", sample),
     ("Networks", "power", power),
     ("Networks", "import", import_command),
+    ("Networks", "quantize", quantize),
     ("Networks", "export", export),
     ("Hardware", "prove", prove),
     ("Hardware", "trace", trace),
