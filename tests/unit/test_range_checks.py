@@ -173,6 +173,7 @@ COMMANDS = {
 }
 # Both ends of every number, in one table: those refused, and the last ones accepted.
 INTEGER = "test_integer_network.py::test_wrong_numbers_are_refused"
+TFLITE = "test_import_tflite.py::test_a_refusal_says_why"
 # What is compared there is no number that somebody chooses, but how much of a text, a netlist or an
 # archive stands where: these tests try many wrong ones.
 ELSEWHERE = {
@@ -223,6 +224,24 @@ ELSEWHERE = {
     ),
     "files/npz_reading.py:read_npz": "test_files.py::test_size_limits_hold_for_file_and_content",
     "cli/trace.py:trace": "test_cli.py::test_bad_options",
+    "digital/importing/flatbuffer.py:Buffer.number": TFLITE,
+    "digital/importing/flatbuffer.py:Table.__init__": TFLITE,
+    "digital/importing/flatbuffer.py:Table._place": TFLITE,
+    "digital/importing/flatbuffer.py:Table._vector": TFLITE,
+    "digital/importing/tflite.py:_Chain._fully_connected": TFLITE,
+    "digital/importing/tflite.py:_Chain._next": TFLITE,
+    "digital/importing/tflite_file.py:_operator": TFLITE,
+    "digital/importing/tflite_file.py:_tensor": TFLITE,
+    "digital/importing/tflite_file.py:read_tflite_file": TFLITE,
+    "digital/importing/tflite_layer.py:_ends": TFLITE,
+    "digital/importing/tflite_tensors.py:activation_scale": TFLITE,
+    "digital/importing/tflite_tensors.py:weights_of": TFLITE,
+    "digital/importing/tflite_arithmetic.py:input_thresholds": (
+        "test_import_tflite.py::test_ends_of_scales_of_real_inputs"
+    ),
+    "digital/importing/tflite_arithmetic.py:requantisation": (
+        "test_import_tflite.py::test_limits_of_the_fixed_point_kernels"
+    ),
     "digital/integer/network.py:Affine.__post_init__": INTEGER,
     "digital/integer/network.py:InputFormat.__post_init__": INTEGER,
     "digital/integer/network.py:IntegerNetwork.__post_init__": INTEGER,

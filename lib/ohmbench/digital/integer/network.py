@@ -317,7 +317,7 @@ def weight_bits(weight: NDArray[np.int8]) -> int:
 
 
 def acc_range(
-    weight: NDArray[np.int8], low: ArrayLike, high: ArrayLike
+    weight: NDArray[np.int8], low: ArrayLike | int, high: ArrayLike | int
 ) -> tuple[Int64[NDArray[np.int64], " channels"], Int64[NDArray[np.int64], " channels"]]:
     """Range of ``weight @ x`` (channels,) over all x with low <= x <= high, each (inputs,) or a
     number. Both ends are reached.
