@@ -51,6 +51,8 @@ from ohmbench.weights import register
 from tests.unit.circuits import classifier_config, config, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled
 from tests.unit.networks import random_network
+from tests.unit.onnx_files import model, node, qonnx_mlp, quant, save
+from tests.unit.tflite_files import Dense, chain
 
 MINE = b"mine"
 """Contents of an existing file, which must stay unchanged without ``--force``."""
@@ -247,6 +249,36 @@ def _float_model(folder: Path) -> None:
         (folder / f"{name}.csv").write_text("\n".join(["a,kind,other", *some]))
 
 
+def dense_model() -> Any:
+    """An int8 TFLite network, 6-5-4."""
+    rng = np.random.default_rng(0)
+    layers = [
+        Dense(
+            rng.integers(-127, 128, (channels, inputs)).astype(np.int8),
+            rng.integers(-2000, 2000, channels),
+            [0.011],
+            scale,
+            zero,
+        )
+        for inputs, channels, scale, zero in ((6, 5, 0.4, -9), (5, 4, 2.7, 11))
+    ]
+    return chain(layers, 0.05, -3)
+
+
+def real_input_model() -> Any:
+    """A QONNX layer, 3-2, whose inputs are reals."""
+    constants = {
+        "zero": np.float32(0), "four": np.float32(4), "s": np.float32(0.25),
+        "w": np.array([[0.5, -0.25], [1.0, 0.75], [-0.5, 0.25]], np.float32),
+    }  # fmt: skip
+    nodes = [
+        quant("w s zero four", "q0"),
+        node("MatMul", "x q0", "m0"),
+        quant("m0 s zero four", "y"),
+    ]
+    return model(nodes, constants, (1, 3))
+
+
 def make_world(folder: Path) -> None:
     """Make every file that a row names, in ``folder``."""
     _float_model(folder)
@@ -286,6 +318,12 @@ def make_world(folder: Path) -> None:
     (folder / "ledger").mkdir()
     (folder / "ledger" / "claims.yaml").write_text(LEDGER)
     (folder / "ledger" / "test_a.py").write_text("A = 1\n")
+    (folder / "dense.tflite").write_bytes(dense_model().data())
+    save(folder / "reals.onnx", real_input_model())
+    save(folder / "undecided.onnx", qonnx_mlp(1, (6, 5, 4), power_of_two=False))
+    samples = rng.uniform(-6, 6, (30, 6))
+    for name, labels in (("labelled", np.arange(30) % 4), ("mislabelled", np.arange(10) % 2)):
+        np.savez(folder / f"{name}.npz", x=samples[: len(labels)], y=labels)
     flow, circuit = measurement("flow", 20.0), measurement("circuit", 10.0)
     (folder / "before.json").write_text(benchmark_run(flow, circuit))
     (folder / "goldens.json").write_text(json.dumps(GOLDENS))
@@ -836,6 +874,26 @@ ROWS = [
     Row("quantize --json", "quantize {mlp} --data {points}", "", "--json", is_json, only_second),
     Row("quantize --force", "quantize {mlp} --data {points} -o there", "", "--force",
         kept("there"), forced, before={"there": MINE}),
+    # import
+    Row("import --out", "import {dense} --no-run", "", "--out x.npz",
+        lambda seen: sorted(seen.files), lambda a, b: (a, b) == ([], ["x.npz"])),
+    Row("import --check", "import {dense} --no-run --json", "--check {labelled}",
+        "--check {mislabelled}", at("check", "total"), sizes(30, 10)),
+    Row("import --rounding", "import {dense} --random 5 --json", "--rounding float",
+        "--rounding single", lambda seen: seen.json["run"] is None, only_second),
+    Row("import --input-bits", "import {reals} --no-run --json", "--input-bits 5",
+        "--input-bits 7", at("input", "hi"), sizes(15, 63)),
+    Row("import --input-step", "import {reals} --no-run --json", "--input-step 0.5",
+        "--input-step 0.25", at("input", "scale"), lambda a, b: a == 2 * b),
+    Row("import --run", "import {dense} --random 5 --json", "--run", "--no-run",
+        lambda seen: seen.json["run"] is None, only_second),
+    Row("import --random", "import {dense} --json", "--random 5", "--random 7",
+        lambda seen: seen.json["run"]["layers"][0]["compared"], lambda a, b: b - a == 2 * 5),
+    Row("import --seed", "import {undecided} --random 200 --json", "--seed 1", "--seed 2",
+        at("run", "layers")),
+    Row("import --json", "import {dense} --random 5", "", "--json", is_json, only_second),
+    Row("import --force", "import {dense} --no-run --out there.npz", "", "--force",
+        kept("there.npz"), forced, before={"there.npz": MINE}),
     # prove: what is wider follows from Hardware's formulas
     Row("prove --hardware", "prove {int8} --json", "", "--hardware published",
         at("registers", "acc0", "signed"), lambda a, b: (a, b) == (False, True)),

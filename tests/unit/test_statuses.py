@@ -27,6 +27,7 @@ ROWS: dict[str, tuple[str, str | None, str]] = {
     "plot": ("{int8}", None, "{int8} --out {int8}"),
     "sample": ("{flow} -n 2", None, "{regression} -n 2"),
     "quantize": ("{mlp} --data {points}", None, "{mlp} --data nobody"),
+    "import": ("{dense} --random 5", "{undecided} --random 5", "{reals} --rounding single"),
     "prove": ("{int8}", "{int8} --product-bits 30", "{circles}"),
     "trace": ("{int8}", "{int8} --float {float}", "{int8} --image 20"),
     "synth run": ("64-100-10", None, "64-100"),

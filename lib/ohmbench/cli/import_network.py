@@ -26,10 +26,13 @@ if TYPE_CHECKING:
 
 
 class Rounding(str, Enum):
-    """How often TFLite's kernels round."""
+    """How TFLite's kernels round: ``tflite_arithmetic.ROUNDINGS``."""
 
-    SINGLE = "single"
+    FLOAT = "float"
+    DOUBLE_UP = "double-up"
+    FLOAT64 = "float64"
     DOUBLE = "double"
+    SINGLE = "single"
 
 
 def import_command(
@@ -57,9 +60,10 @@ def import_command(
     rounding: Annotated[
         Rounding | None,
         typer.Option(
-            help="TFLite: which of its kernels to be equal to, those that round once or those "
-            "that round twice.",
-            show_default=False,
+            help="TFLite: which of its kernels to be equal to: ai-edge-litert's by default "
+            "(float), its builtin ones (double-up) or its reference (float64); older runtimes' and "
+            "TFLite Micro's (double), or those built for single rounding (single).",
+            show_default="float",
         ),
     ] = None,
     input_bits: Annotated[
@@ -102,7 +106,7 @@ def import_command(
 
     Example: ohmbench import TFC_1W1A.onnx --check mnist
 
-    Example: ohmbench import ad01_int8.tflite --rounding double --random 1000
+    Example: ohmbench import ad01_int8.tflite --rounding double-up --random 1000
     """
     from ohmbench.digital.importing.importer import import_network
     from ohmbench.digital.importing.reading import find_model

@@ -105,11 +105,14 @@ def _csv(path: str) -> Samples:
 
 
 def _npz(path: str) -> Samples:
-    fields = npz_fields(path)
-    end = "_test" if "x_test" in fields else ""
-    schema = (
-        ArraySpec(f"x{end}", ("samples", "features"), _NUMBERS),
-        ArraySpec(f"y{end}", ("samples",), _NUMBERS[2:], optional=True),
+    end = "_test" if "x_test" in npz_fields(path) else ""
+    schema = tuple(
+        ArraySpec(name, shape, kinds, optional=name != f"x{end}")
+        for part in ("", "_test")
+        for name, shape, kinds in (
+            (f"x{part}", (f"samples{part}", "features"), _NUMBERS),
+            (f"y{part}", (f"samples{part}",), _NUMBERS[2:]),
+        )
     )
     arrays = read_npz(path, schema, max_bytes=_MAX_NPZ_BYTES)
     y = arrays.get(f"y{end}")
