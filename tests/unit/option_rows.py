@@ -783,6 +783,12 @@ ROWS = [
     Row("power --json", "power {circles}", "", "--json", is_json, only_second),
     Row("power --paper-fann", "power paper-v3 --json", "", "--paper-fann {fann-other}",
         at("mean_W")),
+    # export
+    Row("export --paper-fann", "export paper-int8 x.onnx", "", "--paper-fann {fann-other}",
+        file("x.onnx")),
+    Row("export --force", "export {int8} x.onnx", "", "--force", kept("x.onnx"), forced,
+        {"x.onnx": MINE}),
+    Row("export --json", "export {int8} x.onnx", "", "--json", is_json, only_second),
     # predict
     Row("predict --image", "predict {circles} --json", "--image 3", "--image 4", at("outputs")),
     Row("predict --image", "predict {int8} --json", "--image 3", "--image 4", at("logits")),

@@ -22,6 +22,7 @@ ROWS: dict[str, tuple[str, str | None, str]] = {
     "evaluate": ("{int8}", None, "missing.npz"),
     "claims": ("{ledger} --source fann", "{ledger}", "missing"),
     "report": ("--claims-json {judged}", "{ledger}", "missing"),
+    "export": ("{int8} new.onnx", None, "{circles} new.onnx"),
     "power": ("{circles}", None, "{int8}"),
     "predict": ("{int8} --image 19", None, "{int8} --image 20"),
     "plot": ("{int8}", None, "{int8} --out {int8}"),

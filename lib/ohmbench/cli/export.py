@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
 
 from ohmbench.cli.common import Force, Json, check_not_input, print_json, say
 from ohmbench.cli.naming import Name, PaperFann
+from ohmbench.errors import FileError
 
 
 def export(
@@ -30,8 +32,12 @@ def export(
     """
     from ohmbench import api
     from ohmbench.families import Papers, load_able
+    from ohmbench.files import check_writable
 
     check_not_input(out, name)
+    if os.path.splitext(out)[1].lower() != ".onnx":
+        raise FileError(out, "not the name of an ONNX file", remedy="end the name in .onnx")
+    check_writable(out, overwrite=force)
     written = api.export(load_able(name, Papers(paper_fann), "export"), out, force=force)
     if as_json:
         print_json(_json(name, written))

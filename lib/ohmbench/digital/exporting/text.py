@@ -36,6 +36,7 @@ KEY = "ohmbench"
 MAX_TEXT = 16 * 2**20
 """Most characters."""
 _VERSION = 1
+_FIELD = f"metadata {KEY}"
 _AFFINE = frozenset({"bits", "M", "R", "S", "Z", "lo", "hi"})
 _TABLE = frozenset({"bits", "table", "sign", "lo"})
 _MEANING = frozenset({"scale", "offset"})
@@ -75,7 +76,7 @@ def from_text(text: str, weights: Sequence[NDArray[np.int8]], path: str) -> Inte
     """
     reader = _Reader(path)
     value = reader.mapping(
-        parse_json(path, text.encode("utf-8", "replace"), max_bytes=MAX_TEXT, field=KEY),
+        parse_json(path, text.encode("utf-8", "replace"), max_bytes=MAX_TEXT, field=_FIELD),
         frozenset({"version", "input", "layers"}),
     )
     if value["version"] != _VERSION:
@@ -100,7 +101,7 @@ class _Reader:
 
     def refuse(self, reason: str) -> NoReturn:
         """Raise FileError."""
-        raise FileError(self.path, reason, field=f"metadata {KEY}", remedy="export it again")
+        raise FileError(self.path, reason, field=_FIELD, remedy="export it again")
 
     def mapping(
         self, value: Any, keys: frozenset[str], optional: frozenset[str] = frozenset()
