@@ -49,7 +49,7 @@ reports what is wrong with it.
 def takers(takes: Callable[[Family[Any]], object]) -> str:
     """Names of the families for which ``takes`` is true, as one phrase."""
     names = [family.many for family in FAMILIES if takes(family)]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 2 else names)
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 @dataclass(frozen=True)

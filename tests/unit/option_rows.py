@@ -33,6 +33,7 @@ from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
 from ohmbench.claims.outcomes import Outcome, write_outcomes
 from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.digital import Images, infer, save_int8
+from ohmbench.digital.importing.importer import import_network
 from ohmbench.digital.integer.store import save_integer
 from ohmbench.digital.quantizing.calibration import Formats
 from ohmbench.digital.quantizing.results import quantize_file
@@ -50,6 +51,7 @@ from ohmbench.paper import FANN_INT8, FANN_V3
 from ohmbench.weights import register
 from tests.unit.circuits import classifier_config, config, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled
+from tests.unit.integer_networks import random_integer
 from tests.unit.networks import random_network
 from tests.unit.onnx_files import model, node, qonnx_mlp, quant, save
 from tests.unit.tflite_files import Dense, chain
@@ -321,6 +323,8 @@ def make_world(folder: Path) -> None:
     (folder / "dense.tflite").write_bytes(dense_model().data())
     save(folder / "reals.onnx", real_input_model())
     save(folder / "undecided.onnx", qonnx_mlp(1, (6, 5, 4), power_of_two=False))
+    save_integer(folder / "affine.npz", random_integer(0, (6, 5, 4), kind="affine"))
+    import_network(folder / "dense.tflite", run=False).save(folder / "layers.npz")
     samples = rng.uniform(-6, 6, (30, 6))
     for name, labels in (("labelled", np.arange(30) % 4), ("mislabelled", np.arange(10) % 2)):
         np.savez(folder / f"{name}.npz", x=samples[: len(labels)], y=labels)
@@ -618,6 +622,7 @@ _TRAIN = "train {short} --samples 32 --out net.npz"
 _SYNTH, _SWEEP = "synth 64-100-10 --json", "synth sweep 64-100-10 --json --lanes 13"
 _SIMULATED = "synth {wide} --flow vtr --seed 1 --json"
 _PROVE = "prove {int8} --json"
+_PROVE_LAYERS = "prove {affine} --json"
 _RUNS = "bench plot {before} {after}"
 
 
@@ -672,6 +677,14 @@ def _variables(variable: str, folder: str) -> Callable[[Any, Any], bool]:
 
 def _tolerances(seen: Seen) -> list[float]:
     return [part["tolerance"] for part in seen.json["stages"][0]["parts"]]
+
+
+def _bits_of_layers(seen: Seen) -> list[dict[str, int]]:
+    """The widths given, by quantity, of each layer."""
+    return [
+        {name: bound["bits"] for name, bound in layer.items() if bound["bits"] is not None}
+        for layer in seen.json["layers"]
+    ]
 
 
 def _names(seen: Seen) -> list[str]:
@@ -789,6 +802,27 @@ ROWS = [
     Row("export --force", "export {int8} x.onnx", "", "--force", kept("x.onnx"), forced,
         {"x.onnx": MINE}),
     Row("export --json", "export {int8} x.onnx", "", "--json", is_json, only_second),
+    # N-layer integer networks, whose data the user names
+    Row("evaluate --data", "evaluate {layers} --json", "--data {labelled}", "--data {mislabelled}",
+        at("total"), sizes(30, 10)),
+    Row("predict --data", "predict {layers} --image 3 --json", "--data {labelled}",
+        "--data {mislabelled}", at("label"), sizes(3, 1)),
+    Row("plot --data", "plot {layers} --out x", "", "--data {labelled}",
+        lambda seen: "x/confusion.png" in seen.files, only_second),
+    Row("trace --data", "trace {layers} --all --json", "", "--data {labelled}", at("images"),
+        sizes(100, 30)),
+    Row("trace --source", "trace {layers} --json", "", "--source {dense}", _names,
+        lambda a, b: [name for name in b if name not in a] ==
+        ["source -> reference", "source -> integers"]),
+    *(
+        Row(f"prove --{option}-bits", _PROVE_LAYERS, "", f"--{option}-bits 40,41",
+            _bits_of_layers, lambda a, b, q=quantity: b == [{q: 40}, {q: 41}])
+        for option, quantity in (
+            ("acc", "acc"), ("product", "product"), ("bias", "R"), ("scale", "M"), ("shift", "S"),
+            ("weight", "weight"), ("mac", "mac"), ("shifted", "shifted"), ("value", "value"),
+        )
+    ),
+    Row("prove --json", "prove {layers}", "", "--json", is_json, only_second),
     # predict
     Row("predict --image", "predict {circles} --json", "--image 3", "--image 4", at("outputs")),
     Row("predict --image", "predict {int8} --json", "--image 3", "--image 4", at("logits")),

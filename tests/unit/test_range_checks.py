@@ -92,7 +92,19 @@ OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ),
     *(
         ("prove nobody", f"--{name}-bits", BITS, NOBODY)
-        for name in ("acc", "sum", "r", "product", "bias", "scale", "shift")
+        for name in (
+            "acc",
+            "sum",
+            "r",
+            "product",
+            "bias",
+            "scale",
+            "shift",
+            "weight",
+            "mac",
+            "shifted",
+            "value",
+        )
     ),
     *(
         ("prove nobody", f"--{name}", AT_LEAST_1, NOBODY)
@@ -165,6 +177,7 @@ def checking_functions() -> Iterator[str]:
 
 COMMANDS = {
     "evaluate": "cli/evaluation.py:evaluate_command",
+    "prove": "cli/prove.py:_bits",
     "power": "cli/power.py:power",
     "quantize": "cli/quantize.py:quantize",
     "sample": "cli/sampling.py:sample",
@@ -223,7 +236,6 @@ ELSEWHERE = {
         "test_own_data.py::test_what_is_no_table_is_refused_by_line_and_column"
     ),
     "files/npz_reading.py:read_npz": "test_files.py::test_size_limits_hold_for_file_and_content",
-    "cli/trace.py:trace": "test_cli.py::test_bad_options",
     "digital/importing/flatbuffer.py:Buffer.number": TFLITE,
     "digital/importing/flatbuffer.py:Table.__init__": TFLITE,
     "digital/importing/flatbuffer.py:Table._place": TFLITE,
@@ -252,6 +264,12 @@ ELSEWHERE = {
     "digital/integer/network.py:_owned": INTEGER,
     "digital/integer/golden.py:check_inputs": "test_integer_golden.py::test_wrong_inputs",
     "digital/integer/golden.py:infer_plain": "test_integer_golden.py::test_wrong_plain_input",
+    "digital/integer/evaluation.py:evaluate_integer": (
+        "test_integer_family.py::test_labels_that_are_not_classes_are_refused"
+    ),
+    "digital/integer/two_layers.py:_layers": (
+        "test_integer_trace.py::test_what_the_hardware_does_not_have_is_named"
+    ),
     "digital/integer/prove.py:Widths.__post_init__": "test_integer_prove.py::test_widths_in_range",
     "digital/integer/store.py:_step": "test_integer_store.py::test_damage_is_named",
     "digital/integer/store.py:_layers_in": "test_integer_store.py::test_damage_is_named",

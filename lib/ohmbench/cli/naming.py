@@ -53,8 +53,8 @@ Data = Annotated[
     typer.Option(
         "--data",
         metavar="NAME|FILE",
-        help="N-layer integer networks: what to run them on. A data set (mnist, digits), an npz "
-        "file with x and y, or a CSV file whose last column is the class.",
+        help="N-layer integer networks: what to run them on. A data set (mnist, mnist-bytes, "
+        "digits), an npz file with x and y, or a CSV file with a column y of class numbers.",
     ),
 ]
 PaperFann = Annotated[
