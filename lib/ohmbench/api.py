@@ -30,6 +30,7 @@ from ohmbench.training import train_to_file
 from ohmbench.weights import read_manifest
 
 if TYPE_CHECKING:
+    from ohmbench.digital.exporting import Exported
     from ohmbench.digital.importing.importer import NetworkImport
     from ohmbench.digital.integer.prove import Certificate as LayerCertificate
     from ohmbench.digital.integer.prove import Widths
@@ -43,6 +44,7 @@ Network: TypeAlias = Loaded | str | os.PathLike[str]
 __all__ = [
     "draw",
     "evaluate",
+    "export",
     "import_network",
     "load",
     "names",
@@ -239,6 +241,19 @@ def import_network(
         random=random,
         seed=seed,
     )
+
+
+def export(network: Network, path: str | os.PathLike[str], *, force: bool = False) -> Exported:
+    """Write an integer network to ``path`` as ONNX that onnxruntime runs to the same integers.
+
+    The file is written only if this is proven for every input. An existing file is overwritten only
+    if ``force`` is true. Raises FileError, RangeError for a network that has no such file.
+    """
+    from ohmbench.digital.exporting import export_network
+    from ohmbench.digital.integer.network import as_layers
+
+    integers = as_layers(_able(network, "export").network)
+    return export_network(integers, path, overwrite=force)
 
 
 def draw(

@@ -21,6 +21,7 @@ from ohmbench.constants import (
 from ohmbench.data.own import FILLED_IN
 from ohmbench.digital.family import Int8Family
 from ohmbench.digital.integer_family import IntegerFamily
+from ohmbench.digital.quantizing.tuning import tuning_of
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.family import Ability, Family, Training
 from ohmbench.fields import found
@@ -212,6 +213,13 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
     family = _named_in(value, file)
     _check_not_filled_in(value, file)
     return family, family.training_of(value, file, seed, samples)
+
+
+def find_tuning(path: str, seed: int, steps: int, learning_rate: float) -> Training:
+    """The fine-tuning of the network in the file ``path``. Raises FileError unless ``ohmbench
+    quantize`` wrote it, and if the model and the data that it was made from are not there.
+    """
+    return tuning_of(path, seed, steps, learning_rate)
 
 
 def _check_not_filled_in(value: object, file: str) -> None:

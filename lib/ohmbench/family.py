@@ -26,7 +26,7 @@ from ohmbench.training import Task
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Ability: TypeAlias = Literal["power", "predict", "prove", "sample", "synth", "trace"]
+Ability: TypeAlias = Literal["export", "power", "predict", "prove", "sample", "synth", "trace"]
 """Commands that only some families support."""
 
 
@@ -160,12 +160,14 @@ class Training:
     """A training that is ready to start.
 
     ``task`` creates its task. ``reads`` lists the user's files, which nothing may overwrite.
-    ``options`` are used to judge the result.
+    ``options`` are used to judge the result, unless ``line`` says how good it is from what the
+    task wrote.
     """
 
     task: Callable[[], Task[Any]]
     reads: Sequence[str] = ()
     options: JudgeOptions = JudgeOptions()
+    line: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,12 @@ from tests.unit.command_line import assert_refused
 from tests.unit.range_rows import OTHER_ROWS, Row
 from tests.unit.range_rows_files import FILE_ROWS
 from tests.unit.range_rows_kirchhoff import KIRCHHOFF_ROWS
+from tests.unit.range_rows_quantizing import QUANTIZING_ROWS
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "lib" / "ohmbench"
 
-ROWS = [*OTHER_ROWS, *KIRCHHOFF_ROWS, *FILE_ROWS]
+ROWS = [*OTHER_ROWS, *KIRCHHOFF_ROWS, *FILE_ROWS, *QUANTIZING_ROWS]
 every_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 
 
@@ -57,6 +58,7 @@ AT_LEAST_1 = ("1", "1000000"), ("0", "-1")
 BITS = ("1", "64"), ("0", "65")
 TOLERANCE = ("5e-324", "1"), ("0", "-1", "1.0000000000000002", "nan", "inf")
 NOBODY = "neither stored weights nor a file"
+_QUANTIZE, NO_FILE = "quantize nobody.pth --data digits", "nobody.pth: cannot open"
 OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ("evaluate nobody", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
     ("evaluate nobody", "--images", (("2", "100"), ("1", "0", "-1")), NOBODY),
@@ -69,8 +71,19 @@ OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ("plot nobody --out x", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
     ("plot nobody --out x", "--images", (("2", "100"), ("1", "0")), NOBODY),
     ("plot nobody --out x", "--seed", SEEDS, NOBODY),
+    (_QUANTIZE, "--weight-bits", (("2", "8"), ("1", "9")), NO_FILE),
+    (_QUANTIZE, "--activation-bits", (("1", "8"), ("0", "9")), NO_FILE),
+    (_QUANTIZE, "--percentile", (("5e-324", "100"), ("0", "-1", "100.1", "nan", "inf")), NO_FILE),
+    (_QUANTIZE, "--seed", SEEDS, NO_FILE),
     ("train nobody", "--seed", SEEDS, "nobody: no training"),
     ("train nobody", "--samples", AT_LEAST_1, "nobody: no training"),
+    ("train --from no.npz", "--steps", (("1", "1000000"), ("0", "1000001")), "no.npz: cannot open"),
+    (
+        "train --from no.npz",
+        "--learning-rate",
+        (("5e-324", "10"), ("0", "-1", "10.1", "nan", "inf")),
+        "no.npz: cannot open",
+    ),
     (
         "train nobody",
         "--max-minutes",
@@ -166,12 +179,14 @@ COMMANDS = {
     "evaluate": "cli/evaluation.py:evaluate_command",
     "prove": "cli/prove.py:_bits",
     "power": "cli/power.py:power",
+    "quantize": "cli/quantize.py:quantize",
     "sample": "cli/sampling.py:sample",
     "synth": "cli/synth.py:synth",
     "train": "cli/training.py:train",
 }
 # Both ends of every number, in one table: those refused, and the last ones accepted.
 INTEGER = "test_integer_network.py::test_wrong_numbers_are_refused"
+TFLITE = "test_import_tflite.py::test_a_refusal_says_why"
 # What is compared there is no number that somebody chooses, but how much of a text, a netlist or an
 # archive stands where: these tests try many wrong ones.
 ELSEWHERE = {
@@ -195,6 +210,15 @@ ELSEWHERE = {
     "floatgate/configuration.py:Config._check_device": (
         "test_own_floatgate.py::test_voltages_end_at_the_devices_supply"
     ),
+    "digital/quantizing/onnx_mlp.py:_Graph.vector": (
+        "test_quantizing_onnx.py::test_a_graph_of_another_kind_is_refused"
+    ),
+    "digital/quantizing/onnx_mlp.py:_normalisation": (
+        "test_quantizing_onnx.py::test_a_graph_of_another_kind_is_refused"
+    ),
+    "digital/quantizing/state_dict.py:_block": (
+        "test_quantizing.py::test_a_state_dict_of_another_kind_is_refused"
+    ),
     "digital/configuration.py:Config._is_small_enough": (
         "test_own_int8.py::test_the_number_of_weights_is_bounded"
     ),
@@ -212,6 +236,24 @@ ELSEWHERE = {
         "test_own_data.py::test_what_is_no_table_is_refused_by_line_and_column"
     ),
     "files/npz_reading.py:read_npz": "test_files.py::test_size_limits_hold_for_file_and_content",
+    "digital/importing/flatbuffer.py:Buffer.number": TFLITE,
+    "digital/importing/flatbuffer.py:Table.__init__": TFLITE,
+    "digital/importing/flatbuffer.py:Table._place": TFLITE,
+    "digital/importing/flatbuffer.py:Table._vector": TFLITE,
+    "digital/importing/tflite.py:_Chain._fully_connected": TFLITE,
+    "digital/importing/tflite.py:_Chain._next": TFLITE,
+    "digital/importing/tflite_file.py:_operator": TFLITE,
+    "digital/importing/tflite_file.py:_tensor": TFLITE,
+    "digital/importing/tflite_file.py:read_tflite_file": TFLITE,
+    "digital/importing/tflite_layer.py:_ends": TFLITE,
+    "digital/importing/tflite_tensors.py:activation_scale": TFLITE,
+    "digital/importing/tflite_tensors.py:weights_of": TFLITE,
+    "digital/importing/tflite_arithmetic.py:input_thresholds": (
+        "test_import_tflite.py::test_ends_of_scales_of_real_inputs"
+    ),
+    "digital/importing/tflite_arithmetic.py:requantisation": (
+        "test_import_tflite.py::test_limits_of_the_fixed_point_kernels"
+    ),
     "digital/integer/network.py:Affine.__post_init__": INTEGER,
     "digital/integer/network.py:InputFormat.__post_init__": INTEGER,
     "digital/integer/network.py:IntegerNetwork.__post_init__": INTEGER,

@@ -53,7 +53,7 @@ class Int8Family(Family[StoredInt8]):
     many = "int8 networks"
     key = FAMILY
     trainings = tuple(INT8_RECIPES)
-    abilities = frozenset({"predict", "prove", "synth", "trace"})
+    abilities = frozenset({"export", "predict", "prove", "synth", "trace"})
 
     @override
     def recognises(self, fields: Collection[str]) -> bool:
