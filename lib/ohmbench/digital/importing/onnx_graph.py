@@ -122,6 +122,11 @@ class Graph:
         return last
 
     def _keep(self, node: Node, result: Value) -> None:
+        real = isinstance(result, Constant) and result.value.dtype.kind == "f"
+        if real and not np.isfinite(result.value).all():
+            raise self.refuse(node, "its result is not finite")
+        if isinstance(result, Constant) and not result.value.size:
+            raise self.refuse(node, "its result is empty")
         # Operations with several results (TopK) give the same chain for each.
         for name in node.outputs:
             if not name:
@@ -140,7 +145,8 @@ class Graph:
         """Refuse a node with another number of inputs."""
         given = len(operands)
         if not least <= given <= most or any(value is None for value in operands[:least]):
-            raise self.refuse(node, f"it has {given} inputs, but should have {least} to {most}")
+            wanted = f"{least}" if least == most else f"{least} to {most}"
+            raise self.refuse(node, f"it has {given} inputs, but should have {wanted}")
 
     def attribute(self, node: Node, name: str, default: Any, kind: type) -> Any:
         """An attribute of type ``kind``, or ``default``."""
