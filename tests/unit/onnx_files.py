@@ -163,7 +163,7 @@ def run_onnxruntime(built, x, names=None):
     full.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in sorted(outputs))
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     session = onnxruntime.InferenceSession(full.SerializeToString(), options)
     names = [entry.name for entry in session.get_outputs()]
     return dict(zip(names, session.run(names, {full.graph.input[0].name: x}), strict=True))

@@ -410,6 +410,22 @@ REFUSED = {
         ),
         "training_mode",
     ),
+    "attribute-unknown": (
+        unary("Relu", axis=1),
+        "node Relu Relu_y: attribute axis cannot be read",
+    ),
+    "part-of-a-shape": (
+        plain([node("Shape", "x", "s", end=1), node("Reshape", "x s", "y")], {}, opset=15),
+        "node Shape Shape_s: attribute end cannot be read",
+    ),
+    "scale-of-two-dimensions": (
+        quantised(
+            node("QuantizeLinear", "a s z", "q"),
+            node("DequantizeLinear", "q s z", "y"),
+            constants={"s": np.ones((1, 1), F), "z": np.zeros((1, 1), np.int8)},
+        ),
+        r"QuantizeLinear_q: scale \(1, 1\) on axis 1 does not fit",
+    ),
     "transA": (
         quantised(node("Gemm", "a w", "y", transA=1)),
         "node Gemm Gemm_y: transA cannot be read",

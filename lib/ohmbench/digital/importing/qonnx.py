@@ -173,7 +173,7 @@ def quant(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     if not (1 <= bits <= most and bits == round(bits)):
         raise graph.refuse(node, f"its bit width is {bits:g}, but should be 1 to {most}")
     for name in ("signed", "narrow"):  # the documents' default of narrow is 0, the code's is 1
-        if name not in node.attributes:
+        if graph.attribute(node, name, None, int) is None:
             raise graph.refuse(node, f"it does not say whether it is {name}")
     signed = graph.attribute(node, "signed", None, int)
     narrow = graph.attribute(node, "narrow", None, int)
