@@ -295,6 +295,15 @@ def test_the_real_values_may_lie_anywhere_between_the_source_s_ends() -> None:
         assert found.real_error == pytest.approx(error if error != 1 / 12 else 1 / 8, abs=1e-6)
 
 
+def test_the_limit_of_rounding_itself_holds() -> None:
+    """One in a largest output of a thousand."""
+    given = reals(TWO, lambda acc: acc + 1.0, top=999)
+    found = prove_import(given, fit_network(given)).layers[0].classes
+    assert found is not None
+    assert found.real_error == 1 / 1000 == subject.ROUNDING
+    assert found.meaning_holds
+
+
 def test_outputs_of_zero_alone() -> None:
     """No scale to be relative to: the distance itself."""
     still = np.zeros((2, 1), np.int8)
