@@ -322,12 +322,21 @@ def test_integers_without_a_meaning_stand_for_themselves() -> None:
     assert found.real_error == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("limit", ["LARGEST_TABLE", "LARGEST_PAIRING"])
-def test_too_many_sums_are_not_compared(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("limit", "least", "size"),
+    [
+        ("LARGEST_TABLE", 1, 30 * 2),
+        ("LARGEST_PAIRING", 1, 30 * 2 * 2),
+        ("LARGEST_PAIRING", 40, 40 * 2 * 2),
+    ],
+)
+def test_too_many_sums_are_not_compared(
+    limit: str, least: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weight = np.array([[1], [2]], np.int8)
     given = reals(weight, lambda acc: acc * 1.0, top=29)
     network = fit_network(given)
-    size = 30 * 2 * (2 if limit == "LARGEST_PAIRING" else 1)
+    monkeypatch.setattr(subject, "LEAST_ROWS", least)
     monkeypatch.setattr(subject, limit, size)
     assert prove_import(given, network).layers[0].classes is not None
     monkeypatch.setattr(subject, limit, size - 1)
@@ -348,3 +357,4 @@ def test_limits_leave_room_for_ten_classes_of_a_wide_layer() -> None:
     """More than 100 000 sums in each of 12 classes."""
     assert subject.LARGEST_PAIRING > 12 * 12 * 100_000
     assert subject.LARGEST_TABLE > 12 * 100_000
+    assert subject.LARGEST_PAIRING == 512**2 * subject.LEAST_ROWS
