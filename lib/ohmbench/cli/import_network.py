@@ -70,7 +70,7 @@ def import_command(
         int | None,
         typer.Option(
             "--input-bits",
-            min=1,
+            min=2,
             max=16,
             metavar="N",
             help="ONNX with real inputs that it does not quantise: the bits of an input.",
