@@ -359,6 +359,18 @@ def test_shares_of_the_work_add_up_to_one(tmp_path: Path) -> None:
 
 
 @needs_onnxruntime
+@pytest.mark.parametrize(("values", "most"), [(2**22, 1000), (40, 10), (3, 1)])
+def test_wide_layers_are_run_in_smaller_batches(
+    values: int, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtimes, "MOST_VALUES", values)
+    source = read_source(qdq(tmp_path))
+    runner = runner_for(source)
+    assert runner.most == most
+    assert compare(source, import_source(source).network, runner, random=25).agrees
+
+
+@needs_onnxruntime
 def test_a_constant_shape_gets_the_batch_too(tmp_path: Path) -> None:
     built = qdq_mlp(0)
     from onnx import numpy_helper
