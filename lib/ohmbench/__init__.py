@@ -1,8 +1,8 @@
 """ohmbench: verify and benchmark neural networks that live in analog and digital hardware.
 
 ``ohmbench.load``, ``evaluate``, ``train``, ``predict``, ``power``, ``sample``, ``prove``, ``trace``
-and ``draw`` are for networks of any family (``ohmbench.api``), and ``import_network`` brings
-quantised networks of other tools; each family's own models are in
+and ``draw`` are for networks of any family (``ohmbench.api``). ``import_network`` brings quantised
+networks of other tools, and ``export`` writes them as ONNX. Each family's own models are in
 ``ohmbench.floatgate``, ``ohmbench.digital`` and ``ohmbench.kirchhoff``.
 """
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ohmbench.api import (
         draw,
         evaluate,
+        export,
         import_network,
         load,
         names,
@@ -30,6 +31,7 @@ __all__ = [
     "__version__",
     "draw",
     "evaluate",
+    "export",
     "import_network",
     "load",
     "names",

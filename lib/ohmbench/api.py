@@ -16,16 +16,26 @@ from rich.console import Console
 from ohmbench.errors import OperandError
 from ohmbench.families import Loaded, Papers, find_training, takers
 from ohmbench.families import load as _load
-from ohmbench.family import Ability, DrawOptions, Judgement, JudgeOptions, Prediction
+from ohmbench.family import (
+    Ability,
+    DrawOptions,
+    Judgement,
+    JudgeOptions,
+    Prediction,
+    TraceOptions,
+)
 from ohmbench.report.figures import save_figures
 from ohmbench.report.style import plain_text
 from ohmbench.training import train_to_file
 from ohmbench.weights import read_manifest
 
 if TYPE_CHECKING:
+    from ohmbench.digital.exporting import Exported
     from ohmbench.digital.importing.importer import NetworkImport
+    from ohmbench.digital.integer.prove import Certificate as LayerCertificate
+    from ohmbench.digital.integer.prove import Widths
     from ohmbench.digital.prove import Certificate
-    from ohmbench.digital.trace import Stage
+    from ohmbench.digital.stages import Stage
     from ohmbench.digital.widths import Hardware
     from ohmbench.kirchhoff.flows import Samples
 
@@ -34,6 +44,7 @@ Network: TypeAlias = Loaded | str | os.PathLike[str]
 __all__ = [
     "draw",
     "evaluate",
+    "export",
     "import_network",
     "load",
     "names",
@@ -56,14 +67,16 @@ def load(
     *,
     paper_fann: str | None = None,
     paper_kirchhoffnet: str | None = None,
+    data: str | None = None,
 ) -> Loaded:
     """Load a network with its family: stored weights, a file, or a paper's own (``paper-v3``).
 
     ``paper_fann`` and ``paper_kirchhoffnet`` are checkouts of the papers' artifacts (default:
-    ``$OHMBENCH_PAPER_FANN`` and ``$OHMBENCH_PAPER_KIRCHHOFFNET``). Raises FileError naming file,
-    field and reason.
+    ``$OHMBENCH_PAPER_FANN`` and ``$OHMBENCH_PAPER_KIRCHHOFFNET``). ``data`` is for N-layer integer
+    networks, whose files hold none: a data set (``mnist``), or an npz or CSV file to run them on.
+    Raises FileError naming file, field and reason.
     """
-    return _load(name, Papers(paper_fann, paper_kirchhoffnet))
+    return _load(name, Papers(paper_fann, paper_kirchhoffnet), data)
 
 
 def _loaded(network: Network) -> Loaded:
@@ -126,7 +139,10 @@ def train(
 
 
 def predict(network: Network, index: int) -> Prediction:
-    """Return the answer of a floating-gate or integer classifier to held-out sample ``index``."""
+    """Return the answer of a floating-gate or integer classifier to held-out sample ``index``.
+
+    Load an N-layer integer network with its ``data``.
+    """
     loaded = _loaded(network)
     return loaded.family.predict(_able(loaded, "predict"), index)
 
@@ -153,28 +169,47 @@ def sample(network: Network, n: int, *, seed: int = 0, tol: float | None = None)
     return found
 
 
-def prove(network: Network, hardware: Hardware | None = None) -> Certificate:
-    """Prove that no input can overflow a register of ``hardware`` (default: this project's own), or
-    find one that does.
+def prove(
+    network: Network, hardware: Hardware | Widths | None = None
+) -> Certificate | LayerCertificate:
+    """Prove that no input can overflow a register of ``hardware``, or find one that does.
+
+    ``hardware`` is a ``Hardware`` for int8 networks (default: this project's own), and ``Widths``
+    for N-layer integer networks (default: none, so that only ranges are computed).
     """
-    from ohmbench.digital.prove import prove as prove_network
-    from ohmbench.eda.hdl import hardware_for
+    from ohmbench.eda import hdl
 
-    integers = _able(network, "prove").network
-    return prove_network(integers, hardware_for(integers) if hardware is None else hardware)
+    loaded = _loaded(network)
+    found: Certificate | LayerCertificate = loaded.family.certify(
+        _able(loaded, "prove"), hardware, hdl
+    )
+    return found
 
 
-def trace(network: Network, *, images: int | None = None, rtl: bool = False) -> list[Stage]:
-    """Follow held-out samples of an int8 network from float through integers to the hardware.
+def trace(
+    network: Network,
+    *,
+    images: int | None = None,
+    rtl: bool = False,
+    source: str | os.PathLike[str] | None = None,
+) -> list[Stage]:
+    """Follow held-out samples of an integer network from real numbers to the hardware.
 
-    Only the first ``images`` samples are used. The hardware is simulated if ``rtl`` is true.
+    Only the first ``images`` samples are used (default: all). The hardware is simulated if ``rtl``
+    is true. ``source`` is the file that an N-layer network was imported from; if given, it is run
+    in its own runtime too. An N-layer network loaded without ``data`` gets random inputs.
     """
-    from ohmbench.digital.trace import trace as trace_network
     from ohmbench.eda.simulation import simulate
 
-    stored = _able(network, "trace")
-    x = stored.images().x[:images]
-    return trace_network(stored.network, x, simulate=simulate if rtl else None)
+    loaded = _loaded(network)
+    options = TraceOptions(
+        every=True,
+        first=images,
+        simulate=simulate if rtl else None,
+        source=None if source is None else os.fspath(source),
+    )
+    found: list[Stage] = loaded.family.stages(_able(loaded, "trace"), options)
+    return found
 
 
 def import_network(
@@ -206,6 +241,19 @@ def import_network(
         random=random,
         seed=seed,
     )
+
+
+def export(network: Network, path: str | os.PathLike[str], *, force: bool = False) -> Exported:
+    """Write an integer network to ``path`` as ONNX that onnxruntime runs to the same integers.
+
+    The file is written only if this is proven for every input. An existing file is overwritten only
+    if ``force`` is true. Raises FileError, RangeError for a network that has no such file.
+    """
+    from ohmbench.digital.exporting import export_network
+    from ohmbench.digital.integer.network import as_layers
+
+    integers = as_layers(_able(network, "export").network)
+    return export_network(integers, path, overwrite=force)
 
 
 def draw(

@@ -20,6 +20,8 @@ from ohmbench.constants import (
 )
 from ohmbench.data.own import FILLED_IN
 from ohmbench.digital.family import Int8Family
+from ohmbench.digital.integer_family import IntegerFamily
+from ohmbench.digital.quantizing.tuning import tuning_of
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.family import Ability, Family, Training
 from ohmbench.fields import found
@@ -36,8 +38,9 @@ from ohmbench.weights import read_manifest, stored
 
 Path: TypeAlias = str | os.PathLike[str]
 
-INT8, KIRCHHOFF, FLOATGATE = Int8Family(), KirchhoffFamily(), FloatgateFamily()
-FAMILIES: tuple[Family[Any], ...] = (INT8, KIRCHHOFF, FLOATGATE)
+INT8, INTEGER = Int8Family(), IntegerFamily()
+KIRCHHOFF, FLOATGATE = KirchhoffFamily(), FloatgateFamily()
+FAMILIES: tuple[Family[Any], ...] = (INT8, INTEGER, KIRCHHOFF, FLOATGATE)
 """The order in which families are asked whether a file is theirs. The last one accepts any file and
 reports what is wrong with it.
 """
@@ -45,7 +48,8 @@ reports what is wrong with it.
 
 def takers(takes: Callable[[Family[Any]], object]) -> str:
     """Names of the families for which ``takes`` is true, as one phrase."""
-    return " and ".join(family.many for family in FAMILIES if takes(family))
+    names = [family.many for family in FAMILIES if takes(family)]
+    return " and ".join(part for part in (", ".join(names[:-1]), *names[-1:]) if part)
 
 
 @dataclass(frozen=True)
@@ -151,13 +155,23 @@ def _find(name: str, papers: Papers) -> _Found:
     return _in_npz(name)
 
 
-def load(name: Path, papers: Papers = Papers()) -> Loaded:
-    """Load the network called ``name``: a paper's, one of ours, or a file. Raises FileError."""
-    there = _find(os.fspath(name), papers)
-    return Loaded(there.family, there.read())
+def load(name: Path, papers: Papers = Papers(), data: str | None = None) -> Loaded:
+    """Load the network called ``name``: a paper's, one of ours, or a file.
+
+    ``data`` names the data to run, for families whose networks come without. Raises FileError, and
+    OperandError if the family takes no data.
+    """
+    return _read(_find(os.fspath(name), papers), data)
 
 
-def load_able(name: str, papers: Papers, ability: Ability) -> Loaded:
+def _read(there: _Found, data: str | None) -> Loaded:
+    network = there.read()
+    if data is not None:
+        network = there.family.with_data(network, data)
+    return Loaded(there.family, network)
+
+
+def load_able(name: str, papers: Papers, ability: Ability, data: str | None = None) -> Loaded:
     """Like ``load``, for a command that only some families support.
 
     Networks of other families are refused before they are read.
@@ -169,7 +183,7 @@ def load_able(name: str, papers: Papers, ability: Ability) -> Loaded:
             f"is {there.family.one}",
             remedy=f"'{ability}' takes {takers(lambda f: ability in f.abilities)}",
         )
-    return Loaded(there.family, there.read())
+    return _read(there, data)
 
 
 def _is_path(name: str) -> bool:
@@ -199,6 +213,13 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
     family = _named_in(value, file)
     _check_not_filled_in(value, file)
     return family, family.training_of(value, file, seed, samples)
+
+
+def find_tuning(path: str, seed: int, steps: int, learning_rate: float) -> Training:
+    """The fine-tuning of the network in the file ``path``. Raises FileError unless ``ohmbench
+    quantize`` wrote it, and if the model and the data that it was made from are not there.
+    """
+    return tuning_of(path, seed, steps, learning_rate)
 
 
 def _check_not_filled_in(value: object, file: str) -> None:

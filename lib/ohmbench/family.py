@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
@@ -26,7 +26,7 @@ from ohmbench.training import Task
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Ability: TypeAlias = Literal["power", "predict", "prove", "sample", "synth", "trace"]
+Ability: TypeAlias = Literal["export", "power", "predict", "prove", "sample", "synth", "trace"]
 """Commands that only some families support."""
 
 
@@ -99,16 +99,75 @@ class Prediction:
 
 
 @dataclass(frozen=True)
+class Outcome:
+    """What a proof or a trace says about a network, for people and as JSON values.
+
+    ``holds`` decides the exit status. ``lines`` follow the ``tables``; each is one line of text.
+    ``found`` is the family's own result.
+    """
+
+    holds: bool
+    tables: list[Table]
+    lines: list[str]
+    values: dict[str, Any]
+    found: Any
+
+
+class Accelerators(Protocol):
+    """What accelerators can be built (``ohmbench.eda.hdl``), for families that have one."""
+
+    def hardware_for(self, network: Any, /) -> Any:
+        """The usual accelerator for a network."""
+
+    def check_buildable(self, hardware: Any, /) -> None:
+        """Raise RangeError, with the reason, for an accelerator that cannot be built."""
+
+
+@dataclass(frozen=True)
+class TraceOptions:
+    """Which inputs to trace, and through what.
+
+    ``image`` is the number of one input, ``every`` takes all, or the ``first`` so many.
+    ``float_file`` holds real weights; ``simulate`` runs the hardware, and ``source`` is the file
+    that the network was imported from. ``tolerance`` multiplies the tolerances against real
+    numbers.
+    """
+
+    image: int | None = None
+    every: bool = False
+    first: int | None = None
+    float_file: str | None = None
+    simulate: Callable[..., Any] | None = None
+    source: str | None = None
+    tolerance: float = 1.0
+
+    def chosen(self, inputs: int) -> range:
+        """The numbers of the inputs to trace, out of ``inputs``.
+
+        Raises OperandError for an image that is not there, or together with ``every``.
+        """
+        if self.every and self.image is not None:
+            raise OperandError("--image and --all: exclude each other; give one of them")
+        if self.every:
+            return range(inputs)[: self.first]
+        image = self.image or 0
+        check_index(image, inputs)
+        return range(image, image + 1)
+
+
+@dataclass(frozen=True)
 class Training:
     """A training that is ready to start.
 
     ``task`` creates its task. ``reads`` lists the user's files, which nothing may overwrite.
-    ``options`` are used to judge the result.
+    ``options`` are used to judge the result, unless ``line`` says how good it is from what the
+    task wrote.
     """
 
     task: Callable[[], Task[Any]]
     reads: Sequence[str] = ()
     options: JudgeOptions = JudgeOptions()
+    line: Callable[[Any], str] | None = None
 
 
 @dataclass(frozen=True)
@@ -193,6 +252,41 @@ class Family(ABC, Generic[Net]):
         """
         raise NotImplementedError(f"{self.many} do not predict")
 
+    def with_data(self, network: Net, data: str) -> Net:
+        """``network`` with the data that the user names: a data set of ours, or a file.
+
+        Raises OperandError for a family whose networks come with their data, else FileError.
+        """
+        raise OperandError(f"--data: does not apply to {self.one}; leave it out")
+
+    def certify(self, network: Net, hardware: Any, accelerators: Accelerators) -> Any:
+        """The family's own proof that no input overflows a register of ``hardware``.
+
+        None stands for the family's default. For families whose ``abilities`` contain "prove".
+        """
+        raise NotImplementedError(f"{self.many} have no registers")
+
+    def prove(
+        self, network: Net, name: str, given: Mapping[str, Any], accelerators: Accelerators
+    ) -> Outcome:
+        """The proof for the hardware that the options describe: ``given``, by their names.
+
+        Raises OperandError for an option that does not apply or does not fit the network.
+        """
+        raise NotImplementedError(f"{self.many} have no registers")
+
+    def stages(self, network: Net, options: TraceOptions) -> Any:
+        """The family's own stages, each compared with the one before it.
+
+        For families whose ``abilities`` contain "trace". Raises OperandError for an option that
+        does not apply.
+        """
+        raise NotImplementedError(f"{self.many} have no stages")
+
+    def trace(self, network: Net, name: str, options: TraceOptions) -> Outcome:
+        """The trace of the inputs that the options choose. Raises as ``stages`` does."""
+        raise NotImplementedError(f"{self.many} have no stages")
+
 
 def accuracy_line(correct: int, total: int, accuracy: Interval) -> str:
     """Accuracy with its interval."""
@@ -226,6 +320,14 @@ def check_index(index: int, images: int) -> None:
     """Raise OperandError unless ``index`` is one of ``images`` images."""
     if not 0 <= index < images:
         raise OperandError(f"--image {index}: not in these data; choose 0 to {images - 1}")
+
+
+def check_taken(given: Collection[str], taken: Collection[str], one: str) -> None:
+    """Raise OperandError for the first option of ``given`` that ``one`` network does not take."""
+    for name in given:
+        if name not in taken:
+            options = ", ".join(f"--{option}" for option in taken)
+            raise OperandError(f"--{name}: does not apply to {one}; choose from {options}")
 
 
 def present(file: Path, name: str, value: Value | None) -> Value:

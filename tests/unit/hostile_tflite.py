@@ -260,6 +260,12 @@ def _end_kinds() -> Iterator[tuple[str, Model, str, str]]:
     more.operators.append(Operator(FULLY_CONNECTED, [7, 8, -1], [9], fully_connected()))
     more.outputs = [9]
     yield "layer-behind-softmax", more, "operator 3 (FULLY_CONNECTED)", "at the end"
+    tiny = base()
+    tiny.tensors[0] = replace(tiny.tensors[0], scale=[1e-45])
+    tiny.tensors.append(Tensor("x", [1, 3], FLOAT32))
+    tiny.operators.insert(0, Operator(QUANTIZE, [7], [0]))
+    tiny.inputs = [7]
+    yield "quantise-tiny-scale", tiny, _label(0), "no inverse"
     first = base()
     first.tensors.append(Tensor("early", [1, 3], FLOAT32))
     first.operators.insert(0, Operator(DEQUANTIZE, [0], [7]))

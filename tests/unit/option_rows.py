@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import typer
 from matplotlib.figure import Figure
 
@@ -32,6 +33,11 @@ from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
 from ohmbench.claims.outcomes import Outcome, write_outcomes
 from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
 from ohmbench.digital import Images, infer, save_int8
+from ohmbench.digital.importing.importer import import_network
+from ohmbench.digital.integer.store import save_integer
+from ohmbench.digital.quantizing.calibration import Formats
+from ohmbench.digital.quantizing.results import quantize_file
+from ohmbench.digital.quantizing.samples import load_samples
 from ohmbench.digital.trace import dequantised
 from ohmbench.eda.synthesis import ecp5, flows, sweep, vtr
 from ohmbench.eda.synthesis import result as synthesis
@@ -45,6 +51,7 @@ from ohmbench.paper import FANN_INT8, FANN_V3
 from ohmbench.weights import register
 from tests.unit.circuits import classifier_config, config, regression_config
 from tests.unit.int8_networks import random_int8, random_scaled
+from tests.unit.integer_networks import random_integer
 from tests.unit.networks import random_network
 from tests.unit.onnx_files import model, node, qonnx_mlp, quant, save
 from tests.unit.tflite_files import Dense, chain
@@ -222,6 +229,28 @@ def _kirchhoff(folder: Path, scale: float) -> None:
         write_pth(inside / "model.pth", {k: scale * v for k, v in arrays.items()})
 
 
+def _float_model(folder: Path) -> None:
+    """A float MLP of two features and classes, points to calibrate it, and others held out."""
+    generator = torch.Generator().manual_seed(0)
+    sizes = (2, 6, 2)
+    layers = {
+        f"{2 * k}.weight": torch.randn(sizes[k + 1], sizes[k], generator=generator)
+        for k in range(2)
+    }
+    write_pth(folder / "mlp.pth", layers)
+    rng = np.random.default_rng(0)
+    x, y = rng.random((40, 2)), np.arange(40) % 2
+    np.savez(folder / "points.npz", x=x, y=y)
+    samples = load_samples(str(folder / "points.npz"), 0)
+    for name, bits in (("tuned", 8), ("coarse", 4)):
+        made = quantize_file(str(folder / "mlp.pth"), samples, Formats(weight_bits=bits))
+        save_integer(folder / f"{name}.npz", made.network, origin=made.origin)
+    # Two columns with two values each: either can be the target.
+    rows = [f"{a!r},{c},{9 - c}" for a, c in zip(x[:, 0].tolist(), y.tolist(), strict=True)]
+    for name, some in (("table", rows), ("others", rows[10:])):
+        (folder / f"{name}.csv").write_text("\n".join(["a,kind,other", *some]))
+
+
 def dense_model() -> Any:
     """An int8 TFLite network, 6-5-4."""
     rng = np.random.default_rng(0)
@@ -254,6 +283,7 @@ def real_input_model() -> Any:
 
 def make_world(folder: Path) -> None:
     """Make every file that a row names, in ``folder``."""
+    _float_model(folder)
     circles = random_network(SPECS["floatgate-circles"], seed=0)
     save_network(folder / "circles.npz", circles, seed=3, recipe="{}", history=HISTORY)
     network, x = random_scaled(0)
@@ -293,6 +323,8 @@ def make_world(folder: Path) -> None:
     (folder / "dense.tflite").write_bytes(dense_model().data())
     save(folder / "reals.onnx", real_input_model())
     save(folder / "undecided.onnx", qonnx_mlp(1, (6, 5, 4), power_of_two=False))
+    save_integer(folder / "affine.npz", random_integer(0, (6, 5, 4), kind="affine"))
+    import_network(folder / "dense.tflite", run=False).save(folder / "layers.npz")
     samples = rng.uniform(-6, 6, (30, 6))
     for name, labels in (("labelled", np.arange(30) % 4), ("mislabelled", np.arange(10) % 2)):
         np.savez(folder / f"{name}.npz", x=samples[: len(labels)], y=labels)
@@ -581,11 +613,26 @@ def wider(*registers: str) -> Callable[[Any, Any], bool]:
     return lambda a, b: {k for k in a if b[k] > a[k]} == set(registers) and a.keys() == b.keys()
 
 
+_TUNE = "train --from {tuned} --out net.npz"
+_QUANTIZE, _FROM_TABLE = (
+    "quantize {mlp} --json --data {points}",
+    "quantize {mlp} --json --data {table}",
+)
 _TRAIN = "train {short} --samples 32 --out net.npz"
 _SYNTH, _SWEEP = "synth 64-100-10 --json", "synth sweep 64-100-10 --json --lanes 13"
 _SIMULATED = "synth {wide} --flow vtr --seed 1 --json"
 _PROVE = "prove {int8} --json"
+_PROVE_LAYERS = "prove {affine} --json"
 _RUNS = "bench plot {before} {after}"
+
+
+def _tuned(seen: Seen) -> Any:
+    """The origin of a network that was fine-tuned."""
+    return json.loads(str(np.load(io.BytesIO(seen.files["net.npz"]))["origin"]))
+
+
+def _last_step(seen: Seen) -> int:
+    return int(_tuned(seen)["history"][-1][0])
 
 
 def _history(seen: Seen) -> Any:
@@ -630,6 +677,14 @@ def _variables(variable: str, folder: str) -> Callable[[Any, Any], bool]:
 
 def _tolerances(seen: Seen) -> list[float]:
     return [part["tolerance"] for part in seen.json["stages"][0]["parts"]]
+
+
+def _bits_of_layers(seen: Seen) -> list[dict[str, int]]:
+    """The widths given, by quantity, of each layer."""
+    return [
+        {name: bound["bits"] for name, bound in layer.items() if bound["bits"] is not None}
+        for layer in seen.json["layers"]
+    ]
 
 
 def _names(seen: Seen) -> list[str]:
@@ -741,6 +796,33 @@ ROWS = [
     Row("power --json", "power {circles}", "", "--json", is_json, only_second),
     Row("power --paper-fann", "power paper-v3 --json", "", "--paper-fann {fann-other}",
         at("mean_W")),
+    # export
+    Row("export --paper-fann", "export paper-int8 x.onnx", "", "--paper-fann {fann-other}",
+        file("x.onnx")),
+    Row("export --force", "export {int8} x.onnx", "", "--force", kept("x.onnx"), forced,
+        {"x.onnx": MINE}),
+    Row("export --json", "export {int8} x.onnx", "", "--json", is_json, only_second),
+    # N-layer integer networks, whose data the user names
+    Row("evaluate --data", "evaluate {layers} --json", "--data {labelled}", "--data {mislabelled}",
+        at("total"), sizes(30, 10)),
+    Row("predict --data", "predict {layers} --image 3 --json", "--data {labelled}",
+        "--data {mislabelled}", at("label"), sizes(3, 1)),
+    Row("plot --data", "plot {layers} --out x", "", "--data {labelled}",
+        lambda seen: "x/confusion.png" in seen.files, only_second),
+    Row("trace --data", "trace {layers} --all --json", "", "--data {labelled}", at("images"),
+        sizes(100, 30)),
+    Row("trace --source", "trace {layers} --json", "", "--source {dense}", _names,
+        lambda a, b: [name for name in b if name not in a] ==
+        ["source -> reference", "source -> integers"]),
+    *(
+        Row(f"prove --{option}-bits", _PROVE_LAYERS, "", f"--{option}-bits 40,41",
+            _bits_of_layers, lambda a, b, q=quantity: b == [{q: 40}, {q: 41}])
+        for option, quantity in (
+            ("acc", "acc"), ("product", "product"), ("bias", "R"), ("scale", "M"), ("shift", "S"),
+            ("weight", "weight"), ("mac", "mac"), ("shifted", "shifted"), ("value", "value"),
+        )
+    ),
+    Row("prove --json", "prove {layers}", "", "--json", is_json, only_second),
     # predict
     Row("predict --image", "predict {circles} --json", "--image 3", "--image 4", at("outputs")),
     Row("predict --image", "predict {int8} --json", "--image 3", "--image 4", at("logits")),
@@ -800,6 +882,38 @@ ROWS = [
     Row("sample --json", "sample {flow} -n 3", "", "--json", is_json, only_second),
     Row("sample --paper-kirchhoffnet", "sample paper-gauss -n 3 --json", "",
         "--paper-kirchhoffnet {kirchhoff-other}", at("log_density")),
+    Row("train --from", "train --out net.npz --steps 3", "--from {tuned}", "--from {coarse}",
+        lambda seen: np.load(io.BytesIO(seen.files["net.npz"]))["layer_0.bits"].item(),
+        lambda a, b: (a, b) == (8, 4)),
+    Row("train --steps", _TUNE, "--steps 3", "--steps 4", _last_step, sizes(3, 4)),
+    Row("train --learning-rate", f"{_TUNE} --steps 3", "--learning-rate 0.1",
+        "--learning-rate 0.2", lambda seen: _tuned(seen)["history"][-1][2],
+        lambda a, b: b == pytest.approx(2 * a, rel=1e-12)),
+    Row("train --seed", f"{_TUNE} --steps 3", "--seed 1", "--seed 2",
+        lambda seen: _tuned(seen)["history"]),
+    # quantize
+    Row("quantize --data", "quantize {mlp} --json", "--data {points}", "--data circles",
+        at("data", "samples")),
+    Row("quantize --out", "quantize {mlp} --data {points}", "", "-o x.npz",
+        lambda seen: sorted(seen.files), lambda a, b: (a, b) == (["mlp-w8a8.npz"], ["x.npz"])),
+    Row("quantize --target", _FROM_TABLE, "--target kind", "--target other",
+        at("data", "classes"), lambda a, b: (a, b) == (["0", "1"], ["8", "9"])),
+    Row("quantize --scale", f"{_QUANTIZE}", "", "--scale standard", at("input", "lo"),
+        sizes(0, -128)),
+    Row("quantize --held-out", f"{_FROM_TABLE} --target kind", "--held-out 0.5",
+        "--held-out {others}", at("held_out", "samples"), sizes(20, 30)),
+    Row("quantize --weight-bits", _QUANTIZE, "--weight-bits 4", "--weight-bits 8",
+        lambda seen: -seen.json["layers"][0]["weight_error"], more),
+    Row("quantize --activation-bits", _QUANTIZE, "--activation-bits 2", "--activation-bits 8",
+        at("layers", 0, "sqnr_dB"), more),
+    Row("quantize --per", _QUANTIZE, "", "--per channel",
+        lambda seen: -seen.json["layers"][0]["weight_error"], more),
+    Row("quantize --percentile", _QUANTIZE, "", "--percentile 90", at("layers", 0, "clamped"),
+        more),
+    Row("quantize --seed", _QUANTIZE, "--seed 1", "--seed 2", at("layers", 0, "sqnr_dB")),
+    Row("quantize --json", "quantize {mlp} --data {points}", "", "--json", is_json, only_second),
+    Row("quantize --force", "quantize {mlp} --data {points} -o there", "", "--force",
+        kept("there"), forced, before={"there": MINE}),
     # import
     Row("import --out", "import {dense} --no-run", "", "--out x.npz",
         lambda seen: sorted(seen.files), lambda a, b: (a, b) == ([], ["x.npz"])),

@@ -437,7 +437,7 @@ DIGITAL = [
     ),
     Row(
         "tolerance",
-        "digital/trace.py:trace",
+        "digital/stages.py:check_tolerance",
         lambda x: trace(*random_scaled(0, images=2), tolerance=x),
         (TINY, 1.0, 1e6),
         (0.0, -0.0, -1.0, above(1e6), *NO_NUMBERS),

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from ohmbench import digital, floatgate, kirchhoff
 from ohmbench.digital import integer_product, published, quantization
+from ohmbench.digital.importing.tflite import read_tflite
+from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS
+from ohmbench.digital.importing.tflite_roundings import differences, truncated
 from ohmbench.floatgate import EKV, FG_ARRAY, SPECS, Activation, FGLayer, Line
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.kirchhoff import AutogradDivergence, PlainRightHandSide, Solver
+from tests.unit import hostile_tflite
 from tests.unit.circuits import T0, config, random_circuit, random_flow, voltages
 from tests.unit.int8_networks import random_int8, random_scaled
 from tests.unit.networks import random_network
@@ -33,6 +39,7 @@ def every_case() -> None:
     _floatgate()
     _kirchhoff()
     _digital()
+    _importing_tflite()
 
 
 def _floatgate() -> None:
@@ -75,6 +82,17 @@ def _digital() -> None:
     quantization.quantize_bias(weight[0], scale)
     digital.quantize_pixels(abs(weight))
     digital.FloatNetwork((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+
+
+def _importing_tflite() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.tflite"
+        for data in hostile_tflite.templates("tflite"):
+            path.write_bytes(data)
+            sources = [read_tflite(path, rounding=rounding) for rounding in ROUNDINGS]
+            x = np.ones((2, 3), np.int64)
+            for source in sources:
+                assert len(differences(source, truncated(source), x)) == 2
 
 
 def _confusion(classes: int) -> object:

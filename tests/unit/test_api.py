@@ -103,8 +103,11 @@ def test_samples_are_seeded() -> None:
     ("call", "complaint"),
     [
         (lambda: ohmbench.power("int8-digits"), "power takes floating-gate networks, not an int8"),
-        (lambda: ohmbench.prove("gauss"), "prove takes int8 networks, not a KirchhoffNet"),
-        (lambda: ohmbench.predict("gauss", 0), "predict takes int8 networks and floating-gate"),
+        (lambda: ohmbench.prove("gauss"), "prove takes int8 networks and N-layer"),
+        (
+            lambda: ohmbench.predict("gauss", 0),
+            "predict takes int8 networks, N-layer integer networks and",
+        ),
         (lambda: ohmbench.sample("diabete", 3), "a regression has no samples"),
         (lambda: ohmbench.evaluate("int8-digits", tol=0.1), "tol does not apply to an int8"),
         (lambda: ohmbench.train("int8-digits", "x.npz", samples=3), "samples does not apply to an"),

@@ -53,7 +53,8 @@ def test_words_that_a_command_does_not_take(command: str, run) -> None:
         assert err == f"ohmbench: {name}: is missing; {see_help}"
     if all(argument.nargs == 1 for argument in ARGUMENTS[command]):
         surplus = ["one"] * (len(ARGUMENTS[command]) - len(required(command))) + ["two", "three"]
-        mandatory = {"predict": ["--image", "1"], "sample": ["-n", "1"], "store": ["--name", "x"]}
+        mandatory = {"predict": ["--image", "1"], "sample": ["-n", "1"], "store": ["--name", "x"],
+                     "quantize": ["--data", "x"]}  # fmt: skip
         status, out, err = run(*words, *mandatory.get(command, []), *surplus)
         assert (status, out) == (2, "")
         expected = f"ohmbench: two three: unexpected after the other arguments; {see_help}"

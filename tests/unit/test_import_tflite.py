@@ -6,6 +6,7 @@ against that runtime, at both sides of every step of every channel.
 
 from __future__ import annotations
 
+import importlib
 import math
 import os
 import struct
@@ -31,6 +32,7 @@ from ohmbench.digital.importing.tflite_arithmetic import (
     input_thresholds,
     quantize_multiplier,
 )
+from ohmbench.digital.importing.tflite_file import read_tflite_file
 from ohmbench.digital.importing.tflite_roundings import differences, layer_values, truncated
 from ohmbench.digital.integer.network import acc_range
 from ohmbench.errors import FileError, RangeError
@@ -146,7 +148,7 @@ def written(tmp_path: Path, model: Model) -> Path:
 
 def run(model: Path | Model, rounding: Rounding, x: NDArray[Any]) -> NDArray[np.int64]:
     """What ai-edge-litert computes for inputs ``x``, one row after another."""
-    module = pytest.importorskip("ai_edge_litert.interpreter", reason="needs ohmbench[runtimes]")
+    module = importlib.import_module("ai_edge_litert.interpreter")
     interpreter = module.Interpreter(
         model_content=model.read_bytes() if isinstance(model, Path) else model.data(),
         experimental_op_resolver_type=getattr(module.OpResolverType, KERNELS[rounding]),
@@ -192,6 +194,7 @@ def test_steps_are_those_of_rational_numbers(
         assert len(set(expected)) > 100
 
 
+@pytest.mark.needs("ai-edge-litert")
 @pytest.mark.parametrize("per_channel", [False, True], ids=["tensor", "channel"])
 @pytest.mark.parametrize("rounding", KERNELS)
 def test_steps_are_those_of_the_runtime(
@@ -229,6 +232,7 @@ def random_network(seed: int) -> Model:
     return chain(layers, first, int(rng.integers(-128, 128)))
 
 
+@pytest.mark.needs("ai-edge-litert")
 @pytest.mark.parametrize("rounding", KERNELS)
 def test_networks_are_those_of_the_runtime(rounding: Rounding, tmp_path: Path) -> None:
     seen = set()
@@ -244,8 +248,9 @@ def test_networks_are_those_of_the_runtime(rounding: Rounding, tmp_path: Path) -
     assert len(seen) > 200
 
 
+@pytest.mark.needs("ai-edge-litert")
 def test_the_default_is_what_the_interpreter_does_untold(tmp_path: Path) -> None:
-    module = pytest.importorskip("ai_edge_litert.interpreter", reason="needs ohmbench[runtimes]")
+    module = importlib.import_module("ai_edge_litert.interpreter")
     model, acc = one_layer(1, False)
     path = written(tmp_path, model)
     interpreter = module.Interpreter(model_path=str(path))
@@ -259,6 +264,7 @@ def test_the_default_is_what_the_interpreter_does_untold(tmp_path: Path) -> None
     assert set(RUNTIMES) == set(ROUNDINGS)
 
 
+@pytest.mark.needs("ai-edge-litert")
 @pytest.mark.parametrize("rounding", KERNELS)
 @pytest.mark.parametrize("zero", [-127, -1, 0, 1, 3])
 @pytest.mark.parametrize("halves", [5, 7, 21, 23, 42])
@@ -301,6 +307,7 @@ def float_ended(scale: float, zero: int, inputs: int) -> Model:
     return replace(model, inputs=[3], outputs=[4])
 
 
+@pytest.mark.needs("ai-edge-litert")
 @pytest.mark.parametrize("rounding", KERNELS)
 @pytest.mark.parametrize(("scale", "zero"), [(0.1, 7), (0.0078125, -128), (1 / 3, 0), (17.3, 127)])
 def test_real_inputs_are_quantised_as_by_the_runtime(
@@ -331,6 +338,19 @@ def test_thresholds_of_real_inputs_are_where_the_division_says(rounding: Roundin
     upper = level > 0 if away else level % 2 == 0
     below = np.where(upper, exact, np.nextafter(exact.astype(np.float32), np.float32(np.inf)))
     assert np.array_equal(table, below.astype(np.float32))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_ends_of_scales_of_real_inputs(rounding: Rounding) -> None:
+    # 1 / 2**-128 is 2**128, the first power of two that float32 does not hold.
+    assert input_thresholds(rounding, 2.0**-127, 0).shape == (255,)
+    with pytest.raises(RangeError, match="no inverse"):
+        input_thresholds(rounding, 2.0**-128, 0)
+    # Only -1, 0 and 1 are quotients of a finite input; infinities give the ends.
+    table = input_thresholds(rounding, 3e38, 0)
+    assert (table[:127] == np.finfo(np.float32).min).all()
+    assert (np.abs(table[127:129]) < 2e38).all()
+    assert (table[129:] == np.inf).all()
 
 
 @pytest.mark.parametrize(
@@ -416,6 +436,7 @@ def faulty_and_right(
     return wrong, right, model
 
 
+@pytest.mark.needs("ai-edge-litert")
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_seen(name: str, tmp_path: Path) -> None:
     rounding, fault = FAULTS[name]
@@ -469,6 +490,7 @@ def test_operators_at_the_ends_are_left_out(tmp_path: Path) -> None:
     assert all(d.share == 0 for d in differences(source, bare, x))
 
 
+@pytest.mark.needs("ai-edge-litert")
 def test_uint8_at_the_ends_is_int8_and_128(tmp_path: Path) -> None:
     model = hostile_tflite.base()
     model.tensors += [
@@ -538,6 +560,32 @@ def test_limits_of_the_fixed_point_kernels(tmp_path: Path) -> None:
     read(255.9, 1, "float")
 
 
+def test_the_largest_files_are_read(tmp_path: Path) -> None:
+    model = chain([Dense(np.eye(2, dtype=int), None, [0.1], 0.1)] * 32, 0.1)
+    model.tensors[0] = replace(model.tensors[0], name="n" * 1024, shape=[1] * 7 + [2])
+    model.tensors += [model.tensors[0]] * (1024 - len(model.tensors))
+    source = read_tflite(written(tmp_path, model))
+    assert len(source.layers) == 32
+    assert source.input_shape == (1, 1, 1, 1, 1, 1, 1, 2)
+    assert len(read_tflite_file(tmp_path / "network.tflite").tensors) == 1024
+    model.tensors.append(model.tensors[0])
+    with pytest.raises(FileError, match="1025 tensors, at most 1024"):
+        read_tflite(written(tmp_path, model))
+
+
+@pytest.mark.parametrize(("zero", "good"), [(-128, True), (127, True), (-129, False), (128, False)])
+def test_ends_of_zero_points(zero: int, good: bool, tmp_path: Path) -> None:
+    model = hostile_tflite.base()
+    for k in (0, hostile_tflite.OUT1):
+        model.tensors[k] = replace(model.tensors[k], zero=[zero])
+    path = written(tmp_path, model)
+    if good:
+        assert read_tflite(path).input.zero == zero
+    else:
+        with pytest.raises(FileError, match=f"is {zero}, but should be from -128 to 127"):
+            read_tflite(path)
+
+
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_file_that_ends_anywhere_is_refused(which: int, tmp_path: Path) -> None:
     data = hostile_tflite.templates("tflite")[which]
@@ -554,24 +602,19 @@ def test_a_file_that_ends_anywhere_is_refused(which: int, tmp_path: Path) -> Non
 # The published network
 
 
-@pytest.fixture(scope="module")
-def ad01() -> Path:
-    try:
-        return model_file("ad01_int8.tflite")
-    except FileError as error:
-        pytest.skip(str(error))
-
-
-def test_ad01_is_read(ad01: Path) -> None:
-    source = read_tflite(ad01)
+@pytest.mark.needs("models")
+def test_ad01_is_read() -> None:
+    source = read_tflite(model_file("ad01_int8.tflite"))
     sizes = [640, *(len(layer.weight) for layer in source.layers)]
     assert sizes == [640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640]
     assert sum(layer.weight.size for layer in source.layers) == 264_192
     assert all(len(layer.meaning.scale) == 1 for layer in source.layers)
 
 
+@pytest.mark.needs("ai-edge-litert", "models")
 @pytest.mark.parametrize("rounding", KERNELS)
-def test_ad01_is_the_runtimes(rounding: Rounding, ad01: Path) -> None:
+def test_ad01_is_the_runtimes(rounding: Rounding) -> None:
+    ad01 = model_file("ad01_int8.tflite")
     source = read_tflite(ad01, rounding=rounding)
     x = np.random.default_rng(1).integers(-128, 128, (300, 640))
     assert np.array_equal(
@@ -579,7 +622,9 @@ def test_ad01_is_the_runtimes(rounding: Rounding, ad01: Path) -> None:
     )
 
 
-def test_roundings_and_truncation_change_ad01(ad01: Path) -> None:
+@pytest.mark.needs("models")
+def test_roundings_and_truncation_change_ad01() -> None:
+    ad01 = model_file("ad01_int8.tflite")
     single, double = (read_tflite(ad01, rounding=name) for name in ("single", "double"))
     x = np.random.default_rng(0).integers(-128, 128, (2000, 640))
     found = differences(single, double, x)
@@ -593,8 +638,9 @@ def test_roundings_and_truncation_change_ad01(ad01: Path) -> None:
     ] * 10
 
 
-def test_multipliers_and_sums_of_ad01(ad01: Path) -> None:
-    layers = read_tflite(ad01, rounding="single").layers
+@pytest.mark.needs("models")
+def test_multipliers_and_sums_of_ad01() -> None:
+    layers = read_tflite(model_file("ad01_int8.tflite"), rounding="single").layers
     M = [int(np.rint(step.multiplier[0] * 2**24)) for step in map(_step, layers)]
     assert (min(M), max(M)) == (22_316, 2_314_493)
     assert sum(m < 2**16 for m in M) == 2

@@ -219,6 +219,32 @@ def test_a_class_that_rounding_in_the_source_ties() -> None:
     }
 
 
+@pytest.mark.parametrize("key", [1, -1])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [
+        (lambda acc: acc * 0 + 3, lambda acc: 12 - acc),
+        (lambda acc: 9 - acc, lambda acc: acc * 0 + 9),
+        (lambda acc: acc * 0 + 3, lambda acc: acc + 3),
+        (lambda acc: acc - 3, lambda acc: acc * 0 + 6),
+        (lambda acc: 7 - acc, lambda acc: 9 - acc),
+        (lambda acc: acc, lambda acc: acc + 2),
+    ],
+)
+def test_ends_of_which_only_one_moves(low: Any, high: Any, key: int) -> None:
+    """The second channel's outputs rise or fall at one end, whichever way its integers go."""
+
+    def beside(end: Any) -> Any:
+        return lambda acc: np.stack([acc[:, 0] + 0.0, end(acc[:, 1])], axis=1)
+
+    given = reals(TWO, beside(low), beside(high), meaning=Meaning.of(key))
+    network = fit_network(given)
+    found = prove_import(given, network).layers[0].classes
+    assert found is not None
+    counted = (found.pairs, found.differing, found.undecided, found.first)
+    assert counted == enumerate_pairs(given, network)
+
+
 def test_integers_that_do_not_move() -> None:
     """All sums of each channel tie, in their own order."""
     given = reals(TWO, lambda acc: acc * 1.0, top=2)

@@ -23,6 +23,7 @@ from ohmbench.claims.html.render import write_report
 from ohmbench.claims.outcomes import StoredRun, write_csv, write_outcomes
 from ohmbench.cli.common import check_not_input
 from ohmbench.digital import save_int8
+from ohmbench.digital.exporting import export_network
 from ohmbench.digital.integer.store import save_integer
 from ohmbench.eda.cache import keep_text
 from ohmbench.eda.synthesis.result import Cost, write_record
@@ -96,6 +97,7 @@ SAVES: dict[str, Callable[..., None]] = {
     "save_network": _network,
     "save_int8": lambda path, **o: save_int8(path, random_scaled(0)[0], **o),
     "save_integer": lambda path, **o: save_integer(path, random_integer(0), **o),
+    "export_network": lambda path, **o: export_network(random_integer(0, (2, 2, 2)), path, **o),
     "save_kirchhoff": lambda path, **o: save_kirchhoff(
         path, build(regression_config()), seed=0, recipe="{}", history=HISTORY, **o
     ),
@@ -166,6 +168,7 @@ WORK = {
     "sample {flow} -n 3 --out there.npz": "ohmbench.kirchhoff.drawing:sampled",
     "sample {flow} -n 3 --plot new.png --out there.npz": "ohmbench.kirchhoff.drawing:sampled",
     "predict {int8} --image 3 --plot there.png": "ohmbench.families:load_able",
+    "export {int8} there.onnx": "ohmbench.families:load_able",
     "claims {ledger} --json there": "ohmbench.claims.running:run_ledger",
     "claims {ledger} --json new --csv there": "ohmbench.claims.running:run_ledger",
     "report {ledger} --out there": "ohmbench.claims.running:run_ledger",
@@ -174,8 +177,11 @@ WORK = {
     "bench plot {before} --out there.png": "ohmbench.report.benchmark_figures:history_figure",
     "import {dense} --out there.npz": "ohmbench.digital.importing.importer:import_network",
     "store {circles} --name there": "ohmbench.families:load_file",
+    "quantize {mlp} --data {points} --out there": (
+        "ohmbench.digital.quantizing.samples:load_samples"
+    ),
 }
-NAMES = ("there", "there.png", "there.npz", "voltages.png", "store/there.npz")
+NAMES = ("there", "there.png", "there.npz", "there.onnx", "voltages.png", "store/there.npz")
 
 
 def test_every_command_with_force_is_among_them() -> None:

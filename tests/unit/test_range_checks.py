@@ -18,11 +18,12 @@ from tests.unit.command_line import assert_refused
 from tests.unit.range_rows import OTHER_ROWS, Row
 from tests.unit.range_rows_files import FILE_ROWS
 from tests.unit.range_rows_kirchhoff import KIRCHHOFF_ROWS
+from tests.unit.range_rows_quantizing import QUANTIZING_ROWS
 
 ROOT = Path(__file__).parents[2]
 LIBRARY = ROOT / "lib" / "ohmbench"
 
-ROWS = [*OTHER_ROWS, *KIRCHHOFF_ROWS, *FILE_ROWS]
+ROWS = [*OTHER_ROWS, *KIRCHHOFF_ROWS, *FILE_ROWS, *QUANTIZING_ROWS]
 every_row = pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])
 
 
@@ -58,6 +59,7 @@ BITS = ("1", "64"), ("0", "65")
 TOLERANCE = ("5e-324", "1"), ("0", "-1", "1.0000000000000002", "nan", "inf")
 NOBODY = "neither stored weights nor a file"
 NO_MODEL = "neither a file nor a published network"
+_QUANTIZE, NO_FILE = "quantize nobody.pth --data digits", "nobody.pth: cannot open"
 OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ("evaluate nobody", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
     ("evaluate nobody", "--images", (("2", "100"), ("1", "0", "-1")), NOBODY),
@@ -70,8 +72,19 @@ OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ("plot nobody --out x", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
     ("plot nobody --out x", "--images", (("2", "100"), ("1", "0")), NOBODY),
     ("plot nobody --out x", "--seed", SEEDS, NOBODY),
+    (_QUANTIZE, "--weight-bits", (("2", "8"), ("1", "9")), NO_FILE),
+    (_QUANTIZE, "--activation-bits", (("1", "8"), ("0", "9")), NO_FILE),
+    (_QUANTIZE, "--percentile", (("5e-324", "100"), ("0", "-1", "100.1", "nan", "inf")), NO_FILE),
+    (_QUANTIZE, "--seed", SEEDS, NO_FILE),
     ("train nobody", "--seed", SEEDS, "nobody: no training"),
     ("train nobody", "--samples", AT_LEAST_1, "nobody: no training"),
+    ("train --from no.npz", "--steps", (("1", "1000000"), ("0", "1000001")), "no.npz: cannot open"),
+    (
+        "train --from no.npz",
+        "--learning-rate",
+        (("5e-324", "10"), ("0", "-1", "10.1", "nan", "inf")),
+        "no.npz: cannot open",
+    ),
     (
         "train nobody",
         "--max-minutes",
@@ -80,7 +93,19 @@ OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ),
     *(
         ("prove nobody", f"--{name}-bits", BITS, NOBODY)
-        for name in ("acc", "sum", "r", "product", "bias", "scale", "shift")
+        for name in (
+            "acc",
+            "sum",
+            "r",
+            "product",
+            "bias",
+            "scale",
+            "shift",
+            "weight",
+            "mac",
+            "shifted",
+            "value",
+        )
     ),
     *(
         ("prove nobody", f"--{name}", AT_LEAST_1, NOBODY)
@@ -156,13 +181,16 @@ def checking_functions() -> Iterator[str]:
 
 COMMANDS = {
     "evaluate": "cli/evaluation.py:evaluate_command",
+    "prove": "cli/prove.py:_bits",
     "power": "cli/power.py:power",
+    "quantize": "cli/quantize.py:quantize",
     "sample": "cli/sampling.py:sample",
     "synth": "cli/synth.py:synth",
     "train": "cli/training.py:train",
 }
 # Both ends of every number, in one table: those refused, and the last ones accepted.
 INTEGER = "test_integer_network.py::test_wrong_numbers_are_refused"
+TFLITE = "test_import_tflite.py::test_a_refusal_says_why"
 # What is compared there is no number that somebody chooses, but how much of a text, a netlist or an
 # archive stands where: these tests try many wrong ones.
 ELSEWHERE = {
@@ -186,6 +214,15 @@ ELSEWHERE = {
     "floatgate/configuration.py:Config._check_device": (
         "test_own_floatgate.py::test_voltages_end_at_the_devices_supply"
     ),
+    "digital/quantizing/onnx_mlp.py:_Graph.vector": (
+        "test_quantizing_onnx.py::test_a_graph_of_another_kind_is_refused"
+    ),
+    "digital/quantizing/onnx_mlp.py:_normalisation": (
+        "test_quantizing_onnx.py::test_a_graph_of_another_kind_is_refused"
+    ),
+    "digital/quantizing/state_dict.py:_block": (
+        "test_quantizing.py::test_a_state_dict_of_another_kind_is_refused"
+    ),
     "digital/configuration.py:Config._is_small_enough": (
         "test_own_int8.py::test_the_number_of_weights_is_bounded"
     ),
@@ -203,7 +240,24 @@ ELSEWHERE = {
         "test_own_data.py::test_what_is_no_table_is_refused_by_line_and_column"
     ),
     "files/npz_reading.py:read_npz": "test_files.py::test_size_limits_hold_for_file_and_content",
-    "cli/trace.py:trace": "test_cli.py::test_bad_options",
+    "digital/importing/flatbuffer.py:Buffer.number": TFLITE,
+    "digital/importing/flatbuffer.py:Table.__init__": TFLITE,
+    "digital/importing/flatbuffer.py:Table._place": TFLITE,
+    "digital/importing/flatbuffer.py:Table._vector": TFLITE,
+    "digital/importing/tflite.py:_Chain._fully_connected": TFLITE,
+    "digital/importing/tflite.py:_Chain._next": TFLITE,
+    "digital/importing/tflite_file.py:_operator": TFLITE,
+    "digital/importing/tflite_file.py:_tensor": TFLITE,
+    "digital/importing/tflite_file.py:read_tflite_file": TFLITE,
+    "digital/importing/tflite_layer.py:_ends": TFLITE,
+    "digital/importing/tflite_tensors.py:activation_scale": TFLITE,
+    "digital/importing/tflite_tensors.py:weights_of": TFLITE,
+    "digital/importing/tflite_arithmetic.py:input_thresholds": (
+        "test_import_tflite.py::test_ends_of_scales_of_real_inputs"
+    ),
+    "digital/importing/tflite_arithmetic.py:requantisation": (
+        "test_import_tflite.py::test_limits_of_the_fixed_point_kernels"
+    ),
     "digital/integer/network.py:Affine.__post_init__": INTEGER,
     "digital/integer/network.py:InputFormat.__post_init__": INTEGER,
     "digital/integer/network.py:IntegerNetwork.__post_init__": INTEGER,
@@ -217,6 +271,13 @@ ELSEWHERE = {
     ),
     "digital/integer/golden.py:check_inputs": "test_integer_golden.py::test_wrong_inputs",
     "digital/integer/golden.py:infer_plain": "test_integer_golden.py::test_wrong_plain_input",
+    "digital/integer/evaluation.py:evaluate_integer": (
+        "test_integer_family.py::test_labels_that_are_not_classes_are_refused"
+    ),
+    "digital/integer/two_layers.py:_layers": (
+        "test_integer_trace.py::test_what_the_hardware_does_not_have_is_named"
+    ),
+    "digital/integer/prove.py:Widths.__post_init__": "test_integer_prove.py::test_widths_in_range",
     "digital/integer/store.py:_step": "test_integer_store.py::test_damage_is_named",
     "digital/integer/store.py:_layers_in": "test_integer_store.py::test_damage_is_named",
     "digital/store.py:_images_of": "test_digital_store.py::test_bad_file_is_refused_in_one_line",

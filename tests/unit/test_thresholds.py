@@ -478,8 +478,6 @@ ELSEWHERE = {
     ),
     "cli/listing.py:_seeds": "test_listing.py::test_seeds_share_a_line",
     "cli/listing.py:_summary": "test_listing.py::test_seeds_share_a_line",
-    "cli/prove.py:_broken_line": "test_cli.py::test_one_neuron_of_several_is_named",
-    "cli/prove.py:_check_hardware": "test_cli.py::test_larger_and_smaller_hardware",
     "cli/synth_output.py:_print_path": "test_printed.py::test_a_synthesis",
     "cli/synth_output.py:print_sweep": "test_printed.py::test_a_sweep",
     "eda/hdl.py:_refusal": "test_range_checks.py::test_what_is_in_the_range_is_taken",

@@ -19,6 +19,7 @@ from ohmbench.cli.claims import claims
 from ohmbench.cli.common import fail, told
 from ohmbench.cli.doctor import doctor
 from ohmbench.cli.evaluation import evaluate_command
+from ohmbench.cli.export import export
 from ohmbench.cli.fetch import fetch
 from ohmbench.cli.grouping import Command, Group
 from ohmbench.cli.import_network import import_command
@@ -27,6 +28,7 @@ from ohmbench.cli.plot import plot_command
 from ohmbench.cli.power import power
 from ohmbench.cli.predict import predict
 from ohmbench.cli.prove import prove
+from ohmbench.cli.quantize import quantize
 from ohmbench.cli.refusals import line_of, system_line, usage_line
 from ohmbench.cli.report import report
 from ohmbench.cli.sampling import sample
@@ -78,6 +80,8 @@ COMMANDS: tuple[tuple[str, str, Callable[..., Any] | typer.Typer], ...] = (
     ("Networks", "sample", sample),
     ("Networks", "power", power),
     ("Networks", "import", import_command),
+    ("Networks", "quantize", quantize),
+    ("Networks", "export", export),
     ("Hardware", "prove", prove),
     ("Hardware", "trace", trace),
     ("Hardware", "synth", synth_app),

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ohmbench.cli.common import Json, print_json, print_whole, say, shown
-from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
+from ohmbench.cli.naming import Data, Name, PaperFann, PaperKirchhoff
 from ohmbench.errors import OperandError
 
 
@@ -40,6 +40,7 @@ def evaluate_command(
     images: Annotated[
         int | None, typer.Option(min=2, metavar="N", help="Classification: only the first N.")
     ] = None,
+    data: Data = None,
     as_json: Json = False,
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
@@ -48,13 +49,16 @@ def evaluate_command(
 
     Floating-gate networks: accuracy, evaluations outside the fits, currents no array could hold.
     Int8 networks, by their integers: accuracy, hidden values clamped at 255, the largest
-    requantisation product.
+    requantisation product. N-layer integer networks, which come without data: accuracy on --data,
+    the sums that it reaches.
 
     KirchhoffNets, by their experiment: negative log-likelihood and gap to the true density;
     KL(q||p) and effective sample size for potentials; squared error and R2; top-1 and top-5. The
     same for baselines. Each estimate with its 95 % interval.
 
     Example: ohmbench evaluate floatgate-digits
+
+    Example: ohmbench evaluate imported.npz --data mnist
 
     Example: ohmbench evaluate paper-twomoon --paper-kirchhoffnet FOLDER --json
     """
@@ -64,7 +68,7 @@ def evaluate_command(
     if tol is not None and not 0 < tol <= 1:
         raise OperandError(f"--tol {tol:g}: should be positive, at most 1")
     options = JudgeOptions(samples, seed, tol, images)
-    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))
+    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet), data)
     if options.given() and not family.judge_options:
         able = takers(lambda f: f.judge_options)
         raise OperandError(f"{options.given()[0]}: not for {name}; it is for {able}")

@@ -48,6 +48,15 @@ Name = Annotated[
         f"with {KIRCHHOFF_CONFIG} and {KIRCHHOFF_CHECKPOINT}.",
     ),
 ]
+Data = Annotated[
+    str | None,
+    typer.Option(
+        "--data",
+        metavar="NAME|FILE",
+        help="N-layer integer networks: what to run them on. A data set (mnist, mnist-bytes, "
+        "digits), an npz file with x and y, or a CSV file with a column y of class numbers.",
+    ),
+]
 PaperFann = Annotated[
     str | None,
     typer.Option(

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ohmbench.cli.common import Force, say
-from ohmbench.cli.naming import Name, PaperFann, PaperKirchhoff
+from ohmbench.cli.naming import Data, Name, PaperFann, PaperKirchhoff
 from ohmbench.constants import IMAGES_DRAWN, SAMPLES_DRAWN
 from ohmbench.errors import FileError, OperandError, one_line
 
@@ -35,6 +35,7 @@ def plot_command(
     seed: Annotated[
         int, typer.Option(min=0, max=2**31 - 1, help="KirchhoffNets: of what is drawn at random.")
     ] = 0,
+    data: Data = None,
     force: Force = False,
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
@@ -42,8 +43,9 @@ def plot_command(
     """Draw what a network does, its training history and its weights.
 
     Floating-gate networks: confusion matrix, programmed currents, device curves. Int8 networks:
-    confusion matrix, weights. KirchhoffNets: samples and density beside the true one, samples on
-    their potential, predictions or confusion matrix, and node voltages over time.
+    confusion matrix, weights. N-layer integer networks: weights, the bits that each layer needs,
+    and with --data the confusion matrix. KirchhoffNets: samples and density beside the true one,
+    samples on their potential, predictions or confusion matrix, and node voltages over time.
 
     Example: ohmbench plot floatgate-digits --out figures
     """
@@ -56,7 +58,7 @@ def plot_command(
         raise OperandError("--out: is empty; name a folder, or leave it out")
     folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     _check_folder(folder)
-    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet))
+    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet), data)
     options = DrawOptions(samples, images, seed)
     figures = family.figures(network, plain_text(one_line(name)), options)
     for file in save_figures(figures, folder, overwrite=force):

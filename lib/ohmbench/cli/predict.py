@@ -15,7 +15,7 @@ from ohmbench.cli.common import (
     say,
     shown,
 )
-from ohmbench.cli.naming import Name, PaperFann
+from ohmbench.cli.naming import Data, Name, PaperFann
 from ohmbench.errors import one_line
 
 
@@ -25,6 +25,7 @@ def predict(
     plot: Annotated[
         str | None, typer.Option(metavar="FILE", help="Also draw it: png, pdf or svg.")
     ] = None,
+    data: Data = None,
     force: Force = False,
     as_json: Json = False,
     paper_fann: PaperFann = None,
@@ -39,7 +40,7 @@ def predict(
 
     if plot is not None:
         check_figure(plot, force)
-    family, network = load_able(name, Papers(paper_fann), "predict")
+    family, network = load_able(name, Papers(paper_fann), "predict", data)
     found = family.predict(network, image)
     if as_json:
         numbers = {"name": name, "index": image, "label": found.label, "answer": found.answer}

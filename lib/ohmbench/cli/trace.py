@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import importlib
 from functools import partial
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ohmbench.cli.common import (
-    Json,
-    console_out,
-    print_json,
-    say,
-)
-from ohmbench.cli.naming import Name, PaperFann
+from ohmbench.cli.common import Json, console_out, print_json, say, shown
+from ohmbench.cli.naming import Data, Name, PaperFann
 from ohmbench.errors import OperandError
 
 if TYPE_CHECKING:
-    from ohmbench.digital import StoredInt8
-    from ohmbench.digital.trace import Simulate, Stage
+    from ohmbench.digital.trace import Simulate
 
 SIMULATION = "ohmbench.eda.simulation"
 
@@ -61,6 +55,14 @@ def trace(
     tolerance: Annotated[
         float, typer.Option(metavar="FACTOR", help="Of the float stage's derived tolerance.")
     ] = 1.0,
+    source: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODEL",
+            help="N layers: also run the file that the network was imported from.",
+        ),
+    ] = None,
+    data: Data = None,
     as_json: Json = False,
     paper_fann: PaperFann = None,
 ) -> None:
@@ -70,83 +72,35 @@ def trace(
     a rounded multiplier, nothing). The first layer, neuron and value that leaves it is named. Exit
     status 1 if one does.
 
+    Networks of N layers: from the source's own runtime through real numbers and integers to the
+    hardware, if it has two layers that the hardware can hold; layer by layer. Without --data, 100
+    random inputs of its format.
+
     The hardware is the Verilog that comes with ohmbench, or that in the folder which OHMBENCH_HDL
     names. Simulations are kept in the folder that OHMBENCH_CACHE names (default: ohmbench in the
     user's cache).
 
     Example: ohmbench trace int8-digits --image 7 --no-rtl
     """
-    from ohmbench.digital import load_float
-    from ohmbench.digital.trace import trace as trace_network
     from ohmbench.families import Papers, load_able
+    from ohmbench.family import TraceOptions
 
-    if every and image is not None:
-        raise OperandError("--image and --all: exclude each other; give one of them")
-    image = image or 0
-    data: StoredInt8 = load_able(name, Papers(paper_fann), "trace").network
-    images = data.images()
-    if not every and not 0 <= image < len(images.x):
-        raise OperandError(f"--image {image}: not in these data; choose 0 to {len(images.x) - 1}")
-    first = 0 if every else image
-    x = images.x if every else images.x[image : image + 1]
-    stages = trace_network(
-        data.network,
-        x,
-        real=None if float_file is None else load_float(float_file),
+    family, network = load_able(name, Papers(paper_fann), "trace", data)
+    options = TraceOptions(
+        image=image,
+        every=every,
+        float_file=float_file,
         simulate=simulator() if rtl else None,
+        source=source,
         tolerance=tolerance,
     )
+    found = family.trace(network, name, options)
     if as_json:
-        print_json(_json(name, first, len(x), stages))
+        print_json(found.values)
     else:
-        _print(name, first, len(x), stages)
-    if not all(stage.passed for stage in stages):
+        for table in found.tables:
+            console_out().print(shown(table))
+        for line in found.lines:
+            say(line)
+    if not found.holds:
         raise typer.Exit(1)
-
-
-def _print(name: str, first: int, images: int, stages: list[Stage]) -> None:
-    from rich.table import Table
-
-    which = f"image {first}" if images == 1 else f"{images} images"
-    table = Table("stage", "layer", "quantity", "values", "largest difference", "tolerance")
-    for stage in stages:
-        for part in stage.parts:
-            table.add_row(
-                stage.name,
-                str(part.layer),
-                part.quantity,
-                str(part.compared),
-                f"{part.largest:.6g} LSB",
-                f"at most {part.tolerance:.6g} LSB" if part.tolerance else "exact",
-            )
-    console_out().print(table)
-    for stage in stages:
-        verdict = "within tolerance" if stage.passed else "DEPARTS"
-        say(f"{stage.name}: {verdict}; {stage.note}")
-    for stage in stages:
-        if stage.departure is not None:
-            say(f"{name}: {stage.name}: {stage.departure.describe(first)}")
-            return
-        if stage.failure is not None:
-            say(f"{name}, {which}: {stage.name}: {stage.failure}")
-            return
-    say(f"{name}, {which}: every stage within its tolerance")
-
-
-def _json(name: str, first: int, images: int, stages: list[Stage]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "images": images,
-        "stages": [
-            {
-                "name": stage.name,
-                "note": stage.note,
-                "failure": stage.failure,
-                "parts": [vars(part) for part in stage.parts],
-                "departure": None
-                if stage.departure is None
-                else vars(stage.departure) | {"image": first + stage.departure.image},
-            }
-            for stage in stages
-        ],
-    }

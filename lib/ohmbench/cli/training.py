@@ -17,22 +17,37 @@ if TYPE_CHECKING:
     from ohmbench.family import JudgeOptions
 
 
+_STEPS, _LEARNING_RATE = 1000, 1e-3
+"""Of a fine-tuning."""
+
+
 def _stem(name: str) -> str:
-    """What the output is called after: a folder's configuration all bear the same name."""
+    """What the output is called after: a folder's configurations all bear the same name."""
     path = os.path.normpath(name)
     stem, ending = os.path.splitext(os.path.basename(path))
-    return stem if ending.lower() in (".yaml", ".yml") else os.path.basename(path)
+    return stem if ending.lower() in (".yaml", ".yml", ".npz") else os.path.basename(path)
+
+
+def _one_of(name: str | None, start: str | None) -> str:
+    """What is trained. Raises OperandError unless exactly one of the two is given."""
+    if name is not None and start is not None:
+        raise OperandError(f"{one_line(name)} and --from: exclude each other; give one of them")
+    called = name if name is not None else start
+    if called is None:
+        raise OperandError("NAME|CONFIG: is missing; name a training, or a network by --from")
+    return called
 
 
 def train(
     name: Annotated[
-        str,
+        str | None,
         typer.Argument(
             metavar="NAME|CONFIG",
             autocompletion=complete_training,
             help=f"One of: {', '.join(TRAININGS)}. Or a network of your own (YAML).",
+            show_default=False,
         ),
-    ],
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Split, start and noise.")] = 0,
     out: Annotated[
         str | None, typer.Option(metavar="FILE", help="Default: NAME-seedN.npz here.")
@@ -59,6 +74,33 @@ def train(
             help="KirchhoffNets: only the first N of the training samples.",
         ),
     ] = None,
+    start: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Fine-tune a network that 'ohmbench quantize' wrote, instead of NAME|CONFIG.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=1_000_000,
+            metavar="N",
+            help="With --from: updates of 64 samples.",
+            show_default="1000",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--learning-rate",
+            metavar="R",
+            help="With --from: the largest step of Adam.",
+            show_default="0.001",
+        ),
+    ] = None,
 ) -> None:
     """Train a network from scratch, under its device's constraints or by its configuration.
 
@@ -70,30 +112,47 @@ def train(
     that key a KirchhoffNet in the paper's own schema. The key data names a CSV or npz file of your
     own (see docs/howto/bring-your-data.md). The last line says what 'ohmbench evaluate' finds.
 
+    --from FILE goes on with the float model that FILE was quantised from, on the same data: in each
+    update the forward pass computes the integers, so that the weights learn to live with their
+    rounding (quantisation-aware training).
+
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
 
     Example: ohmbench train twomoon --max-minutes 15
+
+    Example: ohmbench train --from model-w4a4.npz --steps 2000
     """
     from rich.console import Console
 
-    from ohmbench.families import find_training, takers
+    from ohmbench.families import find_training, find_tuning, takers
     from ohmbench.training import checkpoint_path, train_to_file
 
     if resume and force:
         raise OperandError("--resume and --force: exclude each other; give one of them")
     if max_minutes is not None and not 0 < max_minutes < float("inf"):
         raise OperandError(f"--max-minutes {max_minutes:g}: should be positive and finite")
-    family, training = find_training(name, seed, samples)
-    if samples is not None and not family.takes_samples:
+    if learning_rate is not None and not 0 < learning_rate <= 10:
+        raise OperandError(f"--learning-rate {learning_rate:g}: should be above 0, at most 10")
+    called = _one_of(name, start)
+    if start is None:
+        for option, value in (("--steps", steps), ("--learning-rate", learning_rate)):
+            if value is not None:
+                raise OperandError(f"{option}: only with --from; give it in the configuration")
+        family, training = find_training(called, seed, samples)
+        takes_samples = family.takes_samples
+    else:
+        training = find_tuning(start, seed, steps or _STEPS, learning_rate or _LEARNING_RATE)
+        takes_samples = False
+    if samples is not None and not takes_samples:
         able = takers(lambda f: f.takes_samples)
-        raise OperandError(f"--samples: not for {name}; it is for {able}")
-    path = out if out is not None else f"{_stem(name)}-seed{seed}.npz"
+        raise OperandError(f"--samples: not for {called}; it is for {able}")
+    path = out if out is not None else f"{_stem(called)}-seed{seed}.npz"
     check_not_input(path, *training.reads)
     check_not_input(os.fspath(checkpoint_path(path)), *training.reads)
     if resume and not (os.path.lexists(checkpoint_path(path)) or os.path.lexists(path)):
         sys.stderr.write(f"{one_line(path)}: nothing to resume, starting at the beginning\n")
     try:
-        train_to_file(
+        made = train_to_file(
             training.task(),
             path,
             resume=resume,
@@ -103,7 +162,10 @@ def train(
         )
     except KeyboardInterrupt:
         fail(f"interrupted; continue with --resume ({one_line(str(checkpoint_path(path)))})", 130)
-    _say_what_it_is(path, training.options)
+    if training.line is not None:
+        say(f"wrote {path}: {training.line(made)}")
+    else:
+        _say_what_it_is(path, training.options)
     if os.path.lexists(checkpoint_path(path)):
         say(f"{path}: ended by --max-minutes; the same command with --resume goes on")
 

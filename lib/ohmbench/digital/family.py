@@ -3,32 +3,42 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from typing_extensions import override
 
 from ohmbench.data.classifier import Own
+from ohmbench.digital import prove_output, trace_output
 from ohmbench.digital.configuration import FAMILY, config_of, with_data
 from ohmbench.digital.evaluation import evaluate_int8
 from ohmbench.digital.figures import prediction_figure, weights_figure
 from ohmbench.digital.golden import infer
-from ohmbench.digital.store import INT8_SCHEMA, StoredInt8, load_int8
+from ohmbench.digital.prove import Certificate, prove
+from ohmbench.digital.stages import Stage
+from ohmbench.digital.store import INT8_SCHEMA, StoredInt8, load_float, load_int8
+from ohmbench.digital.trace import trace
 from ohmbench.digital.training import INT8_RECIPES, named_task, own_task
+from ohmbench.digital.widths import Hardware
+from ohmbench.errors import OperandError
 from ohmbench.family import (
+    Accelerators,
     DrawOptions,
     Family,
     Judgement,
     JudgeOptions,
     Origin,
+    Outcome,
     Prediction,
     Table,
+    TraceOptions,
     Training,
     accuracy_line,
     accuracy_metrics,
     accuracy_values,
     check_index,
+    check_taken,
     present,
     seed_and_recipe,
 )
@@ -43,7 +53,7 @@ class Int8Family(Family[StoredInt8]):
     many = "int8 networks"
     key = FAMILY
     trainings = tuple(INT8_RECIPES)
-    abilities = frozenset({"predict", "prove", "synth", "trace"})
+    abilities = frozenset({"export", "predict", "prove", "synth", "trace"})
 
     @override
     def recognises(self, fields: Collection[str]) -> bool:
@@ -151,3 +161,40 @@ class Int8Family(Family[StoredInt8]):
             },
             draw=lambda title: prediction_figure(images.x[index], found, label, title),
         )
+
+    @override
+    def certify(
+        self, network: StoredInt8, hardware: Hardware | None, accelerators: Accelerators
+    ) -> Certificate:
+        integers = network.network
+        return prove(
+            integers, accelerators.hardware_for(integers) if hardware is None else hardware
+        )
+
+    @override
+    def prove(
+        self, network: StoredInt8, name: str, given: Mapping[str, Any], accelerators: Accelerators
+    ) -> Outcome:
+        check_taken(given, prove_output.OPTIONS, self.one)
+        hardware = prove_output.described_hardware(network.network, given, accelerators)
+        certificate = self.certify(network, hardware, accelerators)
+        return prove_output.outcome(name, network.network, certificate)
+
+    @override
+    def stages(self, network: StoredInt8, options: TraceOptions) -> list[Stage]:
+        if options.source is not None:
+            raise OperandError(f"--source: does not apply to {self.one}; leave it out")
+        images = network.images().x
+        chosen = options.chosen(len(images))
+        return trace(
+            network.network,
+            images[chosen.start : chosen.stop],
+            real=None if options.float_file is None else load_float(options.float_file),
+            simulate=options.simulate,
+            tolerance=options.tolerance,
+        )
+
+    @override
+    def trace(self, network: StoredInt8, name: str, options: TraceOptions) -> Outcome:
+        stages = self.stages(network, options)
+        return trace_output.outcome(name, options.chosen(len(network.images().x)), stages)

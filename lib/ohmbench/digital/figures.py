@@ -2,33 +2,67 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.golden import Inference
-from ohmbench.digital.network import Int8Network
 from ohmbench.report.style import in_own_style, new_figure
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
+class Weighted(Protocol):
+    """A network of any number of layers."""
+
+    @property
+    def weight(self) -> Sequence[NDArray[np.int8]]:
+        """The weights of each layer, int8 (channels, inputs)."""
+
+
 @in_own_style
-def weights_figure(network: Int8Network, title: str) -> Figure:
+def weights_figure(network: Weighted, title: str) -> Figure:
     """Histogram of each layer's integer weights, one bar per integer."""
-    figure = new_figure(7.0, 4.6)
+    layers = len(network.weight)
+    figure = new_figure(7.0, 2.3 * layers)
     figure.suptitle(title)
-    for k, axes in enumerate(figure.subplots(2)):
-        weight = network.weight[k].astype(np.int64)
-        axes.bar(np.arange(-128, 128), np.bincount(weight.ravel() + 128, minlength=256), width=1.0)
+    for k, axes in enumerate(figure.subplots(layers, squeeze=False)[:, 0]):
+        integers = network.weight[k].astype(np.int64)
+        counts = np.bincount(integers.ravel() + 128, minlength=256)
+        axes.bar(np.arange(-128, 128), counts, width=1.0)
         axes.set(
-            title=f"layer {k}: {weight.size} weights, {int((weight == 0).sum())} of them 0",
+            title=f"layer {k}: {integers.size} weights, {int((integers == 0).sum())} of them 0",
             xlabel="weight",
             ylabel="cells",
         )
     return figure
+
+
+def draw_input(axes: Axes, image: NDArray[Any], low: int, high: int) -> None:
+    """One input (inputs,) of ``low`` to ``high``: a picture if it is square, else bars."""
+    side = round(len(image) ** 0.5)
+    if side * side == len(image):
+        shown = axes.imshow(image.reshape(side, side), cmap="gray", vmin=low, vmax=high)
+        axes.figure.colorbar(shown, ax=axes, label="input")
+        axes.set(xticks=[], yticks=[])
+    else:
+        axes.bar(range(len(image)), image)
+        axes.set(xlabel="input", ylabel="value")
+
+
+def draw_outputs(
+    axes: Axes, outputs: NDArray[Any], winner: int, label: int, name: str = "logit"
+) -> None:
+    """One bar per class, that of the answer in green or, if it is wrong, red."""
+    colours = ["tab:blue"] * len(outputs)
+    colours[winner] = "tab:green" if winner == label else "tab:red"
+    axes.bar(range(len(outputs)), outputs, color=colours)
+    axes.axhline(0, color="black", linewidth=0.5)
+    axes.set(title=f"answers {winner}, true {label}", xlabel="class", ylabel=name)
 
 
 @in_own_style
@@ -37,21 +71,8 @@ def prediction_figure(image: NDArray[np.uint8], found: Inference, label: int, ti
     figure = new_figure(11.0, 3.4)
     figure.suptitle(title)
     pixels, hidden, out = figure.subplots(1, 3)
-    side = round(len(image) ** 0.5)
-    if side * side == len(image):
-        shown = pixels.imshow(image.reshape(side, side), cmap="gray", vmin=0, vmax=255)
-        figure.colorbar(shown, ax=pixels, label="input")
-        pixels.set(xticks=[], yticks=[])
-    else:
-        pixels.bar(range(len(image)), image)
-        pixels.set(xlabel="input", ylabel="value")
+    draw_input(pixels, image, 0, 255)
     hidden.stem(found.hidden[0], markerfmt=".", basefmt=" ")
     hidden.set(title="hidden neurons", xlabel="neuron", ylabel="value", ylim=(0, 260))
-    winner = int(found.classes[0])
-    logits = found.logits[0]
-    colours = ["tab:blue"] * len(logits)
-    colours[winner] = "tab:green" if winner == label else "tab:red"
-    out.bar(range(len(logits)), logits, color=colours)
-    out.axhline(0, color="black", linewidth=0.5)
-    out.set(title=f"answers {winner}, true {label}", xlabel="class", ylabel="logit")
+    draw_outputs(out, found.logits[0], int(found.classes[0]), label)
     return figure

@@ -56,9 +56,12 @@ def weight_scale(weight: Float[NDArray[np.floating], " ..."]) -> float:
 
 
 def quantize_weight(
-    weight: Float[NDArray[np.floating], "*shape"], scale: float
+    weight: Float[NDArray[np.floating], "*shape"], scale: float | NDArray[np.float64]
 ) -> Int8[NDArray[np.int8], "*shape"]:
-    """``weight / scale`` as int8, from -127 to 127. Raises RangeError if it does not fit."""
+    """``weight / scale`` as int8, from -127 to 127. Raises RangeError if it does not fit.
+
+    ``scale`` is a number or broadcasts with ``weight``.
+    """
     q = np.rint(np.asarray(weight, dtype=np.float64) / scale)
     if not np.abs(q).max(initial=0) <= WEIGHT_MAX:  # also refuses NaN
         raise RangeError(f"weight / scale reaches {np.abs(q).max():g}, but should be at most 127")
@@ -66,9 +69,12 @@ def quantize_weight(
 
 
 def quantize_bias(
-    bias: Float[NDArray[np.floating], "*shape"], scale: float
+    bias: Float[NDArray[np.floating], "*shape"], scale: float | NDArray[np.float64]
 ) -> Int32[NDArray[np.int32], "*shape"]:
-    """``bias / scale`` as int32. Raises RangeError if it does not fit."""
+    """``bias / scale`` as int32. Raises RangeError if it does not fit.
+
+    ``scale`` is a number or broadcasts with ``bias``.
+    """
     q = np.rint(np.asarray(bias, dtype=np.float64) / scale)
     info = np.iinfo(np.int32)
     if q.size and not (q.min() >= info.min and q.max() <= info.max):

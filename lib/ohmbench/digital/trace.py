@@ -15,7 +15,6 @@ The LSB of a hidden value is ``out_scale``, that of a logit the last layer's ``b
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -24,11 +23,31 @@ from numpy.typing import NDArray
 from ohmbench.digital.evaluation import infer_all
 from ohmbench.digital.golden import ACTIVATION_MAX, Inference
 from ohmbench.digital.network import FloatNetwork, Int8Network
+from ohmbench.digital.stages import (
+    LARGEST_TOLERANCE,
+    Compared,
+    Departure,
+    Part,
+    Reals,
+    Stage,
+    check_tolerance,
+    compare,
+    within,
+)
 from ohmbench.errors import HardwareFailure, OperandError, RangeError, ShapeError
 
-Reals = NDArray[np.float64]
+__all__ = [
+    "LARGEST_TOLERANCE",
+    "Departure",
+    "HardwareResult",
+    "Part",
+    "Simulate",
+    "Stage",
+    "dequantised",
+    "hardware_stage",
+    "trace",
+]
 
-LARGEST_TOLERANCE = 1e6
 _HARDWARE = "integers -> hardware"
 _ROUNDING = 1e-9  # error of float64 sums, relative to the largest sum
 
@@ -54,112 +73,6 @@ class HardwareResult(Protocol):
 
 
 Simulate = Callable[[Int8Network, NDArray[np.uint8]], HardwareResult]
-
-
-@dataclass(frozen=True)
-class Departure:
-    """The first value beyond its tolerance, with its ``image``, ``layer`` and ``neuron``.
-
-    ``quantity`` is "hidden", "logits", "classes" or "values" (``neuron`` is -1 for the last two).
-    """
-
-    image: int
-    layer: int
-    neuron: int
-    quantity: str
-    found: float
-    expected: float
-    allowed: float
-
-    def describe(self, first_image: int = 0) -> str:
-        """Describe it in one line; ``first_image`` is the number of the batch's image 0."""
-        place = f"[{self.neuron}]" if self.neuron >= 0 else ""
-        bound = f" within {self.allowed:.6g}" if self.allowed else ""
-        return (
-            f"image {first_image + self.image}, layer {self.layer}: {self.quantity}{place} = "
-            f"{self.found:.9g}, but should be {self.expected:.9g}{bound}"
-        )
-
-
-@dataclass(frozen=True)
-class Part:
-    """One quantity of a stage: number of values, largest difference and largest tolerance.
-
-    Differences and tolerances are in LSBs of the quantity. The tolerance of a single value may be
-    far below the largest.
-    """
-
-    layer: int
-    quantity: str
-    compared: int
-    largest: float
-    tolerance: float
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One comparison of two stages, by quantity, and the first value beyond its tolerance, if any.
-
-    ``note`` says why the stages may differ; ``failure`` says why there is nothing to compare.
-    """
-
-    name: str
-    note: str
-    parts: tuple[Part, ...]
-    departure: Departure | None = None
-    failure: str | None = None
-
-    @property
-    def passed(self) -> bool:
-        """Whether the stage was compared and is within tolerance."""
-        return self.departure is None and self.failure is None
-
-
-@dataclass(frozen=True)
-class _Compared:
-    """One quantity of one stage, (n, neurons) or (n,); ``low`` and ``high`` bound ``found``."""
-
-    layer: int
-    quantity: str
-    found: Reals
-    expected: Reals
-    low: Reals
-    high: Reals
-
-
-def _stage(name: str, note: str, quantities: list[_Compared]) -> Stage:
-    """Search by layer, then image, then neuron: the first is nearest to the cause."""
-    departure = None
-    for q in quantities:
-        bad = (q.found < q.low) | (q.found > q.high)
-        if departure is None and bad.any():
-            place = np.unravel_index(int(bad.argmax()), bad.shape)
-            allowed = max(q.high[place] - q.expected[place], q.expected[place] - q.low[place])
-            neuron = int(place[1]) if len(place) > 1 else -1
-            departure = Departure(
-                image=int(place[0]),
-                layer=q.layer,
-                neuron=neuron,
-                quantity=q.quantity,
-                found=float(q.found[place]),
-                expected=float(q.expected[place]),
-                allowed=float(allowed),
-            )
-    parts = tuple(
-        Part(
-            q.layer,
-            q.quantity,
-            q.found.size,
-            float(np.abs(q.found - q.expected).max()),
-            float(np.maximum(q.high - q.expected, q.expected - q.low).max()),
-        )
-        for q in quantities
-    )
-    return Stage(name, note, parts, departure)
-
-
-def _within(layer: int, quantity: str, found: Reals, expected: Reals, tol: Reals) -> _Compared:
-    return _Compared(layer, quantity, found, expected, expected - tol, expected + tol)
 
 
 def dequantised(network: Int8Network) -> FloatNetwork:
@@ -234,12 +147,12 @@ class _Reals:
             note += ", weights and biases rounded"
         if self.saturated:
             note += f"; {self.saturated} of {self.z.size} hidden values are clamped at 255 in both"
-        return _stage(
+        return compare(
             "float -> fake-quantised",
             note,
             [
-                _within(0, "hidden", self.fake_hidden, self.float_hidden, factor * hidden_tol),
-                _within(1, "logits", self.fake_logits, self.float_logits, factor * logit_tol),
+                within(0, "hidden", self.fake_hidden, self.float_hidden, factor * hidden_tol),
+                within(1, "logits", self.fake_logits, self.float_logits, factor * logit_tol),
             ],
         )
 
@@ -264,17 +177,17 @@ class _Reals:
         off_product = abs(ratio_1 - 1) * ACTIVATION_MAX * w1.sum(axis=1)
         logit_tol = (high - low) @ w1.T + off_product + self.logit_eps
         hidden = found.hidden.astype(np.float64)
-        return _stage(
+        return compare(
             "fake-quantised -> integers",
             f"M / 2^S is {self.network.M / 2**self.network.S / ratio - 1:+.2e} off the scales",
             [
-                _Compared(0, "hidden", hidden, self.fake_hidden, low, high),
-                _within(1, "logits", found.logits.astype(np.float64), self.fake_logits, logit_tol),
+                Compared(0, "hidden", hidden, self.fake_hidden, low, high),
+                within(1, "logits", found.logits.astype(np.float64), self.fake_logits, logit_tol),
             ],
         )
 
 
-def _hardware_stage(found: Inference, hardware: HardwareResult) -> Stage:
+def _compared(found: HardwareResult, hardware: HardwareResult) -> Stage:
     quantities = []
     for layer, name in ((0, "hidden"), (1, "logits"), (1, "classes"), (1, "values")):
         expected, given = getattr(found, name), np.asarray(getattr(hardware, name))
@@ -284,8 +197,22 @@ def _hardware_stage(found: Inference, hardware: HardwareResult) -> Stage:
             )
         # Every integer here is below 2^53, so float64 represents it exactly.
         e, g = expected.astype(np.float64), given.astype(np.float64)
-        quantities.append(_Compared(layer, name, g, e, e, e))
-    return _stage(_HARDWARE, "every bit agrees or it is wrong", quantities)
+        quantities.append(Compared(layer, name, g, e, e, e))
+    return compare(_HARDWARE, "every bit agrees or it is wrong", quantities)
+
+
+def hardware_stage(
+    network: Int8Network, images: NDArray[np.uint8], found: HardwareResult, simulate: Simulate
+) -> Stage:
+    """The hardware, run by ``simulate``, against the integers ``found``.
+
+    A HardwareFailure becomes the ``failure`` of the stage. Raises ShapeError for results of other
+    shapes, and the errors of ``simulate``.
+    """
+    try:
+        return _compared(found, simulate(network, images))
+    except HardwareFailure as error:
+        return Stage(_HARDWARE, "nothing to compare", (), failure=str(error))
 
 
 def trace(
@@ -303,10 +230,7 @@ def trace(
     adds the hardware stage. Raises OperandError and the errors of ``simulate``, except
     HardwareFailure, which becomes the ``failure`` of the stage.
     """
-    if not 0 < tolerance <= LARGEST_TOLERANCE:
-        raise RangeError(
-            f"tolerance is {tolerance:g}, but should be above 0 and at most {LARGEST_TOLERANCE:g}"
-        )
+    check_tolerance(tolerance)
     if network.scales is None and simulate is None:
         raise OperandError(
             "the network has no scales, so without the hardware there is nothing to compare"
@@ -319,8 +243,5 @@ def trace(
     elif real is not None:
         raise OperandError("the network has no scales to compare float weights by")
     if simulate is not None:
-        try:
-            stages.append(_hardware_stage(found, simulate(network, images)))
-        except HardwareFailure as error:
-            stages.append(Stage(_HARDWARE, "nothing to compare", (), failure=str(error)))
+        stages.append(hardware_stage(network, images, found, simulate))
     return stages

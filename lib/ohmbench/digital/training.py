@@ -1,9 +1,7 @@
 """Training int8 networks from scratch; each forward pass uses the quantised values.
 
 Weights, biases and hidden values are quantised as in ``quantization``, and hidden values are
-truncated. Gradients are straight-through (they ignore the rounding) and zero where a value is
-clamped. The largest hidden value, which sets the scale of the hidden layer, is a running mean over
-batches.
+truncated. Gradients and the range of hidden values are those of ``quantizing.fake_quant``.
 
 Source: FANN (digital half): formats, straight-through gradients, AdamW. The recipe is ours.
 """
@@ -17,7 +15,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn.functional import cross_entropy, linear
 from typing_extensions import override
 
 from ohmbench.data import Split, split
@@ -34,11 +31,16 @@ from ohmbench.digital.quantization import (
     quantize_weight,
     weight_scale,
 )
+from ohmbench.digital.quantizing.fake_quant import (
+    FakeQuantLayers,
+    FakeQuantTask,
+    straight_through,
+)
 from ohmbench.digital.specs import INT8_SPECS, Int8Spec
 from ohmbench.digital.store import save_int8
 from ohmbench.errors import OperandError
-from ohmbench.tensors import FLOAT32, INT64
-from ohmbench.training import RecipeTask, step_generator
+from ohmbench.tensors import FLOAT32
+from ohmbench.training import step_generator
 
 
 @dataclass(frozen=True)
@@ -91,66 +93,57 @@ INT8_RECIPES = {
 _INIT_STEP = 2**31  # random stream of the initial weights, distinct from those of the updates
 
 
-def _straight_through(exact: torch.Tensor, rounded: torch.Tensor) -> torch.Tensor:
-    """The value of ``rounded`` with the gradient of ``exact``."""
-    return exact + (rounded - exact).detach()
+class FakeQuantNetwork(FakeQuantLayers):
+    """The two-layer network in training: real float32 parameters, quantised in each forward pass.
 
-
-class FakeQuantNetwork(torch.nn.Module):
-    """The network in training: real float32 parameters, quantised in each forward pass.
-
-    ``weight_k`` (out, in), ``bias_k`` (out,), and ``hidden_max`` (), the running mean of the
-    batches' largest hidden value before clamping.
+    ``weight_k`` (out, in), ``bias_k`` (out,), and ``hidden_max`` (1,), the running mean of the
+    batches' largest hidden value before clamping. Inputs are pixels, integers 0 to 255.
     """
 
-    hidden_max: torch.Tensor
+    in_scale = IN_SCALE
+    activation_max = ACTIVATION_MAX
 
     def __init__(self, sizes: tuple[int, int, int], generator: torch.Generator) -> None:
-        super().__init__()
+        layers = []
         for k in range(2):
             # Kaiming: a variance of 2 / inputs keeps signals through a ReLU from fading.
             std = math.sqrt(2 / sizes[k])
             weight = std * torch.randn(sizes[k + 1], sizes[k], generator=generator, **FLOAT32)
-            self.register_parameter(f"weight_{k}", torch.nn.Parameter(weight))
-            bias = torch.zeros(sizes[k + 1], **FLOAT32)
-            self.register_parameter(f"bias_{k}", torch.nn.Parameter(bias))
-        self.register_buffer("hidden_max", torch.tensor(0.0, **FLOAT32))
+            layers.append((weight, torch.zeros(sizes[k + 1], **FLOAT32)))
+        super().__init__(layers)
 
     def weight_scale(self, layer: int) -> torch.Tensor:
         """Scale of a layer's weights: the largest magnitude / 127."""
         return self.get_parameter(f"weight_{layer}").detach().abs().max() / WEIGHT_MAX
 
-    def out_scale(self) -> torch.Tensor:
+    @override
+    def out_scale(self, layer: int = 0) -> torch.Tensor:
         """Scale of the hidden values: from their range, but large enough that M fits 16 bits."""
-        smallest = IN_SCALE * self.weight_scale(0) * 2**FANN_S / M_MAX
-        return torch.maximum(self.hidden_max / ACTIVATION_MAX, smallest)
+        smallest = IN_SCALE * self.weight_scale(layer) * 2**FANN_S / M_MAX
+        return torch.maximum(self.hidden_max[layer] / ACTIVATION_MAX, smallest)
 
-    def _layer(self, layer: int, x: torch.Tensor, in_scale: torch.Tensor | float) -> torch.Tensor:
+    @override
+    def quantised(
+        self, layer: int, in_scale: torch.Tensor | float
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         weight, bias = self.get_parameter(f"weight_{layer}"), self.get_parameter(f"bias_{layer}")
         scale = self.weight_scale(layer)
         bias_scale = scale * in_scale
-        return linear(
-            x,
-            _straight_through(weight, scale * (weight / scale).round()),
-            _straight_through(bias, bias_scale * (bias / bias_scale).round()),
+        return (
+            straight_through(weight, scale * (weight / scale).round()),
+            straight_through(bias, bias_scale * (bias / bias_scale).round()),
         )
 
-    def forward(self, pixels: torch.Tensor, memory: float | None = None) -> torch.Tensor:
-        """Logits (n, classes) of ``pixels`` (n, inputs), integers 0 to 255 as float32.
-
-        With ``memory`` (training only), ``hidden_max`` is updated by this batch.
-        """
-        sums = self._layer(0, IN_SCALE * pixels, IN_SCALE).relu()
-        if memory is not None:
-            with torch.no_grad():
-                largest = sums.max()
-                seen = self.hidden_max > 0
-                mean = memory * self.hidden_max + (1 - memory) * largest
-                self.hidden_max.copy_(torch.where(seen, mean, largest))
-        scale = self.out_scale()
-        clamped = (sums / scale).clamp(max=ACTIVATION_MAX)
-        hidden = scale * _straight_through(clamped, clamped.floor())
-        return self._layer(1, hidden, scale)
+    @override
+    def rounded(
+        self,
+        layer: int,
+        sums: torch.Tensor,
+        clamped: torch.Tensor,
+        in_scale: torch.Tensor | float,
+        out_scale: torch.Tensor | float,
+    ) -> torch.Tensor:
+        return clamped.floor()
 
     def integers(self) -> Int8Network:
         """The current network, quantised. Raises OperandError if it cannot be."""
@@ -170,7 +163,7 @@ class FakeQuantNetwork(torch.nn.Module):
         )
 
 
-class Int8Task(RecipeTask[Int8Network]):
+class Int8Task(FakeQuantTask[Int8Network]):
     """One training of ``recipe``; ``seed`` fixes initial weights, batches and distortions.
 
     ``parts`` replaces the data set's own split, to compare recipes without its held-out part.
@@ -179,7 +172,7 @@ class Int8Task(RecipeTask[Int8Network]):
 
     recipe: Int8Recipe
     own: Own[Config] | None
-    threads = 1
+    network: FakeQuantNetwork
 
     def __init__(
         self,
@@ -196,25 +189,14 @@ class Int8Task(RecipeTask[Int8Network]):
             parts = split(self.spec.dataset, seed)
         self.features = torch.from_numpy(parts.train_x).float()
         self.labels = torch.from_numpy(parts.train_y)
-        self.network = FakeQuantNetwork(self.spec.sizes, step_generator(seed, _INIT_STEP))
-        self.module = self.network
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), weight_decay=recipe.weight_decay
-        )
+        self.start(FakeQuantNetwork(self.spec.sizes, step_generator(seed, _INIT_STEP)))
 
     @override
-    def update(self, step: int, generator: torch.Generator) -> float:
-        r = self.recipe
-        chosen = torch.randint(len(self.features), (r.batch,), generator=generator, **INT64)
-        features = self.features[chosen]
-        if r.augmentation is not None:
-            features = r.augmentation(features, generator)
-        logits = self.network((features / IN_SCALE).round(), r.range_memory)
-        loss = cross_entropy(logits, self.labels[chosen], label_smoothing=r.label_smoothing)
-        self.optimizer.zero_grad()
-        loss.backward()
-        self.optimizer.step()
-        return loss.item()
+    def inputs(self, features: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        augmentation = self.recipe.augmentation
+        if augmentation is not None:
+            features = augmentation(features, generator)
+        return (features / IN_SCALE).round()
 
     @override
     def write(

@@ -15,7 +15,7 @@ independent of the others.
 """
 
 from ohmbench.files.idx import read_idx
-from ohmbench.files.json_files import read_json, write_json
+from ohmbench.files.json_files import parse_json, read_json, write_json
 from ohmbench.files.locking import only_writer
 from ohmbench.files.npz_reading import npz_bytes, npz_fields, read_npz
 from ohmbench.files.npz_writing import write_npz
@@ -34,6 +34,7 @@ __all__ = [
     "npz_bytes",
     "npz_fields",
     "only_writer",
+    "parse_json",
     "parse_yaml",
     "read_bytes",
     "read_idx",

@@ -65,10 +65,19 @@ def read_json(path: PathLike, *, max_bytes: int = 4 * 2**20) -> Any:
     name, file, _ = open_bounded(path, max_bytes)
     with file, only_file_errors(name):
         data = file.read(max_bytes + 1)
+    return parse_json(name, data, max_bytes=max_bytes)
+
+
+def parse_json(
+    name: str, data: bytes, *, max_bytes: int = 4 * 2**20, field: str | None = None
+) -> Any:
+    """Like `read_json`, of bytes that a file ``name`` holds in ``field``. Raises `FileError`."""
     if len(data) > max_bytes:
-        raise FileError(name, f"holds more than {max_bytes} bytes, which are accepted at most")
+        raise FileError(
+            name, f"holds more than {max_bytes} bytes, which are accepted at most", field=field
+        )
     if _json_depth(data) > _MAX_DEPTH:
-        raise FileError(name, f"nested more than {_MAX_DEPTH} deep")
+        raise FileError(name, f"nested more than {_MAX_DEPTH} deep", field=field)
     try:
         text = data.decode("utf-8")
         value = json.loads(
@@ -81,7 +90,9 @@ def read_json(path: PathLike, *, max_bytes: int = 4 * 2**20) -> Any:
         if _SURROGATE.search(text):  # half a surrogate pair: cannot be printed or saved
             json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:
-        raise FileError(name, f"not valid JSON: {error}", remedy="correct the file") from error
+        raise FileError(
+            name, f"not valid JSON: {error}", field=field, remedy="correct the file"
+        ) from error
     return value
 
 

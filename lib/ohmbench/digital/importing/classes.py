@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing.ordering import follow
 from ohmbench.digital.importing.reachable import Sums
 from ohmbench.digital.importing.source import SourceLayer
 from ohmbench.digital.importing.verdict import (
@@ -47,15 +48,15 @@ def compare_outputs(
     none = np.zeros_like(sums.count)
     listed = rows * sums.channels
     if listed > LARGEST_TABLE or listed * sums.channels > LARGEST_PAIRING:
+        classes = follow(wanted, layer, sums, ROUNDING)
+        unproven = None
+        if classes is None:
+            unproven = (
+                f"layer {k} has real outputs and {grouped(sums.total)} reachable accumulators, "
+                "too many to list"
+            )
         return LayerVerdict(
-            k,
-            wanted.name,
-            sums.count,
-            none,
-            none,
-            none,
-            unproven=f"layer {k} has real outputs and {grouped(sums.total)} reachable "
-            "accumulators, too many to list",
+            k, wanted.name, sums.count, none, none, none, classes=classes, unproven=unproven
         )
     index = np.arange(rows)[:, None]
     used = index < sums.count

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.digital.exporting.text import KEY, MAX_TEXT
 from ohmbench.digital.importing.onnx_tensors import (
     INT4,
     MAX_RANK,
@@ -29,9 +30,6 @@ MAX_BYTES = 64 * 2**20
 MAX_NODES = 10_000
 MAX_INPUTS = 64
 """Tensors that one node may read or write, and entries of a list in an attribute."""
-MAX_STORED = 2**16
-STORED_KEY = "ohmbench"
-"""The key of the metadata under which this project's export leaves a text."""
 OLDEST_OPSET, NEWEST_OPSET = 7, 25
 STANDARD = ""
 QONNX_DOMAINS = ("onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
@@ -189,11 +187,11 @@ class _Reader:
 
     def stored(self, model: Any) -> str | None:
         """The text that this project's export left."""
-        found = [entry.value for entry in model.metadata_props if entry.key == STORED_KEY]
+        found = [entry.value for entry in model.metadata_props if entry.key == KEY]
         if not found:
             return None
-        if len(found) > 1 or len(found[0]) > MAX_STORED:
-            raise self.bad("given twice or too long", f"metadata {STORED_KEY}")
+        if len(found) > 1 or len(found[0]) > MAX_TEXT:
+            raise self.bad("given twice or too long", f"metadata {KEY}")
         return self.text(found[0])
 
     def file(self, model: Any) -> OnnxFile:

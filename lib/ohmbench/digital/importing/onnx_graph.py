@@ -184,6 +184,8 @@ class Graph:
             raise self.refuse(node, "its first input should depend on the network's input")
         if value.integers is not None:
             raise self.refuse(node, "it reads integers that were not dequantised")
+        if value.dtype != np.float32 or value.ones is not None:
+            raise self.refuse(node, "it reads float64 or comparisons")
         return value
 
     def per_channel(self, node: Node, chain: Chain, array: NDArray[Any], what: str) -> NDArray[Any]:

@@ -11,7 +11,14 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ohmbench.digital.importing import onnx_constants, onnx_operations, onnx_shapes, qdq, qonnx
+from ohmbench.digital.importing import (
+    onnx_constants,
+    onnx_operations,
+    onnx_shapes,
+    onnx_wide,
+    qdq,
+    qonnx,
+)
 from ohmbench.digital.importing.float_steps import (
     FixedPointInput,
     FloatStep,
@@ -39,6 +46,7 @@ _HANDLERS = {
     **onnx_operations.HANDLERS,
     **qonnx.HANDLERS,
     **qdq.HANDLERS,
+    **onnx_wide.HANDLERS,
 }
 
 
@@ -86,6 +94,8 @@ def read_onnx(
     file = load_onnx(os.fspath(path))
     graph = Graph(file, input_bits, input_step)
     last = graph.evaluate(_HANDLERS)
+    if last.dtype != np.float32 or last.ones is not None:
+        raise FileError(file.path, "its outputs are not float32", field="graph")
     chains = graph.layers(last)
     if not chains:
         raise FileError(file.path, "it has no layer of weights")

@@ -8,13 +8,15 @@ product can begin.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.float_steps import FloatStep, Line, Quantiser, line_through, through
 from ohmbench.digital.importing.float_sums import FloatSum, Operand
+
+_FLOAT32 = np.dtype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,8 @@ class Chain:
 
     ``axis`` is the channels' axis, None for the input, whose steps are the same everywhere.
     ``integers``: the tensor holds the last quantiser's integers themselves, of this numpy type.
-    ``dropped``: the node behind which the tensor no longer holds numbers of the layer.
+    ``dropped``: the node behind which the tensor no longer holds numbers of the layer. ``dtype`` of
+    its reals. ``ones``: it holds a one of this type per threshold that the last step counts.
     """
 
     base: InputBase | SumBase
@@ -83,6 +86,8 @@ class Chain:
     tensor: str
     integers: np.dtype[Any] | None = None
     dropped: str | None = None
+    dtype: np.dtype[Any] = _FLOAT32
+    ones: Literal["bool", "float32"] | None = None
 
     def then(self, *steps: FloatStep) -> Chain:
         """The chain with further steps."""

@@ -150,7 +150,10 @@ class _Chain:
         kinds = (self.tensor.type, result.type)
         if kinds == ("FLOAT32", "INT8") and self.input is None:
             scale, zero = self._scale(result)
-            thresholds = input_thresholds(self.rounding, scale, zero)
+            try:
+                thresholds = input_thresholds(self.rounding, scale, zero)
+            except RangeError as error:
+                raise self._refused(result.label, str(error)) from None
             self.input = InputFormat(*LEVELS["INT8"], scale, zero, thresholds)
         elif kinds == ("UINT8", "INT8") and self.input is None:
             self._check_flip(operator, self.tensor, result)

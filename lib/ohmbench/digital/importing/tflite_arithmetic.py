@@ -125,7 +125,11 @@ def input_thresholds(
 
     Reference kernels and older runtimes divide by the scale and take ties away from zero;
     ai-edge-litert's others multiply by the rounded inverse of the scale and take ties to even.
+    Raises RangeError for a scale whose inverse float32 does not hold.
     """
+    with np.errstate(over="ignore"):
+        if np.isinf(np.float32(1) / np.float32(scale)):
+            raise RangeError(f"its scale is {scale:g}, so small that float32 has no inverse of it")
     # The order of floats is that of these integers, so bisection ends after 32 steps.
     low = np.full(255, -(2**31) + 2**23, np.int64)
     high = np.full(255, 2**31 - 2**23, np.int64)

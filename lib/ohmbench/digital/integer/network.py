@@ -15,7 +15,6 @@ Channels and layers count from 0.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -33,6 +32,8 @@ MAX_INPUT_BITS = 16
 MAX_STEPS = 255
 """The largest number of thresholds of a channel: 256 values of 8 bits."""
 S_MAX = 62
+_SMALLEST_SCALE, _END_OF_SCALES = 2.0**-126, 2.0**127
+"""Of inputs: normal numbers of float32, in which real inputs are divided."""
 LARGEST = 2**62
 """Every number of a network stays below this magnitude, so that int64 holds all of them."""
 
@@ -101,7 +102,8 @@ class InputFormat:
     ``scale`` and ``zero`` give the real value of an input, ``scale * (q - zero)``. ``thresholds``,
     float32 (hi - lo,) ascending, say exactly how the source turns real inputs into integers:
     ``q = lo + the number of thresholds <= x``. Without them a real input is divided by the scale
-    and rounded to the nearest integer, ties to even. Raises RangeError, DtypeError or ShapeError.
+    in float32 and rounded to the nearest integer, ties to even, as by ONNX's QuantizeLinear.
+    Raises RangeError, DtypeError or ShapeError.
     """
 
     lo: int
@@ -116,8 +118,10 @@ class InputFormat:
             raise RangeError(
                 f"inputs run from {self.lo} to {self.hi}, but should fit {MAX_INPUT_BITS} bits"
             )
-        if not (math.isfinite(self.scale) and self.scale > 0):
-            raise RangeError(f"the scale of the inputs is {self.scale:g}, but should be positive")
+        if not _SMALLEST_SCALE <= self.scale < _END_OF_SCALES:
+            raise RangeError(
+                f"the scale of the inputs is {self.scale:g}, but should be positive in float32"
+            )
         if self.thresholds is not None:
             table = np.asarray(self.thresholds)
             if table.dtype != np.float32 or table.shape != (self.hi - self.lo,):
@@ -140,8 +144,9 @@ class InputFormat:
             counts = np.searchsorted(self.thresholds, real.ravel(), side="right")
             found: NDArray[np.int64] = self.lo + counts.reshape(real.shape).astype(np.int64)
             return found
-        q = np.rint(np.asarray(x, np.float64) / self.scale) + self.zero
-        clipped: NDArray[np.int64] = np.clip(q, self.lo, self.hi).astype(np.int64)
+        with np.errstate(over="ignore"):
+            q = np.rint(np.asarray(x, np.float32) / np.float32(self.scale)).astype(np.float64)
+        clipped: NDArray[np.int64] = np.clip(q + self.zero, self.lo, self.hi).astype(np.int64)
         return clipped
 
     def real(self, q: NDArray[Any]) -> Float64[NDArray[np.float64], "n inputs"]:
@@ -312,7 +317,7 @@ def weight_bits(weight: NDArray[np.int8]) -> int:
 
 
 def acc_range(
-    weight: NDArray[np.int8], low: ArrayLike, high: ArrayLike
+    weight: NDArray[np.int8], low: ArrayLike | int, high: ArrayLike | int
 ) -> tuple[Int64[NDArray[np.int64], " channels"], Int64[NDArray[np.int64], " channels"]]:
     """Range of ``weight @ x`` (channels,) over all x with low <= x <= high, each (inputs,) or a
     number. Both ends are reached.
@@ -375,6 +380,11 @@ class IntegerNetwork:
         return self.layers[0].inputs, *(layer.channels for layer in self.layers)
 
     @property
+    def weight(self) -> tuple[Int8[NDArray[np.int8], "channels inputs"], ...]:
+        """The weights of each layer."""
+        return tuple(layer.weight for layer in self.layers)
+
+    @property
     def inputs(self) -> int:
         """Inputs of layer 0."""
         return self.layers[0].inputs
@@ -415,6 +425,11 @@ class IntegerNetwork:
 
     def __hash__(self) -> int:
         return hash(self._integers())
+
+
+def as_layers(network: Int8Network | IntegerNetwork) -> IntegerNetwork:
+    """``network`` as layers, whichever of the two forms it has."""
+    return from_int8(network) if isinstance(network, Int8Network) else network
 
 
 def from_int8(network: Int8Network) -> IntegerNetwork:

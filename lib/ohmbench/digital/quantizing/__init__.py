@@ -1,0 +1,6 @@
+"""From a float MLP to an integer network: reading, calibration, judging, fine-tuning.
+
+Reading order: ``float_models`` (the float MLP, and how blocks of a file become one), the readers
+(``state_dict`` for PyTorch, ``onnx_mlp`` for ONNX, ``reading`` chooses), ``scales`` (the formulas),
+``calibration`` (``quantize``), ``samples`` (data), ``judging`` (what was lost).
+"""
