@@ -16,6 +16,7 @@ from tests.unit.onnx_files import (
     FINN,
     differences,
     model,
+    mutated,
     node,
     qdq_mlp,
     qonnx_mlp,
@@ -409,6 +410,22 @@ REFUSED = {
         ),
         "training_mode",
     ),
+    "attribute-unknown": (
+        unary("Relu", axis=1),
+        "node Relu Relu_y: attribute axis cannot be read",
+    ),
+    "part-of-a-shape": (
+        plain([node("Shape", "x", "s", end=1), node("Reshape", "x s", "y")], {}, opset=15),
+        "node Shape Shape_s: attribute end cannot be read",
+    ),
+    "scale-of-two-dimensions": (
+        quantised(
+            node("QuantizeLinear", "a s z", "q"),
+            node("DequantizeLinear", "q s z", "y"),
+            constants={"s": np.ones((1, 1), F), "z": np.zeros((1, 1), np.int8)},
+        ),
+        r"QuantizeLinear_q: scale \(1, 1\) on axis 1 does not fit",
+    ),
     "transA": (
         quantised(node("Gemm", "a w", "y", transA=1)),
         "node Gemm Gemm_y: transA cannot be read",
@@ -766,7 +783,7 @@ HOSTILE = {
         "sparse tensors cannot be",
     ),
     "attribute-twice": (lambda: changed(double_attribute), "is given twice"),
-    "arity": (lambda: changed(arity), "node Quant .*: it has 5 inputs, but should have 4 to 4"),
+    "arity": (lambda: changed(arity), "node Quant .*: it has 5 inputs, but should have 4"),
     "stored-twice": (
         lambda: changed(
             lambda m: m.metadata_props.extend(
@@ -880,6 +897,28 @@ def test_altered_files_are_read_or_refused(name, tmp_path):
 @pytest.mark.parametrize("name", WHOLE)
 def test_many_altered_files_are_read_or_refused(name, tmp_path):
     assert fuzz(WHOLE[name]().SerializeToString(), tmp_path / "m.onnx", 2, 25_000) > 7500
+
+
+def fuzz_parts(path, seed, count):
+    """``count`` models with changed parts; how many were read."""
+    rng = np.random.default_rng(seed)
+    built = [
+        qonnx_mlp(),
+        qdq_mlp(narrow=(3, 200)),
+        qonnx_mlp(1, norm=False, power_of_two=False),
+        qdq_mlp(2, per_channel=False, opset=21),
+    ]
+    models = (mutated(built[k % 4], rng).SerializeToString() for k in range(count))
+    return sum(outcome(path, data) is None for data in models)
+
+
+def test_models_with_changed_parts_are_read_or_refused(tmp_path):
+    assert 10 < fuzz_parts(tmp_path / "m.onnx", 3, 250) < 100
+
+
+@pytest.mark.slow
+def test_many_models_with_changed_parts_are_read_or_refused(tmp_path):
+    assert 1000 < fuzz_parts(tmp_path / "m.onnx", 4, 25_000) < 10_000
 
 
 def test_a_reader_that_lets_another_error_out_is_seen(tmp_path, monkeypatch):
