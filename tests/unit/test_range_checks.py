@@ -58,6 +58,7 @@ AT_LEAST_1 = ("1", "1000000"), ("0", "-1")
 BITS = ("1", "64"), ("0", "65")
 TOLERANCE = ("5e-324", "1"), ("0", "-1", "1.0000000000000002", "nan", "inf")
 NOBODY = "neither stored weights nor a file"
+NO_MODEL = "neither a file nor a published network"
 _QUANTIZE, NO_FILE = "quantize nobody.pth --data digits", "nobody.pth: cannot open"
 OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ("evaluate nobody", "--samples", (("2", "1000000"), ("1", "0", "1000001")), NOBODY),
@@ -119,6 +120,9 @@ OPTIONS: list[tuple[str, str, tuple[tuple[str, ...], tuple[str, ...]], str]] = [
     ("synth sweep nobody", "--lanes", AT_LEAST_1, NOBODY),
     ("synth sweep nobody", "--seed", (("0", "9999"), ("-1",)), NOBODY),
     ("synth sweep nobody", "--seeds", (("1", "100"), ("0", "101")), NOBODY),
+    ("import nobody", "--random", (("0", "10000000"), ("-1", "10000001")), NO_MODEL),
+    ("import nobody", "--input-bits", (("2", "16"), ("1", "17")), NO_MODEL),
+    ("import nobody", "--seed", SEEDS, NO_MODEL),
     ("synth sweep nobody", "--jobs", (("1", "64"), ("0", "65")), NOBODY),
     # A design by its sizes is known to be buildable before the clock is looked at.
     (
@@ -305,6 +309,9 @@ ELSEWHERE = {
     "digital/integer/network.py:Thresholds.__post_init__": INTEGER,
     "digital/integer/network.py:_check_levels": INTEGER,
     "digital/integer/network.py:_owned": INTEGER,
+    "digital/importing/samples.py:read_samples": (
+        "test_cli_import.py::test_samples_that_do_not_fit_are_refused"
+    ),
     "digital/integer/golden.py:check_inputs": "test_integer_golden.py::test_wrong_inputs",
     "digital/integer/golden.py:infer_plain": "test_integer_golden.py::test_wrong_plain_input",
     "digital/integer/evaluation.py:evaluate_integer": (
