@@ -14,6 +14,8 @@ from ohmbench.digital import integer_product, published, quantization
 from ohmbench.digital.importing.tflite import read_tflite
 from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS
 from ohmbench.digital.importing.tflite_roundings import differences, truncated
+from ohmbench.digital.quantizing.calibration import Formats, quantize
+from ohmbench.digital.quantizing.float_models import FloatMLP
 from ohmbench.floatgate import EKV, FG_ARRAY, SPECS, Activation, FGLayer, Line
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.kirchhoff import AutogradDivergence, PlainRightHandSide, Solver
@@ -82,6 +84,8 @@ def _digital() -> None:
     quantization.quantize_bias(weight[0], scale)
     digital.quantize_pixels(abs(weight))
     digital.FloatNetwork((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+    model = FloatMLP((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+    assert quantize(model, abs(weight), Formats(per="channel")).sizes == (3, 2, 2)
 
 
 def _importing_tflite() -> None:
