@@ -300,7 +300,6 @@ ELSEWHERE = {
     "digital/importing/onnx_shapes.py:moved": ONNX,
     "digital/importing/onnx_shapes.py:reshape": ONNX,
     "digital/importing/onnx_tensors.py:tensor_array": ONNX_FILE,
-    "digital/importing/onnx_wide.py:reached": ONNX,
     "digital/importing/onnx_wire.py:_fields": ONNX_FILE,
     "digital/importing/onnx_wire.py:check_wire.walk": ONNX_FILE,
     "digital/importing/qdq.py:_parameters": ONNX,
