@@ -15,11 +15,11 @@ import os
 _LONGEST_PART = 300
 
 
-def one_line(text: str) -> str:
+def one_line(text: str, longest: int = _LONGEST_PART) -> str:
     """``text`` without line breaks or control characters, shortened if it would fill the screen."""
     printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    if len(printable) > _LONGEST_PART:
-        half = _LONGEST_PART // 2
+    if len(printable) > longest:
+        half = longest // 2
         return f"{printable[:half]}...{printable[-half:]}"
     return printable
 

@@ -123,10 +123,12 @@ def _scale_kinds() -> Iterator[tuple[str, Model, str, str]]:
         ("too-small", (1e-8, 1e-8, 1.0), "2^-32"),
         ("underflow", (1e-30, 1e-30, 1.0), "2^-32"),
         ("256", (16.0, 16.0, 1.0), "to 256"),
-        ("overflow", (3e38, 3e38, 1e-38), "too large"),
+        ("overflow", (1e19, 1e19, 1e-37), "too large"),
     ):
         model = chain([Dense(np.ones((2, 2)), None, [scales[1]], scales[2])], scales[0])
         yield f"multiplier-{name}", model, "operator 0 (FULLY_CONNECTED)", words
+    huge = _tensor(0, scale=[3e38])
+    yield "input-scale-huge", huge, _label(0), "3e+38"
     wide = chain([Dense(np.ones((1, 2)), np.array([2**31 - 1]), [0.1], 1e6)], 0.1)
     yield "sums-of-33-bits", wide, "operator 0 (FULLY_CONNECTED)", "32 bits"
     flat = _tensor(OUT0, zero=[127])

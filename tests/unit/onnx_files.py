@@ -163,7 +163,7 @@ def run_onnxruntime(built, x, names=None):
     full.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in sorted(outputs))
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     session = onnxruntime.InferenceSession(full.SerializeToString(), options)
     names = [entry.name for entry in session.get_outputs()]
     return dict(zip(names, session.run(names, {full.graph.input[0].name: x}), strict=True))
@@ -202,3 +202,98 @@ def differences(source, tensors, x):
         opened += int((lower != upper).sum())
         h = found.astype(np.int64)
     return wrong, opened
+
+
+SPECIAL = np.array(
+    [0, -0.0, 1, -1, 0.5, 1e-45, 1e-38, 3e38, -3e38, np.inf, np.nan, 255, 2**31, 2.5], np.float32
+)
+INTEGERS = (0, 1, -1, 2, 3, 7, 13, 255, -(2**31), 2**31, 2**62, -(2**63), 2**63 - 1)
+# fmt: off
+OPS = (
+    "Quant", "BipolarQuant", "MultiThreshold", "QuantizeLinear", "DequantizeLinear", "Clip",
+    "Gemm", "MatMul", "Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Transpose", "Flatten", "Reshape",
+    "Shape", "Gather", "Unsqueeze", "Squeeze", "Concat", "Identity", "Cast", "BatchNormalization",
+    "Relu", "Softmax", "LogSoftmax", "TopK", "ArgMax", "Dropout", "Constant", "Conv",
+)
+# fmt: on
+
+
+def mutated(built, rng):
+    """A copy of a model with a few of its parts changed: still a message, seldom a network."""
+    model_ = onnx.ModelProto.FromString(built.SerializeToString())
+    graph = model_.graph
+
+    def pick(items):
+        return items[int(rng.integers(len(items)))]
+
+    def tensor():
+        one = pick(graph.initializer)
+        kind = rng.integers(4)
+        if kind == 0 and one.data_type == TensorProto.FLOAT:
+            values = np.frombuffer(one.raw_data, np.float32).copy()
+            values[rng.integers(len(values))] = pick(SPECIAL)
+            one.raw_data = values.tobytes()
+        elif kind == 1:
+            dims = [d for d in one.dims if d != 1]
+            del one.dims[:]
+            one.dims.extend(rng.permutation([*dims, *[1] * rng.integers(3)]).astype(int).tolist())
+        elif kind == 2:
+            one.data_type = int(rng.integers(0, 24))
+        else:
+            one.CopyFrom(pick(graph.initializer))
+
+    def attribute():
+        entry = pick(graph.node)
+        if rng.random() < 0.5 and len(entry.attribute):
+            one = pick(entry.attribute)
+            one.i = pick(INTEGERS)
+            if len(one.ints):
+                one.ints[0] = pick(INTEGERS)
+            one.type = pick((one.type, one.type, 1, 2, 3, 4, 6, 7))
+        else:
+            name = pick(
+                ("axis", "axes", "perm", "to", "alpha", "transA", "epsilon", "value", "min")
+            )
+            value = pick((pick(INTEGERS), float(pick(SPECIAL)), [0, 1], [1, 0], "text"))
+            entry.attribute.append(helper.make_attribute(name, value))
+
+    def names():
+        entry = pick(graph.node)
+        if not len(entry.input) or rng.random() < 0.2:
+            entry.input.append(pick(graph.initializer).name)
+        elif rng.random() < 0.2:
+            entry.input.pop()
+        else:
+            other = pick(graph.node)
+            all_names = [*other.input, *other.output, pick(graph.initializer).name, ""]
+            entry.input[int(rng.integers(len(entry.input)))] = pick(all_names)
+
+    def insert():
+        at = int(rng.integers(len(graph.node)))
+        before = pick(graph.node[at].input) if len(graph.node[at].input) else "x"
+        more = [pick(graph.initializer).name for _ in range(rng.integers(0, 4))]
+        added = helper.make_node(
+            pick(OPS), [before, *more], [f"new{at}"], domain=pick(("", "", BREVITAS))
+        )
+        for k, name in enumerate(graph.node[at].input):
+            if name == before:
+                graph.node[at].input[k] = added.output[0]
+        graph.node.insert(at, added)
+
+    def other():
+        kind = rng.integers(5)
+        if kind == 0:
+            pick(graph.node).op_type = pick(OPS)
+        elif kind == 1:
+            model_.opset_import[0].version = int(rng.integers(5, 27))
+        elif kind == 2:
+            graph.node.pop(int(rng.integers(len(graph.node))))
+        elif kind == 3:
+            graph.output[0].name = pick(pick(graph.node).output)
+        else:
+            dims = graph.input[0].type.tensor_type.shape.dim
+            pick(dims).dim_value = pick(INTEGERS)
+
+    for _ in range(rng.integers(1, 4)):
+        pick((tensor, attribute, names, insert, insert, other))()
+    return model_

@@ -28,6 +28,7 @@ from ohmbench.digital import (
     infer_plain,
     requantisation_multiplier,
 )
+from ohmbench.digital.importing.comparing import check_random
 from ohmbench.digital.prove import check_sizes
 from ohmbench.digital.quantization import (
     quantize_bias,
@@ -361,6 +362,14 @@ DIGITAL = [
         multiplier,
         (above(0.5), 1.0, 65535.0, below(65535.5)),
         (0.5, TINY, 65535.5, 65536.0, 1e9),
+    ),
+    Row(
+        "random inputs of an import",
+        "digital/importing/comparing.py:check_random",
+        check_random,
+        (0, 10_000_000),
+        (-1, 10_000_001),
+        RangeError,
     ),
     *(
         Row(

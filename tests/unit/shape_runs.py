@@ -19,6 +19,8 @@ from ohmbench.digital.integer import Meaning, infer
 from ohmbench.digital.integer.evaluation import evaluate_integer
 from ohmbench.digital.integer.golden import classes_of
 from ohmbench.digital.integer.store import StoredInteger
+from ohmbench.digital.quantizing.calibration import Formats, quantize
+from ohmbench.digital.quantizing.float_models import FloatMLP
 from ohmbench.families import INTEGER
 from ohmbench.family import TraceOptions
 from ohmbench.floatgate import EKV, FG_ARRAY, SPECS, Activation, FGLayer, Line
@@ -112,6 +114,8 @@ def _digital() -> None:
     quantization.quantize_bias(weight[0], scale)
     digital.quantize_pixels(abs(weight))
     digital.FloatNetwork((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+    model = FloatMLP((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+    assert quantize(model, abs(weight), Formats(per="channel")).sizes == (3, 2, 2)
 
 
 def _importing_tflite() -> None:

@@ -97,6 +97,7 @@ def test_an_import_that_is_not_exact_answers_1(undecided: str, run: Run) -> None
     status, out, err = run("import", undecided, "--random", 20)
     assert (status, err) == (1, "")
     assert "proof: exact but for rounding in the source: " in out
+    assert f"proof: {importer.import_network(undecided, run=False).verdict.line}\n" in out
 
 
 def test_notes_of_the_reader_are_printed(tmp_path: Path, run: Run) -> None:

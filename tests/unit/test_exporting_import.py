@@ -1,6 +1,7 @@
 """import(export(network)) = network, and the text that makes it so: a hint, never trusted."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from ohmbench.digital.integer import Affine, InputFormat, IntegerNetwork, Layer,
 from ohmbench.digital.integer.network import as_layers
 from ohmbench.errors import FileError
 from tests.unit.integer_networks import random_integer
+from tests.unit.onnx_files import model, node, save
 from tests.unit.test_exporting import small
 
 
@@ -218,6 +220,76 @@ def test_other_real_inputs_are_no_round_trip(tmp_path):
     text = changed("input", "scale", to=0.26)
     found = imported(small(), tmp_path / "a.onnx", text)
     assert "real inputs become other integers" in found.source.notes[-1]
+
+
+# ------------------------------------------------------------------------------------------------
+# Forms that only export writes, in files that it did not write
+
+
+def refused(nodes, constants, path, output="y"):
+    """What the reader says of ``nodes`` behind a Gemm ``g`` of 3 channels, of integer inputs."""
+    constants = {
+        "w": np.array([[1, 2], [3, -1], [2, 2]], np.float32), "none": np.zeros(3, np.float32),
+        "one": np.float32(1), "zero": np.uint8(0), "axis": np.array([2], np.int64), **constants,
+    }  # fmt: skip
+    head = [
+        node("QuantizeLinear", "x one zero", "i"),
+        node("DequantizeLinear", "i one zero", "h"),
+        node("Gemm", "h w none", "g", transB=1),
+    ]
+    tail = [node("QuantizeLinear", f"{output} one zero", "q"),
+            node("DequantizeLinear", "q one zero", "z")]  # fmt: skip
+    found = save(path, model([*head, *nodes, *tail], constants, (1, 2), "z"))
+    with pytest.raises(FileError) as caught:
+        read_onnx(found)
+    return str(caught.value)
+
+
+TABLES = {
+    "falls": (np.array([[2, 1]] * 3, np.float32), "its thresholds should ascend"),
+    "channels": (np.zeros((2, 4), np.float32), r"its table has shape \(2, 4\)"),
+    "flat": (np.zeros(3, np.float32), r"its table has shape \(3,\)"),
+    "steps": (np.zeros((3, 256), np.float32), r"its table has shape \(3, 256\)"),
+    "float64": (np.zeros((3, 4)), "its table is float64"),
+    "infinite": (np.full((3, 4), np.inf, np.float32), "its table is not finite"),
+}
+COLUMN = node("Unsqueeze", "g axis", "c")
+REACHED = node("GreaterOrEqual", "c t", "r")
+ONES = node("Cast", "r", "o", to=1)
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_a_table_that_is_none_is_refused(case, tmp_path):
+    table, reason = TABLES[case]
+    nodes = [COLUMN, REACHED, ONES, node("ReduceSum", "o axis", "y", keepdims=0)]
+    assert re.search(reason, refused(nodes, {"t": table}, tmp_path / "a.onnx"))
+
+
+GOOD = {"t": np.zeros((3, 255), np.float32), "f": np.ones(3), "axes": np.array([1], np.int64)}
+CHAINS = {
+    "not-a-column": ([node("GreaterOrEqual", "g t", "y")], r"it compares \(1, 3\)"),
+    "not-cast": ([COLUMN, REACHED, node("ReduceSum", "r axis", "y", keepdims=0)], "something else"),
+    "not-added": ([COLUMN, REACHED, node("Cast", "r", "y", to=1)], "comparisons"),
+    "scaled-ones": ([COLUMN, REACHED, ONES, node("Mul", "o one", "y")], "comparisons"),
+    "kept": ([COLUMN, REACHED, ONES, node("ReduceSum", "o axis", "y")], "leave out the last axis"),
+    "other-axis": (
+        [COLUMN, REACHED, ONES, node("ReduceSum", "o axes", "y", keepdims=0)],
+        "leave out the last axis",
+    ),
+    "sum-of-sums": ([node("ReduceSum", "g axis", "y", keepdims=0)], "something else"),
+    "ones-to-float64": ([COLUMN, REACHED, node("Cast", "r", "y", to=11)], "casts a tensor"),
+    "not-cast-back": ([node("Cast", "g", "a", to=11), node("Mul", "a f", "y")], "float64"),
+    "two-types": ([node("Cast", "g", "a", to=11), node("Mul", "a one", "y")], "finite float64"),
+    "to-int32": ([node("Cast", "g", "y", to=6)], "casts a tensor"),
+    "float64-to-int32": ([node("Cast", "g", "a", to=11), node("Cast", "a", "y", to=6)], "casts"),
+    "floor-of-integers": ([node("Floor", "i", "y")], "should be reals"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHAINS)
+def test_half_of_a_form_is_refused(case, tmp_path):
+    nodes, reason = CHAINS[case]
+    assert re.search(reason, refused(nodes, GOOD, tmp_path / "a.onnx"))
 
 
 # ------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ohmbench.digital.importing import change
+from ohmbench.digital.importing import boundaries, change
 from ohmbench.digital.importing.boundaries import (
     Boundaries,
     beside_steps,
@@ -186,6 +186,23 @@ def test_the_smallest_and_largest_inputs_come_first() -> None:
     assert (found.x[1] == 15).all()
 
 
+@pytest.mark.parametrize("limit", ["MOST_BYTES", "MOST_MACS"])
+def test_of_too_many_targets_an_even_selection_is_taken(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = two_layers()
+    network = import_source(given).network
+    macs = sum(one.weight.size for one in network.layers)
+    size = network.inputs if limit == "MOST_BYTES" else macs
+    monkeypatch.setattr(boundaries, limit, 20 * size)
+    found, _, targets = found_in(given)
+    assert found.wanted[0] == len(targets[0].acc) > 100
+    assert 10 < found.reached[0] <= 20
+    acc = infer(network, found.x).acc[0]
+    assert acc[:, 0].min() == targets[0].acc[0]
+    assert acc[:, -1].max() == targets[0].acc[-1]
+
+
 def test_the_same_seed_gives_the_same_inputs() -> None:
     given = two_layers()
     assert np.array_equal(found_in(given, 1)[0].x, found_in(given, 1)[0].x)
@@ -223,7 +240,7 @@ class Stated(Runner):
 
     def __init__(self, given: Source) -> None:
         self.source, self.runtime = given, RUNTIMES[given.format]
-        self.version, self.whole, self.remark = "0", None, None
+        self.version, self.whole, self.remark, self.most = "0", None, None, 1000
 
     def compute(self, x: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         found, h = {}, x.astype(np.int64)

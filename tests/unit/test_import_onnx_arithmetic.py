@@ -10,11 +10,13 @@ from ohmbench.digital.importing import float_sums, qonnx
 from ohmbench.digital.importing.float_steps import BatchNormalisation, Linear
 from ohmbench.digital.importing.onnx_graph import Graph
 from ohmbench.digital.importing.onnx_reader import read_onnx
+from ohmbench.errors import FileError
 from tests.unit.onnx_files import (
     DOMAINS,
     FINN,
     differences,
     model,
+    mutated,
     node,
     qdq_mlp,
     qonnx_mlp,
@@ -474,6 +476,54 @@ def test_whole_networks_give_what_the_runtime_gives(name, tmp_path):
         assert wrong == 0
         assert (opened > 0) == name.endswith("any-scale")
     assert source.format == ("QONNX" if name.startswith("qonnx") else "QDQ ONNX")
+
+
+def compare_changed(tmp_path, seed, count):
+    """Of ``count`` models with changed parts those that are read, against the runtime, if it runs
+    them at all: how many ran, and the differences.
+    """
+    rng = np.random.default_rng(seed)
+    built = [
+        qonnx_mlp(),
+        qdq_mlp(narrow=(3, 200)),
+        qonnx_mlp(1, norm=False, power_of_two=False),
+        qdq_mlp(2, per_channel=False, opset=21),
+    ]
+    ran = wrong = 0
+    for k in range(count):
+        changed = mutated(built[k % 4], rng)
+        try:
+            source = read_onnx(save(tmp_path / "m.onnx", changed))
+        except FileError:
+            continue
+        x = rng.normal(0, 1, source.input_shape).astype(F)
+        if source.input.thresholds is None:
+            x = source.input.real(source.input.quantise(x)).astype(F)
+        try:
+            if source.format == "QONNX":
+                tensors = run_qonnx(changed, x)
+            else:
+                tensors = run_onnxruntime(changed, x, [layer.tensor for layer in source.layers])
+        except Exception:  # noqa: S112 - a runtime may refuse such a model in any way
+            continue
+        ran += 1
+        wrong += differences(source, tensors, x)[0]
+    return ran, wrong
+
+
+@pytest.mark.needs("onnxruntime", "qonnx")
+def test_models_with_changed_parts_give_what_the_runtime_gives(tmp_path):
+    ran, wrong = compare_changed(tmp_path, 6, 200)
+    assert ran > 5
+    assert wrong == 0
+
+
+@pytest.mark.slow
+@pytest.mark.needs("onnxruntime", "qonnx")
+def test_many_models_with_changed_parts_give_what_the_runtime_gives(tmp_path):
+    ran, wrong = compare_changed(tmp_path, 7, 8000)
+    assert ran > 300
+    assert wrong == 0
 
 
 @pytest.mark.needs("onnxruntime", "qonnx")

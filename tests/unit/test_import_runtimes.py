@@ -30,7 +30,7 @@ from ohmbench.digital.importing.source import Source
 from ohmbench.digital.importing.tflite_arithmetic import KERNELS, ROUNDINGS
 from ohmbench.digital.integer import InputFormat, IntegerNetwork, infer
 from ohmbench.digital.integer.network import Layer, Thresholds, acc_range
-from ohmbench.errors import FileError, RangeError
+from ohmbench.errors import FileError
 from ohmbench.needs import NEEDS
 from tests.unit.import_sources import Formula
 from tests.unit.onnx_files import DOMAINS, model, node, qdq_mlp, qonnx_mlp, quant, save
@@ -347,14 +347,7 @@ def test_the_same_seed_gives_the_same_comparison(tmp_path: Path) -> None:
     json.dumps(runs[0].values(), allow_nan=False)
 
 
-@pytest.mark.parametrize("random", [-1, 10_000_001])
 @needs_onnxruntime
-def test_the_number_of_random_inputs_has_a_range(random: int, tmp_path: Path) -> None:
-    source = read_source(qdq(tmp_path))
-    with pytest.raises(RangeError, match="random inputs"):
-        compare(source, import_source(source).network, runner_for(source), random=random)
-
-
 def test_shares_of_the_work_add_up_to_one(tmp_path: Path) -> None:
     shares: list[float] = []
     import_network(qdq(tmp_path), random=1500, advance=shares.append)
@@ -363,6 +356,18 @@ def test_shares_of_the_work_add_up_to_one(tmp_path: Path) -> None:
 
 # ------------------------------------------------------------------------------------------------
 # Batches
+
+
+@needs_onnxruntime
+@pytest.mark.parametrize(("values", "most"), [(2**22, 1000), (40, 10), (3, 1)])
+def test_wide_layers_are_run_in_smaller_batches(
+    values: int, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtimes, "MOST_VALUES", values)
+    source = read_source(qdq(tmp_path))
+    runner = runner_for(source)
+    assert runner.most == most
+    assert compare(source, import_source(source).network, runner, random=25).agrees
 
 
 @needs_onnxruntime

@@ -175,6 +175,7 @@ WORK = {
     "synth 64-100-10 --out .": "ohmbench.eda.synthesis.flows:synthesise",
     "synth sweep 64-100-10 --plot there.png": "ohmbench.eda.synthesis.sweep:sweep",
     "bench plot {before} --out there.png": "ohmbench.report.benchmark_figures:history_figure",
+    "import {dense} --out there.npz": "ohmbench.digital.importing.importer:import_network",
     "store {circles} --name there": "ohmbench.families:load_file",
     "quantize {mlp} --data {points} --out there": (
         "ohmbench.digital.quantizing.samples:load_samples"

@@ -45,6 +45,14 @@ def say(line: str) -> None:
     console_out().print(one_line(line), markup=False, highlight=False)
 
 
+def say_whole(line: str) -> None:
+    """As ``say``, of results that are longer than what a file or a user may bring along."""
+    console_out().print(one_line(line, _LONGEST_RESULT), markup=False, highlight=False)
+
+
+_LONGEST_RESULT = 5000
+
+
 def shown(table: TextTable) -> Table:
     """A table of plain text, whatever characters its names bring along."""
     from rich.markup import escape

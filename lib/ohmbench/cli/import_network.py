@@ -15,6 +15,7 @@ from ohmbench.cli.common import (
     print_json,
     print_whole,
     say,
+    say_whole,
     shown,
 )
 from ohmbench.errors import one_line
@@ -70,7 +71,7 @@ def import_command(
         int | None,
         typer.Option(
             "--input-bits",
-            min=1,
+            min=2,
             max=16,
             metavar="N",
             help="ONNX with real inputs that it does not quantise: the bits of an input.",
@@ -204,7 +205,7 @@ def _print(model: str, found: NetworkImport, judgement: Judgement | None, out: s
     print_whole(shown(Table(columns, tuple(rows))))
     for note in source.notes:
         say(f"note: {note}")
-    say(f"proof: {found.verdict.line}")
+    say_whole(f"proof: {found.verdict.line}")
     _print_run(found)
     if judgement is not None:
         say(f"{one_line(judgement.name)}: {_accuracy(judgement)}")
@@ -217,10 +218,10 @@ def _print_run(found: NetworkImport) -> None:
     if comparison is None:
         say(f"run: nothing was run: {found.not_run}")
         return
-    say(f"run: {comparison.line}")
+    say_whole(f"run: {comparison.line}")
     inputs = ", ".join(f"{count} {kind}" for kind, count in comparison.inputs.items())
     reached = ", ".join(f"{a} of {b}" for a, b in comparison.boundaries)
-    say(f"inputs: {inputs}; sums beside steps reached, per layer: {reached}")
+    say_whole(f"inputs: {inputs}; sums beside steps reached, per layer: {reached}")
     if comparison.remark is not None:
         say(f"note: {comparison.remark}")
     if comparison.optimised is not None:

@@ -19,8 +19,8 @@ from ohmbench.files import check_writable, write_bytes
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-_LARGEST = 2**31 - 1
-"""Bytes of a protobuf message."""
+MOST_WEIGHTS = 2**30
+"""A protobuf message has less than 2 GiB."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def export_network(
     import onnx
 
     weights = sum(layer.weight.size for layer in network.layers)
-    if weights > _LARGEST // 2:
+    if weights > MOST_WEIGHTS:
         raise RangeError(f"{weights} weights do not fit an ONNX file; split the network")
     plan = make_plan(network)
     model, certificate = exact_model(plan, network)

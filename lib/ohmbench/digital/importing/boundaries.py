@@ -34,6 +34,10 @@ from ohmbench.digital.integer.network import IntegerNetwork
 
 _INDEX_BITS = 40
 _BLOCK = 1000
+MOST_BYTES = 2**28
+"""Of the inputs for layer 0; of more targets than these hold an even selection is taken."""
+MOST_MACS = 4 * 10**10
+"""Multiplications that running them once may take."""
 MACS = 8 * 10**9
 """Multiplications that the search in deeper layers may spend, some seconds."""
 MOST_TRIED = 50_000
@@ -194,9 +198,10 @@ def boundary_inputs(
     kept = [np.array([[low], [high]], kind).repeat(network.inputs, axis=1)]
     reached = [_Reached(one) for one in targets]
     layer = network.layers[0]
+    wanted = _selection(len(targets[0].acc), network)
     share = 0.5 if len(network.layers) > 1 else 1.0
     for c, row in enumerate(layer.weight):
-        mine = targets[0].channel == c
+        mine = wanted[targets[0].channel[wanted] == c]
         x, good = drive(row, values, targets[0].acc[mine], rng)
         kept.append(x[good].astype(kind))
         reached[0].done[mine] = good
@@ -210,6 +215,14 @@ def boundary_inputs(
         tuple(int(one.done.sum()) for one in reached),
         tuple(len(one.done) for one in reached),
     )
+
+
+def _selection(n: int, network: IntegerNetwork) -> Int64[NDArray[np.int64], " some"]:
+    """Indices of ``n`` targets of layer 0: all, or an even selection of what can be afforded."""
+    macs = sum(layer.weight.size for layer in network.layers)
+    most = max(min(MOST_BYTES // network.inputs, MOST_MACS // macs), 1)
+    found: NDArray[np.int64] = np.unique(np.linspace(0, n - 1, min(n, most)).astype(np.int64))
+    return found
 
 
 class _Search:

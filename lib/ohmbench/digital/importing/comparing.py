@@ -136,6 +136,12 @@ def _counts(found: tuple[int, int] | None) -> dict[str, int] | None:
     return None if found is None else {"compared": found[0], "differing": found[1]}
 
 
+def check_random(random: int) -> None:
+    """Raise RangeError unless so many random inputs are possible."""
+    if not 0 <= random <= LARGEST_RANDOM:
+        raise RangeError(f"{random} random inputs, but should be 0 to {LARGEST_RANDOM}")
+
+
 def compare(
     source: Source,
     network: IntegerNetwork,
@@ -150,8 +156,7 @@ def compare(
     ``advance`` is told the share of the work that each part adds. Raises RangeError unless
     0 <= random <= 10 000 000, FileError where the runtime refuses the file.
     """
-    if not 0 <= random <= LARGEST_RANDOM:
-        raise RangeError(f"{random} random inputs, but should be 0 to {LARGEST_RANDOM}")
+    check_random(random)
     feed = _Feed(source, runner)
     boundary = boundary_inputs(
         network,

@@ -1,7 +1,8 @@
 """Single-precision arithmetic behind a sum, node by node, with the runtimes' own roundings.
 
 Every step is monotone per channel: of two numbers the larger never changes sides. Constants are
-float32 (channels,), or (1,) where all channels share them.
+float32 (channels,), or (1,) where all channels share them. What overflows becomes infinite, as in
+the runtimes; callers turn numpy's warnings off.
 """
 
 from __future__ import annotations
@@ -40,10 +41,9 @@ class Arithmetic(FloatStep):
 
     @override
     def apply(self, x: Float) -> Float:
-        with np.errstate(all="ignore"):
-            if self.op == "subtracted from":
-                return np.subtract(self.constant, x)
-            found: Float = getattr(np, self.op)(x, self.constant)
+        if self.op == "subtracted from":
+            return np.subtract(self.constant, x)
+        found: Float = getattr(np, self.op)(x, self.constant)
         return found
 
     @override
@@ -56,8 +56,7 @@ class Arithmetic(FloatStep):
             return slope, offset - c
         if self.op == "subtracted from":
             return -slope, c - offset
-        with np.errstate(all="ignore"):
-            return (slope * c, offset * c) if self.op == "multiply" else (slope / c, offset / c)
+        return (slope * c, offset * c) if self.op == "multiply" else (slope / c, offset / c)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,14 +73,12 @@ class BatchNormalisation(FloatStep):
         cls, scale: Float, bias: Float, mean: Float, var: Float, eps: float
     ) -> BatchNormalisation:
         """From the node's constants."""
-        with np.errstate(all="ignore"):
-            factor = (np.float32(1) / np.sqrt(var + np.float32(eps))) * scale
-            return cls(factor, bias - mean * factor)
+        factor = (np.float32(1) / np.sqrt(var + np.float32(eps))) * scale
+        return cls(factor, bias - mean * factor)
 
     @override
     def apply(self, x: Float) -> Float:
-        with np.errstate(all="ignore"):
-            found: Float = x * self.factor + self.offset
+        found: Float = x * self.factor + self.offset
         return found
 
     @override
@@ -173,9 +170,7 @@ class Linear(Quantiser):
 
     @override
     def integers(self, x: Float) -> NDArray[np.int64]:
-        with np.errstate(all="ignore"):
-            rounded = np.rint(x / self.scale)
-        clipped = np.clip(rounded, self.lo - self.zero, self.hi - self.zero)
+        clipped = np.clip(np.rint(x / self.scale), self.lo - self.zero, self.hi - self.zero)
         found: NDArray[np.int64] = clipped.astype(np.int64) + self.zero
         return found
 

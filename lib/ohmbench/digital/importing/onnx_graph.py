@@ -28,6 +28,7 @@ class Graph:
         self.notes: list[str] = []
         self.formats: set[str] = set()
         self.elements = 0
+        self.asked: set[str] = set()  # the attributes that the present node's handler looked at
         self.values: dict[str, Value] = {}
         for name, array in file.initialisers.items():
             self._count(array.size, f"tensor {name}")
@@ -110,7 +111,11 @@ class Graph:
             for value in operands:
                 if isinstance(value, Chain) and value.dropped and node.op not in _PASSING:
                     raise self.refuse(node, f"it follows {value.dropped}, which ends a network")
+            self.asked = set(_WITHOUT_EFFECT)
             result = handler(self, node, operands)
+            for name in node.attributes:
+                if name not in self.asked:
+                    raise self.refuse(node, f"attribute {name} cannot be read")
             self._keep(node, result)
         last = self.values.get(self.file.outputs[0].name)
         if not isinstance(last, Chain):
@@ -122,6 +127,11 @@ class Graph:
         return last
 
     def _keep(self, node: Node, result: Value) -> None:
+        if isinstance(result, Constant):
+            if not result.value.size:
+                raise self.refuse(node, "its result is empty")
+            if result.value.dtype.kind == "f" and not np.isfinite(result.value).all():
+                raise self.refuse(node, "its result is not finite")
         # Operations with several results (TopK) give the same chain for each.
         for name in node.outputs:
             if not name:
@@ -140,10 +150,12 @@ class Graph:
         """Refuse a node with another number of inputs."""
         given = len(operands)
         if not least <= given <= most or any(value is None for value in operands[:least]):
-            raise self.refuse(node, f"it has {given} inputs, but should have {least} to {most}")
+            wanted = f"{least}" if least == most else f"{least} to {most}"
+            raise self.refuse(node, f"it has {given} inputs, but should have {wanted}")
 
     def attribute(self, node: Node, name: str, default: Any, kind: type) -> Any:
         """An attribute of type ``kind``, or ``default``."""
+        self.asked.add(name)
         value = node.attributes.get(name, default)
         if value is not default and not isinstance(value, kind):
             raise self.refuse(node, f"attribute {name} should be {kind.__name__}")
@@ -225,4 +237,16 @@ def check_scale(graph: Graph, node: Node, scale: NDArray[Any]) -> None:
 
 
 Handler: TypeAlias = Callable[[Graph, Node, list["Value | None"]], "Value"]
+# Attributes without effect on what is computed here: of training, of the order or shape of indices,
+# of types of 8-bit floats, annotations.
+_WITHOUT_EFFECT = (
+    "momentum",
+    "ratio",
+    "seed",
+    "sorted",
+    "keepdims",
+    "saturate",
+    "round_mode",
+    "out_dtype",
+)
 _PASSING = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast")

@@ -63,11 +63,12 @@ class FloatChain(SourceStep):
         self, acc: Int64[NDArray[np.int64], "n channels"]
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """As ``SourceStep.bounds``. Raises NonFiniteError where the source has no number."""
-        lower, upper = self.sums.ends(acc)
-        first = self._value(lower)
-        if upper is lower:
-            return first, first
-        second = self._value(upper)
+        with np.errstate(all="ignore"):
+            lower, upper = self.sums.ends(acc)
+            first = self._value(lower)
+            if upper is lower:
+                return first, first
+            second = self._value(upper)
         return np.minimum(first, second), np.maximum(first, second)
 
     def _value(self, x: NDArray[np.float32]) -> NDArray[Any]:
@@ -91,7 +92,11 @@ def read_onnx(
         raise RangeError(f"input_bits is {input_bits}, but should be 2 to {MAX_INPUT_BITS}")
     if not (2.0**-60 <= input_step <= 2.0**60 and np.frexp(input_step)[0] == 0.5):
         raise RangeError(f"input_step is {input_step:g}, but should be a power of two")
-    file = load_onnx(os.fspath(path))
+    with np.errstate(all="ignore"):  # what is not finite is refused where it matters
+        return _read(load_onnx(os.fspath(path)), input_bits, input_step)
+
+
+def _read(file: OnnxFile, input_bits: int, input_step: float) -> Source:
     graph = Graph(file, input_bits, input_step)
     last = graph.evaluate(_HANDLERS)
     if last.dtype != np.float32 or last.ones is not None:

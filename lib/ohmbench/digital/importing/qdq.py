@@ -67,6 +67,7 @@ def _parameters(
         raise graph.refuse(node, f"opset {graph.opset} does not have it")
     if graph.attribute(node, "block_size", 0, int) or graph.attribute(node, "precision", 0, int):
         raise graph.refuse(node, "blocks and a precision of its own cannot be read")
+    axis = graph.attribute(node, "axis", 1, int)
     scale = graph.reals(node, operands[1], "scale")
     check_scale(graph, node, scale)
     given = operands[2] if len(operands) > 2 else None
@@ -77,11 +78,10 @@ def _parameters(
     if zero.shape != scale.shape and (zero.size > 1 or scale.size > 1):
         raise graph.refuse(node, f"scale {scale.shape} and zero point {zero.shape} do not fit")
     graph.formats.add(FORMAT)
-    if scale.size == 1:
+    if scale.size == 1 and scale.ndim < 2:
         return _Parameters(scale.reshape(()), zero.reshape(()), dtype, lo, hi)
     if graph.opset < _PER_AXIS:
         raise graph.refuse(node, f"opset {graph.opset} has no scale per channel")
-    axis = graph.attribute(node, "axis", 1, int)
     if scale.ndim != 1 or not -len(shape) <= axis < len(shape) or shape[axis] != len(scale):
         raise graph.refuse(node, f"scale {scale.shape} on axis {axis} does not fit {shape}")
     axis %= len(shape)

@@ -53,8 +53,7 @@ class Quant(Quantiser):
 
     @override
     def integers(self, x: Float) -> NDArray[np.int64]:
-        with np.errstate(all="ignore"):
-            y = x / self.scale + self.zero
+        y = x / self.scale + self.zero
         if self.bipolar:
             return np.where(y >= 0, 1, -1)
         y = np.clip(y, y.dtype.type(self.lo), y.dtype.type(self.hi))
@@ -171,10 +170,10 @@ def quant(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
         raise graph.refuse(node, "its zero point is outside 16 bits")
     bits = graph.one(node, operands[3], "bit width")
     most = most_bits(operands[0])
-    if bits != round(bits) or not 1 <= bits <= most:
+    if not (1 <= bits <= most and bits == round(bits)):
         raise graph.refuse(node, f"its bit width is {bits:g}, but should be 1 to {most}")
     for name in ("signed", "narrow"):  # the documents' default of narrow is 0, the code's is 1
-        if name not in node.attributes:
+        if graph.attribute(node, name, None, int) is None:
             raise graph.refuse(node, f"it does not say whether it is {name}")
     signed = graph.attribute(node, "signed", None, int)
     narrow = graph.attribute(node, "narrow", None, int)

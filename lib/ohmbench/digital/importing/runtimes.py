@@ -24,6 +24,9 @@ from numpy.typing import NDArray
 from ohmbench.digital.importing.source import Format, Source
 from ohmbench.errors import OhmbenchError
 
+MOST_ROWS = 1000
+MOST_VALUES = 2**22
+"""Values of a layer that a runtime is given at a time."""
 INSTALL = "pip install 'ohmbench[runtimes]'"
 
 
@@ -87,11 +90,13 @@ class Runner(ABC):
     whole numbers only. ``remark`` says how the inputs were run if not many at a time.
     """
 
-    most = 1000
+    most: int
     """Inputs that are run at a time."""
 
     def __init__(self, source: Source) -> None:
         self.source = source
+        widest = max(max(layer.weight.shape) for layer in source.layers)
+        self.most = min(MOST_ROWS, max(MOST_VALUES // widest, 1))
         self.runtime = RUNTIMES[source.format]
         self.version = self.runtime.version()
         self.whole: tuple[float, float] | None = None

@@ -11,6 +11,9 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ohmbench.digital.importing.source import Source, SourceLayer
 from ohmbench.digital.importing.tflite_arithmetic import (
     DEFAULT_ROUNDING,
@@ -107,6 +110,15 @@ class _Chain:
     def _scale(self, tensor: Tensor, kind: str = "INT8") -> tuple[float, int]:
         return activation_scale(self.file.path, tensor, kind)
 
+    def _format(
+        self, tensor: Tensor, kind: str, thresholds: NDArray[np.float32] | None = None
+    ) -> InputFormat:
+        """The integers of ``tensor`` as a network's input."""
+        try:
+            return InputFormat(*LEVELS[kind], *self._scale(tensor, kind), thresholds)
+        except OperandError as error:
+            raise self._refused(tensor.label, str(error)) from None
+
     def _takes(self) -> Values:
         """The integers that the next layer takes."""
         scale, zero = self._scale(self.tensor)
@@ -116,7 +128,7 @@ class _Chain:
             assert last.hi is not None
             return Values(scale, zero, last.lo, last.hi)
         if self.input is None:
-            self.input = InputFormat(*LEVELS["INT8"], scale, zero)
+            self.input = self._format(self.tensor, "INT8")
         return Values(self.input.scale, self.input.zero, self.input.lo, self.input.hi)
 
     def _fully_connected(self, operator: Operator, result: Tensor) -> None:
@@ -154,11 +166,10 @@ class _Chain:
                 thresholds = input_thresholds(self.rounding, scale, zero)
             except RangeError as error:
                 raise self._refused(result.label, str(error)) from None
-            self.input = InputFormat(*LEVELS["INT8"], scale, zero, thresholds)
+            self.input = self._format(result, "INT8", thresholds)
         elif kinds == ("UINT8", "INT8") and self.input is None:
             self._check_flip(operator, self.tensor, result)
-            scale, zero = self._scale(self.tensor, "UINT8")
-            self.input = InputFormat(*LEVELS["UINT8"], scale, zero)
+            self.input = self._format(self.tensor, "UINT8")
         elif kinds == ("INT8", "UINT8") and self.layers:
             if not self.softmax:
                 self._check_flip(operator, result, self.tensor)
