@@ -320,6 +320,29 @@ REFUSED = {
         ),
         "MatMul_y: the zero of its input is no integer",
     ),
+    "zero-beyond-float64": (
+        quantised(
+            quant("a one zero eight", "m0"),
+            *(node("Mul", f"m{k} tiny", f"m{k + 1}") for k in range(8)),
+            node("Add", "m8 huge", "d"),
+            node("MatMul", "d w2", "y"),
+            constants={"w2": np.ones((2, 2), F), "tiny": F(1.2e-38), "huge": F(3e38)},
+        ),
+        "MatMul_y: the zero of its input is no integer",
+    ),
+    "input-zero-beyond-float64": (
+        plain(
+            [
+                *(node("Mul", f"{'x' if not k else f'm{k}'} huge", f"m{k + 1}") for k in range(8)),
+                node("Add", "m8 huge", "d"),
+                quant("d one zero eight", "h"),
+                node("MatMul", "h w", "a"),
+                node("Relu", "a", "y"),
+            ],
+            {"huge": F(3e38), "one": F(1), "zero": F(0), "eight": F(8)},
+        ),
+        "node MatMul_a: the steps behind it",
+    ),
     "relu-at-the-end": (
         unary("Relu"),
         "node MatMul_a: the steps behind it have no quantiser, or bend its values",
