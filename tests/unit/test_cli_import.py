@@ -350,7 +350,13 @@ PUBLISHED = {
 
 
 @pytest.mark.needs("models", "qonnx", "ai-edge-litert")
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name.endswith(".tflite") else ())
+        for name in PUBLISHED
+    ],
+)
 def test_published_networks_import_exactly(name: str) -> None:
     found = ohmbench.import_network(name, random=100)
     assert found.verdict.line == EXACT
@@ -362,6 +368,7 @@ def test_published_networks_import_exactly(name: str) -> None:
     assert reached == wanted > 0
 
 
+@pytest.mark.slow
 @pytest.mark.needs("models", "qonnx")
 def test_a_network_that_the_source_itself_leaves_open() -> None:
     """Three-bit keyword spotting: its runtime's float sums decide some values. Each difference is
