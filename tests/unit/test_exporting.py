@@ -467,6 +467,22 @@ def test_a_file_of_more_than_2_GiB_is_refused(tmp_path, monkeypatch):
         export_network(small(), tmp_path / "b.onnx")
 
 
+def test_a_text_that_is_too_long_is_left_out_and_said(tmp_path, monkeypatch):
+    import onnx
+
+    from ohmbench.digital.exporting import to_text, writing
+
+    def stored(limit):
+        monkeypatch.setattr(writing, "MAX_TEXT", limit)
+        found = export_network(small(), tmp_path / "a.onnx", overwrite=True)
+        return len(onnx.load(tmp_path / "a.onnx").metadata_props), found.notes[-1:]
+
+    assert stored(len(to_text(small()))) == (1, ())
+    assert stored(len(to_text(small())) - 1) == (
+        0, ("M, R, S and tables are too long to be stored: import finds its own",)
+    )  # fmt: skip
+
+
 def test_a_missing_onnx_is_one_line(tmp_path, monkeypatch):
     from ohmbench.digital.exporting import running, writing
 

@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from ohmbench.digital.exporting.text import MAX_TEXT
 from ohmbench.digital.importing.onnx_file import MAX_BYTES
 from ohmbench.digital.importing.onnx_reader import read_onnx
 from ohmbench.errors import FileError, RangeError
@@ -953,7 +954,7 @@ HOSTILE = {
         "metadata ohmbench: given twice or too long",
     ),
     "stored-long": (
-        lambda: changed(lambda m: helper.set_model_props(m, {"ohmbench": "x" * 70_000})),
+        lambda: changed(lambda m: helper.set_model_props(m, {"ohmbench": "x" * (MAX_TEXT + 1)})),
         "metadata ohmbench: given twice or too long",
     ),
     "too-many-nodes": (
