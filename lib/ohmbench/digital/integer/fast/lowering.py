@@ -14,14 +14,21 @@ Arithmetic is modulo 2**32 or 2**64, so a result is exact if it fits, whatever i
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
 from numpy.typing import NDArray
 
 from ohmbench.digital.integer.fast.layer_pass import NARROW, SCALE, SHIFT, SUM, TABLE, WIDE
-from ohmbench.digital.integer.network import Affine, Layer, Step, Thresholds, acc_range
+from ohmbench.digital.integer.network import (
+    Affine,
+    IntegerNetwork,
+    Layer,
+    Step,
+    Thresholds,
+    acc_range,
+)
 
 SMALLEST, LARGEST = -(2**31) + 1, 2**31 - 2
 """Sums and products in int32 stay within these, so that one more or the negative fits as well."""
@@ -56,6 +63,35 @@ class _Shift(NamedTuple):
     even: bool
 
 
+class _Sums(NamedTuple):
+    """Per channel, the smallest and largest sum over all inputs; all are ``apart`` (at least 1) or
+    a multiple of it from each other.
+    """
+
+    low: _Longs
+    high: _Longs
+    apart: _Longs
+
+    @classmethod
+    def of(cls, layer: Layer, low: _Longs, high: _Longs) -> _Sums:
+        """The sums of ``layer`` for inputs from ``low`` to ``high``, each (inputs,)."""
+        moving = layer.weight[:, low < high].astype(np.int64)
+        apart = np.gcd.reduce(moving, axis=1) if moving.size else np.zeros(layer.channels, np.int64)
+        return cls(*acc_range(layer.weight, low, high), np.maximum(np.abs(apart), 1))
+
+    def times(self, sign: NDArray[Any]) -> _Sums:
+        """The sums times a sign per channel."""
+        low, high = sign * self.low, sign * self.high
+        return _Sums(np.minimum(low, high), np.maximum(low, high), self.apart)
+
+    def reached(self, table: _Longs, c: int) -> _Longs:
+        """For each threshold of channel ``c`` how many sums, in steps of ``apart``, lie below."""
+        low, apart = self.low[c], self.apart[c]
+        table = np.clip(table, low, self.high[c] + 1)
+        counts: _Longs = -((low - table) // apart)
+        return counts
+
+
 def _affine_shift(step: Affine) -> _Shift | None:
     size = np.abs(step.M)
     power = int(size[0]).bit_length() - 1
@@ -65,48 +101,68 @@ def _affine_shift(step: Affine) -> _Shift | None:
     return _Shift(np.sign(step.M), step.R >> power, step.S - power, even=False)
 
 
-def _even_shift(step: Thresholds) -> _Shift | None:
+def _ties(steps: int, shift: int) -> _Longs:
+    """The smallest integers whose quotient by 2**shift rounds to 1, 2, ..., ties to even."""
+    k = np.arange(1, steps + 1)
+    return (k << shift) - (1 << (shift - 1)) + k % 2
+
+
+def _even_offset(table: _Longs, ties: _Longs, sums: _Sums, c: int) -> int | None:
+    """The offset with which a channel's sums reach its thresholds as they reach ``ties``."""
+    wanted = sums.reached(table, c)
+    above = int(np.searchsorted(table, sums.low[c], side="right"))
+    place = min(above, len(table) - 1)
+    first = int(ties[place]) - int(min(table[place], sums.high[c] + 1))
+    # A threshold counts as another if no sum lies between them.
+    for offset in range(first, first + int(sums.apart[c])):
+        if (sums.reached(ties - offset, c) == wanted).all():
+            return offset
+    return None
+
+
+def _even_shift(step: Thresholds, sums: _Sums) -> _Shift | None:
     steps = step.table.shape[1]
     if steps < 3 or step.lo % 2:
         return None
-    # Every second tie is rounded alike.
-    period = int(step.table[0, 2]) - int(step.table[0, 0])
-    shift = period.bit_length() - 2
-    if not 1 <= shift <= 30 or period != 2 ** (shift + 1):
+    # Every second tie is rounded alike. Thresholds beyond all sums may lie anywhere.
+    periods, counts = np.unique(step.table[:, 2:] - step.table[:, :-2], return_counts=True)
+    for period in periods[np.argsort(-counts)][:2].tolist():
+        shift = period.bit_length() - 2
+        if 1 <= shift <= 30 and period == 2 ** (shift + 1):
+            break
+    else:
         return None
-    k = np.arange(1, steps + 1)
-    reached = (k << shift) - (1 << (shift - 1)) + k % 2
-    offset = reached[0] - step.table[:, 0]
-    if not (step.table == reached - offset[:, None]).all():
+    signed, ties = sums.times(step.sign), _ties(steps, shift)
+    offsets = [_even_offset(row, ties, signed, c) for c, row in enumerate(step.table)]
+    if any(offset is None for offset in offsets):
         return None
-    return _Shift(step.sign.astype(np.int64), offset, shift, even=True)
+    return _Shift(step.sign.astype(np.int64), np.array(offsets, np.int64), shift, even=True)
 
 
-def _shift(
-    layer: Layer, low: int, high: int, base: int, ends: tuple[int, int], *, last: bool
-) -> Lowered | None:
+def _shift(layer: Layer, sums: _Sums, inputs: int, base: int, *, last: bool) -> Lowered | None:
     """``layer`` as a shift, if its weights and sums fit."""
     step = layer.step
-    found = _affine_shift(step) if isinstance(step, Affine) else _even_shift(step)
+    found = _affine_shift(step) if isinstance(step, Affine) else _even_shift(step, sums)
     if found is None or found.shift > 30:
         return None
     weight = layer.weight * found.sign[:, None]
     if weight.max() > 127:
         return None
-    sums = acc_range(weight, low, high)
+    signed = sums.times(found.sign)
     value = (step.Z if isinstance(step, Affine) else step.lo) - base
     offset = found.offset + (value << found.shift)
     if found.even:
         offset += (1 << (found.shift - 1)) - 1
-    if (sums[0] + offset).min() < SMALLEST or (sums[1] + offset).max() > LARGEST:
+    if (signed.low + offset).min() < SMALLEST or (signed.high + offset).max() > LARGEST:
         return None
+    low, high = _ends(step, base)
     if last:
         kind = SUM if step.lo is None and not found.shift else SHIFT
     else:
-        kind = NARROW if ends[1] <= 32767 >> found.shift else SHIFT
-    start = offset + low * weight.sum(axis=1)
+        kind = NARROW if high <= 32767 >> found.shift else SHIFT
+    start = offset + inputs * weight.sum(axis=1)
     none = np.empty((layer.channels, 0), np.int64)
-    return Lowered(kind, weight, start, none, found.shift, *ends, found.even)
+    return Lowered(kind, weight, start, none, found.shift, low, high, found.even)
 
 
 def _signed(value: int, bits: int) -> int:
@@ -115,23 +171,18 @@ def _signed(value: int, bits: int) -> int:
     return (value + half) % (1 << bits) - half
 
 
-def _product(
-    layer: Layer, step: Affine, low: int, high: int, base: int, ends: tuple[int, int]
-) -> Lowered | None:
+def _product(layer: Layer, step: Affine, sums: _Sums, inputs: int, base: int) -> Lowered | None:
     """``layer`` with a product per channel, in int32 or int64, if both fit."""
     common = step.S
     for m in step.M.tolist():
         common = min(common, (m & -m).bit_length() - 1) if m else common
     shift = step.S - common
-    sums = acc_range(layer.weight, low, high)
     factors = [m >> common for m in step.M.tolist()]
     offsets = [(r >> common) + ((step.Z - base) << shift) for r in step.R.tolist()]
     products = [
         m * end + r
-        for lower, upper, m, r in zip(
-            sums[0].tolist(), sums[1].tolist(), factors, offsets, strict=True
-        )
-        for end in (lower, upper)
+        for *ends, m, r in zip(sums.low.tolist(), sums.high.tolist(), factors, offsets, strict=True)
+        for end in ends
     ]
     smallest, largest = min(products), max(products)
     if step.lo is None and not SMALLEST <= smallest >> shift <= largest >> shift <= LARGEST:
@@ -143,16 +194,16 @@ def _product(
     else:
         return None
     numbers = [[_signed(m, bits), _signed(r, bits)] for m, r in zip(factors, offsets, strict=True)]
-    start = low * layer.weight.sum(axis=1, dtype=np.int64)
     weight = layer.weight.astype(np.int64)
-    return Lowered(kind, weight, start, np.array(numbers, np.int64), shift, *ends)
+    start = inputs * weight.sum(axis=1)
+    return Lowered(kind, weight, start, np.array(numbers, np.int64), shift, *_ends(step, base))
 
 
-def _table(layer: Layer, step: Thresholds, low: int, ends: tuple[int, int]) -> Lowered:
+def _table(layer: Layer, step: Thresholds, inputs: int, base: int) -> Lowered:
     table = np.clip(step.table, SMALLEST - 1, LARGEST + 1)  # no sum reaches either end
     numbers = np.concatenate([step.sign[:, None].astype(np.int64), table], axis=1)
-    start = low * layer.weight.sum(axis=1, dtype=np.int64)
-    return Lowered(TABLE, layer.weight.astype(np.int64), start, numbers, 0, *ends)
+    weight = layer.weight.astype(np.int64)
+    return Lowered(TABLE, weight, inputs * weight.sum(axis=1), numbers, 0, *_ends(step, base))
 
 
 def _ends(step: Step, base: int) -> tuple[int, int]:
@@ -161,17 +212,27 @@ def _ends(step: Step, base: int) -> tuple[int, int]:
     return step.lo - base, step.hi - base
 
 
-def lowered(layer: Layer, low: int, high: int, *, last: bool) -> Lowered | None:
-    """``layer``, whose inputs run from ``low`` to ``high``, or None if a number leaves its type."""
-    sums = acc_range(layer.weight, low, high)
-    if sums[0].min() < SMALLEST or sums[1].max() > LARGEST:
-        return None
-    step = layer.step
-    base = 0 if last or step.lo is None else step.lo
-    ends = _ends(step, base)
-    found = _shift(layer, low, high, base, ends, last=last)
-    if found is not None:
-        return found
-    if isinstance(step, Affine):
-        return _product(layer, step, low, high, base, ends)
-    return _table(layer, step, low, ends)
+def lowered_layers(network: IntegerNetwork) -> list[Lowered] | int:
+    """The layers of ``network``, or the first of which a number would leave its type."""
+    low, high = (np.full(network.inputs, end, np.int64) for end in network.value_range(0))
+    found = []
+    for k, layer in enumerate(network.layers):
+        step, last = layer.step, k + 1 == len(network.layers)
+        sums = _Sums.of(layer, low, high)
+        if sums.low.min() < SMALLEST or sums.high.max() > LARGEST:
+            return k
+        base = 0 if last or step.lo is None else step.lo
+        inputs = network.value_range(k)[0]
+        one = _shift(layer, sums, inputs, base, last=last)
+        if one is None:
+            if isinstance(step, Affine):
+                one = _product(layer, step, sums, inputs, base)
+            else:
+                one = _table(layer, step, inputs, base)
+        if one is None:
+            return k
+        found.append(one)
+        # A step is monotone, so its values lie between those at the ends.
+        ends = step.apply(np.stack([sums.low, sums.high]))
+        low, high = ends.min(axis=0), ends.max(axis=0)
+    return found

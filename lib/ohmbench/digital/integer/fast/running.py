@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ohmbench.digital.integer.fast import layer_pass
 from ohmbench.digital.integer.fast.layer_pass import FIELDS, WIDE
-from ohmbench.digital.integer.fast.lowering import Lowered, lowered
+from ohmbench.digital.integer.fast.lowering import Lowered, lowered_layers
 from ohmbench.digital.integer.golden import check_inputs, classes_of, infer
 from ohmbench.digital.integer.network import IntegerNetwork
 from ohmbench.errors import OperandError
@@ -126,16 +126,16 @@ class CompiledNetwork:
         if self._row == network.inputs:
             self._ready = {(0, 255): _OCTET, (-128, 127): np.dtype(np.int8)}.get((low, high))
         numbers, wide = _Numbers(np.int32), _Numbers(np.int64)
+        layers = lowered_layers(network)
+        if isinstance(layers, int):
+            raise OperandError(
+                f"layer {layers}: its sums or outputs do not fit 32 bits, or its products 64 bits; "
+                "use path='plain'"
+            )
         rows, row = [], self._row
-        for k, layer in enumerate(network.layers):
-            found = lowered(layer, *network.value_range(k), last=k + 1 == len(network.layers))
-            if found is None:
-                raise OperandError(
-                    f"layer {k}: its sums or outputs do not fit 32 bits, or its products 64 bits; "
-                    "use path='plain'"
-                )
-            rows.append(_fields(found, row, numbers, wide))
-            row = _rounded(layer.channels, _GROUP)
+        for layer in layers:
+            rows.append(_fields(layer, row, numbers, wide))
+            row = _rounded(len(layer.weight), _GROUP)
         meaning = network.layers[-1].meaning
         self._compared = None if meaning is None or meaning.shared else meaning
         negate = meaning is not None and meaning.shared and bool(meaning.scale[0] < 0)
@@ -194,7 +194,7 @@ class CompiledNetwork:
             and x.dtype is self._ready
             and x.ndim == 2
             and x.shape[1] == self._row
-            and x.flags.c_contiguous
+            and x.flags.carray  # for other layouts the loop would be compiled again
             and len(x) > 0
         )
 
