@@ -1,5 +1,6 @@
 """Reading ONNX files: the published networks, what is refused and why, files from strangers."""
 
+import sys
 import time
 
 import numpy as np
@@ -231,7 +232,38 @@ def unary(op, **attributes):
     return quantised(node(op, "a", "y", **attributes))
 
 
+def declared(built, **types):
+    for name, kind in types.items():
+        entry = built.graph.quantization_annotation.add()
+        entry.tensor_name = name
+        pair = entry.quant_parameter_tensor_names.add()
+        pair.key, pair.value = "finn_datatype", kind
+    return built
+
+
+def test_tensors_that_are_declared_integers_and_are_stay_as_they_are(tmp_path):
+    built = quantised(node("Mul", "a two", "y"), constants={"two": F(2)})
+    declared(built, x="UINT8", h="INT8", a="INT32", y="INT9")
+    assert len(read_onnx(save(tmp_path / "m.onnx", built)).layers) == 1
+
+
+@pytest.mark.needs("qonnx")
+def test_qonnx_rounds_what_is_declared_to_be_integers(tmp_path):
+    """Why such files are refused: the declaration changes the runtime's numbers."""
+
+    def built():
+        return quantised(node("Add", "a d", "y"), constants={"d": F(0.0004)})
+
+    x = np.ones((1, 3), F)
+    rounded = run_qonnx(declared(built(), y="INT32"), x)["y"]
+    assert (rounded != run_qonnx(built(), x)["y"]).all()
+
+
 REFUSED = {
+    "declared-integer": (
+        declared(quantised(node("Add", "a d", "y"), constants={"d": F(0.0004)}), y="INT32"),
+        "node Add Add_y: y is declared INT32, but is no integer",
+    ),
     "Conv": (unary("Conv"), "node Conv Conv_y: this operation cannot be read"),
     "Sigmoid": (unary("Sigmoid"), "node Sigmoid Sigmoid_y: this operation"),
     "Tanh": (unary("Tanh"), "node Tanh Tanh_y: this operation"),
@@ -1002,6 +1034,13 @@ def test_hostile_files_are_refused_in_one_line(name, tmp_path):
     assert time.perf_counter() - start < 5
     assert str(caught.value).startswith(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_without_the_package_onnx_one_line_says_so(tmp_path, monkeypatch):
+    path = save(tmp_path / "m.onnx", qonnx_mlp())
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(FileError, match=r"needs the package onnx; pip install 'ohmbench\[onnx\]'"):
+        read_onnx(path)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):
