@@ -13,7 +13,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Generic,
+    Literal,
+    Protocol,
+    TypeAlias,
+    TypeVar,
+    runtime_checkable,
+)
 
 import numpy as np
 
@@ -113,6 +122,7 @@ class Outcome:
     found: Any
 
 
+@runtime_checkable
 class Accelerators(Protocol):
     """What accelerators can be built (``ohmbench.eda.hdl``), for families that have one."""
 

@@ -10,16 +10,26 @@ import numpy as np
 import torch
 
 from ohmbench import digital, floatgate, kirchhoff
-from ohmbench.digital import integer_product, published, quantization
+from ohmbench.digital import integer_family, integer_product, published, quantization
+from ohmbench.digital.importing.samples import Samples
 from ohmbench.digital.importing.tflite import read_tflite
 from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS
 from ohmbench.digital.importing.tflite_roundings import differences, truncated
+from ohmbench.digital.integer import Meaning, infer
+from ohmbench.digital.integer.evaluation import evaluate_integer
+from ohmbench.digital.integer.golden import classes_of
+from ohmbench.digital.integer.store import StoredInteger
+from ohmbench.digital.quantizing.calibration import Formats, quantize
+from ohmbench.digital.quantizing.float_models import FloatMLP
+from ohmbench.families import INTEGER
+from ohmbench.family import TraceOptions
 from ohmbench.floatgate import EKV, FG_ARRAY, SPECS, Activation, FGLayer, Line
 from ohmbench.floatgate.scales import AsinhOptions, OnCurrentOptions
 from ohmbench.kirchhoff import AutogradDivergence, PlainRightHandSide, Solver
 from tests.unit import hostile_tflite
 from tests.unit.circuits import T0, config, random_circuit, random_flow, voltages
 from tests.unit.int8_networks import random_int8, random_scaled
+from tests.unit.integer_networks import random_inputs, random_integer
 from tests.unit.networks import random_network
 from tests.unit.transform_cases import CASES, generator
 
@@ -38,6 +48,7 @@ def every_case() -> None:
         case.f(case.x[0])
     _floatgate()
     _kirchhoff()
+    _integer()
     _digital()
     _importing_tflite()
 
@@ -65,6 +76,27 @@ def _kirchhoff() -> None:
     assert kirchhoff.draw(kirchhoff.build(config()), 3, 0).x.shape == (3, 2)
 
 
+def _integer() -> None:
+    network = random_integer(8, (6, 5, 4, 3), kind="affine", last="sums")
+    tables = random_integer(8, (6, 5, 3), kind="thresholds")
+    assert tuple(weight.shape for weight in network.weight) == ((5, 6), (4, 5), (3, 4))
+    for one in (network, tables):
+        x = random_inputs(one, 7)
+        assert infer(one, x).outputs.shape == (7, 3)
+        assert classes_of(infer(one, x).outputs, None)[0].shape == (7,)
+        assert evaluate_integer(one, x, np.zeros(7, np.int64)).total == 7
+        real = one.input.real(x)
+        assert one.input.quantise(real).shape == Meaning.of(0.5).real(x).shape == (7, 6)
+    samples = Samples("some", np.zeros((7, 6)), np.zeros(7, np.int64))
+    stored = StoredInteger("net.npz", network, {})
+    given = integer_family.IntegerWithData(stored, samples)
+    assert given.integers().shape == (7, 6)
+    assert given.labels().shape == (7,)
+    every = TraceOptions(every=True)
+    for one in (given, integer_family.IntegerWithData(stored)):
+        INTEGER.stages(one, every)
+
+
 def _digital() -> None:
     labels = np.zeros(len(IMAGES), np.int64)
     assert digital.evaluate_int8(INT8, IMAGES, labels).total == len(IMAGES)
@@ -82,6 +114,8 @@ def _digital() -> None:
     quantization.quantize_bias(weight[0], scale)
     digital.quantize_pixels(abs(weight))
     digital.FloatNetwork((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+    model = FloatMLP((weight, weight[:, :2]), (weight[:, 0], weight[:, 0]))
+    assert quantize(model, abs(weight), Formats(per="channel")).sizes == (3, 2, 2)
 
 
 def _importing_tflite() -> None:

@@ -296,10 +296,14 @@ def test_unclamped_values_are_exact(M, S):
 
 @pytest.mark.parametrize("S", [0, 3])
 def test_values_beyond_float64_are_refused(S):
-    step = Affine(np.array([2**46 + 1]), np.array([0]), S, 0, None, None)
-    network = IntegerNetwork(InputFormat(0, 255), (Layer(np.array([[1]], np.int8), step),))
+    def plan(M):
+        step = Affine(np.array([M]), np.array([0]), S, 0, None, None)
+        layer = Layer(np.array([[1]], np.int8), step)
+        return make_plan(IntegerNetwork(InputFormat(0, 1), (layer,)))
+
+    assert plan(2**53).layers[0].form.multiplier == 2.0 ** (53 - S)
     with pytest.raises(RangeError, match=r"layer 0, channel 0: its products reach \d+, .* 2\^53"):
-        make_plan(network)
+        plan(2**53 + 1)
 
 
 @needs_onnxruntime
@@ -451,6 +455,32 @@ def test_nothing_is_written_without_a_proof(tmp_path, monkeypatch):
     with pytest.raises(RangeError, match="layer 0, channel 0: the sum"):
         export_network(small(), tmp_path / "a.onnx")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_more_than_2_GiB_is_refused(tmp_path, monkeypatch):
+    from ohmbench.digital.exporting import writing
+
+    monkeypatch.setattr(writing, "MOST_WEIGHTS", 12)
+    export_network(small(), tmp_path / "a.onnx")
+    monkeypatch.setattr(writing, "MOST_WEIGHTS", 11)
+    with pytest.raises(RangeError, match="12 weights do not fit an ONNX file"):
+        export_network(small(), tmp_path / "b.onnx")
+
+
+def test_a_text_that_is_too_long_is_left_out_and_said(tmp_path, monkeypatch):
+    import onnx
+
+    from ohmbench.digital.exporting import to_text, writing
+
+    def stored(limit):
+        monkeypatch.setattr(writing, "MAX_TEXT", limit)
+        found = export_network(small(), tmp_path / "a.onnx", overwrite=True)
+        return len(onnx.load(tmp_path / "a.onnx").metadata_props), found.notes[-1:]
+
+    assert stored(len(to_text(small()))) == (1, ())
+    assert stored(len(to_text(small())) - 1) == (
+        0, ("M, R, S and tables are too long to be stored: import finds its own",)
+    )  # fmt: skip
 
 
 def test_a_missing_onnx_is_one_line(tmp_path, monkeypatch):

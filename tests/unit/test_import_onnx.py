@@ -7,6 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from ohmbench.digital.exporting.text import MAX_TEXT
 from ohmbench.digital.importing.onnx_file import MAX_BYTES
 from ohmbench.digital.importing.onnx_reader import read_onnx
 from ohmbench.errors import FileError, RangeError
@@ -320,6 +321,29 @@ REFUSED = {
         ),
         "MatMul_y: the zero of its input is no integer",
     ),
+    "zero-beyond-float64": (
+        quantised(
+            quant("a one zero eight", "m0"),
+            *(node("Mul", f"m{k} tiny", f"m{k + 1}") for k in range(8)),
+            node("Add", "m8 huge", "d"),
+            node("MatMul", "d w2", "y"),
+            constants={"w2": np.ones((2, 2), F), "tiny": F(1.2e-38), "huge": F(3e38)},
+        ),
+        "MatMul_y: the zero of its input is no integer",
+    ),
+    "input-zero-beyond-float64": (
+        plain(
+            [
+                *(node("Mul", f"{'x' if not k else f'm{k}'} huge", f"m{k + 1}") for k in range(8)),
+                node("Add", "m8 huge", "d"),
+                quant("d one zero eight", "h"),
+                node("MatMul", "h w", "a"),
+                node("Relu", "a", "y"),
+            ],
+            {"huge": F(3e38), "one": F(1), "zero": F(0), "eight": F(8)},
+        ),
+        "node MatMul_a: the steps behind it",
+    ),
     "relu-at-the-end": (
         unary("Relu"),
         "node MatMul_a: the steps behind it have no quantiser, or bend its values",
@@ -524,6 +548,143 @@ REFUSED = {
             constants={"base": np.linspace(1, 9, 20_000, dtype=F)[None, :], "half": F(0.5)},
         ),
         "Pow_d: the last bit of its result depends on the C library",
+    ),
+    "root-of-a-negative": (
+        quantised(
+            node("Sqrt", "c", "d"), node("Mul", "a d", "y"), constants={"c": np.array([[1, -1]], F)}
+        ),
+        "Sqrt_d: its input is negative",
+    ),
+    "constants-do-not-fit": (
+        quantised(node("Add", "c d", "e"), node("Mul", "a e", "y"), constants={"d": np.ones(3, F)}),
+        r"Add_e: \(1, 2\) and \(3,\) do not fit",
+    ),
+    "constants-overflow": (
+        quantised(node("Mul", "d d", "e"), node("Mul", "a e", "y"), constants={"d": F(1e30)}),
+        "Mul_e: its result is not finite",
+    ),
+    "index-outside": (
+        quantised(
+            node("Gather", "c i", "d", axis=1),
+            node("Mul", "a d", "y"),
+            constants={"i": np.int64(2)},
+        ),
+        "Gather_d: an index is outside 2 entries",
+    ),
+    "axis-of-gather-outside": (
+        quantised(
+            node("Gather", "c i", "d", axis=2),
+            node("Mul", "a d", "y"),
+            constants={"i": np.int64(0)},
+        ),
+        "Gather_d: its indices or axis do not fit",
+    ),
+    "joined-of-two-types": (
+        quantised(
+            node("Concat", "c i", "d", axis=0),
+            node("Mul", "a d", "y"),
+            constants={"i": np.int64(0)},
+        ),
+        "Concat_d: its inputs do not fit",
+    ),
+    "flatten-outside": (unary("Flatten", axis=3), "Flatten_y: axis 3 is outside 2 dimensions"),
+    "flatten-the-batch": (unary("Flatten", axis=0), "Flatten_y: it mixes the batch"),
+    "squeeze-outside": (
+        quantised(node("Squeeze", "a k", "y"), constants={"k": np.array([2])}),
+        r"Squeeze_y: axes \(2,\) are outside 2 dimensions",
+    ),
+    "squeeze-of-2": (
+        quantised(node("Squeeze", "a k", "y"), constants={"k": np.array([1])}),
+        r"Squeeze_y: axes \(1,\) of \(1, 2\) cannot be removed",
+    ),
+    "squeeze-the-batch": (
+        quantised(node("Squeeze", "a k", "y"), constants={"k": np.array([0])}),
+        "Squeeze_y: axes",
+    ),
+    "unsqueeze-the-batch": (
+        quantised(node("Unsqueeze", "a k", "y"), constants={"k": np.array([0])}),
+        "Unsqueeze_y: it moves the batch",
+    ),
+    "shape-of-two-unknowns": (
+        quantised(node("Reshape", "a k", "y"), constants={"k": np.array([-1, -1])}),
+        "Reshape_y: its shape is",
+    ),
+    "shape-long": (
+        quantised(node("Reshape", "a k", "y"), constants={"k": np.ones(9, np.int64)}),
+        "Reshape_y: its shape should be a short list of integers",
+    ),
+    "channels-split": (
+        quantised(
+            node("Reshape", "a k", "y"),
+            constants={"k": np.array([1, 2, 2]), "w": np.ones((3, 4), F)},
+        ),
+        "Reshape_y: it splits the channels",
+    ),
+    "integers-of-64-bits": (
+        quantised(
+            node("DequantizeLinear", "i one", "d"),
+            node("Add", "a d", "y"),
+            constants={"i": np.ones(2, np.int64)},
+        ),
+        "DequantizeLinear_d: its input is int64",
+    ),
+    "zero-point-real": (
+        quantised(node("QuantizeLinear", "a one zero", "y")),
+        "QuantizeLinear_y: its integers are float32",
+    ),
+    "quantised-by-opset-9": (
+        quantised(node("QuantizeLinear", "a one z", "y"), constants={"z": np.int8(0)}, opset=9),
+        "QuantizeLinear_y: opset 9 does not have it",
+    ),
+    "clip-to-one-value": (
+        quantised(
+            node("QuantizeLinear", "a one z", "q"),
+            node("Clip", "q z z", "y"),
+            constants={"z": np.int8(0)},
+        ),
+        "Clip_y: it leaves one value",
+    ),
+    "alpha-0": (quantised(node("Gemm", "h w", "y", alpha=0.0)), "Gemm_y: alpha is 0"),
+    "bias-long": (
+        quantised(node("Gemm", "h w d", "y"), constants={"d": np.ones(3, F)}),
+        r"Gemm_y: its bias \(3,\) does not fit",
+    ),
+    "sums-overflow": (
+        plain(
+            [node("DequantizeLinear", "w8 s", "d"), node("MatMul", "x d", "y")],
+            {"w8": np.ones((3, 2), np.uint8), "s": F(1e38)},
+        ),
+        "MatMul_y: its sums can be too large for float32",
+    ),
+    "bias-too-large": (
+        quantised(node("Add", "a d", "y"), constants={"d": F(3e38)}),
+        "MatMul_a: its bias is too large",
+    ),
+    "thresholds-scale-0": (
+        quantised(
+            node("MultiThreshold", "a t", "y", FINN, out_dtype="UINT4", out_scale=0.0),
+            constants={"t": np.ones((1, 4), F)},
+        ),
+        "MultiThreshold_y: its scale is 0",
+    ),
+    "thresholds-too-many": (
+        quantised(
+            node("MultiThreshold", "a t", "y", FINN, out_dtype="UINT4"),
+            constants={"t": np.ones((1, 256), F)},
+        ),
+        r"MultiThreshold_y: its thresholds have shape \(1, 256\), at most",
+    ),
+    "steps-descending": (
+        quantised(
+            node("Unsqueeze", "a k", "u"),
+            node("GreaterOrEqual", "u t", "y"),
+            constants={"k": np.array([2]), "t": np.array([[1, 0], [1, 2]], F)},
+        ),
+        "GreaterOrEqual_y: its thresholds should ascend",
+    ),
+    "zero-point-wide": (
+        quantised(quant("a one big eight", "y"), constants={"big": F(1e6)}),
+        "Quant_y: its zero point is outside 16 bits",
     ),
     "no-layer": (model([node("Relu", "x", "y")], {}, (1, 3)), "it has no layer of weights"),
     "33-layers": (
@@ -793,7 +954,7 @@ HOSTILE = {
         "metadata ohmbench: given twice or too long",
     ),
     "stored-long": (
-        lambda: changed(lambda m: helper.set_model_props(m, {"ohmbench": "x" * 70_000})),
+        lambda: changed(lambda m: helper.set_model_props(m, {"ohmbench": "x" * (MAX_TEXT + 1)})),
         "metadata ohmbench: given twice or too long",
     ),
     "too-many-nodes": (

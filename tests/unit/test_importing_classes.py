@@ -295,6 +295,15 @@ def test_the_real_values_may_lie_anywhere_between_the_source_s_ends() -> None:
         assert found.real_error == pytest.approx(error if error != 1 / 12 else 1 / 8, abs=1e-6)
 
 
+def test_the_limit_of_rounding_itself_holds() -> None:
+    """One in a largest output of a thousand."""
+    given = reals(TWO, lambda acc: acc + 1.0, top=999)
+    found = prove_import(given, fit_network(given)).layers[0].classes
+    assert found is not None
+    assert found.real_error == 1 / 1000 == subject.ROUNDING
+    assert found.meaning_holds
+
+
 def test_outputs_of_zero_alone() -> None:
     """No scale to be relative to: the distance itself."""
     still = np.zeros((2, 1), np.int8)
@@ -313,12 +322,23 @@ def test_integers_without_a_meaning_stand_for_themselves() -> None:
     assert found.real_error == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize("limit", ["LARGEST_TABLE", "LARGEST_PAIRING"])
-def test_too_many_sums_are_not_compared(limit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("limit", "least", "size"),
+    [
+        ("LARGEST_TABLE", 1, 30 * 2),
+        ("LARGEST_PAIRING", 1, 30 * 2 * 2),
+        ("LARGEST_PAIRING", 40, 40 * 2 * 2),
+    ],
+)
+def test_too_many_sums_are_not_compared(
+    limit: str, least: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     weight = np.array([[1], [2]], np.int8)
     given = reals(weight, lambda acc: acc * 1.0, top=29)
     network = fit_network(given)
-    size = 30 * 2 * (2 if limit == "LARGEST_PAIRING" else 1)
+    # As for outputs that are no shared rising function of the integers.
+    monkeypatch.setattr(subject, "follow", lambda *_: None)
+    monkeypatch.setattr(subject, "LEAST_ROWS", least)
     monkeypatch.setattr(subject, limit, size)
     assert prove_import(given, network).layers[0].classes is not None
     monkeypatch.setattr(subject, limit, size - 1)
@@ -339,3 +359,4 @@ def test_limits_leave_room_for_ten_classes_of_a_wide_layer() -> None:
     """More than 100 000 sums in each of 12 classes."""
     assert subject.LARGEST_PAIRING > 12 * 12 * 100_000
     assert subject.LARGEST_TABLE > 12 * 100_000
+    assert subject.LARGEST_PAIRING == 512**2 * subject.LEAST_ROWS

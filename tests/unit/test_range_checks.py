@@ -190,10 +190,21 @@ COMMANDS = {
 }
 # Both ends of every number, in one table: those refused, and the last ones accepted.
 INTEGER = "test_integer_network.py::test_wrong_numbers_are_refused"
+ONNX = "test_import_onnx.py::test_what_cannot_be_read_is_refused_by_node_and_reason"
+ONNX_FILE = "test_import_onnx.py::test_hostile_files_are_refused_in_one_line"
 TFLITE = "test_import_tflite.py::test_a_refusal_says_why"
 # What is compared there is no number that somebody chooses, but how much of a text, a netlist or an
 # archive stands where: these tests try many wrong ones.
 ELSEWHERE = {
+    "digital/exporting/planning.py:_check_reach": (
+        "test_exporting.py::test_values_beyond_float64_are_refused"
+    ),
+    "digital/exporting/writing.py:export_network": (
+        "test_exporting.py::test_a_file_of_more_than_2_GiB_is_refused"
+    ),
+    "digital/importing/onnx_wide.py:reached": (
+        "test_exporting_import.py::test_a_table_that_is_none_is_refused"
+    ),
     "claims/plugin.py:ClaimRecorder.__call__": (
         "test_claims_plugin.py::test_an_interval_is_kept_and_holds_its_value"
     ),
@@ -258,6 +269,46 @@ ELSEWHERE = {
     "digital/importing/tflite_arithmetic.py:requantisation": (
         "test_import_tflite.py::test_limits_of_the_fixed_point_kernels"
     ),
+    "digital/importing/onnx_constants.py:_power": ONNX,
+    "digital/importing/onnx_constants.py:binary": ONNX,
+    "digital/importing/onnx_constants.py:concat": ONNX,
+    "digital/importing/onnx_constants.py:gather": ONNX_FILE,
+    "digital/importing/onnx_constants.py:square_root": ONNX,
+    "digital/importing/onnx_file.py:_Reader.attribute": ONNX_FILE,
+    "digital/importing/onnx_file.py:_Reader.declared": ONNX_FILE,
+    "digital/importing/onnx_file.py:_Reader.file": ONNX_FILE,
+    "digital/importing/onnx_file.py:_Reader.node": ONNX_FILE,
+    "digital/importing/onnx_file.py:_Reader.opset": ONNX_FILE,
+    "digital/importing/onnx_file.py:_Reader.stored": ONNX_FILE,
+    "digital/importing/onnx_graph.py:Graph._count": ONNX_FILE,
+    "digital/importing/onnx_graph.py:Graph.arity": ONNX_FILE,
+    "digital/importing/onnx_graph.py:Graph.input": ONNX_FILE,
+    "digital/importing/onnx_graph.py:Graph.layers": ONNX,
+    "digital/importing/onnx_graph.py:Graph.whole": ONNX,
+    "digital/importing/onnx_operations.py:_layer": ONNX,
+    "digital/importing/onnx_operations.py:_weights": ONNX,
+    "digital/importing/onnx_operations.py:batch_normalisation": ONNX,
+    "digital/importing/onnx_operations.py:gemm": ONNX,
+    "digital/importing/onnx_operations.py:winners": ONNX,
+    "digital/importing/onnx_reader.py:_input": ONNX,
+    "digital/importing/onnx_reader.py:_layer": ONNX,
+    "digital/importing/onnx_reader.py:read_onnx": (
+        "test_import_onnx.py::test_fixed_point_inputs_outside_their_range_are_refused"
+    ),
+    "digital/importing/onnx_shapes.py:_axes": ONNX,
+    "digital/importing/onnx_shapes.py:flatten": ONNX,
+    "digital/importing/onnx_shapes.py:moved": ONNX,
+    "digital/importing/onnx_shapes.py:reshape": ONNX,
+    "digital/importing/onnx_tensors.py:tensor_array": ONNX_FILE,
+    "digital/importing/onnx_wire.py:_fields": ONNX_FILE,
+    "digital/importing/onnx_wire.py:check_wire.walk": ONNX_FILE,
+    "digital/importing/qdq.py:_parameters": ONNX,
+    "digital/importing/qdq.py:_type": ONNX,
+    "digital/importing/qdq.py:clip": ONNX,
+    "digital/importing/qdq.py:dequantize": ONNX,
+    "digital/importing/qonnx.py:multi_threshold": ONNX,
+    "digital/importing/qonnx.py:quant": ONNX,
+    "digital/importing/qonnx.py:quantised": ONNX,
     "digital/integer/network.py:Affine.__post_init__": INTEGER,
     "digital/integer/network.py:InputFormat.__post_init__": INTEGER,
     "digital/integer/network.py:IntegerNetwork.__post_init__": INTEGER,

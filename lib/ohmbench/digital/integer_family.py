@@ -112,7 +112,7 @@ class IntegerFamily(Family[IntegerWithData]):
     many = "N-layer integer networks"
     key = None
     trainings = ()
-    abilities = frozenset({"predict", "prove", "trace"})
+    abilities = frozenset({"export", "predict", "prove", "trace"})
 
     @override
     def recognises(self, fields: Collection[str]) -> bool:

@@ -32,7 +32,9 @@ from ohmbench.digital.integer.network import Layer
 LARGEST_TABLE = 2**22
 """The most sums, of all channels together, that are listed to compare real outputs."""
 LARGEST_PAIRING = 2**26
-"""The most sums times channels."""
+"""The most sums times channels, that is, comparisons of two channels times their sums."""
+LEAST_ROWS = 256
+"""Two channels take as long to compare as if they had this many sums, if they have fewer."""
 ROUNDING = 1e-3
 """More than float32 additions can round off, relative to the largest output."""
 
@@ -47,7 +49,8 @@ def compare_outputs(
     rows = int(sums.count.max())
     none = np.zeros_like(sums.count)
     listed = rows * sums.channels
-    if listed > LARGEST_TABLE or listed * sums.channels > LARGEST_PAIRING:
+    compared = max(rows, LEAST_ROWS) * sums.channels**2
+    if listed > LARGEST_TABLE or compared > LARGEST_PAIRING:
         classes = follow(wanted, layer, sums, ROUNDING)
         unproven = None
         if classes is None:

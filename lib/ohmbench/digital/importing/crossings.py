@@ -64,13 +64,9 @@ def along(
     return sums.at(np.where(rising, position, sums.count - 1 - position))
 
 
-def _ends(sums: Sums) -> NDArray[np.int64]:
-    return sums.at(np.stack([np.zeros_like(sums.count), sums.count - 1]))
-
-
 def crossings(function: Function, sums: Sums, lo: int, hi: int) -> Crossings:
     """The crossings of a monotone ``function``, by at most log2(count) + 1 evaluations."""
-    first, last = function(_ends(sums))
+    first, last = function(np.stack([sums.low, sums.high]))
     rising = last >= first
     return Crossings(sums, rising, _bisect(function, sums, rising, lo, hi))
 
@@ -83,9 +79,8 @@ def _bisect(
     reached = np.tile(sums.count, (len(levels), 1))  # from here on it is
     while (reached - below > 1).any():
         middle = (below + reached) // 2
-        # A finished crossing may stand at -1 or at the count, where there is no sum.
-        tried = np.clip(middle, 0, sums.count - 1)
-        is_reached = function(along(sums, rising, tried)) >= levels
+        # A crossing that is found at position 0 has its middle at -1, where there is no sum.
+        is_reached = function(along(sums, rising, np.maximum(middle, 0))) >= levels
         open_ = reached - below > 1
         reached = np.where(open_ & is_reached, middle, reached)
         below = np.where(open_ & ~is_reached, middle, below)
@@ -112,8 +107,7 @@ def source_crossings(source: Source, k: int, sums: Sums) -> SourceCrossings:
     layer = source.layers[k]
     assert layer.lo is not None
     assert layer.hi is not None
-    ends = _ends(sums)
-    low, high = layer.step.bounds(ends)
+    low, high = layer.step.bounds(np.stack([sums.low, sums.high]))
     rises = (low[1] > low[0]) | (high[1] > high[0])
     falls = (low[1] < low[0]) | (high[1] < high[0])
     _check(source, k, (rises & falls)[None], "does not rise or fall throughout")

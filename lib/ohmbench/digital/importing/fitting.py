@@ -76,7 +76,7 @@ class _Conditions:
 def _signed(crossings: Crossings, position: NDArray[np.int64]) -> NDArray[np.int64]:
     """The sums at positions, negated where the step falls, and continued beyond both ends."""
     sums = crossings.sums
-    origin = np.where(crossings.rising, sums.low, -(sums.low + sums.stride * (sums.count - 1)))
+    origin = np.where(crossings.rising, sums.low, -sums.high)
     found: NDArray[np.int64] = origin + sums.stride * position
     return found
 
@@ -142,7 +142,7 @@ def fit_affine(
     """
     sums = early.sums
     if largest_sum is None:
-        largest_sum = np.maximum(np.abs(sums.low), np.abs(sums.at(sums.count - 1)))
+        largest_sum = np.maximum(np.abs(sums.low), np.abs(sums.high))
     given = _conditions(early, late, lo, Z, _LARGEST_PRODUCT // np.maximum(largest_sum, 1))
     left: NDArray[np.intp] = np.arange(sums.channels)
     for S in range(S_LARGEST + 1):

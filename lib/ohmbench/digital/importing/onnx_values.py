@@ -140,9 +140,10 @@ class Chain:
             return "the channels of its input have different scales or zero points"
         if not (np.isfinite(scale[0]) and scale[0] and np.isfinite(offset[0])):
             return f"the scale of its input is {scale[0]:g}"
-        zero = round(-offset[0] / scale[0])
-        if abs(-offset[0] / scale[0] - zero) > 1e-6 or abs(zero) > 2**15:
+        place = -offset[0] / scale[0]
+        if not abs(place) <= 2**15 or abs(place - round(place)) > 1e-6:
             return "the zero of its input is no integer"
+        zero = round(place)
         levels = np.arange(quantiser.lo, quantiser.hi + 1)[:, None]
         values = through(self.after, quantiser.values(levels))
         if not (np.broadcast_to(values[:, :1], values.shape) == values).all():

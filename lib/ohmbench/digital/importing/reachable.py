@@ -89,6 +89,11 @@ class Sums:
     count: Int64[NDArray[np.int64], " channels"]
 
     @property
+    def high(self) -> Int64[NDArray[np.int64], " channels"]:
+        """The largest sum of each channel."""
+        return self.at(self.count - 1)
+
+    @property
     def channels(self) -> int:
         """Number of channels."""
         return len(self.low)

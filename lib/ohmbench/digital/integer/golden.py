@@ -30,9 +30,9 @@ class Inference:
     None for a table of thresholds. ``classes``, ``values``: int64 (n,).
     """
 
-    acc: tuple[Int64[NDArray[np.int64], "n channels"], ...]
-    product: tuple[Int64[NDArray[np.int64], "n channels"] | None, ...]
-    h: tuple[Int64[NDArray[np.int64], "n channels"], ...]
+    acc: tuple[Int64[NDArray[np.int64], "n _"], ...]
+    product: tuple[Int64[NDArray[np.int64], "n _"] | None, ...]
+    h: tuple[Int64[NDArray[np.int64], "n _"], ...]
     classes: Int64[NDArray[np.int64], " n"]
     values: Int64[NDArray[np.int64], " n"]
 

@@ -380,7 +380,7 @@ class IntegerNetwork:
         return self.layers[0].inputs, *(layer.channels for layer in self.layers)
 
     @property
-    def weight(self) -> tuple[Int8[NDArray[np.int8], "channels inputs"], ...]:
+    def weight(self) -> tuple[Int8[NDArray[np.int8], "_ _"], ...]:
         """The weights of each layer."""
         return tuple(layer.weight for layer in self.layers)
 

@@ -86,7 +86,7 @@ class Widths:
         return bits[layer] if isinstance(bits, Sequence) else bits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Counterexample:
     """An input, int64 (inputs,), that overflows a register in ``channel``.
 

@@ -139,7 +139,7 @@ def _order(span: Span, register: Register, *, exact: bool) -> list[int]:
     return [int(channel) for channel in beyond[: 1 if exact else SEARCHED]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Overflow:
     """``value`` in ``channel`` leaves its register at ``input``, int64 (inputs,)."""
 
