@@ -315,7 +315,13 @@ def test_samples_that_do_not_fit_are_refused(
     assert_refused(run("import", tflite, "--no-run", "--check", path), path, *words)
 
 
-def test_data_that_are_not_there(tflite: str, run: Run) -> None:
+def test_data_that_are_not_there(tflite: str, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is known before the work begins."""
+
+    def work(*_: Any, **__: Any) -> Any:
+        raise AssertionError("the import has begun")
+
+    monkeypatch.setattr(importer, "import_network", work)
     assert_refused(run("import", tflite, "--check", "nobody"), "neither a data set", *NAMES)
 
 

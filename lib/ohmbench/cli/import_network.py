@@ -114,7 +114,6 @@ def import_command(
     """
     from ohmbench.digital.importing.importer import import_network
     from ohmbench.digital.importing.reading import find_model
-    from ohmbench.digital.importing.samples import read_samples
     from ohmbench.files import check_writable
     from ohmbench.progress import counted
 
@@ -122,21 +121,17 @@ def import_command(
     if out is not None:
         check_not_input(out, path, *([check] if check is not None else []))
         check_writable(out, overwrite=force)
+    reading: dict[str, Any] = {
+        "rounding": None if rounding is None else rounding.value,
+        "input_bits": input_bits,
+        "input_step": input_step,
+    }
+    samples = None if check is None else _samples(check, path, reading)
     with counted("running", _STEPS) as bar:
         found = import_network(
-            path,
-            rounding=None if rounding is None else rounding.value,
-            input_bits=input_bits,
-            input_step=input_step,
-            run=run,
-            random=random,
-            seed=seed,
-            advance=_in_steps(bar),
+            path, **reading, run=run, random=random, seed=seed, advance=_in_steps(bar)
         )
-    checked = None
-    if check is not None:
-        network = found.network
-        checked = _checked(network, read_samples(check, network.inputs, network.classes))
+    checked = None if samples is None else _checked(found.network, samples)
     if out is not None:
         found.save(out, overwrite=force)
     if as_json:
@@ -233,6 +228,15 @@ def _print_run(found: NetworkImport) -> None:
             f"with graph optimisations on, {comparison.runtime} gives {differing} of {compared} "
             "output values differently"
         )
+
+
+def _samples(check: str, path: str, reading: dict[str, Any]) -> Samples:
+    """The samples, before the work begins. Raises FileError where they do not fit the network."""
+    from ohmbench.digital.importing.reading import read_source
+    from ohmbench.digital.importing.samples import read_samples
+
+    layers = read_source(path, **reading).layers
+    return read_samples(check, layers[0].weight.shape[1], len(layers[-1].weight))
 
 
 def _checked(network: IntegerNetwork, data: Samples) -> Checked:
