@@ -218,7 +218,8 @@ def needed_bits(q: NDArray[np.int64]) -> int:
     """The fewest bits of these weights; 1 where all are -1 or +1."""
     if (np.abs(q) == 1).all():
         return 1
-    return max((-int(q.min()) - 1).bit_length(), int(q.max()).bit_length(), 1) + 1
+    low, high = min(int(q.min()), 0), max(int(q.max()), 0)
+    return max((~low).bit_length(), high.bit_length(), 1) + 1
 
 
 def winners(graph: Graph, node: Node, operands: list[Value | None]) -> Value:

@@ -27,6 +27,8 @@ from ohmbench.digital.importing.onnx_tensors import numpy_type
 from ohmbench.digital.importing.onnx_values import Chain, Constant, SumBase, Value
 from ohmbench.digital.integer.network import MAX_STEPS
 
+_FLOAT32 = np.dtype(np.float32)
+
 
 @dataclass(frozen=True, eq=False)
 class Converted(FloatStep):
@@ -106,7 +108,7 @@ def gemm(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     last = value.steps[-1] if value.steps else None
     if not isinstance(last, Converted):
         raise graph.refuse(node, "in float64, its input should be cast from integers")
-    narrow = replace(value, steps=value.steps[:-1], dtype=np.dtype(np.float32))
+    narrow = replace(value, steps=value.steps[:-1], dtype=_FLOAT32)
     transposed = Constant(weight.T.astype(np.float32))
     sums = layer_sums(graph, node, narrow, transposed, 1.0, bias, WideSum)
     assert isinstance(sums.base, SumBase)
@@ -156,8 +158,15 @@ def floor(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
 def reached(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     """``GreaterOrEqual`` of a column of sums and a table of thresholds."""
     graph.arity(node, operands, 2, 2)
-    chain = graph.chain(node, operands[0])
-    table: NDArray[np.float32] = graph.reals(node, operands[1], "table")
+    value, dtype = operands[0], _FLOAT32
+    if isinstance(value, Chain):  # in both types; the counts are float32
+        value, dtype = replace(value, dtype=_FLOAT32), value.dtype
+    chain = graph.chain(node, value)
+    table = graph.constant(node, operands[1], "table")
+    if table.dtype != dtype:
+        raise graph.refuse(node, f"its table is {table.dtype}, but the sums are {dtype}")
+    if not np.isfinite(table).all():
+        raise graph.refuse(node, "its table is not finite")
     # The axis of one channel is any axis.
     column = len(chain.shape) == 3 and chain.shape[2] == 1
     if not column or (chain.axis != 1 and chain.shape[1] > 1):
