@@ -324,6 +324,19 @@ def test_real_outputs_are_the_meaning_and_give_the_integers_back(tmp_path):
     assert np.array_equal(run.outputs, golden.outputs)
 
 
+def test_notes_on_outputs():
+    def notes(meaning):
+        layer = Layer(np.array([[1], [2]], np.int8), Affine.sums([3, 4]), meaning=meaning)
+        return make_plan(IntegerNetwork(InputFormat(0, 255), (layer,))).notes
+
+    integers = "outputs are integers: their real values have an offset or would be rounded"
+    assert notes(None) == notes(Meaning.of(0.3)) == ()
+    assert notes(Meaning.of(0.3, 4)) == (integers,)
+    both = notes(Meaning(np.array([1.0, 2.0]), np.array([0.5, 0.5])))
+    assert both[0] == integers
+    assert "compare real values" in both[1]
+
+
 # ------------------------------------------------------------------------------------------------
 # Planted faults: each is seen by the proof, and by onnxruntime on some of all inputs
 

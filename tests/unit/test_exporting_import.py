@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ohmbench
-from ohmbench.digital.exporting import export_network, from_text, to_text
+from ohmbench.digital.exporting import export_network, from_text, run_exported, to_text
 from ohmbench.digital.exporting.graph import build_model
 from ohmbench.digital.exporting.planning import make_plan
 from ohmbench.digital.exporting.text import KEY, MAX_TEXT
@@ -16,11 +16,13 @@ from ohmbench.digital.importing.classes import ROUNDING
 from ohmbench.digital.importing.imported import import_source
 from ohmbench.digital.importing.onnx_reader import read_onnx
 from ohmbench.digital.importing.reachable import Sums
+from ohmbench.digital.importing.reading import read_source
 from ohmbench.digital.importing.source import SourceLayer, SourceStep
-from ohmbench.digital.integer import Affine, InputFormat, IntegerNetwork, Layer, Meaning
+from ohmbench.digital.integer import Affine, InputFormat, IntegerNetwork, Layer, Meaning, infer
 from ohmbench.digital.integer.network import as_layers
 from ohmbench.errors import FileError
-from tests.unit.integer_networks import random_integer
+from ohmbench.fetching.copies import model_file
+from tests.unit.integer_networks import random_inputs, random_integer
 from tests.unit.onnx_files import model, node, save
 from tests.unit.test_exporting import small
 
@@ -193,6 +195,41 @@ def test_our_networks_come_back(name, tmp_path):
     found = imported(network, tmp_path / "a.onnx")
     assert found.network == network
     assert found.verdict.line == "exact: every input gives the source's integers"
+
+
+@pytest.mark.needs("models")
+@pytest.mark.needs("onnxruntime")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qkeras_jettagging.onnx", "TFC_1W1A.onnx", "TFC_1W2A.onnx", "kwsmlp_w3a3.onnx",
+        pytest.param("ad01_int8.tflite", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_published_networks_are_exported_run_and_read_back(name, tmp_path):
+    network = import_source(read_source(model_file(name))).network
+    export_network(network, tmp_path / "a.onnx")
+    x = random_inputs(network, 100)
+    golden = infer(network, x)
+    for optimise in (False, True):
+        found = run_exported(tmp_path / "a.onnx", network, x, optimise=optimise, hidden=True)
+        hidden = golden.h[: len(found.h)]
+        assert all(np.array_equal(a, b) for a, b in zip(found.h, hidden, strict=True))
+        assert np.array_equal(found.outputs, golden.outputs)
+    again = import_source(read_onnx(tmp_path / "a.onnx"))
+    assert again.network == network
+    assert again.verdict.line == "exact: every input gives the source's integers"
+
+
+def test_integers_of_a_narrow_range_come_back(tmp_path):
+    """-1 and 1 from reals by no QuantizeLinear: the file takes integers, and clips them."""
+    read = InputFormat(-1, 1, 1.0, 0, np.zeros(2, np.float32))
+    layer = Layer(np.array([[3, -2]], np.int8), Affine.sums([1]))
+    network = IntegerNetwork(read, (layer,))
+    found = imported(network, tmp_path / "a.onnx")
+    assert found.source.takes_integers
+    assert (found.source.input.lo, found.source.input.hi) == (-1, 1)
+    assert found.network == network
 
 
 def test_a_shifted_type_loses_the_numbers_but_not_the_function(tmp_path):
