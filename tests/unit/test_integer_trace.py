@@ -153,8 +153,93 @@ def test_numbers_beyond_float64_have_a_tolerance_again():
         assert h.tolerance <= 16
 
 
+def test_sums_of_reals_have_a_rounding_error_and_those_of_integers_none():
+    """Input by input: 1.25 at layer 1 is rounded by float64, 1 is not."""
+    first = Layer(np.array([[1], [2]], np.int8), Affine([1, 1], [0, 0], 2))
+    last = Layer(np.array([[5, -7]], np.int8), Affine.sums([0]))
+    network = IntegerNetwork(InputFormat(0, 9), (first, last))
+    x = np.array([[5], [4], [8], [7]])
+    _, level = reference(network, x)
+    for i, (row,) in enumerate(x.tolist()):
+        h = [Fraction(row, 4), Fraction(2 * row, 4)]
+        low = [v - Fraction(3, 4) for v in h]
+        low_end, high_end = 5 * low[0] - 7 * h[1], 5 * h[0] - 7 * low[1]
+        low_end = min(low_end, 5 * max(low[0], 0) - 7 * h[1])
+        size = 5 * h[0] + 7 * h[1]
+        whole = row % 4 == 0 and all(v.denominator == 1 for v in low)
+        error = 0 if whole else Fraction(1, 10**11) * size
+        found = float(level.acc_high[i, 0]) - float(high_end)
+        assert found == pytest.approx(float(error), rel=1e-3, abs=1e-30)
+
+
+def test_sums_are_exact_row_by_row():
+    """Layer 0 multiplies by whole numbers for one channel, and by a half for another."""
+    first = Layer(np.array([[1], [1]], np.int8), Affine([2, 1], [0, 0], 1, 0, 0, 255))
+    last = Layer(np.array([[3, 0]], np.int8), Affine.sums([0]))
+    network = IntegerNetwork(InputFormat(0, 9), (first, last))
+    found = MODULE._real_step(first.step, np.array([[4.0, 4.0], [4.0, 5.0]]))
+    assert found[0].tolist() == [[4, 2], [4, 2.5]]
+    assert found[1].tolist() == [[3.5, 1.5], [3.5, 2.0]]
+    assert found[2].tolist() == [[4, 2], [4, 2.5]]
+    assert reference(network, np.array([[4]]))[0].h.tolist() == [[4, 2]]
+
+
+@pytest.mark.parametrize("acc", [2.0**20 + 0.5, 2.0**23])
+@pytest.mark.parametrize("Z", [0, 2**15, -(2**15)])
+def test_a_step_in_float64_has_a_rounding_error(acc, Z):
+    """Two numbers of 2**50 and more that nearly cancel: each is rounded to 2**-53 of itself."""
+    M, S = 2**30, 10
+    R = -int(acc) * M
+    step = Affine([M], [R], S, Z, None, None)
+    value, low, high = (float(x[0, 0]) for x in MODULE._real_step(step, np.array([[acc]])))
+    exact = (Fraction(acc) * M + R) / 2**S + Z
+    assert value == float(exact)
+    error = 1e-15 * (float(acc * M - R) / 2**S + abs(Z))
+    assert high - value == pytest.approx(error, rel=1e-4)
+    assert value - low == pytest.approx(1 - 2.0**-S + error, rel=1e-4)
+    tiny = Affine([3], [5], S, Z, None, None)
+    value, low, high = (float(x[0, 0]) for x in MODULE._real_step(tiny, np.array([[3.0]])))
+    assert (high, low) == (value, value - (1 - 2.0**-S))
+
+
+def wide(inputs=600):
+    """A sum of layer 1 beyond 2**24: 600 values of 255 times 127, less one of them."""
+    first = Layer(np.ones((inputs, 1), np.int8), Affine([1] * inputs, [0] * inputs, 0))
+    weight = np.full((1, inputs), 127, np.int8)
+    weight[0, 3] = 126
+    return IntegerNetwork(InputFormat(0, 255), (first, Layer(weight, Affine.sums([0]))))
+
+
+def test_sums_beyond_float32_are_exact():
+    network = wide()
+    x = np.array([[255]])
+    assert int(infer(network, x).h[1][0, 0]) == 255 * (127 * 600 - 1) > 2**24
+    for stage in trace(network, x, run=runtime(network)):
+        assert stage.passed
+        assert all(part.largest == part.tolerance == 0 for part in stage.parts)
+
+
 # ------------------------------------------------------------------------------------------------
 # Planted faults
+
+
+@pytest.mark.parametrize("layer", [0, 2])
+def test_a_wrong_sum_is_named(monkeypatch, layer):
+    network = random_integer(5, (6, 5, 4, 3), kind="thresholds")
+    x = random_inputs(network, 7)
+
+    def faulty(network, x):
+        found = infer(network, x)
+        acc = [values.copy() for values in found.acc]
+        acc[layer][5, 1] += 1
+        return replace(found, acc=tuple(acc))
+
+    monkeypatch.setattr(MODULE, "infer", faulty)
+    departure = by_name(trace(network, x))[REAL].departure
+    assert (departure.layer, departure.image, departure.neuron) == (layer, 5, 1)
+    assert (departure.quantity, departure.allowed) == ("acc", 0)
+    right = int(infer(network, x).acc[layer][5, 1])
+    assert (departure.found, departure.expected) == (right + 1, right)
 
 
 def wrong_source(network, layer, image, channel, by):
@@ -431,6 +516,8 @@ def test_the_two_layer_form_and_back(seed):
     for two in (random_int8(seed, (6, 5, 4))[0], random_scaled(seed, (6, 5, 4))[0]):
         found = to_int8(from_int8(two))
         assert found == replace(two, scales=None)
+    one = random_int8(seed, (3, 1, 2))[0]
+    assert to_int8(from_int8(one)) == one
     none = random_int8(seed, (6, 5, 4), M=0)[0]
     x = random_inputs(from_int8(none), 9)
     back = to_int8(from_int8(none))
@@ -461,7 +548,7 @@ def other_meaning(meaning):
 REFUSED = {
     "inputs": (IntegerNetwork(InputFormat(0, 254), TWO.layers), "run from 0 to 254"),
     "low inputs": (IntegerNetwork(InputFormat(1, 255), TWO.layers), "run from 1 to 255"),
-    "channels": (changed(0, M=M + np.arange(5)), "one multiplier per channel"),
+    "channels": (changed(0, M=M + (np.arange(5) == 3), R=R * 0), "one multiplier per channel"),
     "bias": (changed(0, R=R + 1), "not a multiple of M"),
     "M of 0": (changed(0, M=M * 0, R=R * 0 + 5), "not a multiple of M"),
     "large M": (changed(0, M=M * 0 + 65536, R=R * 0), "65536"),
@@ -480,7 +567,7 @@ REFUSED = {
         IntegerNetwork(TWO.input, (replace(TWO.layers[0], step=TABLE), TWO.layers[1])),
         "layer 0 has a table of thresholds",
     ),
-    "falling outputs": (other_meaning(Meaning.of(-1.0)), "different scales"),
+    "falling outputs": (other_meaning(Meaning.of(-0.5)), "different scales"),
     "scales": (other_meaning(Meaning(np.array([1.0, 2, 1, 1]), np.zeros(4))), "different scales"),
     "layers": (random_integer(0, (4, 3)), "it has 1 layers"),
 }  # fmt: skip

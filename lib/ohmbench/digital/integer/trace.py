@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ohmbench.digital.integer.golden import Inference, infer, infer_plain
 from ohmbench.digital.integer.network import Affine, IntegerNetwork, Step
 from ohmbench.digital.integer.two_layers import to_int8
+from ohmbench.digital.network import Int8Network
 from ohmbench.digital.stages import (
     Compared,
     Numbers,
@@ -194,6 +195,17 @@ class _TwoLayers:
     values: Integers
 
 
+def _hardware(two: Int8Network, simulate: Simulate) -> Callable[[Integers, Inference], Stage]:
+    """The stage of the hardware, as a function of inputs and integers."""
+
+    def stage(x: Integers, found: Inference) -> Stage:
+        hidden, logits = found.h
+        values = _TwoLayers(hidden.astype(np.uint8), logits, found.classes, found.values)
+        return hardware_stage(two, x.astype(np.uint8), values, simulate)
+
+    return stage
+
+
 def trace(
     network: IntegerNetwork,
     x: Integers,
@@ -210,7 +222,7 @@ def trace(
     HardwareFailure, which becomes the ``failure`` of the stage.
     """
     check_tolerance(tolerance)
-    two = None if simulate is None else to_int8(network)
+    hardware = None if simulate is None else _hardware(to_int8(network), simulate)
     found = infer(network, x)
     levels = reference(network, x)
     stages = []
@@ -232,7 +244,6 @@ def trace(
         ]
         stages.append(compare("source -> integers", "every integer agrees or it is wrong", shown))
     stages.append(_plain_stage(network, x, found))
-    if simulate is not None and two is not None:
-        values = _TwoLayers(found.h[0].astype(np.uint8), found.h[1], found.classes, found.values)
-        stages.append(hardware_stage(two, x.astype(np.uint8), values, simulate))
+    if hardware is not None:
+        stages.append(hardware(x, found))
     return stages
