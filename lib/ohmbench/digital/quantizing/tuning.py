@@ -70,8 +70,8 @@ class Tuned:
         """Both accuracies on one line."""
         c = self.comparison
         return (
-            f"{accuracy_line(c.right_integers, c.samples, c.accuracy)} on held-out samples; the "
-            f"float model: {c.right_float}"
+            f"{accuracy_line(c.right_integers, c.samples, c.accuracy)} on held-out samples; "
+            f"float model: {c.right_float} of {c.samples}"
         )
 
 
