@@ -187,6 +187,14 @@ def test_a_damaged_file_is_one_line(name: str, tmp_path: Path) -> None:
     assert refusals_of_damage(good, tmp_path / "x.onnx", 150) > 50
 
 
+def test_data_in_another_file_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    """As PyTorch's exporter writes them unless it is told otherwise."""
+    model = onnx.load(written(tmp_path / "m.onnx", GRAPHS["one layer"]))
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, size_threshold=0)
+    with pytest.raises(FileError, match="external_data=False"):
+        read_float_model(tmp_path / "m.onnx")
+
+
 def test_two_inputs_are_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "m.onnx", GRAPHS["one layer"], inputs=["x", "z"])
     with pytest.raises(FileError, match="has 2 inputs and 1 outputs"):
