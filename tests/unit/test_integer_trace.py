@@ -154,22 +154,27 @@ def test_numbers_beyond_float64_have_a_tolerance_again():
 
 
 def test_sums_of_reals_have_a_rounding_error_and_those_of_integers_none():
-    """Input by input: 1.25 at layer 1 is rounded by float64, 1 is not."""
-    first = Layer(np.array([[1], [2]], np.int8), Affine([1, 1], [0, 0], 2))
+    """Input by input: values that are clamped at 2 are whole, others are not."""
+    first = Layer(np.array([[1], [2]], np.int8), Affine([1, 1], [0, 0], 2, 0, 0, 2))
     last = Layer(np.array([[5, -7]], np.int8), Affine.sums([0]))
-    network = IntegerNetwork(InputFormat(0, 9), (first, last))
-    x = np.array([[5], [4], [8], [7]])
+    network = IntegerNetwork(InputFormat(0, 15), (first, last))
+    x = np.array([[5], [12], [6], [15], [1]])
     _, level = reference(network, x)
-    for i, (row,) in enumerate(x.tolist()):
-        h = [Fraction(row, 4), Fraction(2 * row, 4)]
-        low = [v - Fraction(3, 4) for v in h]
-        low_end, high_end = 5 * low[0] - 7 * h[1], 5 * h[0] - 7 * low[1]
-        low_end = min(low_end, 5 * max(low[0], 0) - 7 * h[1])
-        size = 5 * h[0] + 7 * h[1]
-        whole = row % 4 == 0 and all(v.denominator == 1 for v in low)
-        error = 0 if whole else Fraction(1, 10**11) * size
-        found = float(level.acc_high[i, 0]) - float(high_end)
-        assert found == pytest.approx(float(error), rel=1e-3, abs=1e-30)
+    for i, row in enumerate(x):
+        (_, _, h, low, high), (_, [(low_end, high_end)], *_) = rational(network, row)
+        whole = all(v.denominator == 1 for v in (*h, *low, *high))
+        assert whole == (row[0] in (12, 15))
+        size = sum(w * max(abs(a), abs(b)) for w, a, b in zip((5, 7), low, high, strict=True))
+        error = 0 if whole else float(size) * 1e-11
+        for found in (level.acc_high[i, 0] - high_end, low_end - level.acc_low[i, 0]):
+            assert float(found) == pytest.approx(error, rel=1e-3, abs=1e-30)
+
+
+def test_a_zero_point_has_a_rounding_error_too():
+    value, low, high = MODULE._real_step(Affine([1], [0], 0, 2**15, None, None), np.array([[0.5]]))
+    assert value == 2**15 + 0.5
+    assert (high - value) / 2**15 == pytest.approx(1e-15, rel=0.2)
+    assert (value - low) / 2**15 == pytest.approx(1e-15, rel=0.2)
 
 
 def test_sums_are_exact_row_by_row():
