@@ -363,12 +363,13 @@ def test_the_channels_that_leave_furthest_are_searched_first(place):
     """All others could leave only by their bounds. The one that does is the ``place``-th by how far
     it leaves: the last channel to be searched, and the first that is not."""
     count = search_module.SEARCHED + 3
-    rows = [[127, 127 - k] for k in range(count)]
-    rows[place] = [0, 127 - place]
+    rows = [[127, 128 - count + k] for k in range(count)]
+    channel = count - 1 - place
+    rows[channel] = [0, 127 - place]
     network = two_that_exclude_each_other(rows)
     last = network.layers[1]
-    # Equal excess but for k: that of ``place`` comes from its constant.
-    R = np.array([0 if k != place else 127 * 255 for k in range(count)], np.int64)
+    # What its own weight lacks, its constant gives.
+    R = np.array([0 if k != channel else 127 * 255 for k in range(count)], np.int64)
     network = IntegerNetwork(network.input, (network.layers[0], replace(last, step=Affine.sums(R))))
     bound = prove(network, Widths(product=(None, 15))).layer(1)["product"]
     assert bound.beyond == count
@@ -376,7 +377,7 @@ def test_the_channels_that_leave_furthest_are_searched_first(place):
         assert (bound.verdict, bound.counterexample) == (OPEN, None)
     else:
         assert bound.verdict is BROKEN
-        assert bound.counterexample.channel == place
+        assert bound.counterexample.channel == channel
         leaves(network, bound)
 
 
@@ -396,6 +397,44 @@ def test_steps_by_tables_that_rise_and_fall(falls):
         assert bound.verdict is BROKEN
         leaves(network, bound)
         assert bound.counterexample.value == 15
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_a_search_starts_at_the_best_input_of_linear_steps(seed, layer):
+    """The sign of the derivative of a sum by each input, by the chain rule."""
+    network = random_integer(seed, (9, 6, 5, 4, 3), kind="affine", bits=3)
+    row = network.layers[layer].weight[1].astype(np.int64)
+    derivative = row.astype(float)
+    for before in reversed(network.layers[:layer]):
+        scaled = before.weight * (before.step.M / 2.0**before.step.S)[:, None]
+        derivative = derivative @ scaled
+    best, smallest = search_module._starts(network, layer, row)
+    lo, hi = network.input.lo, network.input.hi
+    assert best.tolist() == [hi if d > 0 else lo for d in derivative]
+    assert smallest.tolist() == [lo] * 9
+    none = search_module._starts(network, layer, row * 0)
+    assert none.tolist() == [[lo] * 9] * 2
+
+
+@pytest.mark.parametrize("signs", [[1, 1, 1], [-1, -1, -1]])
+@pytest.mark.parametrize("k", [0, 1])
+def test_a_product_of_a_weight_of_one_is_driven_to_its_end(signs, k):
+    first = Layer(np.array([signs], np.int8), Affine([signs[0]], [0], 0), 1)
+    second = Layer(np.array([[signs[0]]], np.int8), Affine.sums([0]), 1)
+    network = IntegerNetwork(InputFormat(0, 255), (first, second))
+    bound = prove(network, Widths(mac=7)).layer(k)["mac"]
+    assert bound.verdict is BROKEN
+    assert bound.counterexample.value == 255 * signs[0]
+    leaves(network, bound)
+
+
+def test_weights_are_signed_even_if_none_is_negative():
+    layer = Layer(np.array([[3, 2]], np.int8), Affine.sums([0]))
+    network = IntegerNetwork(InputFormat(0, 1), (layer,))
+    bound = prove(network, Widths(weight=3)).layer(0)["weight"]
+    assert (bound.signed, bound.needs, bound.verdict) == (True, 3, HOLDS)
+    assert prove(network, Widths(weight=2)).layer(0)["weight"].verdict is BROKEN
 
 
 @pytest.mark.parametrize("weight", [[[3, -5, 0]], [[-1, 1, 1]]])

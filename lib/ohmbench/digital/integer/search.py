@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.integer.golden import infer
-from ohmbench.digital.integer.network import Affine, IntegerNetwork, Step, acc_range
-from ohmbench.digital.integer.ranges import Integers, Span, reachable, terms
+from ohmbench.digital.integer.network import Affine, IntegerNetwork, Step
+from ohmbench.digital.integer.ranges import Integers, Span, terms
 from ohmbench.digital.widths import Register
 
 _BLOCK = 64
@@ -35,13 +35,22 @@ def _head(network: IntegerNetwork, layers: int) -> IntegerNetwork:
     return IntegerNetwork(network.input, network.layers[:layers])
 
 
-def _slopes(step: Step, acc: Span) -> NDArray[np.float64]:
-    """How much a value rises with the sum of its channel, roughly: (channels,)."""
-    if isinstance(step, Affine):
-        slopes: NDArray[np.float64] = step.M / 2.0**step.S
-    else:
-        slopes = step.sign * float(step.hi - step.lo) / np.maximum(acc.high - acc.low, 1)
+def _slopes(step: Step) -> NDArray[np.float64]:
+    """How much values rise with the sums of their channels: (channels,); of a table, the sign."""
+    slopes: NDArray[np.float64]
+    slopes = step.M / 2.0**step.S if isinstance(step, Affine) else step.sign.astype(np.float64)
     return slopes
+
+
+def _starts(network: IntegerNetwork, layer: int, row: Integers) -> Integers:
+    """Inputs from which to search for a large ``row @ h`` of the inputs ``h`` of ``layer``: the
+    best one if the steps were linear, and the smallest.
+    """
+    wish: NDArray[np.float64] = row.astype(np.float64)
+    for before in network.layers[layer - 1 :: -1]:
+        wish = (wish * _slopes(before.step)) @ before.weight
+    lo, hi = network.value_range(0)
+    return np.stack([np.where(wish > 0, hi, lo), np.full(network.inputs, lo)]).astype(np.int64)
 
 
 def _climb(head: IntegerNetwork, row: Integers, start: Integers) -> Integers:
@@ -71,16 +80,8 @@ def _drive(network: IntegerNetwork, layer: int, channel: int, *, largest: bool) 
         return extreme_input(network, channel, largest=largest)[None]
     row = network.layers[layer].weight[channel].astype(np.int64)
     row = row if largest else -row
-    # The best inputs for the row if the steps were linear.
-    wish: NDArray[np.float64] = row.astype(np.float64)
-    spans = list(reachable(network))
-    for before, span in zip(network.layers[layer - 1 :: -1], spans[layer - 1 :: -1], strict=True):
-        acc = Span(*acc_range(before.weight, span.low, span.high))
-        wish = (wish * _slopes(before.step, acc)) @ before.weight
-    lo, hi = network.value_range(0)
     head = _head(network, layer)
-    starts = np.where(wish > 0, hi, lo), np.full(network.inputs, lo)
-    return np.stack([_climb(head, row, start.astype(np.int64)) for start in starts])
+    return np.stack([_climb(head, row, start) for start in _starts(network, layer, row)])
 
 
 def _rises(step: Step, channel: int) -> bool:
@@ -135,7 +136,7 @@ def _order(span: Span, register: Register, *, exact: bool) -> list[int]:
     excess = np.maximum(span.high - register.high, register.low - span.low)
     beyond = np.flatnonzero(excess > 0)
     if not exact:
-        beyond = beyond[np.argsort(-excess[beyond], kind="stable")]
+        beyond = beyond[np.argsort(-excess[beyond])]
     return [int(channel) for channel in beyond[: 1 if exact else SEARCHED]]
 
 
