@@ -215,11 +215,12 @@ def find_training(name: str, seed: int, samples: int | None = None) -> tuple[Fam
     return family, family.training_of(value, file, seed, samples)
 
 
-def find_tuning(path: str, seed: int, steps: int, learning_rate: float) -> Training:
-    """The fine-tuning of the network in the file ``path``. Raises FileError unless ``ohmbench
-    quantize`` wrote it, and if the model and the data that it was made from are not there.
+def find_tuning(path: str, seed: int, **options: Any) -> Training:
+    """The fine-tuning of the network in the file ``path``; ``options`` are those of ``tuning_of``.
+
+    Raises FileError and OperandError as it does.
     """
-    return tuning_of(path, seed, steps, learning_rate)
+    return tuning_of(path, seed, **options)
 
 
 def _check_not_filled_in(value: object, file: str) -> None:

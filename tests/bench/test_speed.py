@@ -7,8 +7,11 @@ import pytest
 from tests.bench.cases import CASES, Case
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[pytest.mark.slow] * c.slow) for n, c in CASES.items()]
-)
+def _marks(case: Case) -> list[pytest.MarkDecorator]:
+    needs = [pytest.mark.needs(*case.needs)] if case.needs else []
+    return needs + [pytest.mark.slow] * case.slow
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=_marks(c)) for n, c in CASES.items()])
 def test_speed(name: str, gate: Callable[[Case], None]) -> None:
     gate(CASES[name])

@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 
 from ohmbench.data import held_out
+from ohmbench.digital.exporting import export_network, run_exported
 from ohmbench.digital.importing.importer import import_network
 from ohmbench.digital.importing.tflite import read_tflite
 from ohmbench.digital.importing.tflite_roundings import differences, truncated
-from ohmbench.digital.integer import infer
+from ohmbench.digital.integer import from_int8, infer
 from ohmbench.fetching.copies import model_file
+from ohmbench.paper import read_fann_int8
 from ohmbench.stats import proportion_interval
 
 needs_models = pytest.mark.needs("models")
@@ -58,12 +60,14 @@ RUNS = {
 
 
 def run(claim, name):
-    """Import, prove, run beside the format's runtime: the values that the proof rules out."""
+    """Import, prove, run beside the format's runtime; the claim counts what differs."""
     found = import_network(model_file(RUNS[name][0]))
     comparison = found.comparison
     assert comparison is not None, found.not_run
-    unforeseen = sum(layer.unforeseen for layer in comparison.layers)
-    claim(f"models.{name}-exact", unforeseen, comparison.line)
+    layers = comparison.layers
+    ruled_out = sum(layer.unforeseen for layer in layers)
+    differing = ruled_out + sum(layer.differing for layer in layers) + comparison.classes[1]
+    claim(f"models.{name}-exact", ruled_out if name == "kws" else differing, comparison.line)
     return found
 
 
@@ -92,6 +96,9 @@ def test_kws_differs_only_where_the_proof_says_so(claim):
     assert not found.verdict.exact
 
 
+LAYERS = {"first": 0, "outputs": -1}
+
+
 @pytest.fixture(scope="module")
 def ad01():
     path = model_file("ad01_int8.tflite")
@@ -101,16 +108,35 @@ def ad01():
 
 
 @needs_models
-@pytest.mark.parametrize(("where", "layer"), [("first", 0), ("outputs", -1)])
-def test_one_rounding_or_two(claim, ad01, where, layer):
+@pytest.mark.parametrize("where", LAYERS)
+def test_one_rounding_or_two(claim, ad01, where):
     once, twice, q = ad01
-    found = differences(once, twice, q)[layer]
+    found = differences(once, twice, q)[LAYERS[where]]
     claim(f"models.ad01-rounding-{where}", 100 * found.share, f"by at most {found.most}; seed 0")
 
 
 @needs_models
-@pytest.mark.parametrize(("where", "layer"), [("first", 0), ("outputs", -1)])
-def test_truncation(claim, ad01, where, layer):
+@pytest.mark.parametrize("where", LAYERS)
+def test_truncation(claim, ad01, where):
     once, _, q = ad01
-    found = differences(once, truncated(once), q)[layer]
+    found = differences(once, truncated(once), q)[LAYERS[where]]
     claim(f"models.ad01-truncation-{where}", 100 * found.share, f"by at most {found.most}; seed 0")
+
+
+@pytest.mark.needs("paper-fann-int8", "onnxruntime")
+def test_the_papers_network_exported(claim, tmp_path):
+    """Quantisation-aware training, integers, QDQ ONNX: onnxruntime gives the same answers."""
+    paper = read_fann_int8()
+    layers, images = from_int8(paper.network), paper.images()
+    path = tmp_path / "paper.onnx"
+    export_network(layers, path)
+    exact = infer(layers, images.x)
+    runs = [
+        run_exported(path, layers, images.x, optimise=optimise, hidden=True)
+        for optimise in (False, True)
+    ]
+    correct = int((runs[0].outputs.argmax(axis=1) == images.labels).sum())
+    claim("models.int8-exported", 100 * correct / len(images.x), f"{correct} of 360")
+    for found in runs:
+        assert np.array_equal(found.h[0], exact.h[0])
+        assert np.array_equal(found.outputs, exact.outputs)

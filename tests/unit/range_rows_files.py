@@ -93,12 +93,12 @@ def deep(depth: int) -> list[Any]:
 TEXTS = [
     Row("size", "files/opening.py:open_bounded", opened, (1, 10), (0, 11), FileError),
     Row(
-        "json-size", "files/json_files.py:read_json",
+        "json-size", "files/json_files.py:parse_json",
         lambda n: in_file(b"7".ljust(n)[:n], lambda p: read_json(p, max_bytes=20)),
         (1, 20), (0, 21), FileError,
     ),
     Row(
-        "json-depth", "files/json_files.py:read_json", lambda n: json_text(nested(n)),
+        "json-depth", "files/json_files.py:parse_json", lambda n: json_text(nested(n)),
         (1, 64), (65, 1000), FileError,
     ),
     Row(

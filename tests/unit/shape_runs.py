@@ -17,6 +17,7 @@ from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS
 from ohmbench.digital.importing.tflite_roundings import differences, truncated
 from ohmbench.digital.integer import Meaning, infer
 from ohmbench.digital.integer.evaluation import evaluate_integer
+from ohmbench.digital.integer.fast import classify
 from ohmbench.digital.integer.golden import classes_of
 from ohmbench.digital.integer.store import StoredInteger
 from ohmbench.digital.quantizing.calibration import Formats, quantize
@@ -85,6 +86,7 @@ def _integer() -> None:
         assert infer(one, x).outputs.shape == (7, 3)
         assert classes_of(infer(one, x).outputs, None)[0].shape == (7,)
         assert evaluate_integer(one, x, np.zeros(7, np.int64)).total == 7
+        assert classify(one, x).classes.shape == (7,)
         real = one.input.real(x)
         assert one.input.quantise(real).shape == Meaning.of(0.5).real(x).shape == (7, 6)
     samples = Samples("some", np.zeros((7, 6)), np.zeros(7, np.int64))

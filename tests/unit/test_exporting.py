@@ -324,6 +324,19 @@ def test_real_outputs_are_the_meaning_and_give_the_integers_back(tmp_path):
     assert np.array_equal(run.outputs, golden.outputs)
 
 
+def test_notes_on_outputs():
+    def notes(meaning):
+        layer = Layer(np.array([[1], [2]], np.int8), Affine.sums([3, 4]), meaning=meaning)
+        return make_plan(IntegerNetwork(InputFormat(0, 255), (layer,))).notes
+
+    integers = "outputs are integers: their real values have an offset or would be rounded"
+    assert notes(None) == notes(Meaning.of(0.3)) == ()
+    assert notes(Meaning.of(0.3, 4)) == (integers,)
+    both = notes(Meaning(np.array([1.0, 2.0]), np.array([0.5, 0.5])))
+    assert both[0] == integers
+    assert "compare real values" in both[1]
+
+
 # ------------------------------------------------------------------------------------------------
 # Planted faults: each is seen by the proof, and by onnxruntime on some of all inputs
 
@@ -465,6 +478,22 @@ def test_a_file_of_more_than_2_GiB_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(writing, "MOST_WEIGHTS", 11)
     with pytest.raises(RangeError, match="12 weights do not fit an ONNX file"):
         export_network(small(), tmp_path / "b.onnx")
+
+
+def test_a_text_that_is_too_long_is_left_out_and_said(tmp_path, monkeypatch):
+    import onnx
+
+    from ohmbench.digital.exporting import to_text, writing
+
+    def stored(limit):
+        monkeypatch.setattr(writing, "MAX_TEXT", limit)
+        found = export_network(small(), tmp_path / "a.onnx", overwrite=True)
+        return len(onnx.load(tmp_path / "a.onnx").metadata_props), found.notes[-1:]
+
+    assert stored(len(to_text(small()))) == (1, ())
+    assert stored(len(to_text(small())) - 1) == (
+        0, ("M, R, S and tables are too long to be stored: import finds its own",)
+    )  # fmt: skip
 
 
 def test_a_missing_onnx_is_one_line(tmp_path, monkeypatch):

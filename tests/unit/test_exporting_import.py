@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import ohmbench
-from ohmbench.digital.exporting import export_network, from_text, to_text
+from ohmbench.digital.exporting import export_network, from_text, run_exported, to_text
 from ohmbench.digital.exporting.graph import build_model
 from ohmbench.digital.exporting.planning import make_plan
 from ohmbench.digital.exporting.text import KEY, MAX_TEXT
@@ -16,11 +16,13 @@ from ohmbench.digital.importing.classes import ROUNDING
 from ohmbench.digital.importing.imported import import_source
 from ohmbench.digital.importing.onnx_reader import read_onnx
 from ohmbench.digital.importing.reachable import Sums
+from ohmbench.digital.importing.reading import read_source
 from ohmbench.digital.importing.source import SourceLayer, SourceStep
-from ohmbench.digital.integer import Affine, InputFormat, IntegerNetwork, Layer, Meaning
+from ohmbench.digital.integer import Affine, InputFormat, IntegerNetwork, Layer, Meaning, infer
 from ohmbench.digital.integer.network import as_layers
 from ohmbench.errors import FileError
-from tests.unit.integer_networks import random_integer
+from ohmbench.fetching.copies import model_file
+from tests.unit.integer_networks import random_inputs, random_integer
 from tests.unit.onnx_files import model, node, save
 from tests.unit.test_exporting import small
 
@@ -154,21 +156,37 @@ def imported(network, path, text=None):
     return import_source(read_onnx(path))
 
 
-def adds_in_float32(network):
-    return all(layer.bias.dtype == np.float32 for layer in make_plan(network).layers)
-
-
-@pytest.mark.parametrize("block", range(4))
-def test_import_of_export_is_the_network(block, tmp_path):
+def comes_back(seed, path):
     """Weights, M, R, S, Z, lo, hi and tables are bit-identical, and proven to be the file's."""
-    for seed in range(10 * block, 10 * block + 10):
-        network = random_integer(seed)
-        if not adds_in_float32(network):  # import reads no Gemm in float64
-            continue
-        found = imported(network, tmp_path / "a.onnx")
-        assert found.verdict.exact, (seed, found.verdict.line)
-        assert found.network == network, seed
-        assert not any("not used" in note for note in found.source.notes)
+    network = random_integer(seed)
+    found = imported(network, path)
+    assert found.verdict.exact, (seed, found.verdict.line)
+    assert found.network == network, seed
+    assert not any("not used" in note for note in found.source.notes)
+
+
+@pytest.mark.parametrize("block", range(3))
+def test_import_of_export_is_the_network(block, tmp_path):
+    for seed in (*range(8 * block + 3, 8 * block + 11), (44, 59, 104)[block]):
+        comes_back(seed, tmp_path / "a.onnx")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("block", range(10))
+def test_import_of_export_is_the_network_for_300(block, tmp_path):
+    for seed in range(30 * block, 30 * block + 30):
+        comes_back(seed, tmp_path / "a.onnx")
+
+
+@pytest.mark.parametrize("weight", [127, 1, -1, -128, 5])
+def test_weights_of_one_value_come_back(weight, tmp_path):
+    layer = Layer(np.full((1, 2), weight, np.int8), Affine.sums([0]))
+    network = IntegerNetwork(InputFormat(0, 9, 0.5), (layer,))
+    found = imported(network, tmp_path / "a.onnx")
+    assert found.network == network
+    # The bits are the text's; without it they are the fewest.
+    bits = {127: 8, 1: 1, -1: 1, -128: 8, 5: 4}[weight]
+    assert imported(network, tmp_path / "a.onnx", text="").network.layers[0].bits == bits
 
 
 @pytest.mark.parametrize("name", ["int8-digits", "int8-mnist28"])
@@ -177,6 +195,41 @@ def test_our_networks_come_back(name, tmp_path):
     found = imported(network, tmp_path / "a.onnx")
     assert found.network == network
     assert found.verdict.line == "exact: every input gives the source's integers"
+
+
+@pytest.mark.needs("models")
+@pytest.mark.needs("onnxruntime")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "qkeras_jettagging.onnx", "TFC_1W1A.onnx", "TFC_1W2A.onnx", "kwsmlp_w3a3.onnx",
+        pytest.param("ad01_int8.tflite", marks=pytest.mark.slow),
+    ],
+)  # fmt: skip
+def test_published_networks_are_exported_run_and_read_back(name, tmp_path):
+    network = import_source(read_source(model_file(name))).network
+    export_network(network, tmp_path / "a.onnx")
+    x = random_inputs(network, 100)
+    golden = infer(network, x)
+    for optimise in (False, True):
+        found = run_exported(tmp_path / "a.onnx", network, x, optimise=optimise, hidden=True)
+        hidden = golden.h[: len(found.h)]
+        assert all(np.array_equal(a, b) for a, b in zip(found.h, hidden, strict=True))
+        assert np.array_equal(found.outputs, golden.outputs)
+    again = import_source(read_onnx(tmp_path / "a.onnx"))
+    assert again.network == network
+    assert again.verdict.line == "exact: every input gives the source's integers"
+
+
+def test_integers_of_a_narrow_range_come_back(tmp_path):
+    """-1 and 1 from reals by no QuantizeLinear: the file takes integers, and clips them."""
+    read = InputFormat(-1, 1, 1.0, 0, np.zeros(2, np.float32))
+    layer = Layer(np.array([[3, -2]], np.int8), Affine.sums([1]))
+    network = IntegerNetwork(read, (layer,))
+    found = imported(network, tmp_path / "a.onnx")
+    assert found.source.takes_integers
+    assert (found.source.input.lo, found.source.input.hi) == (-1, 1)
+    assert found.network == network
 
 
 def test_a_shifted_type_loses_the_numbers_but_not_the_function(tmp_path):
@@ -250,7 +303,7 @@ TABLES = {
     "channels": (np.zeros((2, 4), np.float32), r"its table has shape \(2, 4\)"),
     "flat": (np.zeros(3, np.float32), r"its table has shape \(3,\)"),
     "steps": (np.zeros((3, 256), np.float32), r"its table has shape \(3, 256\)"),
-    "float64": (np.zeros((3, 4)), "its table is float64"),
+    "float64": (np.zeros((3, 4)), "its table is float64, but the sums are float32"),
     "infinite": (np.full((3, 4), np.inf, np.float32), "its table is not finite"),
 }
 COLUMN = node("Unsqueeze", "g axis", "c")
@@ -265,7 +318,11 @@ def test_a_table_that_is_none_is_refused(case, tmp_path):
     assert re.search(reason, refused(nodes, {"t": table}, tmp_path / "a.onnx"))
 
 
-GOOD = {"t": np.zeros((3, 255), np.float32), "f": np.ones(3), "axes": np.array([1], np.int64)}
+GOOD = {
+    "t": np.zeros((3, 255), np.float32), "f": np.ones(1), "axes": np.array([1], np.int64),
+    "u": np.ones((3, 2)), "v": np.full((3, 2), 0.5), "b": np.zeros(3), "third": np.full(3, 1 / 3),
+}  # fmt: skip
+WIDE = [node("Cast", "h", "a", to=11)]
 CHAINS = {
     "not-a-column": ([node("GreaterOrEqual", "g t", "y")], r"it compares \(1, 3\)"),
     "not-cast": ([COLUMN, REACHED, node("ReduceSum", "r axis", "y", keepdims=0)], "something else"),
@@ -282,6 +339,17 @@ CHAINS = {
     "two-types": ([node("Cast", "g", "a", to=11), node("Mul", "a one", "y")], "finite float64"),
     "to-int32": ([node("Cast", "g", "y", to=6)], "casts a tensor"),
     "float64-to-int32": ([node("Cast", "g", "a", to=11), node("Cast", "a", "y", to=6)], "casts"),
+    "wide-fractions": ([*WIDE, node("Gemm", "a v b", "y", transB=1)], "not quantised"),
+    "wide-transposed": ([*WIDE, node("Gemm", "a v b", "y")], "x @ w"),
+    "wide-alpha": ([*WIDE, node("Gemm", "a u b", "y", transB=1, alpha=2.0)], "x @ w"),
+    "wide-no-bias": ([*WIDE, node("Gemm", "a u", "y", transB=1)], "should have 3"),
+    "wide-bias-fraction": ([*WIDE, node("Gemm", "a u third", "y", transB=1)], "could be rounded"),
+    "wide-weights-float32": ([*WIDE, node("Gemm", "a w b", "y", transB=1)], "x @ w"),
+    "wide-out-of-a-sum": (
+        [node("Cast", "h", "a", to=11), node("Mul", "a f", "m"), node("Gemm", "m u b", "y",
+         transB=1)], "cast from integers",
+    ),
+    "wide-outputs": ([*WIDE, node("Gemm", "a u b", "y", transB=1)], "float64"),
     "floor-of-integers": ([node("Floor", "i", "y")], "should be reals"),
 }  # fmt: skip
 

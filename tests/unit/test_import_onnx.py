@@ -1,5 +1,6 @@
 """Reading ONNX files: the published networks, what is refused and why, files from strangers."""
 
+import sys
 import time
 
 import numpy as np
@@ -7,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from ohmbench.digital.exporting.text import MAX_TEXT
 from ohmbench.digital.importing.onnx_file import MAX_BYTES
 from ohmbench.digital.importing.onnx_reader import read_onnx
 from ohmbench.errors import FileError, RangeError
@@ -230,7 +232,38 @@ def unary(op, **attributes):
     return quantised(node(op, "a", "y", **attributes))
 
 
+def declared(built, **types):
+    for name, kind in types.items():
+        entry = built.graph.quantization_annotation.add()
+        entry.tensor_name = name
+        pair = entry.quant_parameter_tensor_names.add()
+        pair.key, pair.value = "finn_datatype", kind
+    return built
+
+
+def test_tensors_that_are_declared_integers_and_are_stay_as_they_are(tmp_path):
+    built = quantised(node("Mul", "a two", "y"), constants={"two": F(2)})
+    declared(built, x="UINT8", h="INT8", a="INT32", y="INT9")
+    assert len(read_onnx(save(tmp_path / "m.onnx", built)).layers) == 1
+
+
+@pytest.mark.needs("qonnx")
+def test_qonnx_rounds_what_is_declared_to_be_integers(tmp_path):
+    """Why such files are refused: the declaration changes the runtime's numbers."""
+
+    def built():
+        return quantised(node("Add", "a d", "y"), constants={"d": F(0.0004)})
+
+    x = np.ones((1, 3), F)
+    rounded = run_qonnx(declared(built(), y="INT32"), x)["y"]
+    assert (rounded != run_qonnx(built(), x)["y"]).all()
+
+
 REFUSED = {
+    "declared-integer": (
+        declared(quantised(node("Add", "a d", "y"), constants={"d": F(0.0004)}), y="INT32"),
+        "node Add Add_y: y is declared INT32, but is no integer",
+    ),
     "Conv": (unary("Conv"), "node Conv Conv_y: this operation cannot be read"),
     "Sigmoid": (unary("Sigmoid"), "node Sigmoid Sigmoid_y: this operation"),
     "Tanh": (unary("Tanh"), "node Tanh Tanh_y: this operation"),
@@ -319,6 +352,29 @@ REFUSED = {
             constants={"w2": np.ones((2, 2), F), "half": F(0.5)},
         ),
         "MatMul_y: the zero of its input is no integer",
+    ),
+    "zero-beyond-float64": (
+        quantised(
+            quant("a one zero eight", "m0"),
+            *(node("Mul", f"m{k} tiny", f"m{k + 1}") for k in range(8)),
+            node("Add", "m8 huge", "d"),
+            node("MatMul", "d w2", "y"),
+            constants={"w2": np.ones((2, 2), F), "tiny": F(1.2e-38), "huge": F(3e38)},
+        ),
+        "MatMul_y: the zero of its input is no integer",
+    ),
+    "input-zero-beyond-float64": (
+        plain(
+            [
+                *(node("Mul", f"{'x' if not k else f'm{k}'} huge", f"m{k + 1}") for k in range(8)),
+                node("Add", "m8 huge", "d"),
+                quant("d one zero eight", "h"),
+                node("MatMul", "h w", "a"),
+                node("Relu", "a", "y"),
+            ],
+            {"huge": F(3e38), "one": F(1), "zero": F(0), "eight": F(8)},
+        ),
+        "node MatMul_a: the steps behind it",
     ),
     "relu-at-the-end": (
         unary("Relu"),
@@ -930,7 +986,7 @@ HOSTILE = {
         "metadata ohmbench: given twice or too long",
     ),
     "stored-long": (
-        lambda: changed(lambda m: helper.set_model_props(m, {"ohmbench": "x" * 70_000})),
+        lambda: changed(lambda m: helper.set_model_props(m, {"ohmbench": "x" * (MAX_TEXT + 1)})),
         "metadata ohmbench: given twice or too long",
     ),
     "too-many-nodes": (
@@ -978,6 +1034,13 @@ def test_hostile_files_are_refused_in_one_line(name, tmp_path):
     assert time.perf_counter() - start < 5
     assert str(caught.value).startswith(path)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_without_the_package_onnx_one_line_says_so(tmp_path, monkeypatch):
+    path = save(tmp_path / "m.onnx", qonnx_mlp())
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(FileError, match=r"needs the package onnx; pip install 'ohmbench\[onnx\]'"):
+        read_onnx(path)
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path):

@@ -547,6 +547,19 @@ def test_nothing_that_a_library_prints_is_seen(capfd: pytest.CaptureFixture[str]
     assert capfd.readouterr() == ("afterwards\n", "")
 
 
+@needs_onnxruntime
+@needs_qonnx
+@needs_litert
+@pytest.mark.parametrize("make", [qdq, qonnx, litert])
+def test_runtimes_print_nothing(
+    make: Callable[[Path], str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Not even XNNPACK, which says that it is there whenever it is set up."""
+    found = import_network(make(tmp_path), random=10)
+    assert found.comparison is not None
+    assert capfd.readouterr() == ("", "")
+
+
 @needs_litert
 def test_a_file_that_the_runtime_refuses_is_named(tmp_path: Path) -> None:
     path = Path(litert(tmp_path))

@@ -213,10 +213,31 @@ def test_products_stay_in_int64() -> None:
     step = fit_affine(found, found, 0)
     assert step is not None
     assert (step.S, step.M.tolist()) == (0, [3, 3])
-    most = 2**61 // 3
+    most = 2**61 // 3 - 1
     assert fit_affine(found, found, 0, largest_sum=column(most, 0)) is not None
     assert fit_affine(found, found, 0, largest_sum=column(0, most + 1)) is None
     assert fit_affine(found, found, 0, largest_sum=column(most + 1, 0)) is None
+
+
+@pytest.mark.parametrize("low", [-(2**60), 0])
+def test_without_a_bound_the_sums_themselves_stay_in_int64(low: int) -> None:
+    """A jump of three needs M = 3, and 3 * 2**60 is too much, whichever end is far from 0."""
+    for size, fits in ((2**60, False), (2**59, True)):
+        sums = sums_of([-size if low else 0], [1], [size + 1])
+        found = Crossings(sums, np.array([True]), np.full((3, 1), 5))
+        assert (fit_affine(found, found, 0) is not None) is fits
+
+
+def test_the_bound_holds_for_both_ways_to_fit() -> None:
+    """A table if M = 1 is too much, decided or not."""
+    for apart in (0, 2):
+        ends = Formula(
+            lambda acc: np.clip(acc, 0, 9), lambda acc, by=apart: np.clip(acc + by, 0, 9)
+        )
+        given = source(layer(LINE, ends, 0, 9), lo=0, hi=20)
+        found = source_crossings(given, 0, reachable_sums(LINE, input_values(given)))
+        assert isinstance(fit_step(given.layers[0], found, column(2**61 - 1)), Affine)
+        assert isinstance(fit_step(given.layers[0], found, column(2**61)), Thresholds)
 
 
 def test_a_channel_that_outgrows_int64_at_the_shared_shift_gives_a_table() -> None:
@@ -226,7 +247,7 @@ def test_a_channel_that_outgrows_int64_at_the_shared_shift_gives_a_table() -> No
     assert step is not None
     M = int(step.M[0])
     assert M > 1
-    assert fit_affine(both, both, 0, largest_sum=column(2**61 // M, 0)) is not None
+    assert fit_affine(both, both, 0, largest_sum=column(2**61 // M - 1, 0)) is not None
     assert fit_affine(both, both, 0, largest_sum=column(2**61 // M + 2**50, 0)) is None
 
 
@@ -269,6 +290,25 @@ def test_undecided_steps_go_through_the_middle() -> None:
     assert isinstance(step, Affine)
 
 
+def test_the_middle_comes_before_smaller_numbers() -> None:
+    low, high = [1, 2, 2, 3, 3, 5, 5, 5], [1, 2, 2, 4, 4, 6, 6, 6]
+    sums = sums_of([0], [1], [8])
+    early, late = (crossings_of(sums, [v], 0, 6) for v in (high, low))
+    middle = Crossings(sums, late.rising, (early.first + late.first) // 2)
+    wide, exact = fit_affine(early, late, 0), fit_affine(middle, middle, 0)
+    assert wide is not None
+    assert exact is not None
+    assert wide.S < exact.S
+    ends = Formula(lambda acc: np.array(low)[acc], lambda acc: np.array(high)[acc])
+    step = fitted(ends, 0, 6, 7)
+    assert isinstance(step, Affine)
+    assert (step.S, step.M.tolist(), step.R.tolist()) == (
+        exact.S,
+        exact.M.tolist(),
+        exact.R.tolist(),
+    )
+
+
 def test_undecided_steps_go_beside_the_middle_rather_than_by_a_table() -> None:
     low, high = [0, 1, 2, 2, 2, 2, 3, 3], [0, 2, 2, 3, 3, 3, 3, 3]
     sums = sums_of([0], [1], [8])
@@ -276,8 +316,9 @@ def test_undecided_steps_go_beside_the_middle_rather_than_by_a_table() -> None:
     middle = Crossings(sums, late.rising, (early.first + late.first) // 2)
     assert fit_affine(middle, middle, 0) is None
     ends = Formula(lambda acc: np.array(low)[acc], lambda acc: np.array(high)[acc])
-    step = fitted(ends, 0, 3, 7)
+    step = fitted(ends, 0, 3, 7, meaning=Meaning.of(1.0, 2))
     assert isinstance(step, Affine)
+    assert step.Z == 2
     found = step.apply(np.arange(8)[:, None])[:, 0]
     assert (found >= low).all()
     assert (found <= high).all()

@@ -289,6 +289,7 @@ def test_other_weights() -> None:
 
 TABLE = np.array([0.5, 1.5, 2.5], np.float32)
 EVEN = np.array([np.nextafter(np.float32(0.5), np.float32(1)), 1.5, 0], np.float32)
+LATE = np.array([0.625, 1.5, 2.625], np.float32)
 EVEN[2] = np.nextafter(np.float32(2.5), np.float32(3))
 
 
@@ -326,6 +327,7 @@ EVEN[2] = np.nextafter(np.float32(2.5), np.float32(3))
         (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3), False, None),
         (InputFormat(0, 3), InputFormat(0, 3, thresholds=EVEN), False, None),
         (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3, zero=1), False, "real inputs"),
+        (InputFormat(0, 3, thresholds=LATE), InputFormat(0, 3), False, "real inputs"),
         (InputFormat(0, 3, thresholds=EVEN), InputFormat(0, 3, 1.01), False, "real inputs"),
     ],
 )
@@ -388,6 +390,19 @@ def test_other_meaning_of_the_outputs(wanted: Meaning, found: Meaning | None, sa
     # What the values between layers mean in reals is no part of the integers.
     between = changed(network, 0, meaning=Meaning.of(77.0))
     assert prove_import(given, between).exact is same
+
+
+def test_real_outputs_are_a_layer_of_the_verdict() -> None:
+    line = np.ones((2, 1), np.int8)
+    given = source(
+        layer(np.ones((1, 1), np.int8), lambda acc: np.clip(acc, 0, 9), 0, 9),
+        layer(line, lambda acc: acc.astype(np.float32), None, None),
+        lo=0,
+        hi=9,
+    )
+    verdict = import_source(given).verdict
+    assert [one.classes is None for one in verdict.layers] == [True, False]
+    assert verdict.line == EXACT
 
 
 def test_a_source_that_is_not_monotone_is_refused() -> None:

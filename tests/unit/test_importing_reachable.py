@@ -87,8 +87,10 @@ def test_input_values(thresholds: list[float], takes_integers: bool, reached: li
 
 
 def test_values_that_runs_produce() -> None:
-    low, high = np.array([[0, 5], [2, 5], [9, 9]]), np.array([[0, 7], [3, 5], [9, 9]])
-    used = np.array([[True, True], [True, False], [False, False]])
-    values = produced(low, high, used)
-    found = [(np.flatnonzero(row) + values.first).tolist() for row in values.present]
+    low, high = np.array([[0, 5], [2, 5], [2, 6]]), np.array([[0, 7], [3, 5], [2, 6]])
+    found = [np.flatnonzero(row).tolist() for row in produced(low, high).present]
     assert found == [[0, 2, 3], [5, 6, 7]]
+    values = produced(low - 9, high - 9)
+    assert values.low.tolist() == [-9, -4]
+    assert values.high.tolist() == [-6, -2]
+    assert values.stride.tolist() == [1, 1]

@@ -12,6 +12,7 @@ import pytest
 from ohmbench.digital.quantizing import onnx_mlp
 from ohmbench.digital.quantizing.reading import read_float_model
 from ohmbench.errors import FileError
+from tests.unit.test_quantizing import refusals_of_damage
 
 onnx = pytest.importorskip("onnx")
 helper = onnx.helper
@@ -178,6 +179,20 @@ def test_a_graph_of_another_kind_is_refused(kind: str, tmp_path: Path) -> None:
     assert says in str(refused.value)
     assert str(path) in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["arithmetic", "normalised before", "a Constant", "Reshape"])
+def test_a_damaged_file_is_one_line(name: str, tmp_path: Path) -> None:
+    good = written(tmp_path / "m.onnx", GRAPHS[name]).read_bytes()
+    assert refusals_of_damage(good, tmp_path / "x.onnx", 150) > 50
+
+
+def test_data_in_another_file_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    """As PyTorch's exporter writes them unless it is told otherwise."""
+    model = onnx.load(written(tmp_path / "m.onnx", GRAPHS["one layer"]))
+    onnx.save(model, tmp_path / "m.onnx", save_as_external_data=True, size_threshold=0)
+    with pytest.raises(FileError, match="external_data=False"):
+        read_float_model(tmp_path / "m.onnx")
 
 
 def test_two_inputs_are_refused(tmp_path: Path) -> None:

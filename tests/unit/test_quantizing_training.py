@@ -282,6 +282,18 @@ def test_fine_tuning_keeps_the_formats_and_gets_better(folder: Path, run: Run) -
     assert origin["history"][-1][1] < origin["history"][0][1]
 
 
+def test_a_float_model_is_tuned_on_the_data_that_are_named(folder: Path, run: Run) -> None:
+    """Its integers are those that the network of ``quantize`` with the usual formats becomes."""
+    words = ("--steps", 3, "--seed", 5)
+    assert run("train", "--from", "m.pth", "--data", "digits", *words)[0] == 0
+    assert run("quantize", "m.pth", "--data", "digits", "--seed", 5)[0] == 0
+    assert run("train", "--from", "m-w8a8.npz", *words, "--out", "other.npz")[0] == 0
+    found, wanted = load_integer("m-seed5.npz"), load_integer("other.npz")
+    assert found.network == wanted.network
+    assert found.origin["data"] == wanted.origin["data"]
+    assert found.origin["formats"]["weight_bits"] == 8
+
+
 def test_the_fake_quantised_network_is_the_one_that_is_written(
     folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -347,11 +359,18 @@ REFUSED: dict[str, tuple[Callable[[], None], str, str]] = {
         _origin(data={"called": "digits", "seed": "x"}), "--from net.npz", "does not say"),
     "other data": (
         _origin(data={"called": "digits", "seed": 5, "sha256": ["0"]}), "--from net.npz",
-        "digits: are not the data"),
+        "digits: is not the data"),
     "data that do not fit": (
         _origin(data={"called": "circles", "seed": 5}), "--from net.npz",
         "circles: has 2 features"),
-    "a float model": (nothing, "--from m.pth", "m.pth: is a float model"),
+    "odd options of data": (
+        _origin(data={"called": "digits", "seed": 5, "held_out": [1]}), "--from net.npz",
+        "does not say"),
+    "a float model alone": (nothing, "--from m.pth", "--data: is missing"),
+    "data that are not for it": (nothing, "--from m.pth --data circles", "circles: has 2 features"),
+    "data twice": (nothing, "--from net.npz --data digits", "--data: not for net.npz"),
+    "a target twice": (nothing, "--from net.npz --target a", "--target: not for net.npz"),
+    "data of a name": (nothing, "int8-digits --data digits", "--data: only with --from"),
     "no file": (nothing, "--from none.npz", "none.npz"),
     "both": (nothing, "int8-digits --from net.npz", "int8-digits and --from"),
     "neither": (nothing, "", "NAME|CONFIG: is missing"),

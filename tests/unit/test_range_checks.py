@@ -285,7 +285,7 @@ ELSEWHERE = {
     "digital/importing/onnx_graph.py:Graph.input": ONNX_FILE,
     "digital/importing/onnx_graph.py:Graph.layers": ONNX,
     "digital/importing/onnx_graph.py:Graph.whole": ONNX,
-    "digital/importing/onnx_operations.py:_layer": ONNX,
+    "digital/importing/onnx_operations.py:layer_sums": ONNX,
     "digital/importing/onnx_operations.py:_weights": ONNX,
     "digital/importing/onnx_operations.py:batch_normalisation": ONNX,
     "digital/importing/onnx_operations.py:gemm": ONNX,

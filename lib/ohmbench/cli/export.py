@@ -44,7 +44,7 @@ def export(
         return
     say(f"{name}: {written.line}")
     say(written.ports)
-    for note in written.plan.notes:
+    for note in written.notes:
         say(note)
     say(f"wrote {out}")
 
@@ -63,5 +63,5 @@ def _json(name: str, written: Any) -> dict[str, Any]:
         "output": "reals" if plan.output.real else "integers",
         "output_scale": plan.output.scale.tolist(),
         "output_zero": plan.output.zero.tolist(),
-        "notes": list(plan.notes),
+        "notes": list(written.notes),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -22,8 +22,11 @@ from ohmbench.errors import one_line
 
 if TYPE_CHECKING:
     from ohmbench.digital.importing.importer import NetworkImport
-    from ohmbench.digital.importing.samples import Judgement
+    from ohmbench.digital.importing.samples import Samples
+    from ohmbench.digital.integer.evaluation import IntegerEvaluation
     from ohmbench.digital.integer.network import IntegerNetwork, Layer, Step
+
+    Checked: TypeAlias = tuple[str, int, IntegerEvaluation | None]
 
 
 class Rounding(str, Enum):
@@ -111,7 +114,6 @@ def import_command(
     """
     from ohmbench.digital.importing.importer import import_network
     from ohmbench.digital.importing.reading import find_model
-    from ohmbench.digital.importing.samples import judge, read_samples
     from ohmbench.files import check_writable
     from ohmbench.progress import counted
 
@@ -119,27 +121,23 @@ def import_command(
     if out is not None:
         check_not_input(out, path, *([check] if check is not None else []))
         check_writable(out, overwrite=force)
+    reading: dict[str, Any] = {
+        "rounding": None if rounding is None else rounding.value,
+        "input_bits": input_bits,
+        "input_step": input_step,
+    }
+    samples = None if check is None else _samples(check, path, reading)
     with counted("running", _STEPS) as bar:
         found = import_network(
-            path,
-            rounding=None if rounding is None else rounding.value,
-            input_bits=input_bits,
-            input_step=input_step,
-            run=run,
-            random=random,
-            seed=seed,
-            advance=_in_steps(bar),
+            path, **reading, run=run, random=random, seed=seed, advance=_in_steps(bar)
         )
-    judgement = None
-    if check is not None:
-        network = found.network
-        judgement = judge(network, read_samples(check, network.inputs, network.classes))
+    checked = None if samples is None else _checked(found.network, samples)
     if out is not None:
         found.save(out, overwrite=force)
     if as_json:
-        print_json(_json(model, found, judgement, out))
+        print_json(_json(model, found, checked, out))
     else:
-        _print(model, found, judgement, out)
+        _print(model, found, checked, out)
     if not found.exact:
         raise typer.Exit(1)
 
@@ -185,7 +183,7 @@ def _values_of(layer: Layer) -> str:
     return "any" if step.lo is None else f"{step.lo} to {step.hi}"
 
 
-def _print(model: str, found: NetworkImport, judgement: Judgement | None, out: str | None) -> None:
+def _print(model: str, found: NetworkImport, checked: Checked | None, out: str | None) -> None:
     from ohmbench.family import Table
 
     network, source = found.network, found.source
@@ -207,8 +205,8 @@ def _print(model: str, found: NetworkImport, judgement: Judgement | None, out: s
         say(f"note: {note}")
     say_whole(f"proof: {found.verdict.line}")
     _print_run(found)
-    if judgement is not None:
-        say(f"{one_line(judgement.name)}: {_accuracy(judgement)}")
+    if checked is not None:
+        say(_accuracy(checked))
     if out is not None:
         say(f"wrote {one_line(out)}")
 
@@ -232,18 +230,39 @@ def _print_run(found: NetworkImport) -> None:
         )
 
 
-def _accuracy(judgement: Judgement) -> str:
-    if judgement.accuracy is None:
-        return f"{judgement.total} samples without labels; no accuracy"
-    percent = ", ".join(f"{100 * x:.2f}" for x in (judgement.accuracy.low, judgement.accuracy.high))
+def _samples(check: str, path: str, reading: dict[str, Any]) -> Samples:
+    """The samples, before the work begins. Raises FileError where they do not fit the network."""
+    from ohmbench.digital.importing.reading import read_source
+    from ohmbench.digital.importing.samples import read_samples
+
+    layers = read_source(path, **reading).layers
+    return read_samples(check, layers[0].weight.shape[1], len(layers[-1].weight))
+
+
+def _checked(network: IntegerNetwork, data: Samples) -> Checked:
+    """The data's name, how many samples it has and, if they are labelled, how many are right."""
+    from ohmbench.digital.integer.evaluation import evaluate_integer
+
+    if data.y is None:
+        return data.name, len(data.x), None
+    return data.name, len(data.x), evaluate_integer(network, network.input.quantise(data.x), data.y)
+
+
+def _accuracy(checked: Checked) -> str:
+    name, total, found = checked
+    if found is None:
+        return f"{one_line(name)}: {total} samples without labels; no accuracy"
+    value, low, high = (
+        100 * part for part in (found.accuracy.value, found.accuracy.low, found.accuracy.high)
+    )
     return (
-        f"{judgement.correct} of {judgement.total} right in integers, "
-        f"{100 * judgement.accuracy.value:.2f} % [{percent}]"
+        f"{one_line(name)}: {found.correct} of {total} right in integers, {value:.2f} % "
+        f"[{low:.2f}, {high:.2f}]"
     )
 
 
 def _json(
-    model: str, found: NetworkImport, judgement: Judgement | None, out: str | None
+    model: str, found: NetworkImport, checked: Checked | None, out: str | None
 ) -> dict[str, Any]:
     network, source = found.network, found.source
     layers = []
@@ -269,17 +288,17 @@ def _json(
         "proof": found.verdict.values(),
         "run": None if found.comparison is None else found.comparison.values(),
         "not_run": found.not_run,
-        "check": None if judgement is None else _judged(judgement),
+        "check": None if checked is None else _judged(checked),
         "out": out,
     }
 
 
-def _judged(judgement: Judgement) -> dict[str, Any]:
-    accuracy = judgement.accuracy
+def _judged(checked: Checked) -> dict[str, Any]:
+    name, total, found = checked
     return {
-        "data": judgement.name,
-        "total": judgement.total,
-        "correct": judgement.correct,
-        "accuracy": None if accuracy is None else accuracy.value,
-        "accuracy_95": None if accuracy is None else [accuracy.low, accuracy.high],
+        "data": name,
+        "total": total,
+        "correct": None if found is None else found.correct,
+        "accuracy": None if found is None else found.accuracy.value,
+        "accuracy_95": None if found is None else [found.accuracy.low, found.accuracy.high],
     }

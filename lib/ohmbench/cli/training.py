@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ohmbench.family import JudgeOptions
 
 
+_ENDINGS = (".yaml", ".yml", ".npz", ".onnx", ".pth", ".pt")
 _STEPS, _LEARNING_RATE = 1000, 1e-3
 """Of a fine-tuning."""
 
@@ -25,7 +26,7 @@ def _stem(name: str) -> str:
     """What the output is called after: a folder's configurations all bear the same name."""
     path = os.path.normpath(name)
     stem, ending = os.path.splitext(os.path.basename(path))
-    return stem if ending.lower() in (".yaml", ".yml", ".npz") else os.path.basename(path)
+    return stem if ending.lower() in _ENDINGS else os.path.basename(path)
 
 
 def _one_of(name: str | None, start: str | None) -> str:
@@ -36,6 +37,14 @@ def _one_of(name: str | None, start: str | None) -> str:
     if called is None:
         raise OperandError("NAME|CONFIG: is missing; name a training, or a network by --from")
     return called
+
+
+def _check_only_with_from(**options: object) -> None:
+    """Raise OperandError for an option that was given: a configuration says the same."""
+    for name, value in options.items():
+        if value is not None:
+            option = f"--{name.replace('_', '-')}"
+            raise OperandError(f"{option}: only with --from; a configuration has its own")
 
 
 def train(
@@ -79,8 +88,20 @@ def train(
         typer.Option(
             "--from",
             metavar="FILE",
-            help="Fine-tune a network that 'ohmbench quantize' wrote, instead of NAME|CONFIG.",
+            help="Instead of NAME|CONFIG: fine-tune a network that 'ohmbench quantize' wrote, or a "
+            "float MLP (.onnx, .pth, .pt) with --data.",
         ),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="With --from a float MLP: its data, as for 'ohmbench quantize'.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COLUMN", help="With --data a CSV file: the column of the classes."),
     ] = None,
     steps: Annotated[
         int | None,
@@ -112,9 +133,10 @@ def train(
     that key a KirchhoffNet in the paper's own schema. The key data names a CSV or npz file of your
     own (see docs/howto/bring-your-data.md). The last line says what 'ohmbench evaluate' finds.
 
-    --from FILE goes on with the float model that FILE was quantised from, on the same data: in each
-    update the forward pass computes the integers, so that the weights learn to live with their
-    rounding (quantisation-aware training).
+    --from FILE fine-tunes (quantisation-aware training): in each update the forward pass computes
+    the integers, so that the weights learn to live with their rounding. It starts from the float
+    model that FILE was quantised from, with the same data and formats; a float MLP itself gets 8
+    bits per tensor.
 
     Example: ohmbench train floatgate-digits --seed 3 --out digits3.npz
 
@@ -135,13 +157,18 @@ def train(
         raise OperandError(f"--learning-rate {learning_rate:g}: should be above 0, at most 10")
     called = _one_of(name, start)
     if start is None:
-        for option, value in (("--steps", steps), ("--learning-rate", learning_rate)):
-            if value is not None:
-                raise OperandError(f"{option}: only with --from; give it in the configuration")
+        _check_only_with_from(steps=steps, learning_rate=learning_rate, data=data, target=target)
         family, training = find_training(called, seed, samples)
         takes_samples = family.takes_samples
     else:
-        training = find_tuning(start, seed, steps or _STEPS, learning_rate or _LEARNING_RATE)
+        training = find_tuning(
+            start,
+            seed,
+            steps=steps or _STEPS,
+            learning_rate=learning_rate or _LEARNING_RATE,
+            data=data,
+            target=target,
+        )
         takes_samples = False
     if samples is not None and not takes_samples:
         able = takers(lambda f: f.takes_samples)

@@ -36,13 +36,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Case:
-    """A named pair; a call handles ``items`` of ``unit``. ``slow`` cases run with --slow."""
+    """A named pair; a call handles ``items`` of ``unit``. ``slow`` cases run with --slow.
+
+    ``needs``: names in ``ohmbench.needs`` of what ``make`` takes from outside.
+    """
 
     name: str
     items: int
     unit: str
     make: Callable[[], Pair]
     slow: bool = False
+    needs: tuple[str, ...] = ()
 
 
 def difference(ours: Done, reference: Done) -> float:

@@ -66,13 +66,15 @@ class _Graph:
         """QuantizeLinear, and Clip where the type holds more values; the result is ``out``."""
         before = f"{name}.unclipped" if tensor.clips else out
         self.add("QuantizeLinear", [x, *self.scales(tensor, f"{name}.quantised", scale)], before)
-        if tensor.clips:
-            ends = [
-                self.constant(f"{name}.{end}", np.asarray(value + tensor.shift, tensor.kind))
-                for end, value in (("lo", tensor.lo), ("hi", tensor.hi))
-            ]
-            self.add("Clip", [before, *ends], out)
-        return out
+        return self.clipped(before, tensor, name, out) if tensor.clips else out
+
+    def clipped(self, x: str, tensor: Tensor, name: str, out: str) -> str:
+        """The integers of ``tensor`` within its range; the result is ``out``."""
+        ends = [
+            self.constant(f"{name}.{end}", np.asarray(value + tensor.shift, tensor.kind))
+            for end, value in (("lo", tensor.lo), ("hi", tensor.hi))
+        ]
+        return self.add("Clip", [x, *ends], out)
 
     def dequantised(self, x: str, tensor: Tensor, name: str) -> str:
         """The integers of ``tensor`` in units, as floats."""
@@ -155,6 +157,8 @@ def build_model(plan: Plan, metadata: dict[str, str]) -> ModelProto:
     x = INPUT
     if plan.input_scale is not None:
         x = graph.quantised(INPUT, reads, "input", plan.input_scale, "input.integers")
+    elif reads.clips and reads.kind in ("uint8", "int8"):  # onnxruntime clips no 16 bits
+        x = graph.clipped(INPUT, reads, "input", "input.integers")
     for k, layer in enumerate(plan.layers):
         x = graph.dequantised(x, reads, "input" if k == 0 else f"layer_{k - 1}")
         x = graph.layer(f"layer_{k}", layer, x, f"layer_{k}" if layer.out else OUTPUT)

@@ -51,8 +51,13 @@ def make_plan(network: IntegerNetwork) -> Plan:
         notes += [f"layer {k} {note}" for note in _notes(plan)]
         layers.append(plan)
         reads = plan.out or reads
-    if not output.real and network.layers[-1].meaning is not None:
-        notes.append("outputs are integers: their real values would not give them back")
+    meaning = network.layers[-1].meaning
+    if not output.real and meaning is not None:
+        notes.append("outputs are integers: their real values have an offset or would be rounded")
+        if not meaning.shared:
+            notes.append(
+                "each output has its own scale and offset: compare real values for the class"
+            )
     return Plan(scale, first, tuple(layers), output, tuple(notes))
 
 

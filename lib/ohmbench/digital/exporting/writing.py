@@ -25,21 +25,25 @@ MOST_WEIGHTS = 2**30
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written to ``path``, and what was proven of it."""
+    """What was written to ``path``, and what was proven of it.
+
+    ``notes``: sentences on what was decided.
+    """
 
     path: str
     plan: Plan
     certificate: Certificate
+    notes: tuple[str, ...]
 
     @property
     def line(self) -> str:
         """One sentence on what was proven."""
-        reals = self.certificate.reals
+        layers, reals = len(self.plan.layers), self.certificate.reals
+        compared = f"{self.certificate.sums} sums" + (f" and {reals} real inputs" if reals else "")
         return (
             "exact: every input gives the network's integers; "
-            f"{self.certificate.sums} sums" + (f" and {reals} real inputs" if reals else "")
-            + f" decide that for {len(self.plan.layers)} layers"
-        )  # fmt: skip
+            f"{compared} decide that for {layers} layer{'s' * (layers != 1)}"
+        )
 
     @property
     def ports(self) -> str:
@@ -53,13 +57,17 @@ class Exported:
         return f"input: {reads}; output: {gives}"
 
 
-def exact_model(plan: Plan, network: IntegerNetwork) -> tuple[ModelProto, Certificate]:
-    """The model of ``plan``. Raises RangeError unless it is proven to compute ``network``."""
+def exact_model(
+    plan: Plan, network: IntegerNetwork, text: str | None = None
+) -> tuple[ModelProto, Certificate]:
+    """The model of ``plan``, with ``text`` about the network.
+
+    Raises RangeError unless the plan is proven to compute ``network``.
+    """
     certificate = check_plan(plan, network)
     if not certificate.exact:
         raise RangeError(f"{certificate.faults[0]}; this is a fault of ohmbench: report it")
-    text = to_text(network)
-    return build_model(plan, {KEY: text} if len(text) <= MAX_TEXT else {}), certificate
+    return build_model(plan, {} if text is None else {KEY: text}), certificate
 
 
 def export_network(
@@ -83,7 +91,11 @@ def export_network(
     if weights > MOST_WEIGHTS:
         raise RangeError(f"{weights} weights do not fit an ONNX file; split the network")
     plan = make_plan(network)
-    model, certificate = exact_model(plan, network)
+    notes, text = plan.notes, to_text(network)
+    stored = text if len(text) <= MAX_TEXT else None
+    if stored is None:
+        notes = (*notes, "M, R, S and tables are too long to be stored: import finds its own")
+    model, certificate = exact_model(plan, network, stored)
     onnx.checker.check_model(model, full_check=True)
     write_bytes(name, model.SerializeToString(deterministic=True), overwrite=overwrite)
-    return Exported(name, plan, certificate)
+    return Exported(name, plan, certificate, notes)

@@ -110,7 +110,7 @@ def boundary_targets(source: Source, network: IntegerNetwork) -> list[Targets]:
         ours = crossings(step.apply, sums, step.lo, step.hi)
         found.append(beside_steps(sums, theirs.early, theirs.late, ours, ends=k == 0))
         runs = segments(sums, theirs.early, theirs.late)
-        values = produced(*wanted.step.bounds(runs.first), runs.length > 0)
+        values = produced(*wanted.step.bounds(runs.first))
     return found
 
 

@@ -175,7 +175,9 @@ def _positions(found: SourceCrossings) -> Iterator[NDArray[np.int64]]:
 
 @dataclass(frozen=True, eq=False)
 class Segments:
-    """Runs of sums between breaks, in the order of the sums; some are empty.
+    """Runs of sums between breaks, in the order of the sums.
+
+    Some are empty; their ``first`` and ``last`` are a sum of a neighbour.
 
     ``start``, ``length``: int64 (n, channels), indices of sums.
     """

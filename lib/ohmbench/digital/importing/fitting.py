@@ -51,10 +51,10 @@ class _Conditions:
     """``M * reached + R >= level << S`` and ``M * missed + R < level << S``, in signed sums.
 
     ``reached``, ``missed``: int64 (levels, channels), each only where its mask says so; ``level``:
-    int64 (levels, 1); ``largest``: int64 (channels,), the largest M.
+    int64 (levels,); ``largest``: int64 (channels,), the largest M.
     """
 
-    level: Int64[NDArray[np.int64], "levels 1"]
+    level: Int64[NDArray[np.int64], " levels"]
     reached: Int64[NDArray[np.int64], "levels channels"]
     is_reached: Bool[NDArray[np.bool_], "levels channels"]
     missed: Int64[NDArray[np.int64], "levels channels"]
@@ -85,14 +85,12 @@ def _conditions(
     early: Crossings, late: Crossings, lo: int, Z: int, largest: NDArray[np.int64]
 ) -> _Conditions:
     """A level is reached from ``late`` on and missed before ``early``."""
-    level = np.arange(lo + 1, lo + 1 + len(late.first), dtype=np.int64)[:, None] - Z
-    is_reached, is_missed = late.first < late.sums.count, early.first > 0
     return _Conditions(
-        level,
-        np.where(is_reached, _signed(late, late.first), 0),
-        is_reached,
-        np.where(is_missed, _signed(early, early.first - 1), 0),
-        is_missed,
+        np.arange(lo + 1, lo + 1 + len(late.first)) - Z,
+        _signed(late, late.first),
+        late.first < late.sums.count,
+        _signed(early, early.first - 1),
+        early.first > 0,
         largest,
     )
 
@@ -107,15 +105,15 @@ def _smallest(
     M = np.zeros_like(given.largest)
     channels = np.arange(len(M))
     while True:
-        least = np.where(given.is_reached, level - M * given.reached, -_NONE)
-        most = np.where(given.is_missed, level - 1 - M * given.missed, _NONE)
+        least = np.where(given.is_reached, level[:, None] - M * given.reached, -_NONE)
+        most = np.where(given.is_missed, level[:, None] - 1 - M * given.missed, _NONE)
         i, j = least.argmax(axis=0), most.argmin(axis=0)
         low, high = least[i, channels], most[j, channels]
         fits = low <= high
         # The two conditions that clash want M * gap >= need, which a larger M can only meet if
         # the gap is positive; M itself is a lower bound of every M that meets all conditions.
         gap = given.reached[i, channels] - given.missed[j, channels]
-        need = level[i, 0] - level[j, 0] + 1
+        need = level[i] - level[j] + 1
         larger = -(-need // np.maximum(gap, 1))
         goes_on = ~fits & (gap > 0) & (larger <= given.largest)
         if not goes_on.any():
@@ -143,7 +141,7 @@ def fit_affine(
     sums = early.sums
     if largest_sum is None:
         largest_sum = np.maximum(np.abs(sums.low), np.abs(sums.high))
-    given = _conditions(early, late, lo, Z, _LARGEST_PRODUCT // np.maximum(largest_sum, 1))
+    given = _conditions(early, late, lo, Z, _LARGEST_PRODUCT // (largest_sum + 1))
     left: NDArray[np.intp] = np.arange(sums.channels)
     for S in range(S_LARGEST + 1):
         left = left[~_smallest(given.of(left), S)[2]]
@@ -166,7 +164,8 @@ def _zero_point(layer: SourceLayer) -> int:
     assert layer.hi is not None
     if not layer.meaning.shared:
         return 0
-    zero = round(-float(layer.meaning.offset[0]) / float(layer.meaning.scale[0]))
+    (scale,), (offset,) = np.unique(layer.meaning.scale), np.unique(layer.meaning.offset)
+    zero = round(-float(offset) / float(scale))
     return zero if layer.lo <= zero <= layer.hi else 0
 
 
@@ -185,7 +184,7 @@ def fit_step(
     middle = Crossings(late.sums, late.rising, (found.early.first + late.first) // 2)
     Z = _zero_point(layer)
     step = fit_affine(middle, middle, layer.lo, Z=Z, largest_sum=largest_sum)
-    if step is None and found.early is not late:
+    if step is None:
         step = fit_affine(found.early, late, layer.lo, Z=Z, largest_sum=largest_sum)
     return _table(middle, layer.lo) if step is None else step
 
@@ -208,7 +207,7 @@ def fit_network(source: Source) -> IntegerNetwork:
             low, high = acc_range(layer.weight, smallest, largest)
             step = fit_step(layer, found, np.maximum(np.abs(low), np.abs(high)))
             runs = segments(sums, found.early, found.late)
-            values = produced(*layer.step.bounds(runs.first), runs.length > 0)
+            values = produced(*layer.step.bounds(runs.first))
             smallest, largest = layer.lo, layer.hi
         layers.append(Layer(layer.weight, step, layer.bits, layer.meaning))
     return IntegerNetwork(source.input, tuple(layers))

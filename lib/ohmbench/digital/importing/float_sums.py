@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Int64
@@ -21,7 +22,6 @@ from ohmbench.digital.importing.float_steps import Float
 
 _U = 2.0**-24
 _TINY = 2.0**-149
-_EXACT = 2.0**24
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +78,9 @@ class FloatSum:
     terms: NDArray[np.int64]
     scaled: bool
 
+    LARGEST: ClassVar[float] = 2.0**24
+    """float32 holds every integer up to this magnitude."""
+
     @classmethod
     def of(
         cls,
@@ -111,11 +114,11 @@ class FloatSum:
             odds = [_odd(x.scale), _odd(float(scale[c])), _odd(alpha)]
             odd = math.prod(o for o, _ in odds)
             exponent = sum(e for _, e in odds)
-            if x_error or relative[c] or exponent < -149 or odd > _EXACT:
+            if x_error or relative[c] or exponent < -149 or odd > cls.LARGEST:
                 continue
             most = max(positive[c], negative[c]) * odd + abs(added[c]) / 2.0**exponent
             whole = math.fmod(added[c], 2.0**exponent) == 0
-            exact[c] = whole and most <= _EXACT and most * 2.0**exponent < 2.0**127
+            exact[c] = whole and most <= cls.LARGEST and most * 2.0**exponent < 2.0**127
         return cls(
             unit=alpha * x.scale * scale,
             shift=x.zero * q.sum(axis=1),

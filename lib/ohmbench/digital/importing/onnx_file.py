@@ -6,6 +6,7 @@ after its dimensions were compared with the data that are there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -32,6 +33,8 @@ MAX_INPUTS = 64
 """Tensors that one node may read or write, and entries of a list in an attribute."""
 OLDEST_OPSET, NEWEST_OPSET = 7, 25
 STANDARD = ""
+_FINN_KEY = "finn_datatype"
+_INTEGERS = re.compile(r"U?INT\d+|BIPOLAR|BINARY|TERNARY")
 QONNX_DOMAINS = ("onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
 _DOMAINS = (STANDARD, *QONNX_DOMAINS)
 _REMEDY = "only networks of dense layers can be read"
@@ -70,7 +73,8 @@ class TensorType:
 class OnnxFile:
     """The content of a file. ``opset`` is the standard's version.
 
-    ``nibbles``: the names of the initialisers whose integers have 4 bits.
+    ``nibbles``: the names of the initialisers whose integers have 4 bits. ``declared``: the names
+    of tensors of which the file says that they hold integers (FINN's annotation), and which.
     """
 
     path: str
@@ -81,6 +85,7 @@ class OnnxFile:
     outputs: tuple[TensorType, ...]
     stored: str | None
     nibbles: frozenset[str]
+    declared: Mapping[str, str]
 
     def refuse(self, node: Node, reason: str, remedy: str | None = None) -> FileError:
         """The error for a node that cannot be read."""
@@ -194,6 +199,15 @@ class _Reader:
             raise self.bad("given twice or too long", f"metadata {KEY}")
         return self.text(found[0])
 
+    def integers(self, graph: Any) -> Mapping[str, str]:
+        """The tensors that are declared to hold integers."""
+        found = {}
+        for entry in graph.quantization_annotation:
+            for pair in entry.quant_parameter_tensor_names:
+                if self.text(pair.key) == _FINN_KEY and _INTEGERS.fullmatch(self.text(pair.value)):
+                    found[self.text(entry.tensor_name)] = pair.value
+        return MappingProxyType(found)
+
     def file(self, model: Any) -> OnnxFile:
         """The whole content."""
         graph = model.graph
@@ -231,6 +245,7 @@ class _Reader:
             tuple(self.declared(entry) for entry in graph.output),
             self.stored(model),
             frozenset(p.name for p in graph.initializer if p.data_type in (INT4, UINT4)),
+            self.integers(graph),
         )
 
 
@@ -243,7 +258,7 @@ def load_onnx(path: str) -> OnnxFile:
         from google.protobuf.message import DecodeError
     except ImportError:
         raise FileError(
-            path, "reading ONNX needs the package onnx", remedy="install ohmbench[onnx]"
+            path, "reading ONNX needs the package onnx", remedy="pip install 'ohmbench[onnx]'"
         ) from None
     try:
         model = onnx.ModelProto.FromString(data)

@@ -141,6 +141,9 @@ class Graph:
                     self._count(result.value.size, f"node {node.label}")
                 self.values[name] = result
             else:
+                declared = self.file.declared.get(name)
+                if declared and not result.dropped and not result.whole():
+                    raise self.refuse(node, f"{name} is declared {declared}, but is no integer")
                 kept = result.tensor if result.dropped else name
                 self.values[name] = replace(result, tensor=kept)
 

@@ -113,7 +113,7 @@ def relu(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
 def matrix_product(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     """``MatMul`` with constant weights."""
     graph.arity(node, operands, 2, 2)
-    return _layer(graph, node, operands[0], operands[1])
+    return layer_sums(graph, node, operands[0], operands[1])
 
 
 def gemm(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
@@ -137,16 +137,17 @@ def gemm(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     added = None
     if bias is not None and beta:
         added = beta * graph.reals(node, bias, "bias").astype(np.float64)
-    return _layer(graph, node, operands[0], weight, alpha, added)
+    return layer_sums(graph, node, operands[0], weight, alpha, added)
 
 
-def _layer(
+def layer_sums(
     graph: Graph,
     node: Node,
     value: Value | None,
     weight: Value | None,
     alpha: float = 1.0,
     added: NDArray[np.float64] | None = None,
+    kind: type[FloatSum] = FloatSum,
 ) -> Chain:
     """The sums of a layer."""
     if not isinstance(weight, Constant):
@@ -171,7 +172,7 @@ def _layer(
             added = np.broadcast_to(added, (1, channels)).reshape(channels)
         except ValueError:
             raise graph.refuse(node, f"its bias {added.shape} does not fit") from None
-    sums = FloatSum.of(operand, q, scale, np.ascontiguousarray(found.T), alpha, added)
+    sums = kind.of(operand, q, scale, np.ascontiguousarray(found.T), alpha, added)
     if sums is None:
         raise graph.refuse(node, "the zero of its input is no exact 0")
     if not sums.bounded():
@@ -217,7 +218,8 @@ def needed_bits(q: NDArray[np.int64]) -> int:
     """The fewest bits of these weights; 1 where all are -1 or +1."""
     if (np.abs(q) == 1).all():
         return 1
-    return max((-int(q.min()) - 1).bit_length(), int(q.max()).bit_length(), 1) + 1
+    low, high = min(int(q.min()), 0), max(int(q.max()), 0)
+    return max((~low).bit_length(), high.bit_length(), 1) + 1
 
 
 def winners(graph: Graph, node: Node, operands: list[Value | None]) -> Value:

@@ -40,6 +40,8 @@ INPUT_STEP = 2.0**-10
 """Fixed-point inputs of files that leave theirs real: 16 bits, 6 of them before the point, the
 default type of hls4ml (Duarte et al., JINST 13, P07027, 2018)."""
 
+_SMALLEST, _LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
 _HANDLERS = {
     **onnx_constants.HANDLERS,
     **onnx_shapes.HANDLERS,
@@ -156,14 +158,15 @@ def _input_meaning(graph: Graph, chain: Chain) -> tuple[float, int]:
     front = line_through(chain.before, (np.ones(1), np.zeros(1)))
     if front is not None and front[0][0] > 0:
         slope, shift = float(front[0][0]), float(front[1][0])
-        if _whole((shift - offset) / scale):
+        normal = _SMALLEST <= scale / slope <= _LARGEST
+        if normal and _whole((shift - offset) / scale):
             return scale / slope, round((shift - offset) / scale)
     graph.notes.append("the real values of the inputs' integers are those behind the first steps")
     return scale, round(-offset / scale)
 
 
 def _whole(x: float) -> bool:
-    return abs(x - round(x)) <= 1e-6 and abs(x) <= 2**16
+    return abs(x) <= 2**16 and abs(x - round(x)) <= 1e-6
 
 
 def _layer(file: OnnxFile, chain: Chain) -> SourceLayer:

@@ -44,7 +44,7 @@ class OnnxRunner(Runner):
         return FileError(
             self.source.path,
             f"{self.runtime.package} refuses it: {reason}",
-            remedy="leave the run out",
+            remedy="leave the run out with --no-run",
         )
 
     def _loaded(self, model: Any) -> Any:

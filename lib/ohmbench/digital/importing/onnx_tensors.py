@@ -61,7 +61,9 @@ def tensor_array(path: str, proto: Any, field: str) -> NDArray[Any]:
 
     if proto.data_location != 0 or len(proto.external_data):
         raise bad(
-            "its data lie in another file", field, "store the model as one file, data included"
+            "its data lie in another file",
+            field,
+            "store the model as one file, data included (torch.onnx.export: external_data=False)",
         )
     if proto.HasField("segment"):
         raise bad("it is stored in segments", field)

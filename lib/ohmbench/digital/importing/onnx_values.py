@@ -13,7 +13,14 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.importing.float_steps import FloatStep, Line, Quantiser, line_through, through
+from ohmbench.digital.importing.float_steps import (
+    Float,
+    FloatStep,
+    Line,
+    Quantiser,
+    line_through,
+    through,
+)
 from ohmbench.digital.importing.float_sums import FloatSum, Operand
 
 _FLOAT32 = np.dtype(np.float32)
@@ -128,6 +135,27 @@ class Chain:
     def _all_after(self) -> tuple[FloatStep, ...]:
         return () if self.cut is not None else self.steps
 
+    def whole(self) -> bool:
+        """Whether its values are integers, by all levels of its quantiser or a sample of sums.
+
+        The package qonnx rounds tensors that a file declares to be integers.
+        """
+        quantiser = self.quantiser
+        if self.integers is not None:
+            return True
+        if quantiser is not None:
+            levels = np.arange(quantiser.lo, quantiser.hi + 1)[:, None]
+            ends: tuple[Float, ...] = (through(self.after, quantiser.values(levels)),)
+        elif isinstance(self.base, SumBase):
+            sums = self.base.sums
+            share = np.linspace(0, 1, 257)[:, None]
+            total = np.rint(share * sums.positive - (1 - share) * sums.negative)
+            found = sums.ends(total.astype(np.int64) + sums.shift)
+            ends = tuple(through(self.steps, end) for end in found)
+        else:
+            return not self.steps
+        return all(bool((end == np.rint(end)).all()) for end in ends)
+
     def operand(self) -> Operand | str:
         """The chain as an input of a matrix product, or why it cannot be one."""
         quantiser, line = self.quantiser, self.line()
@@ -140,9 +168,10 @@ class Chain:
             return "the channels of its input have different scales or zero points"
         if not (np.isfinite(scale[0]) and scale[0] and np.isfinite(offset[0])):
             return f"the scale of its input is {scale[0]:g}"
-        zero = round(-offset[0] / scale[0])
-        if abs(-offset[0] / scale[0] - zero) > 1e-6 or abs(zero) > 2**15:
+        place = -offset[0] / scale[0]
+        if not abs(place) <= 2**15 or abs(place - round(place)) > 1e-6:
             return "the zero of its input is no integer"
+        zero = round(place)
         levels = np.arange(quantiser.lo, quantiser.hi + 1)[:, None]
         values = through(self.after, quantiser.values(levels))
         if not (np.broadcast_to(values[:, :1], values.shape) == values).all():

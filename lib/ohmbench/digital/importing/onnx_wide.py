@@ -1,6 +1,6 @@
 """What ``ohmbench export`` writes where one float32 line does not have a layer's thresholds.
 
-- ``Cast`` to float64, ``Mul`` and ``Add`` there, ``Floor``, ``Cast`` back;
+- ``Cast`` to float64, ``Gemm``, ``Mul`` and ``Add`` there, ``Floor``, ``Cast`` back;
 - ``Unsqueeze``, ``GreaterOrEqual`` with a table (channels, steps), ``Cast`` to float32 and
   ``ReduceSum`` over the steps: the number of thresholds that a sum reaches.
 """
@@ -11,17 +11,23 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
 from ohmbench.digital.importing.float_steps import Arithmetic, Float, FloatStep, Line
+from ohmbench.digital.importing.float_sums import FloatSum
 from ohmbench.digital.importing.onnx_constants import cast as plain_cast
 from ohmbench.digital.importing.onnx_file import STANDARD, Node
 from ohmbench.digital.importing.onnx_graph import Graph, Handler
 from ohmbench.digital.importing.onnx_operations import arithmetic as plain_arithmetic
+from ohmbench.digital.importing.onnx_operations import gemm as plain_gemm
+from ohmbench.digital.importing.onnx_operations import layer_sums
 from ohmbench.digital.importing.onnx_tensors import numpy_type
-from ohmbench.digital.importing.onnx_values import Chain, Constant, Value
+from ohmbench.digital.importing.onnx_values import Chain, Constant, SumBase, Value
 from ohmbench.digital.integer.network import MAX_STEPS
+
+_FLOAT32 = np.dtype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,6 +77,46 @@ class Counted(FloatStep):
         return None
 
 
+class WideSum(FloatSum):
+    """Sums in float64, all of them exact."""
+
+    LARGEST = 2.0**53
+
+    @override
+    def ends(
+        self, acc: Int64[NDArray[np.int64], "n channels"]
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        value = (acc - self.shift).astype(np.float64) * self.unit + self.addend
+        return value, value
+
+
+def gemm(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
+    """``Gemm`` of float64, with weights (channels, inputs) that are whole numbers."""
+    value = operands[0] if operands else None
+    if not isinstance(value, Chain) or value.dtype != np.float64:
+        return plain_gemm(graph, node, operands)
+    graph.arity(node, operands, 3, 3)
+    weight, bias = (graph.constant(node, one, "operand") for one in operands[1:])
+    # The value that each attribute should have, and its default.
+    wanted = {"transA": (0, 0), "transB": (1, 0), "alpha": (1.0, 1.0), "beta": (1.0, 1.0)}
+    plain = all(
+        graph.attribute(node, name, default, type(default)) == value
+        for name, (value, default) in wanted.items()
+    )
+    if weight.dtype != np.float64 or weight.ndim != 2 or not np.isfinite(bias).all() or not plain:
+        raise graph.refuse(node, "in float64, it should be x @ w.T + b of finite float64")
+    last = value.steps[-1] if value.steps else None
+    if not isinstance(last, Converted):
+        raise graph.refuse(node, "in float64, its input should be cast from integers")
+    narrow = replace(value, steps=value.steps[:-1], dtype=_FLOAT32)
+    transposed = Constant(weight.T.astype(np.float32))
+    sums = layer_sums(graph, node, narrow, transposed, 1.0, bias, WideSum)
+    assert isinstance(sums.base, SumBase)
+    if not sums.base.sums.exact.all() or not (weight == transposed.value.T).all():
+        raise graph.refuse(node, "its sums in float64 could be rounded")
+    return replace(sums, dtype=np.dtype(np.float64))
+
+
 def cast(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     """``Cast`` between float32 and float64, and of comparisons to float32."""
     value = operands[0] if operands else None
@@ -112,8 +158,15 @@ def floor(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
 def reached(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     """``GreaterOrEqual`` of a column of sums and a table of thresholds."""
     graph.arity(node, operands, 2, 2)
-    chain = graph.chain(node, operands[0])
-    table: NDArray[np.float32] = graph.reals(node, operands[1], "table")
+    value, dtype = operands[0], _FLOAT32
+    if isinstance(value, Chain):  # in both types; the counts are float32
+        value, dtype = replace(value, dtype=_FLOAT32), value.dtype
+    chain = graph.chain(node, value)
+    table = graph.constant(node, operands[1], "table")
+    if table.dtype != dtype:
+        raise graph.refuse(node, f"its table is {table.dtype}, but the sums are {dtype}")
+    if not np.isfinite(table).all():
+        raise graph.refuse(node, "its table is not finite")
     # The axis of one channel is any axis.
     column = len(chain.shape) == 3 and chain.shape[2] == 1
     if not column or (chain.axis != 1 and chain.shape[1] > 1):
@@ -147,6 +200,7 @@ HANDLERS: dict[tuple[str, str], Handler] = {
     (STANDARD, op): handler
     for op, handler in (
         ("Cast", cast),
+        ("Gemm", gemm),
         ("Mul", arithmetic),
         ("Add", arithmetic),
         ("Floor", floor),

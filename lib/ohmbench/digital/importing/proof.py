@@ -125,13 +125,11 @@ def _compare_layer(source: Source, k: int, step: Step, sums: Sums) -> tuple[Laye
         lo, hi = step.lo, step.hi
     ours = crossings(step.apply, sums, lo, hi)
     runs = segments(sums, theirs.early, theirs.late, ours)
-    used = runs.length > 0
     low, high = wanted.step.bounds(runs.first)
     found = step.apply(runs.first)
     # Unclamped integers may change within a run where they are out of the source's range; they are
     # furthest out at one of its ends.
     off = np.maximum(_off(found, low, high), _off(step.apply(runs.last), low, high))
-    off = np.where(used, off, 0)
     verdict = LayerVerdict(
         k,
         wanted.name,
@@ -142,10 +140,8 @@ def _compare_layer(source: Source, k: int, step: Step, sums: Sums) -> tuple[Laye
         _first(wanted, step, runs, off > 0),
     )
     if step.lo is None:  # the last layer
-        return verdict, produced(low, high, used)
-    return verdict, produced(
-        np.concatenate([low, found]), np.concatenate([high, found]), np.concatenate([used, used])
-    )
+        return verdict, produced(low, high)
+    return verdict, produced(np.concatenate([low, found]), np.concatenate([high, found]))
 
 
 def _off(

@@ -64,16 +64,14 @@ def input_values(source: Source) -> Values:
 
 
 def produced(
-    low: Int64[NDArray[np.int64], "n channels"],
-    high: Int64[NDArray[np.int64], "n channels"],
-    used: Bool[NDArray[np.bool_], "n channels"],
+    low: Int64[NDArray[np.int64], "n channels"], high: Int64[NDArray[np.int64], "n channels"]
 ) -> Values:
-    """The values from ``low`` to ``high`` of every row, where the row is ``used``."""
+    """The values from ``low`` to ``high`` of every row."""
     first = int(low.min())
     changes = np.zeros((low.shape[1], int(high.max()) - first + 2), np.int64)
-    row, channel = np.nonzero(used)
-    np.add.at(changes, (channel, low[row, channel] - first), 1)
-    np.add.at(changes, (channel, high[row, channel] - first + 1), -1)
+    channel = np.arange(low.shape[1])
+    np.add.at(changes, (channel, low - first), 1)
+    np.add.at(changes, (channel, high - first + 1), -1)
     return Values(changes.cumsum(axis=1)[:, :-1] > 0, first)
 
 

@@ -10,12 +10,9 @@ from jaxtyping import Float64, Int64
 from numpy.typing import NDArray
 
 from ohmbench.data import DATASETS, held_out
-from ohmbench.digital.integer.golden import infer
-from ohmbench.digital.integer.network import IntegerNetwork
 from ohmbench.errors import FileError
 from ohmbench.files import ArraySpec, npz_fields, read_npz
 from ohmbench.files.csv_table import read_csv
-from ohmbench.stats import Interval, proportion_interval
 
 BYTES = "mnist-bytes"
 """MNIST with pixels from 0 to 255, as they are in its files; all named sets else are in [0, 1]."""
@@ -24,7 +21,6 @@ LABELS = "y"
 """The column of a CSV file, or the array of an npz file, that holds the classes."""
 _NUMBERS = ("float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32")
 _MAX_NPZ_BYTES = 2**31
-_BLOCK = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,20 +30,6 @@ class Samples:
     name: str
     x: Float64[NDArray[np.float64], "n inputs"]
     y: Int64[NDArray[np.int64], " n"] | None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """How many of ``total`` samples the integers classify as labelled: ``correct``, or None."""
-
-    name: str
-    total: int
-    correct: int | None
-
-    @property
-    def accuracy(self) -> Interval | None:
-        """The accuracy with its 95 % interval."""
-        return None if self.correct is None else proportion_interval(self.correct, self.total)
 
 
 def read_samples(data: str, inputs: int, classes: int) -> Samples:
@@ -118,16 +100,3 @@ def _npz(path: str) -> Samples:
     y = arrays.get(f"y{end}")
     x = arrays[f"x{end}"].astype(np.float64)
     return Samples(path, x, None if y is None else y.astype(np.int64))
-
-
-def judge(network: IntegerNetwork, samples: Samples) -> Judgement:
-    """How many samples the golden model of ``network`` classifies as they are labelled."""
-    total = len(samples.x)
-    if samples.y is None:
-        return Judgement(samples.name, total, None)
-    correct = 0
-    for first in range(0, total, _BLOCK):
-        block = slice(first, first + _BLOCK)
-        found = infer(network, network.input.quantise(samples.x[block])).classes
-        correct += int((found == samples.y[block]).sum())
-    return Judgement(samples.name, total, correct)

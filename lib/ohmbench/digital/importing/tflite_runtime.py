@@ -49,7 +49,9 @@ class LiteRt(Runner):
 
     def _refusal(self, error: Exception) -> FileError:
         return FileError(
-            self.source.path, f"ai-edge-litert refuses it: {error}", remedy="leave the run out"
+            self.source.path,
+            f"ai-edge-litert refuses it: {error}",
+            remedy="leave the run out with --no-run",
         )
 
     def compute(self, x: NDArray[Any]) -> Mapping[str, NDArray[Any]]:

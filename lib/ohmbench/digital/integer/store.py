@@ -37,7 +37,7 @@ from ohmbench.digital.integer.network import (
     Thresholds,
 )
 from ohmbench.errors import FileError, OperandError
-from ohmbench.files import ArraySpec, npz_fields, read_npz, write_npz
+from ohmbench.files import ArraySpec, npz_fields, parse_json, read_npz, write_npz
 
 VERSION = 1
 _WEIGHT = re.compile(r"layer_(\d{1,2})\.weight")
@@ -166,10 +166,7 @@ def _layer(path: str, arrays: Mapping[str, NDArray[Any]], k: int) -> Layer:
 def _origin(path: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, Any]:
     if "origin" not in arrays:
         return {}
-    try:
-        value = json.loads(str(arrays["origin"]))
-    except (ValueError, RecursionError):
-        value = None
+    value = parse_json(path, str(arrays["origin"]).encode("utf-8", "replace"), field="origin")
     if not isinstance(value, dict):
         raise FileError(path, "is not a JSON object", field="origin")
     return value

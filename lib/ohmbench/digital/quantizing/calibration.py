@@ -8,6 +8,7 @@ magnitude. The formulas are in ``scales``.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,7 +75,9 @@ def output_scales(
     """
     found = []
     for name, h in zip(model.names, model.outputs(x)[:-1], strict=False):
-        largest = float(np.percentile(h, formats.percentile))
+        largest = float(h.max())
+        if formats.percentile < 100 and math.isfinite(largest):
+            largest = float(np.percentile(h, formats.percentile))
         if largest == 0:
             which = "all outputs are" if not h.any() else f"percentile {formats.percentile:g} is"
             raise RangeError(f"{name}: {which} 0 on the calibration data, so there is no scale")

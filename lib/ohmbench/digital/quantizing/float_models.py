@@ -131,11 +131,12 @@ class FloatMLP:
         if h.ndim != 2 or h.shape[1] != self.sizes[0]:
             raise ShapeError(f"inputs have shape {h.shape}, but should be (n, {self.sizes[0]})")
         found = []
-        for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
-            h = h @ weight.T + bias
-            if k + 1 < len(self.weights):
-                h = np.maximum(h, 0.0)
-            found.append(h)
+        with np.errstate(over="ignore", invalid="ignore"):  # no scale is found for infinities
+            for k, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+                h = h @ weight.T + bias
+                if k + 1 < len(self.weights):
+                    h = np.maximum(h, 0.0)
+                found.append(h)
         return found
 
 
@@ -165,6 +166,18 @@ def fold(blocks: Sequence[Block], notes: Sequence[str] = ()) -> FloatMLP:
     nothing is before it. Raises OperandError, naming the block, for an order that is not an MLP's:
     two linear layers without a ReLU between them, a ReLU before the first or after the last layer.
     """
+    with np.errstate(over="ignore", invalid="ignore"):  # FloatMLP refuses infinities
+        layers = _folded(blocks)
+    return FloatMLP(
+        tuple(layer.weight for layer in layers),
+        tuple(layer.bias for layer in layers),
+        tuple(layer.name for layer in layers),
+        tuple(notes),
+    )
+
+
+def _folded(blocks: Sequence[Block]) -> list[Linear]:
+    """The linear layers of ``blocks``, with every scaling multiplied in. Raises OperandError."""
     layers: list[Linear] = []
     pending: list[Scaling] = []
     closed = True  # whether a ReLU follows the last layer found
@@ -193,9 +206,4 @@ def fold(blocks: Sequence[Block], notes: Sequence[str] = ()) -> FloatMLP:
     if closed:
         last = pending[-1].name if pending else f"the Relu after {layers[-1].name}"
         raise OperandError(f"{last}: comes after the last linear layer; end with its outputs")
-    return FloatMLP(
-        tuple(layer.weight for layer in layers),
-        tuple(layer.bias for layer in layers),
-        tuple(layer.name for layer in layers),
-        tuple(notes),
-    )
+    return layers

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from typing_extensions import override
 
 from ohmbench.digital.integer.network import IntegerNetwork
@@ -32,7 +32,7 @@ from ohmbench.digital.quantizing.judging import Comparison, compare
 from ohmbench.digital.quantizing.reading import READERS
 from ohmbench.digital.quantizing.results import origin_of, read_for
 from ohmbench.digital.quantizing.samples import Samples, load_samples
-from ohmbench.errors import FileError, OperandError
+from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.family import Training, accuracy_line
 from ohmbench.files import sha256_file
 
@@ -70,8 +70,8 @@ class Tuned:
         """Both accuracies on one line."""
         c = self.comparison
         return (
-            f"{accuracy_line(c.right_integers, c.samples, c.accuracy)} on held-out samples; the "
-            f"float model: {c.right_float}"
+            f"{accuracy_line(c.right_integers, c.samples, c.accuracy)} on held-out samples; "
+            f"float model: {c.right_float} of {c.samples}"
         )
 
 
@@ -119,73 +119,112 @@ class TuneTask(FakeQuantTask[Tuned]):
         return Tuned(network, comparison)
 
 
-def _named(origin: Mapping[str, Any], path: str) -> tuple[str, str, Mapping[str, Any], Formats]:
-    """Model, its SHA-256, data and formats that ``quantize`` wrote into the file ``path``.
+class _Data(BaseModel):
+    """What a network's file says of its data; see ``Samples.origin``."""
 
-    Raises FileError for a file of another origin.
-    """
+    model_config = ConfigDict(strict=True)
+
+    called: str
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    target: str | None = None
+    scale: str | None = None
+    held_out: str | None = None
+    sha256: list[str] = []
+
+
+class _Origin(BaseModel):
+    """What ``quantize`` wrote into a network's file, as far as it is needed here."""
+
+    model_config = ConfigDict(strict=True)
+
+    file: str
+    sha256: str
+    data: _Data
+    formats: dict[str, int | float | str]
+
+
+@dataclass(frozen=True)
+class _Start:
+    """From which model, in which formats and on which data a fine-tuning starts."""
+
+    model: str
+    formats: Formats
+    samples: Samples
+
+
+def _of_float(path: str, seed: int, data: str | None, target: str | None) -> _Start:
+    if data is None:
+        raise OperandError(f"--data: is missing; name the data that {one_line(path)} is for")
+    return _Start(path, Formats(), load_samples(data, seed, target=target))
+
+
+def _of_integers(path: str, data: str | None, target: str | None) -> _Start:
+    """What the file of an integer network was made from, unchanged since. Raises FileError."""
+    for option, value in (("--data", data), ("--target", target)):
+        if value is not None:
+            raise OperandError(f"{option}: not for {one_line(path)}, which names its data")
+    stored = load_integer(path)
     try:
-        data = origin["data"]
-        formats = Formats(**origin["formats"])
-        model, digest = origin["file"], origin["sha256"]
-        if not all(isinstance(text, str) for text in (model, digest, data["called"])):
-            raise TypeError
-        if not isinstance(data["seed"], int):
-            raise TypeError
-    except (KeyError, TypeError, OperandError):
+        origin = _Origin.model_validate(dict(stored.origin))
+        formats = Formats(**origin.formats)  # type: ignore[arg-type]
+    except (ValidationError, TypeError, OperandError):
         raise FileError(
             path,
             "does not say which float model it was made from",
             field="origin",
             remedy="give a network that 'ohmbench quantize' wrote",
         ) from None
-    return model, digest, data, formats
-
-
-def tuning_of(path: str, seed: int, steps: int, learning_rate: float) -> Training:
-    """The fine-tuning of the network in the npz file ``path``, which ``quantize`` wrote.
-
-    Its float model and data are read again, from where they were then. ``seed`` chooses the
-    batches. Raises FileError if they are not there or have changed.
-    """
-    if os.path.splitext(path)[1].lower() in READERS:
+    was = origin.data
+    if sha256_file(origin.file) != origin.sha256:
         raise FileError(
-            path,
-            "is a float model",
-            remedy="'ohmbench quantize' makes the network of it that can be fine-tuned",
-        )
-    stored = load_integer(path)
-    file, digest, data, formats = _named(stored.origin, path)
-    if sha256_file(file) != digest:
-        raise FileError(
-            file,
+            origin.file,
             f"is not the model that {path} was made from (SHA-256 differs)",
             remedy="quantize it again",
         )
     samples = load_samples(
-        data["called"],
-        data["seed"],
-        target=data.get("target"),
-        scale=data.get("scale"),
-        held_out=data.get("held_out"),
+        was.called, was.seed, target=was.target, scale=was.scale, held_out=was.held_out
     )
-    if list(samples.origin.get("sha256", [])) != list(data.get("sha256", [])):
+    if list(samples.origin.get("sha256", [])) != was.sha256:
         raise FileError(
             samples.name,
-            f"are not the data that {path} was made from (SHA-256 differs)",
+            f"is not the data that {path} was made from (SHA-256 differs)",
             remedy="quantize the model again",
         )
-    model = read_for(file, samples)
+    return _Start(origin.file, formats, samples)
+
+
+def tuning_of(
+    path: str,
+    seed: int,
+    *,
+    steps: int,
+    learning_rate: float,
+    data: str | None = None,
+    target: str | None = None,
+) -> Training:
+    """The fine-tuning of the network in the file ``path``.
+
+    For an integer network that ``quantize`` wrote, its float model and data are read again, from
+    where they were then. For a float model, ``data`` names the data as in ``quantize`` and
+    ``target`` the column of the classes; the formats are the usual ones. ``seed`` chooses the
+    batches. Raises FileError if a file is not there, has changed or does not fit, OperandError for
+    data that do not apply.
+    """
+    if os.path.splitext(path)[1].lower() in READERS:
+        start = _of_float(path, seed, data, target)
+    else:
+        start = _of_integers(path, data, target)
+    model, samples = read_for(start.model, start.samples), start.samples
     recipe = TuneRecipe(
         network=os.path.splitext(os.path.basename(path))[0],
-        sha256=(digest, *data.get("sha256", [])),
-        data=json.dumps(dict(data), sort_keys=True),
-        formats=formats,
+        sha256=(sha256_file(start.model), *samples.origin.get("sha256", [])),
+        data=json.dumps(dict(samples.origin), sort_keys=True),
+        formats=start.formats,
         steps=steps,
         learning_rate=learning_rate,
     )
     return Training(
-        lambda: TuneTask(recipe, seed, file, model, samples),
-        [path, file, *samples.files],
+        lambda: TuneTask(recipe, seed, start.model, model, samples),
+        [path, start.model, *samples.files],
         line=lambda made: made.line,
     )
