@@ -173,8 +173,8 @@ def test_sums_of_reals_have_a_rounding_error_and_those_of_integers_none():
 def test_a_zero_point_has_a_rounding_error_too():
     value, low, high = MODULE._real_step(Affine([1], [0], 0, 2**15, None, None), np.array([[0.5]]))
     assert value == 2**15 + 0.5
-    assert (high - value) / 2**15 == pytest.approx(1e-15, rel=0.2)
-    assert (value - low) / 2**15 == pytest.approx(1e-15, rel=0.2)
+    assert (high - value) / 2**15 == pytest.approx(1e-15, rel=0.2, abs=0)
+    assert (value - low) / 2**15 == pytest.approx(1e-15, rel=0.2, abs=0)
 
 
 def test_sums_are_exact_row_by_row():
