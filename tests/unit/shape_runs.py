@@ -9,13 +9,23 @@ from pathlib import Path
 import numpy as np
 import torch
 
+import ohmbench
 from ohmbench import digital, floatgate, kirchhoff
 from ohmbench.digital import integer_family, integer_product, published, quantization
+from ohmbench.digital.exporting import export_network, run_exported
 from ohmbench.digital.importing.samples import Samples
+from ohmbench.digital.importing.source_run import run_source
 from ohmbench.digital.importing.tflite import read_tflite
 from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS
 from ohmbench.digital.importing.tflite_roundings import differences, truncated
-from ohmbench.digital.integer import Meaning, infer
+from ohmbench.digital.integer import (
+    Affine,
+    InputFormat,
+    IntegerNetwork,
+    Layer,
+    Meaning,
+    infer,
+)
 from ohmbench.digital.integer.evaluation import evaluate_integer
 from ohmbench.digital.integer.fast import classify
 from ohmbench.digital.integer.golden import classes_of
@@ -32,6 +42,7 @@ from tests.unit.circuits import T0, config, random_circuit, random_flow, voltage
 from tests.unit.int8_networks import random_int8, random_scaled
 from tests.unit.integer_networks import random_inputs, random_integer
 from tests.unit.networks import random_network
+from tests.unit.onnx_files import qonnx_mlp, save
 from tests.unit.transform_cases import CASES, generator
 
 F64 = torch.float64
@@ -52,6 +63,7 @@ def every_case() -> None:
     _integer()
     _digital()
     _importing_tflite()
+    _importing_onnx()
 
 
 def _floatgate() -> None:
@@ -129,6 +141,33 @@ def _importing_tflite() -> None:
             x = np.ones((2, 3), np.int64)
             for source in sources:
                 assert len(differences(source, truncated(source), x)) == 2
+
+
+def _importing_onnx() -> None:
+    """Files of both ONNX formats, imported beside their runtimes, and what export makes of them."""
+    with tempfile.TemporaryDirectory() as folder:
+        for number, power_of_two in enumerate((True, False)):
+            path = Path(folder) / f"network{number}.onnx"
+            save(path, qonnx_mlp(power_of_two=power_of_two))
+            found = ohmbench.import_network(path, random=3)
+            assert found.verdict.exact is power_of_two
+            exported = Path(folder) / f"exported{number}.onnx"
+            export_network(found.network, exported)
+            x = np.zeros((2, found.network.inputs), np.int64) + found.network.input.lo
+            again = ohmbench.import_network(exported, random=3)
+            assert again.network == found.network
+            assert len(run_exported(exported, found.network, x).outputs) == 2
+            assert len(run_source(path, found.network, found.origin())(x)) == 2
+        # Sums beyond what float32 holds exactly, and steps that no slope of the network's own fits.
+        wide = Layer(
+            np.full((2, 700), 127, np.int8), Affine(np.ones(2, np.int64), np.arange(2), 17)
+        )
+        last = Layer(np.ones((1, 2), np.int8), Affine.sums(np.zeros(1, np.int64)))
+        path = Path(folder) / "wide.onnx"
+        export_network(IntegerNetwork(InputFormat(0, 255), (wide, last)), path)
+        assert ohmbench.import_network(path, run=False).network.sizes == (700, 2, 1)
+        for seed in range(8):
+            export_network(random_integer(seed), Path(folder) / f"random{seed}.onnx")
 
 
 def _confusion(classes: int) -> object:

@@ -205,7 +205,13 @@ class TestReports:
         "command", ["", *(c.callback.__name__ for c in cli.app.registered_commands)]
     )
     def test_help_teaches(self, run, command):
-        names = {"list_weights": "list", "evaluate_command": "evaluate", "plot_command": "plot"}
+        names = {
+            "list_weights": "list",
+            "evaluate_command": "evaluate",
+            "plot_command": "plot",
+            "import_command": "import",
+            "quantize_command": "quantize",
+        }
         command = names.get(command, command)
         status, out, err = run(*([command] if command else []), "--help")
         assert (status, err) == (0, "")

@@ -937,7 +937,7 @@ def test_the_reproduction_fetches_first_and_never_fails_of_it() -> None:
     tox = (ROOT / "tox.ini").read_text(encoding="utf-8")
     section = tox.partition("[testenv:repro]")[2].partition("[testenv:")[0]
     before, _, after = section.partition("\ncommands = ")
-    assert before.splitlines()[-1] == "    ohmbench fetch papers mnist housing --if-possible"
+    assert before.splitlines()[-1] == "    ohmbench fetch papers models mnist housing --if-possible"
     assert after.startswith("pytest tests/repro")
 
 

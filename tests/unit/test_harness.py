@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE, MODELS_VARIABLE
 from ohmbench.data.mnist import DATA_VARIABLE, missing_files
 from ohmbench.needs import NEEDS, Availability, skip_reason
 
@@ -55,7 +55,7 @@ class Project:
 
 @pytest.fixture
 def project(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Project:
-    papers = (FANN_VARIABLE, KIRCHHOFF_VARIABLE)
+    papers = (FANN_VARIABLE, KIRCHHOFF_VARIABLE, MODELS_VARIABLE)
     for variable in (DATA_VARIABLE, *papers, "PYTEST_XDIST_WORKER", "CI"):
         monkeypatch.delenv(variable, raising=False)
     return Project(pytester)

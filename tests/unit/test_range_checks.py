@@ -263,9 +263,6 @@ ELSEWHERE = {
     "digital/importing/tflite_layer.py:_ends": TFLITE,
     "digital/importing/tflite_tensors.py:activation_scale": TFLITE,
     "digital/importing/tflite_tensors.py:weights_of": TFLITE,
-    "digital/importing/tflite_arithmetic.py:input_thresholds": (
-        "test_import_tflite.py::test_ends_of_scales_of_real_inputs"
-    ),
     "digital/importing/tflite_arithmetic.py:requantisation": (
         "test_import_tflite.py::test_limits_of_the_fixed_point_kernels"
     ),

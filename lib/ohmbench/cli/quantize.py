@@ -83,7 +83,7 @@ def quantize(
         Per,
         typer.Option(
             help="One scale for all weights of a layer, or one per channel. The last layer "
-            "always has one, so that its integers compare.",
+            "always has a single one, so that its integers compare.",
         ),
     ] = Per.TENSOR,
     percentile: Annotated[
@@ -183,6 +183,7 @@ def _print(path: str, found: Result) -> None:
     )
     rows = [
         (
+            str(k),
             one_line(layer.name),
             f"{layer.inputs} x {layer.channels}",
             f"{100 * found.weight_errors[k]:.2f} %",
@@ -191,7 +192,7 @@ def _print(path: str, found: Result) -> None:
         )
         for k, layer in enumerate(c.layers)
     ]
-    columns = ("layer", "weights", "weight error", "clamped", "signal to noise")
+    columns = ("layer", "in the model", "weights", "weight error", "clamped", "signal to noise")
     print_whole(shown(Table(columns, rows)))
     if c.clamped_inputs:
         say(f"inputs outside the calibrated range: {c.clamped_inputs} of {c.inputs}, clamped")
@@ -200,6 +201,12 @@ def _print(path: str, found: Result) -> None:
     say(f"same class:  {c.same} of {c.samples} held-out samples")
     for note in found.model.notes:
         say(f"note: {note}")
+    if c.accuracy.high < c.float_accuracy.low and not c.reads_other_features:
+        say(
+            "note: the integers are clearly worse. All inputs share one scale, so features of very "
+            "different size lose most: scale them (--scale) and train the model on scaled ones. "
+            "For few bits, 'ohmbench train --from' fine-tunes"
+        )
     if c.reads_other_features:
         say(
             "note: the float model is not better than always answering the most frequent class; "

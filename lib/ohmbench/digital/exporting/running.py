@@ -27,7 +27,7 @@ class Run:
     int64 (n, channels) each.
     """
 
-    h: tuple[Int64[NDArray[np.int64], "n channels"], ...]
+    h: tuple[Int64[NDArray[np.int64], "n _"], ...]
     outputs: Int64[NDArray[np.int64], "n channels"]
 
 

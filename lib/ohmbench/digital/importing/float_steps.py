@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
-Float: TypeAlias = NDArray[np.float32]
+Float: TypeAlias = NDArray[Any]
+"""float32 numbers; float64 behind a sum that the file computes in float64."""
 Line: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Slope and offset per channel of a real function of the integers before it."""
 

@@ -73,7 +73,7 @@ class FloatChain(SourceStep):
             second = self._value(upper)
         return np.minimum(first, second), np.maximum(first, second)
 
-    def _value(self, x: NDArray[np.float32]) -> NDArray[Any]:
+    def _value(self, x: NDArray[Any]) -> NDArray[Any]:
         y = through(self.steps, x)
         if np.isnan(y).any():
             raise NonFiniteError("the source's arithmetic gives a value that is not a number")

@@ -101,7 +101,7 @@ class Sums:
         """Number of sums of all channels together."""
         return int(self.count.sum())
 
-    def at(self, index: Int64[NDArray[np.int64], "n channels"]) -> NDArray[np.int64]:
+    def at(self, index: Int64[NDArray[np.int64], "*channels"]) -> NDArray[np.int64]:
         """The sums with these indices; an index beyond the last sum gives the last sum."""
         sums: NDArray[np.int64] = self.low + self.stride * np.minimum(index, self.count - 1)
         return sums

@@ -78,7 +78,7 @@ class Observation:
     layer as the runtime holds them. ``output``: the file's own output, (n, any number).
     """
 
-    h: tuple[Float64[NDArray[np.float64], "n channels"], ...]
+    h: tuple[Float64[NDArray[np.float64], "n _"], ...]
     real: NDArray[Any]
     output: NDArray[Any]
 

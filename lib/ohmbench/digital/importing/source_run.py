@@ -59,7 +59,7 @@ def source_of(
 
 def run_source(
     path: str | os.PathLike[str], network: IntegerNetwork, origin: Mapping[str, Any]
-) -> Callable[[NDArray[np.int64]], list[Float64[NDArray[np.float64], "n channels"]]]:
+) -> Callable[[NDArray[np.int64]], list[Float64[NDArray[np.float64], "n _"]]]:
     """A function that runs integer inputs, int64 (n, inputs), in the runtime of the file ``path``.
 
     It returns the values of each layer in the unit of the network's integers. Raises FileError as

@@ -61,7 +61,7 @@ def truncated(source: Source, S: int = 24) -> Source:
 
 def layer_values(
     layers: tuple[SourceLayer, ...], q: Int64[NDArray[np.int64], "n inputs"]
-) -> list[Int64[NDArray[np.int64], "n channels"]]:
+) -> list[Int64[NDArray[np.int64], "n _"]]:
     """The integers behind each of ``layers`` for input integers ``q``."""
     values: list[NDArray[np.int64]] = []
     for layer in layers:

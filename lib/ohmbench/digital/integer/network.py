@@ -135,8 +135,8 @@ class InputFormat:
             copy.flags.writeable = False
             object.__setattr__(self, "thresholds", copy)
 
-    def quantise(self, x: NDArray[Any]) -> Int64[NDArray[np.int64], "n inputs"]:
-        """The integers of real inputs (n, inputs). Raises NonFiniteError for NaN."""
+    def quantise(self, x: NDArray[Any]) -> Int64[NDArray[np.int64], "*shape"]:
+        """The integers of real inputs, of any shape. Raises NonFiniteError for NaN."""
         if np.isnan(x).any():
             raise NonFiniteError("an input is not a number")
         if self.thresholds is not None:
@@ -149,7 +149,7 @@ class InputFormat:
         clipped: NDArray[np.int64] = np.clip(q + self.zero, self.lo, self.hi).astype(np.int64)
         return clipped
 
-    def real(self, q: NDArray[Any]) -> Float64[NDArray[np.float64], "n inputs"]:
+    def real(self, q: NDArray[Any]) -> Float64[NDArray[np.float64], "*shape"]:
         """The real values of integers."""
         found: NDArray[np.float64] = (q.astype(np.float64) - self.zero) * self.scale
         return found

@@ -77,7 +77,7 @@ def _table(network: IntegerNetwork, certificate: Certificate) -> Table:
         "smallest\n(channel)",
         "largest\n(channel)",
         "needs",
-        "whole\nformat",
+        "any\ninput",
         "bits",
         "verdict",
     )
@@ -106,16 +106,34 @@ def _partial_line(certificate: Certificate) -> list[str]:
     if not lacking:
         return ["acc: holds every partial sum too, in any order of additions"]
     return [
-        f"acc of layer {', '.join(lacking)}: a partial sum may leave it and come back, in some "
-        "order of additions"
+        f"acc of layer {', '.join(lacking)}: holds the sum, but in some order of additions an "
+        "intermediate sum overflows"
     ]
+
+
+def _absent_lines(certificate: Certificate) -> list[str]:
+    """Registers that were asked for and that a layer does not have."""
+    asked = dict.fromkeys(b.quantity for b in certificate.bounds if b.register is not None)
+    lines = []
+    for k in sorted({b.layer for b in certificate.bounds}):
+        absent = [quantity for quantity in asked if quantity not in certificate.layer(k)]
+        if absent:
+            lines.append(f"layer {k}: a table of thresholds, without {', '.join(absent)}")
+    return lines
 
 
 def _lines(name: str, certificate: Certificate) -> list[str]:
     lines = []
     if any(not b.exact for b in certificate.bounds):
-        lines.append("from layer 1 on (mac: layer 2): bounds, which perhaps no input reaches")
-    lines += _partial_line(certificate)
+        lines.append(
+            "layer 0 (mac: also layer 1) is exact; later rows are bounds that perhaps no input "
+            "reaches"
+        )
+    lines.append(
+        "needs: bits for the values that the layers before can produce; any input: for all values "
+        "of their formats"
+    )
+    lines += _partial_line(certificate) + _absent_lines(certificate)
     for b in certificate.bounds:
         if b.verdict not in (None, RegisterVerdict.HOLDS):
             lines.append(_broken_line(b))
@@ -124,7 +142,8 @@ def _lines(name: str, certificate: Certificate) -> list[str]:
     if not certificate.checked:
         verdict = "no widths given, so there is nothing to prove; see --acc-bits and others"
     elif certificate.proven:
-        verdict = f"proven; no input overflows any of {certificate.checked} registers"
+        count = certificate.checked
+        verdict = f"proven; no input overflows any of {count} register{'s' * (count != 1)}"
     else:
         return lines
     return [*lines, one_line(f"{name}: {verdict}")]

@@ -122,7 +122,7 @@ class FloatMLP:
         """Inputs, then the outputs of each layer."""
         return self.weights[0].shape[1], *(weight.shape[0] for weight in self.weights)
 
-    def outputs(self, x: NDArray[Any]) -> list[Float64[NDArray[np.float64], "n outputs"]]:
+    def outputs(self, x: NDArray[Any]) -> list[Float64[NDArray[np.float64], "n _"]]:
         """The outputs of every layer for ``x`` (n, inputs): after its ReLU, and last the logits.
 
         Raises ShapeError for another number of inputs.
