@@ -1,4 +1,4 @@
-"""Real outputs: whether the class follows from the integers, against all pairs of outputs."""
+"""Whether the class follows from the last layer's integers, against all pairs of outputs."""
 
 from __future__ import annotations
 
@@ -216,6 +216,7 @@ def test_a_class_that_rounding_in_the_source_ties() -> None:
         "accs": [0, 1],
         "found": 1,
         "source": 0,
+        "of": "accumulators",
     }
 
 
@@ -360,3 +361,148 @@ def test_limits_leave_room_for_ten_classes_of_a_wide_layer() -> None:
     assert subject.LARGEST_PAIRING > 12 * 12 * 100_000
     assert subject.LARGEST_TABLE > 12 * 100_000
     assert subject.LARGEST_PAIRING == 512**2 * subject.LEAST_ROWS
+
+
+def requantised(
+    weight: NDArray[np.int8], outputs: Any, *, meaning: Meaning | None = None, top: int = 9
+) -> Source:
+    """One layer whose integers are its sums clamped to -20 to 20, and float32 outputs of them."""
+
+    def single(h: NDArray[np.int64]) -> NDArray[np.float32]:
+        return np.asarray(outputs(h), np.float32)
+
+    last = layer(weight, lambda acc: np.clip(acc, -20, 20), -20, 20, meaning=meaning)
+    return source(dataclasses.replace(last, outputs=None if outputs is None else single), hi=top)
+
+
+def enumerate_levels(given: Source, network: IntegerNetwork) -> tuple[int, int, Any]:
+    """Pairs of integers of two channels, those that differ, and the first, one by one."""
+    outputs, meaning = given.layers[0].outputs, network.layers[0].meaning
+    assert outputs is not None
+    assert meaning is not None
+    points = []
+    for c, sums in enumerate(channel_sums(given)):
+        reached = sorted({min(max(acc, -20), 20) for acc in sums.tolist()})
+        h = np.zeros((len(reached), len(given.layers[0].weight)), np.int64)
+        h[:, c] = reached
+        keys = meaning.real(h)[:, c].tolist()
+        rows = zip(reached, keys, outputs(h)[:, c].tolist(), strict=True)
+        points.append(sorted(rows, key=lambda row: row[1]))
+    pairs = differ = 0
+    first = None
+    for a in range(len(points)):
+        for b in range(a + 1, len(points)):
+            for h, key, output in points[a]:
+                for their_h, their_key, their_output in points[b]:
+                    pairs += 1
+                    if (output >= their_output) is not (key >= their_key):
+                        differ += 1
+                        winners = (b, a) if output >= their_output else (a, b)
+                        found = ClassDifference((a, b), (h, their_h), *winners, "integers")
+                        first = first or found
+    return pairs, differ, first
+
+
+def test_the_counts_of_requantised_outputs_are_those_of_all_pairs() -> None:
+    rng = np.random.default_rng(6)
+    seen = np.zeros(4, int)
+    for _ in range(200):
+        channels = int(rng.integers(1, 5))
+        n = 1 if rng.random() < 0.5 else channels
+        scale = rng.choice([0.5, 0.75, 1.0, 1.25], n) * rng.choice([-1, 1], p=[0.3, 0.7])
+        offset = rng.choice([0.0, 0.25, 0.5], n)
+        coarse = rng.choice([2.0**-10, 2.0**-10, 1.0])
+
+        def outputs(h: Any, a: Any = scale, b: Any = offset, unit: float = coarse) -> Any:
+            return np.round((h * a + b) / unit) * unit
+
+        weight = rng.integers(-3, 4, (channels, 1)).astype(np.int8)
+        given = requantised(weight, outputs, meaning=Meaning(scale, offset))
+        network = fit_network(given)
+        verdict = prove_import(given, network)
+        found = verdict.layers[0].classes
+        assert found is not None
+        pairs, differ, first = enumerate_levels(given, network)
+        assert (found.pairs, found.differing, found.undecided) == (pairs, differ, 0)
+        assert found.first == first
+        assert not verdict.layers[0].differing.any()
+        assert verdict.exact is (not differ and found.meaning_holds) is not verdict.differs
+        if verdict.exact:
+            x = every_input(network)
+            h = np.clip(x @ weight.T.astype(np.int64), -20, 20)
+            assert np.array_equal(infer(network, x).classes, outputs(h).argmax(axis=1))
+        json.dumps(verdict.values(), allow_nan=False)
+        seen += [differ > 0, verdict.exact, n == 1, channels > 1]
+    assert seen.min() > 20
+
+
+def test_requantised_outputs_that_float32_ties() -> None:
+    given = requantised(TWO, lambda h: np.float32(h) + np.float32(2**24))
+    verdict = prove_import(given, fit_network(given))
+    found = verdict.layers[0].classes
+    assert found is not None
+    assert found.differing == enumerate_levels(given, fit_network(given))[1] > 0
+    assert verdict.line.startswith("not exact: the larger of two outputs of layer 0 differs for ")
+    assert "; first: channels 0 and 1, integers 0 and 1: 1 is larger, but " in verdict.line
+
+
+def test_integers_that_a_source_leaves_as_they_are_have_its_meaning() -> None:
+    """A meaning that is off by less than it may be still has to give the classes."""
+    meaning = Meaning(np.array([0.5, 1.0]), np.zeros(2))
+    given = dataclasses.replace(
+        requantised(TWO, lambda h: h, meaning=meaning),
+        layers=(dataclasses.replace(requantised(TWO, None).layers[0], meaning=meaning),),
+    )
+    network = fit_network(given)
+    assert prove_import(given, network).line == EXACT
+    off = Meaning(np.array([0.5, 1.0 + 1e-7]), np.zeros(2))
+    changed = dataclasses.replace(network.layers[0], meaning=off)
+    verdict = prove_import(given, IntegerNetwork(given.input, (changed,)))
+    assert verdict.differs
+    assert "integers 2 and 1: 1 is larger, but the source's larger output is 0" in verdict.line
+
+
+def test_requantised_outputs_that_all_channels_share_need_no_pairs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(subject, "LARGEST_PAIRING", 0)
+    weight = np.array([[1], [-2], [3]], np.int8)
+    given = requantised(weight, lambda h: h * 0.5, meaning=Meaning.of(0.5))
+    verdict = prove_import(given, fit_network(given))
+    found = verdict.layers[0].classes
+    assert verdict.line == EXACT
+    assert found is not None
+    assert found.pairs == enumerate_levels(given, fit_network(given))[0]
+    falling = requantised(weight, lambda h: h * -0.5, meaning=Meaning.of(-0.5))
+    assert prove_import(falling, fit_network(falling)).line == EXACT
+    # Two reached levels that tie, or fall where the integers rise, are no such order.
+    for outputs in (lambda h: np.maximum(h, 1) * 0.5, lambda h: -h * 0.5):
+        other = requantised(weight, outputs, meaning=Meaning.of(0.5))
+        assert not prove_import(other, fit_network(other)).exact
+
+
+@pytest.mark.parametrize(("least", "size"), [(1, 10 * 2 * 2), (40, 40 * 2 * 2)])
+def test_too_many_requantised_outputs_are_not_paired(
+    least: int, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meaning = Meaning(np.array([0.5, 0.75]), np.zeros(2))
+    given = requantised(TWO, lambda h: h * np.float32([0.5, 0.75]), meaning=meaning)
+    network = fit_network(given)
+    monkeypatch.setattr(subject, "LEAST_ROWS", least)
+    monkeypatch.setattr(subject, "LARGEST_PAIRING", size)
+    assert prove_import(given, network).line == EXACT
+    monkeypatch.setattr(subject, "LARGEST_PAIRING", size - 1)
+    verdict = prove_import(given, network)
+    assert not verdict.exact
+    assert not verdict.differs
+    assert verdict.layers[0].classes is None
+    assert verdict.line == (
+        "classes not proven: the 2 outputs of layer 0 share no order, and are too many to pair"
+    )
+    assert verdict.values()["layers"][0]["classes_unproven"] in verdict.line
+
+
+def test_requantised_outputs_that_are_not_finite() -> None:
+    for at, line in ((9, "classes not proven: an output of layer 0 is not finite"), (10, EXACT)):
+        given = requantised(TWO, lambda h, at=at: np.where(h >= at, np.inf, h * 1.0))
+        assert prove_import(given, fit_network(given)).line == line

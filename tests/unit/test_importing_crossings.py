@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -17,11 +18,13 @@ from ohmbench.digital.importing.crossings import (
     segments,
     source_crossings,
 )
+from ohmbench.digital.importing.imported import import_source
 from ohmbench.digital.importing.reachable import (
     Sums,
     input_values,
     reachable_sums,
 )
+from ohmbench.digital.importing.source import Source
 from ohmbench.errors import FileError
 from tests.unit.import_sources import (
     LINE,
@@ -226,3 +229,60 @@ def test_the_sums_beside_each_threshold_are_evaluated() -> None:
         for by in (0, 9):
             assert {(k << 20) - by - 1, (k << 20) - by} <= seen
     assert {0, 2**26 - 1} <= seen
+
+
+@pytest.mark.parametrize("block", [1, 6, 7, 2**18])
+def test_blocks_of_levels_bound_what_is_evaluated(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(block)
+    sums = sums_of([-7, 3, 0], [2, 1, 5], [40, 20, 30])
+    formula, lists = steps(rng, sums, -2, 9)
+    most = 0
+
+    def values(acc: NDArray[np.int64]) -> NDArray[np.int64]:
+        nonlocal most
+        most = max(most, len(acc))
+        return formula.low(acc)
+
+    monkeypatch.setattr(subject, "BLOCK", block)
+    found = crossings(values, sums, -2, 9)
+    assert most == max(2, min(block // 3, 11))
+    for c, column in enumerate(lists):
+        ordered = sorted(column)
+        expected = [int(np.searchsorted(ordered, level)) for level in range(-1, 10)]
+        assert found.first[:, c].tolist() == expected
+
+
+def wide(*sizes: int) -> Source:
+    """Layers of these sizes whose steps give 8 bits, none of which may be evaluated."""
+
+    def never(acc: NDArray[np.int64]) -> NDArray[np.int64]:
+        raise AssertionError
+
+    pairs = itertools.pairwise(sizes)
+    return source(*(layer(np.zeros((c, i), np.int8), never) for i, c in pairs))
+
+
+def test_a_source_too_large_to_prove_is_refused_before_it_is_evaluated() -> None:
+    # The layers count together: 16448 of them times 255 are just below 2**22, and one more is not.
+    for k, sizes in enumerate([(1, 65536, 2), (1, 16000, 449), (1, 8000, 2, 8447)]):
+        given = wide(*sizes)
+        with pytest.raises(FileError, match=r"^net\.onnx: its channels have \d+ steps") as refused:
+            source_crossings(given, 0, sums_of([0], [1], [4]))
+        assert "\n" not in str(refused.value)
+        with pytest.raises(FileError, match="too many to prove"):
+            import_source(given)
+        assert (f" {16449 * 255} steps" in str(refused.value)) is (k > 0)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [(1, 16448), (784, 1024, 1024, 10), (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)],
+)
+def test_sources_of_usual_sizes_are_not_refused(sizes: tuple[int, ...]) -> None:
+    subject._check_size(wide(*sizes))
+
+
+def test_real_outputs_have_no_steps_to_count() -> None:
+    subject._check_size(source(layer(np.zeros((65536, 1), np.int8), np.float32, None, None)))

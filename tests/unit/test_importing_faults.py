@@ -239,5 +239,7 @@ def test_values_are_json_with_the_channels_that_matter() -> None:
     assert channel["largest"] == second["largest"] == 1
     assert channel["undecided"] == second["undecided"] == 0
     assert second["unproven"] is None
-    assert "classes" not in second
+    assert second["classes_unproven"] is None
+    assert second["classes"]["differing"] == 0
+    assert "classes" not in first
     assert set(second["first"][0]) == {"channel", "acc", "found", "low", "high"}

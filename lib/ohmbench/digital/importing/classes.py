@@ -1,10 +1,11 @@
-"""Whether the class follows from a last layer's integers, where the source's outputs are real.
+"""Whether the class follows from a last layer's integers.
 
 The class is the first index of the largest output. It follows from the integers if, for every two
 channels and every reachable sum of each, the integers and the source agree on which output is
 larger, with a tie going to the first. Both are monotone in the sum, so for a given sum of one
 channel, the sums of the other that lose are a run at one end; the runs' ends are found by sorting,
-and their distance is the number of pairs that differ.
+and their distance is the number of pairs that differ. Where the last layer requantises, its
+integers take the place of the sums: behind the quantiser, float32 may tie what they tell apart.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.ordering import follow
-from ohmbench.digital.importing.reachable import Sums
+from ohmbench.digital.importing.reachable import Sums, Values
 from ohmbench.digital.importing.source import SourceLayer
 from ohmbench.digital.importing.verdict import (
     ClassDifference,
@@ -85,10 +86,57 @@ def compare_outputs(
     )
 
 
+def compare_levels(wanted: SourceLayer, k: int, layer: Layer, values: Values) -> ClassVerdict | str:
+    """Compare the order of a requantised last layer's ``values`` with that of the file's outputs.
+
+    If the source states no other outputs, they are what its meaning makes of the integers. A text
+    says why it is not decided.
+    """
+    present = values.present.T
+    channels = present.shape[1]
+    levels = np.broadcast_to(
+        np.arange(values.first, values.first + len(present))[:, None], present.shape
+    )
+    key = comparable(levels, layer.meaning)
+    if wanted.outputs is None:
+        source = real = comparable(levels, wanted.meaning)
+    else:
+        source = np.broadcast_to(wanted.outputs(levels), present.shape)
+        real = np.broadcast_to((layer.meaning or wanted.meaning).real(levels), present.shape)
+    if not np.isfinite(source[present]).all():
+        return f"an output of layer {k} is not finite"
+    count = present.sum(axis=0)
+    if _rise_together(key, source, np.asarray(present.any(axis=1))):
+        pairs = (int(count.sum()) ** 2 - int((count**2).sum())) // 2
+        return ClassVerdict(
+            pairs, 0, 0, None, *_real_error(source[present], source[present], real[present])
+        )
+    rows = int(count.max())
+    if max(rows, LEAST_ROWS) * channels**2 > LARGEST_PAIRING:
+        return f"the {channels} outputs of layer {k} share no order, and are too many to pair"
+    # The reached levels of each channel come first; its last one fills the rows beyond.
+    place = np.argsort(~present, axis=0, kind="stable")
+    place = np.take_along_axis(place, np.minimum(np.arange(rows)[:, None], count - 1), axis=0)
+    listed = [np.take_along_axis(one, place, axis=0) for one in (levels, key, source, real)]
+    outputs = _Outputs(listed[0], listed[1], listed[2], listed[2], count, "integers")
+    return _compare_classes(outputs, listed[3])
+
+
+def _rise_together(key: NDArray[Any], source: NDArray[Any], reached: NDArray[np.bool_]) -> bool:
+    """Whether all channels have the same keys and the same outputs, and no pair of reached levels
+    ties in one of the two or is ordered otherwise.
+    """
+    if (key != key[:, :1]).any() or (source != source[:, :1]).any():
+        return False
+    ours, theirs = (np.sign(np.diff(one[reached, 0].astype(np.float64))) for one in (key, source))
+    return bool(ours.all() and (ours == theirs).all() and (ours == ours[:1]).all())
+
+
 @dataclass(frozen=True, eq=False)
 class _Outputs:
     """Of each sum (n, channels): the key that the integers compare, and the source's real output,
     from ``low`` to ``high``. ``count``: int64 (channels,); the last sum fills the rows beyond.
+    ``of``: what ``acc`` holds.
     """
 
     acc: Int64[NDArray[np.int64], "n channels"]
@@ -96,8 +144,9 @@ class _Outputs:
     low: NDArray[Any]
     high: NDArray[Any]
     count: Int64[NDArray[np.int64], " channels"]
+    of: str = "accumulators"
 
-    def of(self, c: int) -> tuple[NDArray[Any], ...]:
+    def channel(self, c: int) -> tuple[NDArray[Any], ...]:
         """Sums, keys, low and high ends of one channel, in the order of the keys."""
         n = int(self.count[c])
         columns = tuple(one[:n, c] for one in (self.acc, self.key, self.low, self.high))
@@ -107,7 +156,7 @@ class _Outputs:
 def _compare_classes(outputs: _Outputs, real: NDArray[Any]) -> ClassVerdict:
     pairs = differing = undecided = 0
     first: ClassDifference | None = None
-    channels = [outputs.of(c) for c in range(len(outputs.count))]
+    channels = [outputs.channel(c) for c in range(len(outputs.count))]
     for a, this in enumerate(channels):
         for b, other in enumerate(channels[a + 1 :], a + 1):
             differ, open_ = _count(this, other)
@@ -116,12 +165,21 @@ def _compare_classes(outputs: _Outputs, real: NDArray[Any]) -> ClassVerdict:
             undecided += int(open_.sum())
             if first is None and differ.any():
                 p = int((differ > 0).argmax())
-                first = _example((a, b), tuple(one[p] for one in this), other)
-    outside = np.maximum(outputs.low - real, real - outputs.high)
-    largest = np.maximum(np.abs(outputs.low), np.abs(outputs.high)).max()
+                first = _example((a, b), tuple(one[p] for one in this), other, outputs.of)
+    return ClassVerdict(
+        pairs, differing, undecided, first, *_real_error(outputs.low, outputs.high, real)
+    )
+
+
+def _real_error(low: NDArray[Any], high: NDArray[Any], real: NDArray[Any]) -> tuple[float, bool]:
+    """How far ``real`` is from the source's outputs, relative to the largest; whether rounding
+    explains it.
+    """
+    outside = np.maximum(low - real, real - high)
+    largest = np.maximum(np.abs(low), np.abs(high)).max()
     error = max(float(outside.max()), 0.0)
     relative = error / float(largest) if largest else error
-    return ClassVerdict(pairs, differing, undecided, first, relative, relative <= ROUNDING)
+    return relative, relative <= ROUNDING
 
 
 def _count(
@@ -145,7 +203,7 @@ def _count(
 
 
 def _example(
-    channels: tuple[int, int], point: tuple[Any, ...], other: tuple[NDArray[Any], ...]
+    channels: tuple[int, int], point: tuple[Any, ...], other: tuple[NDArray[Any], ...], of: str
 ) -> ClassDifference:
     """The first sum of ``other`` that differs for ``point`` of the first channel."""
     acc, key, low, high = point
@@ -154,4 +212,4 @@ def _example(
     differs = np.where(wins, high < their_low, low >= their_high)
     q = int(differs.argmax())
     found, source = channels if wins[q] else channels[::-1]
-    return ClassDifference(channels, (int(acc), int(theirs[q])), found, source)
+    return ClassDifference(channels, (int(acc), int(theirs[q])), found, source, of)

@@ -25,6 +25,10 @@ EXHAUSTIVE = 1024
 """Up to so many sums per channel, all are evaluated to see that a source's step is monotone."""
 SAMPLED = 256
 """How many random sums per channel are evaluated if there are more."""
+LARGEST_CROSSINGS = 2**22
+"""The most levels times channels, of all layers. The proof takes a few hundred bytes for each."""
+BLOCK = 2**18
+"""Levels times channels that are bisected at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +78,17 @@ def crossings(function: Function, sums: Sums, lo: int, hi: int) -> Crossings:
 def _bisect(
     function: Function, sums: Sums, rising: NDArray[np.bool_], lo: int, hi: int
 ) -> NDArray[np.int64]:
-    levels = np.arange(lo + 1, hi + 1)[:, None]
+    found = np.empty((hi - lo, sums.channels), np.int64)
+    rows = max(BLOCK // sums.channels, 1)
+    for start in range(0, hi - lo, rows):
+        levels = np.arange(lo + 1 + start, min(lo + 1 + start + rows, hi + 1))[:, None]
+        found[start : start + rows] = _bisect_levels(function, sums, rising, levels)
+    return found
+
+
+def _bisect_levels(
+    function: Function, sums: Sums, rising: NDArray[np.bool_], levels: NDArray[np.int64]
+) -> NDArray[np.int64]:
     below = np.full((len(levels), sums.channels), -1, np.int64)  # here the level is not reached
     reached = np.tile(sums.count, (len(levels), 1))  # from here on it is
     while (reached - below > 1).any():
@@ -102,8 +116,10 @@ def source_crossings(source: Source, k: int, sums: Sums) -> SourceCrossings:
 
     Raises FileError, naming the layer and channel, if the step is not monotone, gives values out of
     its range, or a smallest value above its largest, at any sum that was evaluated: all crossings
-    and their neighbours, and all sums or a random selection of them.
+    and their neighbours, and all sums or a random selection of them. Raises FileError as well for a
+    source with too many levels and channels.
     """
+    _check_size(source)
     layer = source.layers[k]
     assert layer.lo is not None
     assert layer.hi is not None
@@ -128,6 +144,21 @@ def source_crossings(source: Source, k: int, sums: Sums) -> SourceCrossings:
     found = SourceCrossings(early, late)
     _check_values(source, k, layer.lo, layer.hi, found)
     return found
+
+
+def _check_size(source: Source) -> None:
+    """Raise FileError for a source that would take too much memory and time."""
+    size = sum(
+        len(layer.weight) * (layer.hi - layer.lo)
+        for layer in source.layers
+        if layer.lo is not None and layer.hi is not None
+    )
+    if size > LARGEST_CROSSINGS:
+        raise FileError(
+            source.path,
+            f"its channels have {size} steps of their outputs in all, which is too many to prove",
+            remedy=f"use at most {LARGEST_CROSSINGS}: fewer channels, or fewer bits",
+        )
 
 
 def _check(source: Source, k: int, wrong: NDArray[np.bool_], problem: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -211,4 +212,18 @@ def _layer(file: OnnxFile, chain: Chain) -> SourceLayer:
         hi=None if quantiser is None else quantiser.hi,
         meaning=Meaning(scale, offset),
         bias=bias,
+        outputs=_outputs(chain),
     )
+
+
+def _outputs(chain: Chain) -> Callable[[NDArray[np.int64]], NDArray[Any]] | None:
+    """The float32 values of a quantiser's integers behind all further steps."""
+    quantiser = chain.quantiser
+    if quantiser is None or chain.integers is not None:
+        return None
+
+    def outputs(h: NDArray[np.int64]) -> NDArray[np.float32]:
+        with np.errstate(all="ignore"):
+            return through(chain.after, quantiser.values(h))
+
+    return outputs

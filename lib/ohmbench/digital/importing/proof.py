@@ -14,10 +14,12 @@ same sums in layer k + 1. After a layer that differs, the sums of both count.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from ohmbench.digital.importing.classes import compare_outputs
+from ohmbench.digital.importing.classes import compare_levels, compare_outputs
 from ohmbench.digital.importing.crossings import Segments, crossings, segments, source_crossings
 from ohmbench.digital.importing.reachable import (
     Sums,
@@ -28,7 +30,7 @@ from ohmbench.digital.importing.reachable import (
 )
 from ohmbench.digital.importing.source import Source, SourceLayer
 from ohmbench.digital.importing.verdict import Difference, LayerVerdict, Verdict
-from ohmbench.digital.integer.network import InputFormat, IntegerNetwork, Meaning, Step
+from ohmbench.digital.integer.network import InputFormat, IntegerNetwork, Layer, Meaning, Step
 
 FIRST = 5
 """How many differences are kept of a layer."""
@@ -52,7 +54,7 @@ def prove_import(source: Source, network: IntegerNetwork) -> Verdict:
         if wanted.lo is None:
             verdicts.append(compare_outputs(wanted, k, layer, sums, FIRST))
         else:
-            verdict, values = _compare_layer(source, k, layer.step, sums)
+            verdict, values = _compare_layer(source, k, layer, sums)
             verdicts.append(verdict)
     return Verdict(tuple(verdicts))
 
@@ -113,9 +115,9 @@ def _meaning_problem(wanted: Meaning, found: Meaning | None) -> str | None:
     return None if same else "the outputs stand for other real values than in the source"
 
 
-def _compare_layer(source: Source, k: int, step: Step, sums: Sums) -> tuple[LayerVerdict, Values]:
+def _compare_layer(source: Source, k: int, layer: Layer, sums: Sums) -> tuple[LayerVerdict, Values]:
     """Compare a layer that gives integers; also the values that either of the two can give."""
-    wanted = source.layers[k]
+    wanted, step = source.layers[k], layer.step
     assert wanted.lo is not None
     assert wanted.hi is not None
     theirs = source_crossings(source, k, sums)
@@ -139,8 +141,13 @@ def _compare_layer(source: Source, k: int, step: Step, sums: Sums) -> tuple[Laye
         np.where(low < high, runs.length, 0).sum(axis=0),
         _first(wanted, step, runs, off > 0),
     )
-    if step.lo is None:  # the last layer
-        return verdict, produced(low, high)
+    if k == len(source.layers) - 1:
+        # Integers that are the source's are among the source's.
+        values = produced(low, high)
+        classes = compare_levels(wanted, k, layer, values)
+        if isinstance(classes, str):
+            return replace(verdict, classes_unproven=classes), values
+        return replace(verdict, classes=classes), values
     return verdict, produced(np.concatenate([low, found]), np.concatenate([high, found]))
 
 

@@ -13,6 +13,7 @@ has two ends: the smallest and the largest value that any order of additions can
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
@@ -50,6 +51,9 @@ class SourceLayer:
     ``bias``. ``bias``: int64 (channels,), the part of the bias that is a whole multiple of the
     sums' unit; it matters only for real outputs, whose integers are ``acc + bias``. ``name`` is the
     node that multiplies, ``tensor`` the one that holds the result in the source's file.
+    ``outputs``: of integers (n, channels) of the layer, the real outputs of the file, float32 (n,
+    channels) as its runtime computes them; None where the file's outputs are the integers
+    themselves. It matters only for the last layer, if that requantises.
     """
 
     name: str
@@ -61,6 +65,7 @@ class SourceLayer:
     hi: int | None
     meaning: Meaning
     bias: Int64[NDArray[np.int64], " channels"]
+    outputs: Callable[[NDArray[np.int64]], NDArray[Any]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

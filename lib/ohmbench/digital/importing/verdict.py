@@ -44,18 +44,22 @@ class Difference:
 
 @dataclass(frozen=True)
 class ClassDifference:
-    """Two channels and their sums, for which the larger output is another one."""
+    """Two channels and their sums, for which the larger output is another one.
+
+    ``of``: what ``accs`` are, "accumulators", or "integers" behind a quantiser.
+    """
 
     channels: tuple[int, int]
     accs: tuple[int, int]
     found: int
     source: int
+    of: str = "accumulators"
 
     @property
     def line(self) -> str:
         """Channels, accumulators and both classes."""
         return (
-            f"channels {self.channels[0]} and {self.channels[1]}, accumulators {self.accs[0]} and "
+            f"channels {self.channels[0]} and {self.channels[1]}, {self.of} {self.accs[0]} and "
             f"{self.accs[1]}: {self.found} is larger, but the source's larger output is "
             f"{self.source}"
         )
@@ -65,7 +69,8 @@ class ClassDifference:
 class ClassVerdict:
     """Whether the order of real outputs, so the class, follows from the integers.
 
-    ``pairs``: how many pairs of two channels' outputs there are, over the reachable sums of each.
+    ``pairs``: how many pairs of two channels' outputs there are, over the reachable sums of each,
+    or over the reachable integers if the layer requantises.
     ``differing``: in how many of them another output is larger than in the source; ``first`` is the
     first. ``undecided``: in how many the order of the source's float additions decides.
     ``real_error``: the largest distance between the real value of the integers and the source's
@@ -86,8 +91,9 @@ class LayerVerdict:
 
     ``reachable``, ``differing``, ``largest``, ``undecided``: int64 (channels,). At an undecided sum
     the order of the source's float additions decides; it differs only if no order gives the
-    integers' value. ``first``: the first differences, by channel and sum. ``classes``: for real
-    outputs. ``unproven``: what was not compared, and why.
+    integers' value. ``first``: the first differences, by channel and sum. ``classes``: of the last
+    layer. ``unproven``: what was not compared, and why; ``classes_unproven``: why the classes of a
+    last layer whose integers were compared were not.
     """
 
     layer: int
@@ -99,6 +105,7 @@ class LayerVerdict:
     first: tuple[Difference, ...] = ()
     classes: ClassVerdict | None = None
     unproven: str | None = None
+    classes_unproven: str | None = None
 
     @property
     def differs(self) -> bool:
@@ -116,7 +123,8 @@ class LayerVerdict:
     @property
     def exact(self) -> bool:
         """Whether this layer gives the source's integers, and classes, for every input."""
-        return not self.differs and self.decided and self.unproven is None
+        proven = self.unproven is None and self.classes_unproven is None
+        return not self.differs and self.decided and proven
 
     def difference_line(self) -> str:
         """What differs; only of a layer that ``differs``."""
@@ -164,6 +172,7 @@ class LayerVerdict:
             ],
             "first": [vars(one) for one in self.first],
             "unproven": self.unproven,
+            "classes_unproven": self.classes_unproven,
         }
         if self.classes is not None:
             first = self.classes.first
@@ -211,6 +220,8 @@ class Verdict:
         unproven = [layer for layer in self.layers if layer.unproven is not None]
         if unproven:
             return f"not proven: {unproven[0].unproven}"
+        if self.layers and self.layers[-1].classes_unproven is not None:
+            return f"classes not proven: {self.layers[-1].classes_unproven}"
         rounding = " and ".join(self._rounding())
         return f"exact but for rounding in the source: {rounding}" if rounding else EXACT
 
