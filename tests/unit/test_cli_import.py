@@ -106,7 +106,7 @@ def test_notes_of_the_reader_are_printed(tmp_path: Path, run: Run) -> None:
     assert status == 0
     assert "note: " in out
     assert "inputs -16 to 15" in out
-    assert "run: nothing was run: not asked for" in out
+    assert "run: left out (--no-run)" in out
 
 
 # ------------------------------------------------------------------------------------------------

@@ -98,7 +98,7 @@ def import_network(
     source = read_source(path, rounding=rounding, input_bits=input_bits, input_step=input_step)
     imported = import_source(source)
     if not run:
-        return NetworkImport(imported, None, "not asked for")
+        return NetworkImport(imported, None, "--no-run")
     try:
         runner = runner_for(source)
     except MissingRuntime as error:
