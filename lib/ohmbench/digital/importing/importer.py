@@ -64,6 +64,7 @@ class NetworkImport:
             "proof": self.verdict.line,
             "exact": self.exact,
             "run": None if comparison is None else comparison.line,
+            "optimised": None if comparison is None else comparison.optimised_counts(),
             "versions": {
                 **versions(),
                 **({} if comparison is None else {comparison.runtime: comparison.version}),
