@@ -226,8 +226,10 @@ def import_network(
 
     ``model`` is a file, or a published network by its name. The options are those of
     ``ohmbench import``. The result has ``network``, ``verdict`` (the proof), ``comparison`` (with
-    the format's runtime, or None with the reason ``not_run``), ``exact`` and ``save``. Raises
-    FileError for a file that cannot be imported, OperandError for an option that does not apply.
+    the format's runtime, or None with the reason ``not_run``), ``exact`` and ``save``. While a
+    runtime loads the file, the descriptors 1 and 2 of the whole process lead nowhere: what other
+    threads print then is lost. Raises FileError for a file that cannot be imported, OperandError
+    for an option that does not apply.
     """
     from ohmbench.digital.importing.importer import import_network as importing
     from ohmbench.digital.importing.reading import find_model

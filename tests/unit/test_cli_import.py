@@ -59,6 +59,8 @@ def test_an_exact_import_says_so(tflite: str, run: Run) -> None:
     assert (status, err) == (0, "")
     assert f"proof: {EXACT}" in out
     assert "run: ai-edge-litert" in out
+    assert "graph optimisations" not in out
+    assert "; accumulators next to a step that were reached, per layer: " in out
     assert ": 0 of " in out
     assert "TFLite, float rounding; 6-5-4, 50 weights; inputs -128 to 127" in out
     network = importer.import_network(tflite, run=False).network
@@ -106,7 +108,7 @@ def test_notes_of_the_reader_are_printed(tmp_path: Path, run: Run) -> None:
     assert status == 0
     assert "note: " in out
     assert "inputs -16 to 15" in out
-    assert "run: nothing was run: not asked for" in out
+    assert "run: left out (--no-run)" in out
 
 
 # ------------------------------------------------------------------------------------------------
@@ -145,7 +147,8 @@ def test_without_the_runtime_the_proof_decides(
         monkeypatch.setitem(runtimes.RUNTIMES, name, gone)
     status, out, err = run("import", path)
     assert (status, err) == (0 if kind == "tflite" else 1, "")
-    assert "not installed; run 'pip install 'ohmbench[runtimes]''" in out
+    assert "run: left out (" in out
+    assert ": not installed; run 'pip install 'ohmbench[runtimes]'')" in out
 
 
 # ------------------------------------------------------------------------------------------------

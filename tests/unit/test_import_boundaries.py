@@ -203,6 +203,39 @@ def test_of_too_many_targets_an_even_selection_is_taken(
     assert acc[:, -1].max() == targets[0].acc[-1]
 
 
+@pytest.mark.parametrize("affordable", [0, 1, 2, 40, 700, 3000])
+def test_a_large_network_is_searched_within_the_budget(
+    affordable: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Random inputs are multiplied with layer 0 too, before they run."""
+    given = two_layers()
+    network = import_source(given).network
+    macs = sum(one.weight.size for one in network.layers)
+    spent, shares = [0], [0.0]
+    search, spread = boundaries._Search, boundaries._Search._spread
+
+    def counted_infer(net: IntegerNetwork, x: NDArray[Any]) -> Any:
+        spent[0] += len(x) * macs
+        return infer(net, x)
+
+    def counted_spread(self: Any, n: int) -> NDArray[np.int64]:
+        spent[0] += n * network.layers[0].weight.size
+        return spread(self, n)
+
+    def advance(share: float) -> None:
+        shares[0] += share
+
+    monkeypatch.setattr(boundaries, "infer", counted_infer)
+    monkeypatch.setattr(search, "_spread", counted_spread)
+    monkeypatch.setattr(boundaries, "MACS", affordable * macs)
+    targets = boundary_targets(given, network)
+    found = boundary_inputs(network, input_values(given), targets, advance=advance)
+    assert spent[0] <= 3.5 * affordable * macs
+    assert (spent[0] > 0) == (affordable > 0)
+    assert shares[0] == pytest.approx(1)
+    assert found.reached[0] > 0.95 * found.wanted[0]
+
+
 def test_the_same_seed_gives_the_same_inputs() -> None:
     given = two_layers()
     assert np.array_equal(found_in(given, 1)[0].x, found_in(given, 1)[0].x)

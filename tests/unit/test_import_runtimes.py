@@ -266,6 +266,58 @@ def test_a_qdq_network_gives_its_integers(narrow: Any, tmp_path: Path) -> None:
     assert found.comparison.inputs["random reals"] == 300
 
 
+def fused(folder: Path, scale: float) -> str:
+    """A QDQ MatMul whose outputs have this scale; onnxruntime fuses it into one integer kernel."""
+    constants = {
+        "sx": np.float32(2.0**-4), "zx": np.int8(0), "sw": np.float32(2.0**-7), "zw": np.int8(0),
+        "w": np.random.default_rng(0).integers(-127, 128, (8, 8)).astype(np.int8),
+        "sy": np.float32(scale), "zy": np.int8(0),
+    }  # fmt: skip
+    nodes = [
+        node("QuantizeLinear", "x sx zx", "i0"),
+        node("DequantizeLinear", "i0 sx zx", "h0"),
+        node("DequantizeLinear", "w sw zw", "d0"),
+        node("MatMul", "h0 d0", "a0"),
+        node("QuantizeLinear", "a0 sy zy", "i1"),
+        node("DequantizeLinear", "i1 sy zy", "y"),
+    ]
+    return save(folder / "fused.onnx", model(nodes, constants, ("batch", 8)))
+
+
+@needs_onnxruntime
+def test_what_graph_optimisations_change_is_told_apart(tmp_path: Path, run: Any) -> None:
+    """The file's own arithmetic is proven and run; the default session has another."""
+    path = fused(tmp_path, 0.3)
+    found = import_network(path, random=50)
+    assert found.exact
+    assert found.comparison is not None
+    assert found.comparison.optimised is not None
+    compared, differing = found.comparison.optimised
+    assert compared == sum(found.comparison.inputs.values()) * 8
+    assert 0 < differing < compared
+    assert "onnxruntime" in found.comparison.line
+    assert "without graph optimisations: 0 of" in found.comparison.line
+    status, out, _ = run("import", path, "--random", 50)
+    assert status == 0
+    assert "without graph optimisations: 0 of" in out
+    assert "note: with its default graph optimisations onnxruntime computes these layers" in out
+    assert f"{differing} of " in out
+    assert "(ORT_DISABLE_ALL) to get what was proven" in out
+    status, out, _ = run("import", path, "--random", 50, "--json")
+    counts = {"compared": compared, "differing": differing}
+    assert status == 0
+    assert json.loads(out)["run"]["optimised"] == json.loads(out)["optimised"] == counts
+    assert found.origin()["optimised"] == counts
+
+
+@needs_onnxruntime
+def test_graph_optimisations_that_change_nothing(tmp_path: Path, run: Any) -> None:
+    """With powers of two the fused kernel gives the same."""
+    out = run("import", fused(tmp_path, 0.25), "--random", 50)[1]
+    assert "note: with its default graph optimisations onnxruntime gives the same" in out
+    assert "ORT_DISABLE_ALL" not in out
+
+
 @needs_qonnx
 @pytest.mark.parametrize("domain", DOMAINS)
 def test_a_qonnx_network_gives_its_integers_in_every_domain(domain: str, tmp_path: Path) -> None:

@@ -517,6 +517,19 @@ def test_other_files_are_not_the_source(run, imported, saved, tmp_path):
     assert_refused(run("trace", saved, "--no-rtl", "--source", missing), "missing.onnx")
 
 
+@pytest.mark.parametrize("name", ["dense.tflite", "reals.onnx"])
+@pytest.mark.parametrize("change", [{"hi": 3}, {"scale": 0.3}, {"zero": 1}])
+def test_other_inputs_than_the_sources_are_named(run, imported, tmp_path, name, change):
+    """No option is named that the user has not given."""
+    loaded = ohmbench.load(imported / f"{name.split('.')[0]}.npz").network
+    network = IntegerNetwork(replace(loaded.network.input, **change), loaded.network.layers)
+    path = tmp_path / "other.npz"
+    save_integer(path, network, origin=loaded.origin)
+    refused = run("trace", path, "--no-rtl", "--source", imported / name)
+    assert_refused(refused, name, "the network's inputs are not those of the file")
+    assert "--input" not in refused[2]
+
+
 def test_integers_that_no_real_becomes_are_refused(imported):
     loaded = ohmbench.load(imported / "reals.npz").network
     start = run_source(imported / "reals.onnx", loaded.network, loaded.origin)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from ohmbench.digital import integer
 from ohmbench.digital.integer import (
     Affine,
     InputFormat,
@@ -317,6 +318,21 @@ def test_large_batches_by_parts(monkeypatch) -> None:
     assert len(ran) > 1
     assert (found.values == expected.values).all()
     assert (found.classes == expected.classes).all()
+
+
+def test_the_package_has_them_and_does_not_load_the_compiler() -> None:
+    assert integer.classify is classify
+    assert integer.compiled_network is compiled_network
+    with pytest.raises(AttributeError, match="no attribute 'declassify'"):
+        _ = integer.declassify
+    program = (
+        "import sys\n"
+        "from ohmbench.digital import integer\n"
+        "assert 'numba' not in sys.modules\n"
+        "integer.classify\n"
+        "assert 'numba' in sys.modules\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 @pytest.mark.slow

@@ -64,7 +64,7 @@ def import_command(
     rounding: Annotated[
         Rounding | None,
         typer.Option(
-            help="TFLite: which of its kernels to be equal to: ai-edge-litert's by default "
+            help="TFLite: the kernels that the integers should match: ai-edge-litert's by default "
             "(float), its builtin ones (double-up) or its reference (float64); older runtimes' and "
             "TFLite Micro's (double), or those built for single rounding (single).",
             show_default="float",
@@ -83,7 +83,9 @@ def import_command(
     input_step: Annotated[
         float | None,
         typer.Option(
-            "--input-step", metavar="X", help="The same: the real value of one step of an input."
+            "--input-step",
+            metavar="X",
+            help="ONNX with real inputs that it does not quantise: the real value of one step.",
         ),
     ] = None,
     run: Annotated[
@@ -93,7 +95,7 @@ def import_command(
         int,
         typer.Option(min=0, max=10_000_000, metavar="N", help="Random inputs of each kind."),
     ] = 10_000,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Of the random inputs.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the random inputs.")] = 0,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
@@ -103,8 +105,10 @@ def import_command(
     the format's runtime computes it with that of the integers, over all sums that inputs can reach.
     Its result is one line: exact, or how many sums differ, by how much and which. Then the runtime
     (onnxruntime, qonnx or ai-edge-litert: pip install 'ohmbench[runtimes]') computes random inputs
-    and inputs right beside the steps, and every value is compared. Exit status 1 unless the
-    integers are exact and nothing differs.
+    and inputs right beside the steps, and every value is compared. onnxruntime runs without graph
+    optimisations, which is the arithmetic that the file states; a note says how many outputs its
+    default optimisations change. Exit status 1 unless the integers are exact and nothing differs
+    without them.
 
     Example: ohmbench import model.onnx -o model.npz
 
@@ -214,20 +218,18 @@ def _print(model: str, found: NetworkImport, checked: Checked | None, out: str |
 def _print_run(found: NetworkImport) -> None:
     comparison = found.comparison
     if comparison is None:
-        say(f"run: nothing was run: {found.not_run}")
+        say(f"run: left out ({found.not_run})")
         return
     say_whole(f"run: {comparison.line}")
     inputs = ", ".join(f"{count} {kind}" for kind, count in comparison.inputs.items())
     reached = ", ".join(f"{a} of {b}" for a, b in comparison.boundaries)
-    say_whole(f"inputs: {inputs}; sums beside steps reached, per layer: {reached}")
+    say_whole(
+        f"inputs: {inputs}; accumulators next to a step that were reached, per layer: {reached}"
+    )
     if comparison.remark is not None:
         say(f"note: {comparison.remark}")
-    if comparison.optimised is not None:
-        compared, differing = comparison.optimised
-        say(
-            f"with graph optimisations on, {comparison.runtime} gives {differing} of {compared} "
-            "output values differently"
-        )
+    if comparison.optimised_line is not None:
+        say_whole(f"note: {comparison.optimised_line}")
 
 
 def _samples(check: str, path: str, reading: dict[str, Any]) -> Samples:

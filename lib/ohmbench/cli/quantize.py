@@ -43,8 +43,8 @@ def quantize(
         str,
         typer.Option(
             metavar="FILE|NAME",
-            help="What calibrates and judges it: a CSV file with a header line, an npz file with "
-            "x and y (and x_test, y_test), or digits, digits-fann, circles, mnist.",
+            help="Data for calibration and evaluation: a CSV file with a header line, an npz file "
+            "with x and y (and x_test, y_test), or digits, digits-fann, circles, mnist.",
         ),
     ],
     out: Annotated[
@@ -66,7 +66,7 @@ def quantize(
         typer.Option(
             "--held-out",
             metavar="FRACTION|FILE",
-            help="What judges the network: a fraction of FILE, or a second file. Default: 0.25, "
+            help="The part to evaluate on: a fraction of FILE, or a second file. Default: 0.25, "
             "or x_test.",
         ),
     ] = None,
@@ -97,7 +97,9 @@ def quantize(
     seed: Annotated[
         int,
         typer.Option(
-            min=0, max=2**31 - 1, help="Of the split, and of calibration samples beyond 10 000."
+            min=0,
+            max=2**31 - 1,
+            help="Seed of the split, and of the choice among more than 10 000 calibration samples.",
         ),
     ] = 0,
     as_json: Json = False,

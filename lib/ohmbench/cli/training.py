@@ -134,7 +134,7 @@ def train(
     own (see docs/howto/bring-your-data.md). The last line says what 'ohmbench evaluate' finds.
 
     --from FILE fine-tunes (quantisation-aware training): in each update the forward pass computes
-    the integers, so that the weights learn to live with their rounding. It starts from the float
+    the integers, so that training takes the rounding into account. It starts from the float
     model that FILE was quantised from, with the same data and formats; a float MLP itself gets 8
     bits per tensor.
 

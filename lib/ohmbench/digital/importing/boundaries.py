@@ -39,7 +39,9 @@ MOST_BYTES = 2**28
 MOST_MACS = 4 * 10**10
 """Multiplications that running them once may take."""
 MACS = 8 * 10**9
-"""Multiplications that the search in deeper layers may spend, some seconds."""
+"""Multiplications that each of the three parts of the search in deeper layers may spend (marking,
+random inputs, climbing); a few seconds.
+"""
 MOST_TRIED = 50_000
 """Inputs that it may try, however small the network."""
 MOST_MARKED = 10_000
@@ -245,14 +247,15 @@ class _Search:
     ) -> list[NDArray[np.integer]]:
         """Inputs that reach what ``start`` does not."""
         budget = min(MACS // self.macs, MOST_TRIED)
-        blocks = max(budget // 2 // _BLOCK, 1)
+        size = min(_BLOCK, budget // 2)  # 0: not even one input can be afforded
+        blocks = budget // 2 // size if size else 0
         kept = []
-        some = start[:: max(len(start) // MOST_MARKED, 1)]
-        for k in range(0, min(len(some), budget), _BLOCK):
+        some = start[:: max(len(start) // MOST_MARKED, 1)][:budget]
+        for k in range(0, len(some), _BLOCK):
             self._mark(some[k : k + _BLOCK])
         idle = 0
         for block in range(blocks):
-            x = self._spread(_BLOCK)
+            x = self._spread(size)
             rows = self._mark(x)
             kept.append(x[rows])
             idle = 0 if len(rows) else idle + 1
@@ -260,6 +263,8 @@ class _Search:
                 advance(0.25 * (blocks - block) / blocks)
                 break
             advance(0.25 / blocks)
+        if not blocks:
+            advance(0.25)
         layers = range(1, len(self.network.layers))
         for k in layers:
             kept += self._climb(k, budget // 2 // len(layers))
@@ -287,20 +292,24 @@ class _Search:
         return found
 
     def _climb(self, k: int, budget: int) -> list[NDArray[np.int64]]:
-        """Change inputs at random, and keep what brings a sum of layer ``k`` nearer to a target."""
+        """Change inputs at random, and keep what brings a sum of layer ``k`` nearer to a target.
+
+        It begins with at most ``budget`` random inputs, and tries at most ``budget`` more.
+        """
         left = np.flatnonzero(~self.reached[k].done)
-        if not len(left):
+        climbers = min(CLIMBERS, budget)
+        if not len(left) or not climbers:
             return []
-        left = left[np.unique(np.linspace(0, len(left) - 1, CLIMBERS).astype(np.int64))]
+        left = left[np.unique(np.linspace(0, len(left) - 1, climbers).astype(np.int64))]
         channel, aim = self.reached[k].targets.channel[left], self.reached[k].targets.acc[left]
-        pool = self._spread(_BLOCK)
+        pool = self._spread(min(_BLOCK, budget))
         acc = infer(self.network, pool).acc[k]
         nearest = np.abs(acc[:, channel] - aim).argmin(axis=0)
         x = pool[nearest]
         best = np.abs(acc[nearest, channel] - aim)
         kept = []
         idle = 0
-        for _ in range(max(budget // len(x), 1)):
+        for _ in range(budget // len(x)):
             amount = self.rng.random((len(x), 1)) ** 4  # mostly few inputs
             changes = self.rng.random(x.shape) < np.maximum(amount, 1 / x.shape[1])
             tried = np.where(changes, self.rng.choice(self.possible, x.shape), x)

@@ -4,6 +4,9 @@ Random integers of the input format, random reals where the source quantises the
 inputs beside every step (``boundaries``). A difference that the proof expects is told from one that
 it rules out: the sum of the layer is taken from what the runtime gave in the layer before, and the
 source's step at this sum says what is possible.
+
+onnxruntime runs without graph optimisations: that is the standard's arithmetic, and what the proof
+is about. How many outputs its default optimisations change is counted apart.
 """
 
 from __future__ import annotations
@@ -33,8 +36,9 @@ LARGEST_RANDOM = 10_000_000
 
 @dataclass(frozen=True)
 class LayerComparison:
-    """One layer: how many values were ``compared``, how many are ``differing``, and how many of
-    all values the proof's step of the source rules out (``unforeseen``).
+    """One layer: how many values were ``compared``, how many are ``differing``, and how many the
+    proof's step of the source rules out (``unforeseen``). Only the first block of inputs, and later
+    the inputs with a value that differs here or in the layer before, are checked against that step.
     """
 
     layer: int
@@ -78,8 +82,9 @@ class Comparison:
 
     ``inputs``: how many of each kind. ``boundaries``: per layer, how many of the sums beside steps
     were reached, and of how many. ``classes``: compared and differing, or None where the output
-    has no classes. ``optimised``: of the runtime with graph optimisations, output values compared
-    and differing, or None where it has none to turn on.
+    has no classes. ``optimised``: output values compared, and how many of them the runtime's
+    default graph optimisations change; None where it has none. They do not count for ``agrees``,
+    since all else ran without them.
     """
 
     runtime: str
@@ -94,10 +99,37 @@ class Comparison:
 
     @property
     def agrees(self) -> bool:
-        """Whether no value and no class differs."""
+        """Whether no value and no class differs, without graph optimisations."""
         return not any(layer.differing or layer.unforeseen for layer in self.layers) and (
             self.classes is None or self.classes[1] == 0
         )
+
+    @property
+    def name(self) -> str:
+        """The runtime, its version and how it ran."""
+        how = "" if self.optimised is None else " without graph optimisations"
+        return f"{self.runtime} {self.version}{how}"
+
+    @property
+    def optimised_line(self) -> str | None:
+        """What the default graph optimisations change, or None where there are none."""
+        if self.optimised is None:
+            return None
+        compared, differing = self.optimised
+        if not differing:
+            return (
+                f"with its default graph optimisations {self.runtime} gives the same "
+                f"{plural(compared, 'output value')}"
+            )
+        return (
+            f"with its default graph optimisations {self.runtime} computes these layers by other "
+            f"kernels: {grouped(differing)} of {plural(compared, 'output value')} differ from the "
+            "file's own arithmetic; disable them (ORT_DISABLE_ALL) to get what was proven"
+        )
+
+    def optimised_counts(self) -> dict[str, int] | None:
+        """``optimised`` for JSON."""
+        return _counts(self.optimised)
 
     @property
     def line(self) -> str:
@@ -106,7 +138,7 @@ class Comparison:
         differing = sum(layer.differing for layer in self.layers)
         tried = plural(sum(self.inputs.values()), "input")
         line = (
-            f"{self.runtime} {self.version}: {grouped(differing)} of {plural(compared, 'value')} "
+            f"{self.name}: {grouped(differing)} of {plural(compared, 'value')} "
             f"and {grouped(self.classes[1]) if self.classes else 'no'} class"
             f"{'es' * (self.classes is None or self.classes[1] != 1)} differ on {tried}"
         )
@@ -128,7 +160,7 @@ class Comparison:
             "layers": [asdict(layer) for layer in self.layers],
             "classes": _counts(self.classes),
             "first": None if self.first is None else {**asdict(self.first), "x": [*self.first.x]},
-            "optimised": _counts(self.optimised),
+            "optimised": self.optimised_counts(),
         }
 
 

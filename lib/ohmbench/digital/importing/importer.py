@@ -64,6 +64,7 @@ class NetworkImport:
             "proof": self.verdict.line,
             "exact": self.exact,
             "run": None if comparison is None else comparison.line,
+            "optimised": None if comparison is None else comparison.optimised_counts(),
             "versions": {
                 **versions(),
                 **({} if comparison is None else {comparison.runtime: comparison.version}),
@@ -98,7 +99,7 @@ def import_network(
     source = read_source(path, rounding=rounding, input_bits=input_bits, input_step=input_step)
     imported = import_source(source)
     if not run:
-        return NetworkImport(imported, None, "not asked for")
+        return NetworkImport(imported, None, "--no-run")
     try:
         runner = runner_for(source)
     except MissingRuntime as error:

@@ -1,8 +1,8 @@
 """ONNX in onnxruntime, and QONNX in qonnx, many inputs at a time.
 
 Files usually fix the batch at 1. A copy in memory gets a larger one; the first, middle and last
-input of the first batch are also run through the unchanged file, and if any integer differs there,
-all inputs are run one at a time through the unchanged file.
+input of the first batch are also run through the unchanged file. If the runtime refuses the larger
+batch, or if any integer differs there, all inputs are run one at a time through the unchanged file.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ def source_of(
     """The file ``path`` as its reader states it, if ``network`` was imported from it.
 
     ``origin`` is what the network's file says of where it came from. Raises FileError for another
-    file, and whatever ``read_source`` raises.
+    file and for other inputs than the file's, and whatever ``read_source`` raises.
     """
     expected, found = origin.get("sha256"), sha256_file(path)
     if expected is None:
@@ -50,11 +50,26 @@ def source_of(
             remedy=f"name {origin.get('file', 'that file')}",
         )
     source = read_source(path, rounding=origin.get("rounding"))
-    if not _same(source.input, network.input):
+    if _same(source.input, network.input):
+        return source
+    if source.format != "TFLite":
         # Inputs that the file leaves unquantised have the format that their import chose.
         bits = (network.input.hi - network.input.lo).bit_length()
-        source = read_source(path, input_bits=bits, input_step=network.input.scale)
-    return source
+        try:
+            source = read_source(path, input_bits=bits, input_step=network.input.scale)
+        except OperandError:  # the file quantises its inputs, or has no such format
+            raise _other_inputs(path) from None
+        if _same(source.input, network.input):
+            return source
+    raise _other_inputs(path)
+
+
+def _other_inputs(path: str | os.PathLike[str]) -> FileError:
+    return FileError(
+        path,
+        "the network's inputs are not those of the file",
+        remedy="import the file again",
+    )
 
 
 def run_source(
