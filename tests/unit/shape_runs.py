@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from ohmbench import digital, floatgate, kirchhoff
+from ohmbench.data.labelled import Samples
 from ohmbench.digital import integer_family, integer_product, published, quantization
-from ohmbench.digital.importing.samples import Samples
 from ohmbench.digital.importing.tflite import read_tflite
 from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS
 from ohmbench.digital.importing.tflite_roundings import differences, truncated
