@@ -68,15 +68,17 @@ def load(
     paper_fann: str | None = None,
     paper_kirchhoffnet: str | None = None,
     data: str | None = None,
+    target: str | None = None,
 ) -> Loaded:
     """Load a network with its family: stored weights, a file, or a paper's own (``paper-v3``).
 
     ``paper_fann`` and ``paper_kirchhoffnet`` are checkouts of the papers' artifacts (default:
     ``$OHMBENCH_PAPER_FANN`` and ``$OHMBENCH_PAPER_KIRCHHOFFNET``). ``data`` is for N-layer integer
-    networks, whose files hold none: a data set (``mnist``), or an npz or CSV file to run them on.
+    networks, whose files hold none: a data set (``mnist``), or an npz or CSV file to run them on,
+    and ``target`` the column of a CSV file that holds the classes.
     Raises FileError naming file, field and reason.
     """
-    return _load(name, Papers(paper_fann, paper_kirchhoffnet), data)
+    return _load(name, Papers(paper_fann, paper_kirchhoffnet), data, target)
 
 
 def _loaded(network: Network) -> Loaded:

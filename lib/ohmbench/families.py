@@ -155,23 +155,37 @@ def _find(name: str, papers: Papers) -> _Found:
     return _in_npz(name)
 
 
-def load(name: Path, papers: Papers = Papers(), data: str | None = None) -> Loaded:
+def load(
+    name: Path,
+    papers: Papers = Papers(),
+    data: str | None = None,
+    target: str | None = None,
+) -> Loaded:
     """Load the network called ``name``: a paper's, one of ours, or a file.
 
-    ``data`` names the data to run, for families whose networks come without. Raises FileError, and
-    OperandError if the family takes no data.
+    ``data`` names the data to run, for families whose networks come without, and ``target`` the
+    column of a CSV file that holds the classes. Raises FileError, and OperandError if the family
+    takes no data or ``target`` comes without ``data``.
     """
-    return _read(_find(os.fspath(name), papers), data)
+    return _read(_find(os.fspath(name), papers), data, target)
 
 
-def _read(there: _Found, data: str | None) -> Loaded:
+def _read(there: _Found, data: str | None, target: str | None) -> Loaded:
+    if target is not None and data is None:
+        raise OperandError("--target: names a column of --data; name that file too")
     network = there.read()
     if data is not None:
-        network = there.family.with_data(network, data)
+        network = there.family.with_data(network, data, target)
     return Loaded(there.family, network)
 
 
-def load_able(name: str, papers: Papers, ability: Ability, data: str | None = None) -> Loaded:
+def load_able(
+    name: str,
+    papers: Papers,
+    ability: Ability,
+    data: str | None = None,
+    target: str | None = None,
+) -> Loaded:
     """Like ``load``, for a command that only some families support.
 
     Networks of other families are refused before they are read.
@@ -183,7 +197,7 @@ def load_able(name: str, papers: Papers, ability: Ability, data: str | None = No
             f"is {there.family.one}",
             remedy=f"'{ability}' takes {takers(lambda f: ability in f.abilities)}",
         )
-    return _read(there, data)
+    return _read(there, data, target)
 
 
 def _is_path(name: str) -> bool:

@@ -262,10 +262,11 @@ class Family(ABC, Generic[Net]):
         """
         raise NotImplementedError(f"{self.many} do not predict")
 
-    def with_data(self, network: Net, data: str) -> Net:
+    def with_data(self, network: Net, data: str, target: str | None = None) -> Net:
         """``network`` with the data that the user names: a data set of ours, or a file.
 
-        Raises OperandError for a family whose networks come with their data, else FileError.
+        ``target`` is the column of a CSV file that holds the classes. Raises OperandError for a
+        family whose networks come with their data, else FileError.
         """
         raise OperandError(f"--data: does not apply to {self.one}; leave it out")
 

@@ -32,12 +32,12 @@ from ohmbench.claims import running
 from ohmbench.claims.ledger import ClaimMeasurement, read_ledger
 from ohmbench.claims.outcomes import Outcome, write_outcomes
 from ohmbench.constants import FANN_VARIABLE, KIRCHHOFF_VARIABLE
+from ohmbench.data.parts import load_parts
 from ohmbench.digital import Images, infer, save_int8
 from ohmbench.digital.importing.importer import import_network
 from ohmbench.digital.integer.store import save_integer
 from ohmbench.digital.quantizing.calibration import Formats
 from ohmbench.digital.quantizing.results import quantize_file
-from ohmbench.digital.quantizing.samples import load_samples
 from ohmbench.digital.trace import dequantised
 from ohmbench.eda.synthesis import ecp5, flows, sweep, vtr
 from ohmbench.eda.synthesis import result as synthesis
@@ -241,7 +241,7 @@ def _float_model(folder: Path) -> None:
     rng = np.random.default_rng(0)
     x, y = rng.random((40, 2)), np.arange(40) % 2
     np.savez(folder / "points.npz", x=x, y=y)
-    samples = load_samples(str(folder / "points.npz"), 0)
+    samples = load_parts(str(folder / "points.npz"), 0)
     for name, bits in (("tuned", 8), ("coarse", 4)):
         made = quantize_file(str(folder / "mlp.pth"), samples, Formats(weight_bits=bits))
         save_integer(folder / f"{name}.npz", made.network, origin=made.origin)

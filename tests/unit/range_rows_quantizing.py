@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ohmbench.data.parts import _part
 from ohmbench.digital.quantizing import float_models
 from ohmbench.digital.quantizing.calibration import Formats, quantize
 from ohmbench.digital.quantizing.float_models import FloatMLP, Linear, Scaling, fold
 from ohmbench.digital.quantizing.judging import compare
-from ohmbench.digital.quantizing.samples import _part
 from ohmbench.digital.quantizing.scales import as_scale, check_bits, multipliers
 from ohmbench.digital.quantizing.state_dict import _normalisation
 from ohmbench.errors import FileError, OperandError, RangeError, ShapeError
@@ -77,6 +77,6 @@ QUANTIZING_ROWS = [
         _variance, (0.0, 1.0), (-TINY, -math.inf), FileError),
     Row("label-of-model", "digital/quantizing/judging.py:compare",
         _labelled, (0, 1), (-1, 2), RangeError),
-    Row("held-out", "digital/quantizing/samples.py:_part",
+    Row("held-out", "data/parts.py:_part",
         lambda x: _part(repr(x)), (TINY, 0.5, below(1.0)), (0.0, 1.0, *NO_NUMBERS), OperandError),
 ]  # fmt: skip

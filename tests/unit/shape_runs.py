@@ -11,9 +11,9 @@ import torch
 
 import ohmbench
 from ohmbench import digital, floatgate, kirchhoff
+from ohmbench.data.labelled import Samples
 from ohmbench.digital import integer_family, integer_product, published, quantization
 from ohmbench.digital.exporting import export_network, run_exported
-from ohmbench.digital.importing.samples import Samples
 from ohmbench.digital.importing.source_run import run_source
 from ohmbench.digital.importing.tflite import read_tflite
 from ohmbench.digital.importing.tflite_arithmetic import ROUNDINGS

@@ -13,10 +13,10 @@ import pytest
 
 import ohmbench
 from ohmbench.cli.import_network import Rounding
+from ohmbench.data.labelled import BYTES, NAMES, read_samples
 from ohmbench.digital.importing import importer, runtimes
 from ohmbench.digital.importing.imported import Imported
 from ohmbench.digital.importing.reading import find_model, published_models, read_source
-from ohmbench.digital.importing.samples import BYTES, NAMES, read_samples
 from ohmbench.digital.importing.tflite_arithmetic import DEFAULT_ROUNDING, ROUNDINGS
 from ohmbench.digital.importing.verdict import EXACT
 from ohmbench.digital.integer import IntegerNetwork, infer

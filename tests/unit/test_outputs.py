@@ -177,9 +177,7 @@ WORK = {
     "bench plot {before} --out there.png": "ohmbench.report.benchmark_figures:history_figure",
     "import {dense} --out there.npz": "ohmbench.digital.importing.importer:import_network",
     "store {circles} --name there": "ohmbench.families:load_file",
-    "quantize {mlp} --data {points} --out there": (
-        "ohmbench.digital.quantizing.samples:load_samples"
-    ),
+    "quantize {mlp} --data {points} --out there": ("ohmbench.data.parts:load_parts"),
 }
 NAMES = ("there", "there.png", "there.npz", "there.onnx", "voltages.png", "store/there.npz")
 

@@ -15,6 +15,7 @@ import torch
 from torch.nn.functional import cross_entropy, linear
 
 from ohmbench.data import split
+from ohmbench.data.parts import load_parts
 from ohmbench.digital.integer.golden import infer
 from ohmbench.digital.integer.network import IntegerNetwork, Meaning
 from ohmbench.digital.integer.store import load_integer, save_integer
@@ -28,7 +29,6 @@ from ohmbench.digital.quantizing.calibration import (
 from ohmbench.digital.quantizing.fake_mlp import FakeQuantMLP
 from ohmbench.digital.quantizing.float_models import FloatMLP
 from ohmbench.digital.quantizing.results import quantize_file
-from ohmbench.digital.quantizing.samples import load_samples
 from ohmbench.digital.quantizing.tuning import TuneTask
 from ohmbench.digital.training import INT8_RECIPES, Int8Task
 from ohmbench.errors import RangeError
@@ -242,7 +242,7 @@ def quantized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(here)
-        found = quantize_file("m.pth", load_samples("digits", 5), Formats(3, 3, "channel"))
+        found = quantize_file("m.pth", load_parts("digits", 5), Formats(3, 3, "channel"))
         save_integer("net.npz", found.network, origin=found.origin)
     return here
 

@@ -314,7 +314,7 @@ ELSEWHERE = {
     "digital/integer/network.py:Thresholds.__post_init__": INTEGER,
     "digital/integer/network.py:_check_levels": INTEGER,
     "digital/integer/network.py:_owned": INTEGER,
-    "digital/importing/samples.py:read_samples": (
+    "data/labelled.py:_check_fits": (
         "test_cli_import.py::test_samples_that_do_not_fit_are_refused"
     ),
     "digital/integer/golden.py:check_inputs": "test_integer_golden.py::test_wrong_inputs",

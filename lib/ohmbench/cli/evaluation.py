@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from ohmbench.cli.common import Json, print_json, print_whole, say, shown
-from ohmbench.cli.naming import Data, Name, PaperFann, PaperKirchhoff
+from ohmbench.cli.naming import Data, Name, PaperFann, PaperKirchhoff, Target
 from ohmbench.errors import OperandError
 
 
@@ -41,6 +41,7 @@ def evaluate_command(
         int | None, typer.Option(min=2, metavar="N", help="Classification: only the first N.")
     ] = None,
     data: Data = None,
+    target: Target = None,
     as_json: Json = False,
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
@@ -50,7 +51,7 @@ def evaluate_command(
     Floating-gate networks: accuracy, evaluations outside the fits, currents no array could hold.
     Int8 networks, by their integers: accuracy, hidden values clamped at 255, the largest
     requantisation product. N-layer integer networks, which come without data: accuracy on --data,
-    the sums that it reaches.
+    or on the held-out part of the data that 'ohmbench quantize' read; the sums that they reach.
 
     KirchhoffNets, by their experiment: negative log-likelihood and gap to the true density;
     KL(q||p) and effective sample size for potentials; squared error and R2; top-1 and top-5. The
@@ -68,7 +69,7 @@ def evaluate_command(
     if tol is not None and not 0 < tol <= 1:
         raise OperandError(f"--tol {tol:g}: should be positive, at most 1")
     options = JudgeOptions(samples, seed, tol, images)
-    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet), data)
+    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet), data, target)
     if options.given() and not family.judge_options:
         able = takers(lambda f: f.judge_options)
         raise OperandError(f"{options.given()[0]}: not for {name}; it is for {able}")

@@ -18,11 +18,11 @@ from ohmbench.cli.common import (
     say_whole,
     shown,
 )
-from ohmbench.errors import one_line
+from ohmbench.errors import OperandError, one_line
 
 if TYPE_CHECKING:
+    from ohmbench.data.labelled import Samples
     from ohmbench.digital.importing.importer import NetworkImport
-    from ohmbench.digital.importing.samples import Samples
     from ohmbench.digital.integer.evaluation import IntegerEvaluation
     from ohmbench.digital.integer.network import IntegerNetwork, Layer, Step
 
@@ -56,9 +56,15 @@ def import_command(
         str | None,
         typer.Option(
             metavar="FILE|NAME",
-            help="Also measure the accuracy of the integers: a CSV file with a column y of class "
-            "numbers, an npz file with x and y, or mnist (pixels from 0 to 1), mnist-bytes (0 to "
-            "255), digits, digits-fann, circles.",
+            help="Also measure the accuracy of the integers: a CSV file with a column of class "
+            "numbers (y, or --target), an npz file with x and y, or mnist (pixels from 0 to 1), "
+            "mnist-bytes (0 to 255), digits, digits-fann, circles.",
+        ),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLUMN", help="--check of a CSV file: the column that holds the classes."
         ),
     ] = None,
     rounding: Annotated[
@@ -130,7 +136,9 @@ def import_command(
         "input_bits": input_bits,
         "input_step": input_step,
     }
-    samples = None if check is None else _samples(check, path, reading)
+    if target is not None and check is None:
+        raise OperandError("--target: names a column of --check; name that file too")
+    samples = None if check is None else _samples(check, target, path, reading)
     with counted("running", _STEPS) as bar:
         found = import_network(
             path, **reading, run=run, random=random, seed=seed, advance=_in_steps(bar)
@@ -232,13 +240,13 @@ def _print_run(found: NetworkImport) -> None:
         say_whole(f"note: {comparison.optimised_line}")
 
 
-def _samples(check: str, path: str, reading: dict[str, Any]) -> Samples:
+def _samples(check: str, target: str | None, path: str, reading: dict[str, Any]) -> Samples:
     """The samples, before the work begins. Raises FileError where they do not fit the network."""
+    from ohmbench.data.labelled import read_samples
     from ohmbench.digital.importing.reading import read_source
-    from ohmbench.digital.importing.samples import read_samples
 
     layers = read_source(path, **reading).layers
-    return read_samples(check, layers[0].weight.shape[1], len(layers[-1].weight))
+    return read_samples(check, layers[0].weight.shape[1], len(layers[-1].weight), target=target)
 
 
 def _checked(network: IntegerNetwork, data: Samples) -> Checked:

@@ -54,7 +54,17 @@ Data = Annotated[
         "--data",
         metavar="NAME|FILE",
         help="N-layer integer networks: what to run them on. A data set (mnist, mnist-bytes, "
-        "digits), an npz file with x and y, or a CSV file with a column y of class numbers.",
+        "digits), an npz file with x and y, or a CSV file (see --target). Data that the network "
+        "was made on are scaled and split as then.",
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="COLUMN",
+        help="CSV: the column that holds the classes. Default: the one that 'ohmbench quantize' "
+        "read, or else y.",
+        show_default=False,
     ),
 ]
 PaperFann = Annotated[

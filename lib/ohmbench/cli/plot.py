@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ohmbench.cli.common import Force, say
-from ohmbench.cli.naming import Data, Name, PaperFann, PaperKirchhoff
+from ohmbench.cli.naming import Data, Name, PaperFann, PaperKirchhoff, Target
 from ohmbench.constants import IMAGES_DRAWN, SAMPLES_DRAWN
 from ohmbench.errors import FileError, OperandError, one_line
 
@@ -36,6 +36,7 @@ def plot_command(
         int, typer.Option(min=0, max=2**31 - 1, help="KirchhoffNets: of what is drawn at random.")
     ] = 0,
     data: Data = None,
+    target: Target = None,
     force: Force = False,
     paper_fann: PaperFann = None,
     paper_kirchhoffnet: PaperKirchhoff = None,
@@ -58,7 +59,7 @@ def plot_command(
         raise OperandError("--out: is empty; name a folder, or leave it out")
     folder = Path(out if out is not None else f"{Path(name).stem}-plots")
     _check_folder(folder)
-    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet), data)
+    family, network = load(name, Papers(paper_fann, paper_kirchhoffnet), data, target)
     options = DrawOptions(samples, images, seed)
     figures = family.figures(network, plain_text(one_line(name)), options)
     for file in save_figures(figures, folder, overwrite=force):

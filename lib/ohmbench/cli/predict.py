@@ -15,7 +15,7 @@ from ohmbench.cli.common import (
     say,
     shown,
 )
-from ohmbench.cli.naming import Data, Name, PaperFann
+from ohmbench.cli.naming import Data, Name, PaperFann, Target
 from ohmbench.errors import one_line
 
 
@@ -26,6 +26,7 @@ def predict(
         str | None, typer.Option(metavar="FILE", help="Also draw it: png, pdf or svg.")
     ] = None,
     data: Data = None,
+    target: Target = None,
     force: Force = False,
     as_json: Json = False,
     paper_fann: PaperFann = None,
@@ -40,7 +41,7 @@ def predict(
 
     if plot is not None:
         check_figure(plot, force)
-    family, network = load_able(name, Papers(paper_fann), "predict", data)
+    family, network = load_able(name, Papers(paper_fann), "predict", data, target)
     found = family.predict(network, image)
     if as_json:
         numbers = {"name": name, "index": image, "label": found.label, "answer": found.answer}

@@ -119,10 +119,10 @@ def quantize(
 
     Example: ohmbench quantize model.onnx --data wine.csv --target kind --per channel -o wine.npz
     """
+    from ohmbench.data.parts import load_parts
     from ohmbench.digital.integer.store import save_integer
     from ohmbench.digital.quantizing.calibration import Formats
     from ohmbench.digital.quantizing.results import quantize_file
-    from ohmbench.digital.quantizing.samples import load_samples
     from ohmbench.files import check_writable
 
     if not 0 < percentile <= 100:
@@ -133,7 +133,7 @@ def quantize(
     check_not_input(path, model, data, *([held_out] if held_out is not None else []))
     check_writable(path, overwrite=force)
     kind = None if scale is None else scale.value
-    samples = load_samples(data, seed, target=target, scale=kind, held_out=held_out)
+    samples = load_parts(data, seed, target=target, scale=kind, held_out=held_out)
     found = quantize_file(model, samples, formats)
     save_integer(path, found.network, origin=found.origin, overwrite=force)
     if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ohmbench.cli.common import Json, console_out, print_json, say, shown
-from ohmbench.cli.naming import Data, Name, PaperFann
+from ohmbench.cli.naming import Data, Name, PaperFann, Target
 from ohmbench.errors import OperandError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def trace(
         ),
     ] = None,
     data: Data = None,
+    target: Target = None,
     as_json: Json = False,
     paper_fann: PaperFann = None,
 ) -> None:
@@ -85,7 +86,7 @@ def trace(
     from ohmbench.families import Papers, load_able
     from ohmbench.family import TraceOptions
 
-    family, network = load_able(name, Papers(paper_fann), "trace", data)
+    family, network = load_able(name, Papers(paper_fann), "trace", data, target)
     options = TraceOptions(
         image=image,
         every=every,

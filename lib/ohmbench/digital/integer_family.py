@@ -16,9 +16,10 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from ohmbench.data.labelled import Samples, read_samples
+from ohmbench.data.parts import data_origin
 from ohmbench.digital import trace_output
 from ohmbench.digital.figures import weights_figure
-from ohmbench.digital.importing.samples import Samples, read_samples
 from ohmbench.digital.importing.source_run import run_source
 from ohmbench.digital.integer import prove_output
 from ohmbench.digital.integer.evaluation import evaluate_integer
@@ -73,21 +74,35 @@ class IntegerWithData:
         """What its file says of where it came from."""
         return self.stored.origin
 
-    def named_samples(self) -> Samples:
-        """Raises FileError if there are none."""
-        if self.samples is None:
+    def read(self, data: str | None, target: str | None = None) -> Samples:
+        """The samples of ``data``, or those that the network was made on. Raises FileError."""
+        path, network = self.stored.path, self.network
+        was = data_origin(path, self.origin)
+        if data is None and was is None:
             raise FileError(
-                self.stored.path,
-                "holds no data",
-                remedy="name some with --data (a data set, or a file)",
+                path, "holds no data", remedy="name some with --data (a data set, or a file)"
             )
-        return self.samples
+        return read_samples(
+            data, network.inputs, network.classes, target=target, was=was, owner=path
+        )
+
+    def with_samples(self) -> IntegerWithData:
+        """Itself with samples: the user's, or those it was made on. Raises FileError."""
+        return self if self.samples is not None else replace(self, samples=self.read(None))
+
+    def named_samples(self) -> Samples:
+        """The user's, or those it was made on. Raises FileError if there are none."""
+        return self.read(None) if self.samples is None else self.samples
 
     def labels(self) -> Int64[NDArray[np.int64], " n"]:
         """The classes of the samples. Raises FileError if they are not known."""
         samples = self.named_samples()
         if samples.y is None:
-            raise FileError(samples.name, "has no classes", field="y", remedy="add them")
+            raise FileError(
+                samples.name,
+                "has no classes",
+                remedy="add them; in a CSV file as a column y, or name theirs with --target",
+            )
         return samples.y
 
     def integers(self) -> Int64[NDArray[np.int64], "n inputs"]:
@@ -123,9 +138,10 @@ class IntegerFamily(Family[IntegerWithData]):
         return IntegerWithData(load_integer(path))
 
     @override
-    def with_data(self, network: IntegerWithData, data: str) -> IntegerWithData:
-        integers = network.network
-        return replace(network, samples=read_samples(data, integers.inputs, integers.classes))
+    def with_data(
+        self, network: IntegerWithData, data: str, target: str | None = None
+    ) -> IntegerWithData:
+        return replace(network, samples=network.read(data, target))
 
     @override
     def training(self, name: str, seed: int, samples: int | None) -> Training:
@@ -137,9 +153,11 @@ class IntegerFamily(Family[IntegerWithData]):
 
     @override
     def judge(self, network: IntegerWithData, options: JudgeOptions) -> Judgement:
+        network = network.with_samples()
+        samples = network.named_samples()
         integers, labels = network.network, network.labels()
         found = evaluate_integer(integers, network.integers(), labels)
-        data = one_line(network.named_samples().name)
+        data = one_line(samples.name)
         line = f"{accuracy_line(found.correct, found.total, found.accuracy)} on {data}"
         bounds = [b for b in prove(integers).bounds if b.quantity == "acc"]
         rows = [
@@ -166,10 +184,16 @@ class IntegerFamily(Family[IntegerWithData]):
                     for b, low, high in zip(bounds, found.acc_low, found.acc_high, strict=True)
                 ],
                 "origin": dict(network.origin),
+                "classes": list(samples.classes),
+                "remarks": list(samples.remarks),
             },
             found=found,
             data=data,
-            remarks=[f"{key}: {network.origin[key]}" for key in _SHOWN if key in network.origin],
+            remarks=[
+                *samples.remarks,
+                *_class_names(samples.classes),
+                *(f"{key}: {network.origin[key]}" for key in _SHOWN if key in network.origin),
+            ],
         )
 
     @override
@@ -196,9 +220,11 @@ class IntegerFamily(Family[IntegerWithData]):
 
     @override
     def predict(self, network: IntegerWithData, index: int) -> Prediction:
+        network = network.with_samples()
+        samples = network.named_samples()
         integers, labels = network.network, network.labels()
         check_index(index, len(labels))
-        x = integers.input.quantise(network.named_samples().x[index : index + 1])
+        x = integers.input.quantise(samples.x[index : index + 1])
         found = infer(integers, x)
         answer, outputs = int(found.classes[0]), found.outputs[0].tolist()
         meaning = integers.layers[-1].meaning
@@ -207,18 +233,21 @@ class IntegerFamily(Family[IntegerWithData]):
         return Prediction(
             answer=answer,
             label=label,
-            class_name=str,
+            class_name=samples.class_name,
             table=Table(
                 ("class", "output", "real value"),
                 [
-                    (str(c), str(output), "-" if value is None else f"{value:.6g}")
+                    (samples.class_name(c), str(output), "-" if value is None else f"{value:.6g}")
                     for c, (output, value) in enumerate(zip(outputs, real, strict=True))
                 ],
+                "; ".join(samples.remarks) or None,
             ),
             values={
                 "value": int(found.values[0]),
                 "layers": [h[0].tolist() for h in found.h],
                 "real": None if meaning is None else real,
+                "classes": list(samples.classes),
+                "remarks": list(samples.remarks),
             },
             draw=lambda title: layers_figure(integers, x[0], found, label, title),
         )
@@ -283,8 +312,21 @@ class IntegerFamily(Family[IntegerWithData]):
             remarks.append(
                 f"inputs: {RANDOM_INPUTS} random ones by seed 0; name others with --data"
             )
+        else:
+            remarks += samples.remarks
         found = trace_output.outcome(name, options.chosen(inputs), stages, remarks)
         return replace(found, values=found.values | {"remarks": remarks})
+
+
+_NAMES_SHOWN = 20
+
+
+def _class_names(names: tuple[str, ...]) -> list[str]:
+    """One line with the names of classes that are not just their numbers, if there are any."""
+    if names == tuple(map(str, range(len(names)))):
+        return []
+    shown = [f"{k} ({one_line(name)})" for k, name in enumerate(names[:_NAMES_SHOWN])]
+    return [f"classes: {', '.join(shown)}" + (", ..." if len(names) > _NAMES_SHOWN else "")]
 
 
 _SHOWN = ("format", "file", "proof")

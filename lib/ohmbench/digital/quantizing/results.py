@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ohmbench.data.parts import Parts
 from ohmbench.digital.integer.network import IntegerNetwork
 from ohmbench.digital.quantizing.calibration import Formats, calibration_samples, quantize
 from ohmbench.digital.quantizing.float_models import FloatMLP
 from ohmbench.digital.quantizing.judging import Comparison, compare, weight_errors
 from ohmbench.digital.quantizing.reading import read_float_model
-from ohmbench.digital.quantizing.samples import Samples
 from ohmbench.errors import FileError, OperandError
 from ohmbench.files import sha256_file
 from ohmbench.weights import versions
@@ -29,7 +29,7 @@ class Result:
     origin: Mapping[str, Any]
 
 
-def read_for(path: str, samples: Samples) -> FloatMLP:
+def read_for(path: str, samples: Parts) -> FloatMLP:
     """The float model in ``path``. Raises FileError as its reader does, and if it does not fit
     ``samples``.
     """
@@ -49,7 +49,7 @@ def read_for(path: str, samples: Samples) -> FloatMLP:
 
 
 def origin_of(
-    path: str, model: FloatMLP, samples: Samples, formats: Formats, comparison: Comparison
+    path: str, model: FloatMLP, samples: Parts, formats: Formats, comparison: Comparison
 ) -> dict[str, Any]:
     """Where the integers of the float model in ``path`` come from, as JSON values."""
     return {
@@ -71,7 +71,7 @@ def origin_of(
     }
 
 
-def quantize_file(path: str, samples: Samples, formats: Formats) -> Result:
+def quantize_file(path: str, samples: Parts, formats: Formats) -> Result:
     """Quantise the float model in ``path``, calibrated and judged by ``samples``.
 
     Raises FileError, naming the file

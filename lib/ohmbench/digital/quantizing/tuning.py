@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
-from typing import Annotated
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 from typing_extensions import override
 
+from ohmbench.data.parts import DataOrigin, Parts, load_parts, parts_again
 from ohmbench.digital.integer.network import IntegerNetwork
 from ohmbench.digital.integer.store import load_integer, save_integer
 from ohmbench.digital.quantizing.calibration import (
@@ -31,7 +31,6 @@ from ohmbench.digital.quantizing.float_models import FloatMLP
 from ohmbench.digital.quantizing.judging import Comparison, compare
 from ohmbench.digital.quantizing.reading import READERS
 from ohmbench.digital.quantizing.results import origin_of, read_for
-from ohmbench.digital.quantizing.samples import Samples, load_samples
 from ohmbench.errors import FileError, OperandError, one_line
 from ohmbench.family import Training, accuracy_line
 from ohmbench.files import sha256_file
@@ -82,7 +81,7 @@ class TuneTask(FakeQuantTask[Tuned]):
     network: FakeQuantMLP
 
     def __init__(
-        self, recipe: TuneRecipe, seed: int, path: str, model: FloatMLP, samples: Samples
+        self, recipe: TuneRecipe, seed: int, path: str, model: FloatMLP, samples: Parts
     ) -> None:
         super().__init__(recipe, seed, None)
         self.path, self.model, self.samples = path, model, samples
@@ -119,19 +118,6 @@ class TuneTask(FakeQuantTask[Tuned]):
         return Tuned(network, comparison)
 
 
-class _Data(BaseModel):
-    """What a network's file says of its data; see ``Samples.origin``."""
-
-    model_config = ConfigDict(strict=True)
-
-    called: str
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
-    target: str | None = None
-    scale: str | None = None
-    held_out: str | None = None
-    sha256: list[str] = []
-
-
 class _Origin(BaseModel):
     """What ``quantize`` wrote into a network's file, as far as it is needed here."""
 
@@ -139,7 +125,7 @@ class _Origin(BaseModel):
 
     file: str
     sha256: str
-    data: _Data
+    data: DataOrigin
     formats: dict[str, int | float | str]
 
 
@@ -149,13 +135,13 @@ class _Start:
 
     model: str
     formats: Formats
-    samples: Samples
+    samples: Parts
 
 
 def _of_float(path: str, seed: int, data: str | None, target: str | None) -> _Start:
     if data is None:
         raise OperandError(f"--data: is missing; name the data that {one_line(path)} is for")
-    return _Start(path, Formats(), load_samples(data, seed, target=target))
+    return _Start(path, Formats(), load_parts(data, seed, target=target))
 
 
 def _of_integers(path: str, data: str | None, target: str | None) -> _Start:
@@ -174,22 +160,13 @@ def _of_integers(path: str, data: str | None, target: str | None) -> _Start:
             field="origin",
             remedy="give a network that 'ohmbench quantize' wrote",
         ) from None
-    was = origin.data
     if sha256_file(origin.file) != origin.sha256:
         raise FileError(
             origin.file,
             f"is not the model that {path} was made from (SHA-256 differs)",
             remedy="quantize it again",
         )
-    samples = load_samples(
-        was.called, was.seed, target=was.target, scale=was.scale, held_out=was.held_out
-    )
-    if list(samples.origin.get("sha256", [])) != was.sha256:
-        raise FileError(
-            samples.name,
-            f"is not the data that {path} was made from (SHA-256 differs)",
-            remedy="quantize the model again",
-        )
+    samples = parts_again(origin.data, path, "restore the file, or quantize the model again")
     return _Start(origin.file, formats, samples)
 
 

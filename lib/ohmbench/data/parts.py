@@ -1,28 +1,34 @@
-"""Labelled samples to calibrate and judge a user's network: a data set by name, or a file."""
+"""The data that a network is made on: a data set by name, or a file.
+
+``load_parts`` reads and splits them, ``DataOrigin`` is what the network's file says of them, and
+``parts_again`` reads them again.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
-from ohmbench.data import DATASETS, split
 from ohmbench.data.own import DataReference, load_data
+from ohmbench.data.splits import DATASETS, split
 from ohmbench.errors import FileError, OperandError
 from ohmbench.fields import checked
+from ohmbench.files import sha256_file
 
 
 @dataclass(frozen=True)
-class Samples:
+class Parts:
     """Features float64 (n, inputs) and labels int64 (n,), for calibration and held out.
 
     ``name`` is how the user called them, ``files`` what was read, ``seed`` what split them,
     ``classes`` how many there are, ``origin`` what a network's file says of them: enough to call
-    ``load_samples`` again.
+    ``load_parts`` again.
     """
 
     name: str
@@ -36,14 +42,14 @@ class Samples:
     origin: Mapping[str, Any]
 
 
-def load_samples(
+def load_parts(
     data: str,
     seed: int,
     *,
     target: str | None = None,
     scale: str | None = None,
     held_out: str | None = None,
-) -> Samples:
+) -> Parts:
     """The data set called ``data``, or the samples in the CSV or npz file ``data``, split by
     ``seed``.
 
@@ -80,9 +86,11 @@ def load_samples(
         "classes": list(found.classes),
         "samples": [len(found.train_x), len(found.test_x)],
     }
+    if target is not None:
+        origin["features"] = list(found.features)
     if reference.scale != "none":
         origin |= {"shift": found.scaling.shift.tolist(), "span": found.scaling.span.tolist()}
-    return Samples(
+    return Parts(
         data,
         tuple(files),
         seed,
@@ -106,7 +114,7 @@ def _part(text: str) -> float | str:
     return fraction
 
 
-def _named(name: str, seed: int, options: Mapping[str, str | None]) -> Samples:
+def _named(name: str, seed: int, options: Mapping[str, str | None]) -> Parts:
     for option, value in options.items():
         if value is not None:
             raise OperandError(f"--{option}: not for {name}; it is for a file of your own")
@@ -117,6 +125,84 @@ def _named(name: str, seed: int, options: Mapping[str, str | None]) -> Samples:
         "samples": [len(parts.train_x), len(parts.test_x)],
     }
     classes = int(parts.train_y.max()) + 1
-    return Samples(
+    return Parts(
         name, (), seed, parts.train_x, parts.train_y, parts.test_x, parts.test_y, classes, origin
     )
+
+
+# ------------------------------------------------------------------------------------------------
+# The data that a network was made on, again.
+
+
+class DataOrigin(BaseModel):
+    """What a network's file says of the data that it was made on; see ``Parts.origin``."""
+
+    model_config = ConfigDict(strict=True)
+
+    called: str
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)]
+    target: str | None = None
+    scale: str | None = None
+    held_out: str | None = None
+    sha256: list[str] = []
+    classes: list[str] = []
+    features: list[str] | None = None
+    shift: list[FiniteFloat] | None = None
+    span: list[Annotated[FiniteFloat, Field(gt=0)]] | None = None
+
+    @property
+    def scaled(self) -> bool:
+        """Whether the features were scaled."""
+        return self.scale not in (None, "none")
+
+    def names(self, data: str) -> bool:
+        """Whether ``data`` is the name, the path or a copy of these data."""
+        if not self.sha256 or data in DATASETS:
+            return data == self.called
+        if os.path.realpath(data) == os.path.realpath(self.called):
+            return True
+        return os.path.lexists(data) and sha256_file(data) == self.sha256[0]
+
+
+def data_origin(path: str, origin: Mapping[str, Any]) -> DataOrigin | None:
+    """What ``origin``, in the network's file ``path``, says of data; None if nothing.
+
+    Raises FileError if that cannot be read.
+    """
+    if "data" not in origin:
+        return None
+    try:
+        return DataOrigin.model_validate(origin["data"])
+    except ValidationError:
+        raise FileError(
+            path,
+            "does not say in a readable way which data it was made on",
+            field="origin: data",
+            remedy="quantize the model again",
+        ) from None
+
+
+def parts_again(was: DataOrigin, owner: str, remedy: str, called: str | None = None) -> Parts:
+    """The data that the network in the file ``owner`` was made on, from where they were then.
+
+    ``called`` is another path to the first file. Raises FileError, with ``remedy``, for a file that
+    is missing or has changed.
+    """
+    path = was.called if called is None else called
+    if was.sha256:
+        part = None if was.held_out is None else _part(was.held_out)
+        files = [path, *([part] if isinstance(part, str) else [])]
+        if len(files) != len(was.sha256):
+            raise FileError(owner, "has not one SHA-256 per file", field="origin: data: sha256")
+        for file, sha256 in zip(files, was.sha256, strict=True):
+            if not os.path.lexists(file):
+                raise FileError(file, f"is missing, and {owner} was made on it", remedy=remedy)
+            if sha256_file(file) != sha256:
+                raise FileError(
+                    file,
+                    f"is not the data that {owner} was made from (SHA-256 differs)",
+                    remedy=remedy,
+                )
+    elif path not in DATASETS:
+        raise FileError(owner, "does not identify its data", field="origin: data: sha256")
+    return load_parts(path, was.seed, target=was.target, scale=was.scale, held_out=was.held_out)
