@@ -209,7 +209,7 @@ def _print(model: str, found: NetworkImport, checked: Checked | None, out: str |
     for k, (layer, stated) in enumerate(zip(network.layers, source.layers, strict=True)):
         low, high, bits = _accumulator(network, k)
         sums = f"{low} to {high}"
-        row = (str(k), stated.name, str(layer.bits), sums, str(bits), _step(layer.step))
+        row = (str(k), one_line(stated.name), str(layer.bits), sums, str(bits), _step(layer.step))
         rows.append((*row, _values_of(layer)))
     columns = ("layer", "node", "weight bits", "sums", "bits", "step", "values")
     print_whole(shown(Table(columns, tuple(rows))))
