@@ -18,6 +18,7 @@ from ohmbench.digital.importing.onnx_reader import read_onnx
 from ohmbench.digital.importing.reachable import Sums
 from ohmbench.digital.importing.reading import read_source
 from ohmbench.digital.importing.source import SourceLayer, SourceStep
+from ohmbench.digital.importing.verdict import EXACT
 from ohmbench.digital.integer import Affine, InputFormat, IntegerNetwork, Layer, Meaning, infer
 from ohmbench.digital.integer.network import as_layers
 from ohmbench.errors import FileError
@@ -194,7 +195,7 @@ def test_our_networks_come_back(name, tmp_path):
     network = as_layers(ohmbench.load(name).network.network)
     found = imported(network, tmp_path / "a.onnx")
     assert found.network == network
-    assert found.verdict.line == "exact: every input gives the source's integers"
+    assert found.verdict.line == EXACT
 
 
 @pytest.mark.needs("models")
@@ -218,7 +219,7 @@ def test_published_networks_are_exported_run_and_read_back(name, tmp_path):
         assert np.array_equal(found.outputs, golden.outputs)
     again = import_source(read_onnx(tmp_path / "a.onnx"))
     assert again.network == network
-    assert again.verdict.line == "exact: every input gives the source's integers"
+    assert again.verdict.line == EXACT
 
 
 def test_integers_of_a_narrow_range_come_back(tmp_path):

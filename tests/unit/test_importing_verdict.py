@@ -73,6 +73,14 @@ def test_lines_in_the_singular_and_of_several_layers() -> None:
     assert not Verdict((of_layer(0), unproven)).exact
     assert not Verdict((of_layer(0), unproven)).differs
     assert Verdict((of_layer(0), of_layer(1))).line == EXACT
+    assert EXACT == (
+        "exact: every input gives the source's integers, and the source's order of outputs"
+    )
+    open_ = of_layer(1, classes_unproven="layer 1 was too wide")
+    assert Verdict((of_layer(0), open_)).line == "classes not proven: layer 1 was too wide"
+    assert not Verdict((of_layer(0), open_)).exact
+    assert not Verdict((of_layer(0), open_)).differs
+    assert Verdict((unproven, open_)).line == "not proven: layer 1 was too long"
 
 
 def test_the_source_is_named_with_both_its_ends() -> None:

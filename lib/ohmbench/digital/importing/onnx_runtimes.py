@@ -36,7 +36,7 @@ class OnnxRunner(Runner):
         for node in self._model.graph.node:
             if node.domain not in (*_STANDARD, *_DOMAINS):
                 raise self._refusal(f"node {node.name} has the unknown domain {node.domain!r}")
-        self._single = self._loaded(self._model)
+        self._single = self._loaded(_of_one_input(self._model, source))
         self._batched: Any = None
         self._checked = False
 
@@ -202,6 +202,17 @@ class Qonnx(OnnxRunner):
         run: Any = importlib.import_module("qonnx.core.onnx_exec").execute_onnx
         context = run(loaded, {self.source.input_tensor: x}, return_full_exec_context=True)
         return {name: context[name] for name in dict.fromkeys(self.tensors)}
+
+
+def _of_one_input(model: Any, source: Source) -> Any:
+    """The model itself, or a copy for one input where the file names its batch instead of fixing
+    it: qonnx takes the shapes of a file literally.
+    """
+    for value in model.graph.input:
+        dimensions = value.type.tensor_type.shape.dim
+        if value.name == source.input_tensor and len(dimensions) and not dimensions[0].dim_value:
+            return with_batch(model, source, 1)
+    return model
 
 
 def with_batch(model: Any, source: Source, n: int) -> Any:

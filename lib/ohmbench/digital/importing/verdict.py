@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Int64
 from numpy.typing import NDArray
 
-EXACT = "exact: every input gives the source's integers"
+EXACT = "exact: every input gives the source's integers, and the source's order of outputs"
 
 
 def grouped(number: int) -> str:
