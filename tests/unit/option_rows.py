@@ -251,6 +251,17 @@ def _float_model(folder: Path) -> None:
         (folder / f"{name}.csv").write_text("\n".join(["a,kind,other", *some]))
 
 
+def _csv_samples(folder: Path, samples: Any) -> None:
+    """Six features and a column of classes, ``kind``; five and two such columns, ``y, z``."""
+    for name, features, header in (("kinds", 6, "kind"), ("targets", 5, "y,z")):
+        rows = [
+            ",".join(map(repr, [*samples[k, :features].tolist(), *(k % 4, k % 2)[: 7 - features]]))
+            for k in range(12)
+        ]
+        columns = [*(f"x{k}" for k in range(features)), header]
+        (folder / f"{name}.csv").write_text("\n".join([",".join(columns), *rows]))
+
+
 def dense_model() -> Any:
     """An int8 TFLite network, 6-5-4."""
     rng = np.random.default_rng(0)
@@ -328,6 +339,7 @@ def make_world(folder: Path) -> None:
     samples = rng.uniform(-6, 6, (30, 6))
     for name, labels in (("labelled", np.arange(30) % 4), ("mislabelled", np.arange(10) % 2)):
         np.savez(folder / f"{name}.npz", x=samples[: len(labels)], y=labels)
+    _csv_samples(folder, samples)
     flow, circuit = measurement("flow", 20.0), measurement("circuit", 10.0)
     (folder / "before.json").write_text(benchmark_run(flow, circuit))
     (folder / "goldens.json").write_text(json.dumps(GOLDENS))
@@ -805,6 +817,18 @@ ROWS = [
     # N-layer integer networks, whose data the user names
     Row("evaluate --data", "evaluate {layers} --json", "--data {labelled}", "--data {mislabelled}",
         at("total"), sizes(30, 10)),
+    # Two columns of class numbers: either can be the target, and the other is then a feature.
+    Row("evaluate --target", "evaluate {layers} --json --data {targets}", "", "--target z",
+        lambda seen: np.sum(seen.json["confusion"], 1).tolist(),
+        lambda a, b: (a, b) == ([3, 3, 3, 3], [6, 6, 0, 0])),
+    Row("predict --target", "predict {layers} --image 3 --json --data {targets}", "", "--target z",
+        at("label"), sizes(3, 1)),
+    Row("plot --target", "plot {layers} --out x --data {targets}", "", "--target z",
+        file("x/confusion.png")),
+    Row("import --target", "import {dense} --no-run --json --check {kinds}", "", "--target kind",
+        lambda seen: seen.status, sizes(2, 0)),
+    Row("trace --target", "trace {layers} --no-rtl --data {kinds}", "", "--target kind",
+        lambda seen: seen.status, sizes(2, 0)),
     Row("predict --data", "predict {layers} --image 3 --json", "--data {labelled}",
         "--data {mislabelled}", at("label"), sizes(3, 1)),
     Row("plot --data", "plot {layers} --out x", "", "--data {labelled}",

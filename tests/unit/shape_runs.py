@@ -12,7 +12,7 @@ import torch
 import ohmbench
 from ohmbench import digital, floatgate, kirchhoff
 from ohmbench.data.labelled import Samples
-from ohmbench.digital import integer_family, integer_product, published, quantization
+from ohmbench.digital import integer_product, published, quantization
 from ohmbench.digital.exporting import export_network, run_exported
 from ohmbench.digital.importing.source_run import run_source
 from ohmbench.digital.importing.tflite import read_tflite
@@ -30,6 +30,7 @@ from ohmbench.digital.integer.evaluation import evaluate_integer
 from ohmbench.digital.integer.fast import classify
 from ohmbench.digital.integer.golden import classes_of
 from ohmbench.digital.integer.store import StoredInteger
+from ohmbench.digital.integer_with_data import IntegerWithData
 from ohmbench.digital.quantizing.calibration import Formats, quantize
 from ohmbench.digital.quantizing.float_models import FloatMLP
 from ohmbench.families import INTEGER
@@ -103,11 +104,11 @@ def _integer() -> None:
         assert one.input.quantise(real).shape == Meaning.of(0.5).real(x).shape == (7, 6)
     samples = Samples("some", np.zeros((7, 6)), np.zeros(7, np.int64))
     stored = StoredInteger("net.npz", network, {})
-    given = integer_family.IntegerWithData(stored, samples)
+    given = IntegerWithData(stored, samples)
     assert given.integers().shape == (7, 6)
     assert given.labels().shape == (7,)
     every = TraceOptions(every=True)
-    for one in (given, integer_family.IntegerWithData(stored)):
+    for one in (given, IntegerWithData(stored)):
         INTEGER.stages(one, every)
 
 

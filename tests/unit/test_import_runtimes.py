@@ -635,3 +635,13 @@ def test_saved_integers_say_where_they_come_from(tmp_path: Path) -> None:
     assert stored.origin["format"] == "QDQ ONNX"
     x = np.random.default_rng(0).integers(-128, 128, (9, 3))
     assert np.array_equal(infer(stored.network, x).outputs, infer(found.network, x).outputs)
+
+
+@pytest.mark.needs("qonnx")
+def test_a_file_that_only_names_its_batch_runs(tmp_path: Path) -> None:
+    """qonnx takes the shapes of a file literally; PyTorch's exporter names the batch."""
+    built = qonnx_mlp()
+    built.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "batch"
+    found = import_network(save(tmp_path / "named.onnx", built), random=5)
+    assert found.comparison is not None
+    assert found.comparison.agrees

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,6 @@ from jaxtyping import Int64
 from numpy.typing import NDArray
 from typing_extensions import override
 
-from ohmbench.data.labelled import Samples, read_samples
-from ohmbench.data.parts import data_origin
 from ohmbench.digital import trace_output
 from ohmbench.digital.figures import weights_figure
 from ohmbench.digital.importing.source_run import run_source
@@ -27,9 +25,10 @@ from ohmbench.digital.integer.figures import layers_figure, widths_figure
 from ohmbench.digital.integer.golden import infer
 from ohmbench.digital.integer.network import IntegerNetwork
 from ohmbench.digital.integer.prove import Certificate, Widths, prove
-from ohmbench.digital.integer.store import StoredInteger, is_integer_file, load_integer
+from ohmbench.digital.integer.store import is_integer_file, load_integer
 from ohmbench.digital.integer.trace import trace
 from ohmbench.digital.integer.two_layers import to_int8
+from ohmbench.digital.integer_with_data import IntegerWithData, class_names
 from ohmbench.digital.prove_output import sizes_text
 from ohmbench.digital.stages import Stage
 from ohmbench.errors import FileError, OperandError, RangeError, one_line
@@ -55,59 +54,6 @@ from ohmbench.report.figures import Figures, confusion_figure
 
 RANDOM_INPUTS = 100
 """Inputs of a trace without data."""
-
-
-@dataclass(frozen=True)
-class IntegerWithData:
-    """A network from a file, and the samples to run it on, if the user named some."""
-
-    stored: StoredInteger
-    samples: Samples | None = None
-
-    @property
-    def network(self) -> IntegerNetwork:
-        """Its integers."""
-        return self.stored.network
-
-    @property
-    def origin(self) -> Mapping[str, Any]:
-        """What its file says of where it came from."""
-        return self.stored.origin
-
-    def read(self, data: str | None, target: str | None = None) -> Samples:
-        """The samples of ``data``, or those that the network was made on. Raises FileError."""
-        path, network = self.stored.path, self.network
-        was = data_origin(path, self.origin)
-        if data is None and was is None:
-            raise FileError(
-                path, "holds no data", remedy="name some with --data (a data set, or a file)"
-            )
-        return read_samples(
-            data, network.inputs, network.classes, target=target, was=was, owner=path
-        )
-
-    def with_samples(self) -> IntegerWithData:
-        """Itself with samples: the user's, or those it was made on. Raises FileError."""
-        return self if self.samples is not None else replace(self, samples=self.read(None))
-
-    def named_samples(self) -> Samples:
-        """The user's, or those it was made on. Raises FileError if there are none."""
-        return self.read(None) if self.samples is None else self.samples
-
-    def labels(self) -> Int64[NDArray[np.int64], " n"]:
-        """The classes of the samples. Raises FileError if they are not known."""
-        samples = self.named_samples()
-        if samples.y is None:
-            raise FileError(
-                samples.name,
-                "has no classes",
-                remedy="add them; in a CSV file as a column y, or name theirs with --target",
-            )
-        return samples.y
-
-    def integers(self) -> Int64[NDArray[np.int64], "n inputs"]:
-        """The samples as the network reads them. Raises FileError if there are none."""
-        return self.network.input.quantise(self.named_samples().x)
 
 
 def random_inputs(network: IntegerNetwork) -> Int64[NDArray[np.int64], "n inputs"]:
@@ -191,7 +137,7 @@ class IntegerFamily(Family[IntegerWithData]):
             data=data,
             remarks=[
                 *samples.remarks,
-                *_class_names(samples.classes),
+                *class_names(samples.classes),
                 *(f"{key}: {network.origin[key]}" for key in _SHOWN if key in network.origin),
             ],
         )
@@ -316,17 +262,6 @@ class IntegerFamily(Family[IntegerWithData]):
             remarks += samples.remarks
         found = trace_output.outcome(name, options.chosen(inputs), stages, remarks)
         return replace(found, values=found.values | {"remarks": remarks})
-
-
-_NAMES_SHOWN = 20
-
-
-def _class_names(names: tuple[str, ...]) -> list[str]:
-    """One line with the names of classes that are not just their numbers, if there are any."""
-    if names == tuple(map(str, range(len(names)))):
-        return []
-    shown = [f"{k} ({one_line(name)})" for k, name in enumerate(names[:_NAMES_SHOWN])]
-    return [f"classes: {', '.join(shown)}" + (", ..." if len(names) > _NAMES_SHOWN else "")]
 
 
 _SHOWN = ("format", "file", "proof")
