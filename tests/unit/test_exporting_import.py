@@ -231,6 +231,7 @@ def test_integers_of_a_narrow_range_come_back(tmp_path):
     assert found.source.takes_integers
     assert (found.source.input.lo, found.source.input.hi) == (-1, 1)
     assert found.network == network
+    assert "the file clamps its int8 inputs to -1 to 1" in found.source.notes[0]
 
 
 def test_a_shifted_type_loses_the_numbers_but_not_the_function(tmp_path):
@@ -326,7 +327,7 @@ GOOD = {
 WIDE = [node("Cast", "h", "a", to=11)]
 CHAINS = {
     "not-a-column": ([node("GreaterOrEqual", "g t", "y")], r"it compares \(1, 3\)"),
-    "not-cast": ([COLUMN, REACHED, node("ReduceSum", "r axis", "y", keepdims=0)], "something else"),
+    "not-cast": ([COLUMN, REACHED, node("ReduceSum", "r axis", "y", keepdims=0)], "sums something"),
     "not-added": ([COLUMN, REACHED, node("Cast", "r", "y", to=1)], "comparisons"),
     "scaled-ones": ([COLUMN, REACHED, ONES, node("Mul", "o one", "y")], "comparisons"),
     "kept": ([COLUMN, REACHED, ONES, node("ReduceSum", "o axis", "y")], "leave out the last axis"),
@@ -334,7 +335,7 @@ CHAINS = {
         [COLUMN, REACHED, ONES, node("ReduceSum", "o axes", "y", keepdims=0)],
         "leave out the last axis",
     ),
-    "sum-of-sums": ([node("ReduceSum", "g axis", "y", keepdims=0)], "something else"),
+    "sum-of-sums": ([node("ReduceSum", "g axis", "y", keepdims=0)], "sums something"),
     "ones-to-float64": ([COLUMN, REACHED, node("Cast", "r", "y", to=11)], "casts a tensor"),
     "not-cast-back": ([node("Cast", "g", "a", to=11), node("Mul", "a f", "y")], "float64"),
     "two-types": ([node("Cast", "g", "a", to=11), node("Mul", "a one", "y")], "finite float64"),

@@ -1,5 +1,7 @@
 """Sums in single precision: every order of additions stays within the ends, and reaches them."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -108,3 +110,65 @@ def test_an_exact_sum_is_exact_up_to_2_to_24_and_no_further():
         x = operand(0, 256, 0, F(0.5))
         sums = FloatSum.of(x, q, np.array([1.0]), q.astype(F))
         assert bool(sums.exact[0]) == exact
+
+
+def scaled_sum(sx, sw, alpha, *, rounded=0.0):
+    """Ten weights 1 to 10 of scale ``sw`` with alpha; the inputs are off by ``rounded``."""
+    x = operand(0, 255, 0, F(sx))
+    x = replace(x, values=(x.values * F(1 + rounded)).astype(F))
+    q = np.arange(1, 11)[None]
+    return FloatSum.of(x, q, np.array([sw]), (q * F(sw)).astype(F), alpha)
+
+
+ALPHAS = {
+    "plain": (2.0**-5, 2.0**-7, 0.3, True),
+    "sums-underflow": (2.0**-100, 2.0**-100, 2.0**90, False),
+    "sums-overflow": (2.0**64, 2.0**64, 2.0**-99, False),
+    "inputs-underflow": (2.0**-60, 2.0**60, 2.0**-90, False),
+    "inputs-overflow": (2.0**60, 2.0**-60, 2.0**70, False),
+    "weights-underflow": (2.0**60, 2.0**-60, 2.0**-90, False),
+    "weights-overflow": (2.0**-60, 2.0**60, 2.0**70, False),
+    "results-underflow": (2.0**-40, 2.0**-40, 2.0**-60, False),
+}
+
+
+@pytest.mark.parametrize("name", ALPHAS)
+def test_alpha_is_taken_where_nothing_before_or_behind_it_can_underflow_or_overflow(name):
+    sx, sw, alpha, taken = ALPHAS[name]
+    problem = scaled_sum(sx, sw, alpha).problem()
+    assert problem is None if taken else "before or after alpha" in problem
+
+
+@pytest.mark.parametrize("alpha", [0.3, 2.0**20, 2.0**-20, -7.0])
+@pytest.mark.parametrize("place", ["inputs", "weights", "products", "halves", "sum"])
+def test_alpha_stays_within_the_ends_wherever_it_is_applied(alpha, place):
+    rng = np.random.default_rng(3)
+    sx, sw, a = float(F(0.0373)), float(F(0.00921)), F(alpha)
+    sums = scaled_sum(sx, sw, float(a))
+    assert sums.problem() is None
+    w = (np.arange(1, 11) * F(sw)).astype(F)
+    for _ in range(30):
+        h = rng.integers(0, 256, 10)
+        x = h.astype(F) * F(sx)
+        terms = {
+            "inputs": (x * a) * w,
+            "weights": x * (w * a),
+            "products": (x * w) * a,
+            "halves": np.array([in_order((x * w)[:5]) * a, in_order((x * w)[5:]) * a], F),
+            "sum": np.array([in_order(x * w) * a], F),
+        }[place]
+        low, high = (float(e[0, 0]) for e in sums.ends(np.array([[int(h @ np.arange(1, 11))]])))
+        assert low <= float(in_order(terms.astype(F))) <= high
+
+
+def test_a_sum_before_alpha_that_underflows_leaves_the_ends():
+    """Why such sums are refused: the planted fault is to look only at the scale behind alpha."""
+    sums = scaled_sum(2.0**-100, 2.0**-100, 2.0**90)
+    low, _ = (float(end[0, 0]) for end in sums.ends(np.array([[1]])))
+    assert F(2.0**-100) * F(2.0**-100) * F(2.0**90) < low
+
+
+def test_values_far_from_their_scale_are_refused():
+    """Beyond a small relative error the ends would not rise with the sum."""
+    assert scaled_sum(0.5, 0.25, 1.0, rounded=2.0**-11).problem() is None
+    assert "too coarsely" in scaled_sum(0.5, 0.25, 1.0, rounded=2.0**-9).problem()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,17 @@ class FloatStep(ABC):
     @abstractmethod
     def line(self, line: Line) -> Line | None:
         """What becomes of ``slope * integer + offset``, in real numbers; None if no line."""
+
+    def whole(self, x: bool) -> bool:
+        """Whether all results are integers for certain; ``x``: whether the operands are.
+
+        Sums and products of integers are integers, and those that floating point rounds are too.
+        """
+        return False
+
+
+def _integers(*constants: Float | np.float32) -> bool:
+    return all(bool((c == np.rint(c)).all()) for c in constants)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,11 +70,17 @@ class Arithmetic(FloatStep):
             return -slope, c - offset
         return (slope * c, offset * c) if self.op == "multiply" else (slope / c, offset / c)
 
+    @override
+    def whole(self, x: bool) -> bool:
+        c = self.constant
+        return x and (_integers(c) if self.op != "divide" else bool((np.abs(c) == 1).all()))
+
 
 @dataclass(frozen=True, eq=False)
 class BatchNormalisation(FloatStep):
     """``x * factor + offset``, each operation rounded, with ``factor = (1 / sqrt(var + eps)) *
-    scale`` and ``offset = bias - mean * factor`` rounded beforehand, as onnxruntime does.
+    scale`` and ``offset = bias - mean * factor`` rounded beforehand, as onnxruntime does in its
+    builds for x86-64. Builds for other processors may fuse the two operations into one rounding.
     """
 
     factor: Float
@@ -88,6 +105,10 @@ class BatchNormalisation(FloatStep):
         factor = self.factor.astype(np.float64)
         return slope * factor, offset * factor + self.offset
 
+    @override
+    def whole(self, x: bool) -> bool:
+        return x and _integers(self.factor, self.offset)
+
 
 @dataclass(frozen=True, eq=False)
 class Clamp(FloatStep):
@@ -104,6 +125,10 @@ class Clamp(FloatStep):
     @override
     def line(self, line: Line) -> Line | None:
         return None
+
+    @override
+    def whole(self, x: bool) -> bool:
+        return x and _integers(self.low, self.high)
 
 
 class Quantiser(FloatStep):
@@ -226,7 +251,7 @@ def line_through(steps: tuple[FloatStep, ...], line: Line) -> Line | None:
     return found
 
 
-def lowest_reaching(quantiser: Quantiser, before: tuple[FloatStep, ...], channels: int = 1) -> Any:
+def lowest_reaching(quantiser: Quantiser, before: tuple[FloatStep, ...]) -> Float:
     """For each value from lo + 1 to hi the smallest float32 that gives at least it.
 
     float32 (hi - lo,), found by bisection over all finite single-precision numbers in their order;

@@ -22,6 +22,10 @@ from ohmbench.digital.importing.float_steps import Float
 
 _U = 2.0**-24
 _TINY = 2.0**-149
+_SMALLEST, _LARGEST = 2.0**-120, 2.0**126
+"""Where alpha scales the sums, all factors and products stay between these: none underflows."""
+_MOST_RELATIVE = 2.0**-10
+"""The largest relative error of a product: far below 1, so that the ends rise with the sum."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +54,31 @@ def _relative_error(found: NDArray[np.float64], ideal: NDArray[np.float64]) -> f
     return float(error.max(initial=0.0))
 
 
+def _steady(
+    x: Operand,
+    q: NDArray[np.int64],
+    scale: NDArray[np.float64],
+    alpha: float,
+    most: NDArray[np.float64],
+) -> NDArray[np.bool_]:
+    """Whether alpha keeps every factor, product and sum of a channel among the normal numbers.
+
+    ``most``: the largest sum of magnitudes per channel, in units. A sum that cancels may become
+    subnormal: such an addition is exact, and alpha rounds it by less than the smallest number.
+    """
+    level, weight = max(abs(x.lo - x.zero), abs(x.hi - x.zero)), np.abs(q).max(axis=1)
+    inputs, weights = np.full(len(q), abs(x.scale)), np.abs(scale)
+    steady = np.ones(len(q), bool)
+    for unit, largest in (
+        (inputs * weights, most),
+        (inputs * weights * abs(alpha), most),
+        (inputs * abs(alpha), np.full(len(q), level)),
+        (weights * abs(alpha), weight),
+    ):
+        steady &= (unit >= _SMALLEST) & (unit * largest < _LARGEST)
+    return steady
+
+
 def _odd(x: float) -> tuple[int, int]:
     """``x`` as an odd integer times a power of two."""
     mantissa, exponent = math.frexp(abs(x))
@@ -65,7 +94,9 @@ class FloatSum:
     ``unit``: float64 (channels,), the real value of 1; ``shift``: int64 (channels,), ``z sum(q)``;
     ``exact``: bool (channels,). ``positive``, ``negative``: the largest sums of positive and of
     negative terms, in units. ``relative``: the relative error of a product of the two roundings
-    before it; ``terms``: number of summands.
+    before it; ``terms``: number of summands. ``scaled``: whether alpha is not 1. Runtimes apply it
+    to a factor, to a product or to the sums of some of the products; ``steady``: bool (channels,),
+    whether none of these underflows or overflows before or behind alpha.
     """
 
     unit: NDArray[np.float64]
@@ -77,6 +108,7 @@ class FloatSum:
     relative: NDArray[np.float64]
     terms: NDArray[np.int64]
     scaled: bool
+    steady: NDArray[np.bool_]
 
     LARGEST: ClassVar[float] = 2.0**24
     """float32 holds every integer up to this magnitude."""
@@ -129,12 +161,19 @@ class FloatSum:
             relative=x_error + relative + x_error * relative,
             terms=(q != 0).sum(axis=1) + (added != 0),
             scaled=alpha != 1,
+            steady=_steady(x, q, scale, alpha, positive + negative),
         )
 
-    def bounded(self) -> bool:
-        """Whether no channel can overflow float32."""
+    def problem(self) -> str | None:
+        """Why the bounds do not hold for these sums, or None."""
         most = np.abs(self.unit) * (self.positive + self.negative) + np.abs(self.addend)
-        return bool((most < 2.0**126).all() and np.isfinite(self.relative).all())
+        if not (most < _LARGEST).all():
+            return "its sums can be too large for float32"
+        if self.scaled and not self.steady.all():
+            return "its sums before or after alpha can be too large or too small for float32"
+        if not (self.relative <= _MOST_RELATIVE).all():
+            return "its inputs or weights are rounded to float32 too coarsely"
+        return None
 
     def error(self, total: NDArray[np.float64]) -> NDArray[np.float64]:
         """The largest distance of the runtime's result from the real one at ``acc - shift``."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ohmbench.digital.importing.onnx_file import STANDARD, Node
 from ohmbench.digital.importing.onnx_graph import Graph, Handler
-from ohmbench.digital.importing.onnx_tensors import MAX_ELEMENTS, numpy_type
+from ohmbench.digital.importing.onnx_tensors import MAX_ELEMENTS, NIBBLES, numpy_type
 from ohmbench.digital.importing.onnx_values import Chain, Constant, Value
 
 _POW_SLACK = 2.0**-9
@@ -51,7 +51,8 @@ def concat(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
 def cast(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     """``Cast`` of constants; float32 to itself elsewhere."""
     graph.arity(node, operands, 1, 1)
-    target = numpy_type(graph.attribute(node, "to", 0, int))
+    code = graph.attribute(node, "to", 0, int)
+    target = None if code in NIBBLES else numpy_type(code)
     value = operands[0]
     if isinstance(value, Chain):
         if not value.dropped and (target != np.float32 or value.integers is not None):

@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from ohmbench.digital.exporting.text import KEY, MAX_TEXT
 from ohmbench.digital.importing.onnx_tensors import (
-    INT4,
     MAX_RANK,
-    UINT4,
+    NIBBLES,
     numpy_type,
     tensor_array,
 )
@@ -104,7 +103,7 @@ class _Reader:
     def text(self, value: Any) -> str:
         """A name. The library gives bytes for one that is not UTF-8."""
         if not isinstance(value, str):
-            raise self.bad("a name in it is no text", remedy="name an ONNX file")
+            raise self.bad("a name in it is not UTF-8", remedy="name an ONNX file")
         return value
 
     def attribute(self, proto: Any, field: str) -> Any:
@@ -122,6 +121,8 @@ class _Reader:
         if kind == 3 and proto.HasField("s"):
             return proto.s.decode("utf-8")
         if kind == 4 and proto.HasField("t"):
+            if proto.t.data_type in NIBBLES:
+                raise self.bad(f"attribute {proto.name} has 4-bit integers", field)
             return tensor_array(self.path, proto.t, f"{field}: attribute {proto.name}")
         if kind in (6, 7):
             values = proto.floats if kind == 6 else proto.ints
@@ -162,14 +163,16 @@ class _Reader:
         kind = proto.type
         self.text(proto.name)
         if not kind.HasField("tensor_type"):
-            raise self.bad("it is no tensor", f"tensor {proto.name}")
+            raise self.bad("it is not a tensor", f"tensor {proto.name}")
         shape: tuple[int | None, ...] | None = None
         if kind.tensor_type.HasField("shape"):
             dims = kind.tensor_type.shape.dim
             if len(dims) > MAX_RANK:
                 raise self.bad(f"it has {len(dims)} dimensions", f"tensor {proto.name}")
             shape = tuple(d.dim_value if d.HasField("dim_value") else None for d in dims)
-        return TensorType(proto.name, numpy_type(kind.tensor_type.elem_type), shape)
+        code = kind.tensor_type.elem_type
+        dtype = None if code in NIBBLES else numpy_type(code)  # numpy has no 4-bit integers
+        return TensorType(proto.name, dtype, shape)
 
     def opset(self, model: Any) -> int:
         """The version of the standard."""
@@ -244,7 +247,7 @@ class _Reader:
             tuple(inputs),
             tuple(self.declared(entry) for entry in graph.output),
             self.stored(model),
-            frozenset(p.name for p in graph.initializer if p.data_type in (INT4, UINT4)),
+            frozenset(p.name for p in graph.initializer if p.data_type in NIBBLES),
             self.integers(graph),
         )
 
@@ -267,4 +270,4 @@ def load_onnx(path: str) -> OnnxFile:
     try:
         return _Reader(path).file(model)
     except UnicodeDecodeError:
-        raise FileError(path, "a name in it is no text", remedy="name an ONNX file") from None
+        raise FileError(path, "a name in it is not UTF-8", remedy="name an ONNX file") from None

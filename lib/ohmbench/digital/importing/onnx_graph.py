@@ -109,6 +109,8 @@ class Graph:
                 raise self.refuse(node, "this operation cannot be read")
             operands = self.operands(node)
             for value in operands:
+                if isinstance(value, Constant) and value.nibbles and node.op not in _OF_NIBBLES:
+                    raise self.refuse(node, f"it reads 4-bit integers; only {_NIBBLES_BY} may")
                 if isinstance(value, Chain) and value.dropped and node.op not in _PASSING:
                     raise self.refuse(node, f"it follows {value.dropped}, which ends a network")
             self.asked = set(_WITHOUT_EFFECT)
@@ -252,4 +254,6 @@ _WITHOUT_EFFECT = (
     "round_mode",
     "out_dtype",
 )
+_OF_NIBBLES = ("QuantizeLinear", "DequantizeLinear")
+_NIBBLES_BY = " and ".join(_OF_NIBBLES)
 _PASSING = ("Identity", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Cast")

@@ -174,9 +174,10 @@ def layer_sums(
             raise graph.refuse(node, f"its bias {added.shape} does not fit") from None
     sums = kind.of(operand, q, scale, np.ascontiguousarray(found.T), alpha, added)
     if sums is None:
-        raise graph.refuse(node, "the zero of its input is no exact 0")
-    if not sums.bounded():
-        raise graph.refuse(node, "its sums can be too large for float32")
+        raise graph.refuse(node, "its input's zero point does not stand for exactly 0")
+    problem = sums.problem()
+    if problem is not None:
+        raise graph.refuse(node, problem)
     base = SumBase(node.name or node.outputs[0], chain, q, bits, sums)
     return Chain(base, (), (*chain.shape[:-1], channels), len(chain.shape) - 1, node.outputs[0])
 

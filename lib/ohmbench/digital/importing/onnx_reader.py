@@ -136,7 +136,20 @@ def _input(file: OnnxFile, graph: Graph, chain: Chain) -> InputFormat:
     scale, offset = (float(part[0]) for part in quantiser.meaning())
     if isinstance(quantiser, FixedPointInput):
         return InputFormat(quantiser.lo, quantiser.hi, quantiser.step, 0)
-    if file.inputs[0].dtype != np.float32:
+    given = file.inputs[0].dtype
+    if given is not None and given != np.float32:
+        if chain.before:
+            raise FileError(
+                file.path,
+                "its integers are quantised again in front of the first layer",
+                field=field,
+            )
+        limits = np.iinfo(given)
+        if (quantiser.lo, quantiser.hi) != (limits.min, limits.max):
+            graph.notes.append(
+                f"the file clamps its {given} inputs to {quantiser.lo} to {quantiser.hi}: the "
+                "integers read are the clamped ones"
+            )
         return InputFormat(quantiser.lo, quantiser.hi, scale, round(-offset / scale))
     if quantiser.hi - quantiser.lo >= 2**MAX_INPUT_BITS:
         raise FileError(

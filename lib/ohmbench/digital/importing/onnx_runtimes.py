@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ohmbench.digital.importing.onnx_file import QONNX_DOMAINS
 from ohmbench.digital.importing.runtimes import Runner, in_integers, quiet
 from ohmbench.digital.importing.source import Source
 from ohmbench.errors import FileError
 from ohmbench.files import read_bytes
 
-_DOMAINS = ("onnx.brevitas", "finn.custom_op.general", "qonnx.custom_op.general")
 _STANDARD = ("", "ai.onnx")
 
 
@@ -34,7 +34,7 @@ class OnnxRunner(Runner):
         # The bytes alone: data that a file keeps elsewhere are not read.
         self._model = onnx.load_model_from_string(read_bytes(source.path))
         for node in self._model.graph.node:
-            if node.domain not in (*_STANDARD, *_DOMAINS):
+            if node.domain not in (*_STANDARD, *QONNX_DOMAINS):
                 raise self._refusal(f"node {node.name} has the unknown domain {node.domain!r}")
         self._single = self._loaded(_of_one_input(self._model, source))
         self._batched: Any = None

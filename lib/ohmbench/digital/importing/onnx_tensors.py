@@ -31,6 +31,7 @@ _TYPES: dict[int, tuple[str, int, str]] = {
     22: ("i1", 4, "int32_data"),
 }
 INT4, UINT4 = 22, 21
+NIBBLES = (INT4, UINT4)
 
 
 def numpy_type(code: int) -> np.dtype[Any] | None:
@@ -71,8 +72,10 @@ def tensor_array(path: str, proto: Any, field: str) -> NDArray[Any]:
     if code not in _TYPES:
         raise bad(f"its element type (number {code}) cannot be read", field)
     dims = tuple(proto.dims)
-    if len(dims) > MAX_RANK or any(d < 1 for d in dims):
-        raise bad(f"its dimensions are {_short(dims)}, which cannot be", field)
+    if len(dims) > MAX_RANK:
+        raise bad(f"it has {len(dims)} dimensions, but at most {MAX_RANK} can be read", field)
+    if any(d < 1 for d in dims):
+        raise bad(f"its dimensions are {_short(dims)}, but each should be at least 1", field)
     name, bits, typed = _TYPES[code]
     count = math.prod(dims)
     size = -(-count * bits // 8)

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.float_steps import (
-    Float,
     FloatStep,
     Line,
     Quantiser,
@@ -40,7 +39,9 @@ class Grid:
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """A tensor that does not depend on the input. ``nibbles``: its integers have 4 bits."""
+    """A tensor that does not depend on the input. ``nibbles``: its integers have 4 bits, which only
+    the operations that quantise read.
+    """
 
     value: NDArray[Any]
     grid: Grid | None = None
@@ -136,7 +137,9 @@ class Chain:
         return () if self.cut is not None else self.steps
 
     def whole(self) -> bool:
-        """Whether its values are integers, by all levels of its quantiser or a sample of sums.
+        """Whether its values are integers for certain.
+
+        All levels of its quantiser are, or its sums are exact and its steps keep integers.
 
         The package qonnx rounds tensors that a file declares to be integers.
         """
@@ -145,16 +148,15 @@ class Chain:
             return True
         if quantiser is not None:
             levels = np.arange(quantiser.lo, quantiser.hi + 1)[:, None]
-            ends: tuple[Float, ...] = (through(self.after, quantiser.values(levels)),)
-        elif isinstance(self.base, SumBase):
-            sums = self.base.sums
-            share = np.linspace(0, 1, 257)[:, None]
-            total = np.rint(share * sums.positive - (1 - share) * sums.negative)
-            found = sums.ends(total.astype(np.int64) + sums.shift)
-            ends = tuple(through(self.steps, end) for end in found)
-        else:
+            values = through(self.after, quantiser.values(levels))
+            return bool((values == np.rint(values)).all())
+        if not isinstance(self.base, SumBase):
             return not self.steps
-        return all(bool((end == np.rint(end)).all()) for end in ends)
+        sums = self.base.sums
+        found = bool(sums.exact.all() and not (sums.unit % 1).any() and not (sums.addend % 1).any())
+        for step in self.steps:
+            found = step.whole(found)
+        return found
 
     def operand(self) -> Operand | str:
         """The chain as an input of a matrix product, or why it cannot be one."""
@@ -162,7 +164,7 @@ class Chain:
         if quantiser is None:
             return "its input is not quantised"
         if line is None:
-            return "its input is bent behind its quantiser"
+            return "a step that is not linear lies between the quantiser and this node"
         scale, offset = np.broadcast_arrays(*line)
         if (scale != scale[0]).any() or (offset != offset[0]).any():
             return "the channels of its input have different scales or zero points"
@@ -170,7 +172,7 @@ class Chain:
             return f"the scale of its input is {scale[0]:g}"
         place = -offset[0] / scale[0]
         if not abs(place) <= 2**15 or abs(place - round(place)) > 1e-6:
-            return "the zero of its input is no integer"
+            return "its input's zero point is not an integer"
         zero = round(place)
         levels = np.arange(quantiser.lo, quantiser.hi + 1)[:, None]
         values = through(self.after, quantiser.values(levels))

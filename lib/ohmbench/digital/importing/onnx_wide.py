@@ -46,6 +46,10 @@ class Converted(FloatStep):
     def line(self, line: Line) -> Line | None:
         return line
 
+    @override
+    def whole(self, x: bool) -> bool:
+        return x
+
 
 @dataclass(frozen=True, eq=False)
 class Floored(FloatStep):
@@ -59,6 +63,10 @@ class Floored(FloatStep):
     @override
     def line(self, line: Line) -> Line | None:
         return None
+
+    @override
+    def whole(self, x: bool) -> bool:
+        return True
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +83,10 @@ class Counted(FloatStep):
     @override
     def line(self, line: Line) -> Line | None:
         return None
+
+    @override
+    def whole(self, x: bool) -> bool:
+        return True
 
 
 class WideSum(FloatSum):
@@ -184,7 +196,7 @@ def total(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     graph.arity(node, operands, 1, 2)
     value = operands[0]
     if not isinstance(value, Chain) or value.ones != "float32":
-        raise graph.refuse(node, "it adds up something else than the steps of a comparison")
+        raise graph.refuse(node, "it sums something other than a comparison's results")
     given: Any = operands[1] if len(operands) > 1 else None
     axes = (
         graph.whole(node, given, "axes")

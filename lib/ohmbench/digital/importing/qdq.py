@@ -19,6 +19,7 @@ from ohmbench.digital.importing.onnx_graph import Graph, Handler, check_scale
 from ohmbench.digital.importing.onnx_operations import clamped
 from ohmbench.digital.importing.onnx_tensors import numpy_type
 from ohmbench.digital.importing.onnx_values import Chain, Constant, Grid, Value
+from ohmbench.digital.importing.qonnx import most_bits
 
 FORMAT = "QDQ ONNX"
 _INT4_TYPES = {21: (0, 15), 22: (-8, 7)}
@@ -35,6 +36,11 @@ class _Parameters:
     dtype: np.dtype[Any]
     lo: int
     hi: int
+
+    @property
+    def nibbles(self) -> bool:
+        """Whether its integers have 4 bits."""
+        return self.hi - self.lo == 15
 
 
 def _type(graph: Graph, node: Node, zero: Value | None) -> tuple[np.dtype[Any], int, int]:
@@ -95,6 +101,11 @@ def quantize(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     if isinstance(value, Chain):
         chain = graph.chain(node, value)
         found = _parameters(graph, node, operands, chain.shape)
+        bits, most = (found.hi - found.lo).bit_length(), most_bits(chain)
+        if bits > most:
+            raise graph.refuse(
+                node, f"its integers have {bits} bits, but should have at most {most}"
+            )
         scale = graph.per_channel(node, chain, found.scale, "scale")
         zero = graph.per_channel(node, chain, found.zero, "zero point")
         step = Linear(scale, zero, found.lo, found.hi)
@@ -102,7 +113,7 @@ def quantize(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
     x = graph.reals(node, value, "input")
     found = _parameters(graph, node, operands, x.shape)
     q = Linear(found.scale, found.zero, found.lo, found.hi).integers(x)
-    return Constant(q.astype(found.dtype))
+    return Constant(q.astype(found.dtype), nibbles=found.nibbles)
 
 
 def dequantize(graph: Graph, node: Node, operands: list[Value | None]) -> Value:
