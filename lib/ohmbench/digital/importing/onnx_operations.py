@@ -22,7 +22,7 @@ from ohmbench.digital.importing.onnx_constants import binary
 from ohmbench.digital.importing.onnx_file import STANDARD, Node
 from ohmbench.digital.importing.onnx_graph import Graph, Handler
 from ohmbench.digital.importing.onnx_values import Chain, Constant, Grid, InputBase, SumBase, Value
-from ohmbench.digital.integer.network import MAX_BITS
+from ohmbench.digital.integer.network import MAX_BITS, weight_bits
 from ohmbench.digital.network import LARGEST_SIZE
 
 _OPS: dict[str, Literal["add", "subtract", "multiply", "divide"]] = {
@@ -205,7 +205,7 @@ def _weights(
     if not (grid.scale == grid.scale[:1]).all():
         raise graph.refuse(node, "the scale of its weights differs between inputs of a channel")
     q = np.ascontiguousarray(grid.integers.T)
-    bits = needed_bits(q)
+    bits = weight_bits(q)
     if bits > MAX_BITS:
         raise graph.refuse(
             node,
@@ -213,14 +213,6 @@ def _weights(
             f"{MAX_BITS} bits",
         )
     return q, grid.scale[0].astype(np.float64), max(bits, grid.bits if grid.bits <= MAX_BITS else 0)
-
-
-def needed_bits(q: NDArray[np.int64]) -> int:
-    """The fewest bits of these weights; 1 where all are -1 or +1."""
-    if (np.abs(q) == 1).all():
-        return 1
-    low, high = min(int(q.min()), 0), max(int(q.max()), 0)
-    return max((~low).bit_length(), high.bit_length(), 1) + 1
 
 
 def winners(graph: Graph, node: Node, operands: list[Value | None]) -> Value:

@@ -308,8 +308,8 @@ def weight_range(bits: int) -> tuple[int, int]:
     return (-1, 1) if bits == 1 else (-(1 << (bits - 1)), (1 << (bits - 1)) - 1)
 
 
-def weight_bits(weight: NDArray[np.int8]) -> int:
-    """The fewest bits that hold ``weight``."""
+def weight_bits(weight: NDArray[Any]) -> int:
+    """The fewest bits that hold ``weight``; 1 where all are -1 or +1."""
     if (np.abs(weight.astype(np.int64)) == 1).all():
         return 1
     low, high = int(weight.min()), int(weight.max())
