@@ -342,7 +342,7 @@ def test_qonnx_rounds_what_is_declared_to_be_integers(tmp_path):
 REFUSED = {
     "declared-integer": (
         declared(quantised(node("Add", "a d", "y"), constants={"d": F(0.0004)}), y="INT32"),
-        "node Add Add_y: y is declared INT32, but is no integer",
+        "node Add Add_y: y is declared INT32, but may not hold integers",
     ),
     # 257 sums from end to end are even, and there are others between them.
     "declared-integer-halved": (
@@ -366,11 +366,11 @@ REFUSED = {
             ),
             c="INT32",
         ),
-        "node Mul Mul_c: c is declared INT32, but is no integer",
+        "node Mul Mul_c: c is declared INT32, but may not hold integers",
     ),
     "declared-integer-divided": (
         declared(quantised(node("Div", "a two", "y"), constants={"two": F(2)}), y="INT32"),
-        "node Div Div_y: y is declared INT32, but is no integer",
+        "node Div Div_y: y is declared INT32, but may not hold integers",
     ),
     "alpha-after-underflow": (
         scaled(2.0**90, 2.0**-100, 2.0**-100),
