@@ -145,7 +145,8 @@ class Graph:
             else:
                 declared = self.file.declared.get(name)
                 if declared and not result.dropped and not result.whole():
-                    raise self.refuse(node, f"{name} is declared {declared}, but may not hold integers")
+                    reason = f"{name} is declared {declared}, but may not hold integers"
+                    raise self.refuse(node, reason)
                 kept = result.tensor if result.dropped else name
                 self.values[name] = replace(result, tensor=kept)
 
