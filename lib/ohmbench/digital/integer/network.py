@@ -312,7 +312,7 @@ def weight_bits(weight: NDArray[Any]) -> int:
     """The fewest bits that hold ``weight``; 1 where all are -1 or +1."""
     if (np.abs(weight.astype(np.int64)) == 1).all():
         return 1
-    low, high = int(weight.min()), int(weight.max())
+    low, high = min(int(weight.min()), 0), max(int(weight.max()), 0)
     return max(2, (~low).bit_length() + 1 if low < 0 else 2, high.bit_length() + 1)
 
 
