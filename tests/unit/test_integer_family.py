@@ -350,7 +350,7 @@ def test_what_is_stored_and_what_is_not_proven_is_said(run, tmp_path):
     assert (
         "layer 0, M (1 bit unsigned), channel 0: 3 is stored, 1 is left of it; needs 2 bits" in out
     )
-    assert "input:" not in out
+    assert "input: [" not in out
     status, out, _ = run("prove", path, "--shift-bits", 1, "--json")
     assert status == 0
     status, out, _ = run("prove", path, "--acc-bits", "64,15")
