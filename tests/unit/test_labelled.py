@@ -17,6 +17,7 @@ import ohmbench
 from ohmbench.data import parts as data_parts
 from ohmbench.digital.integer.store import load_integer, save_integer
 from ohmbench.errors import FileError
+from ohmbench.family import DrawOptions
 from tests.unit.command_line import assert_refused
 
 Run = Callable[..., tuple[int, str, str]]
@@ -126,6 +127,9 @@ def test_another_file_is_scaled_and_its_columns_and_classes_are_found_by_name(
     assert status == 0
     assert "true 1 (apple)" in out
     assert "features: scaled (standard)" in out
+    loaded = ohmbench.load("net.npz", data="other.csv")
+    figure = loaded.family.figures(loaded.network, "net", DrawOptions())["confusion.png"]()
+    assert "features: scaled (standard) as d.csv was" in figure.axes[0].get_title()
     traced = run("trace", "net.npz", "--data", "other.csv", "--no-rtl")
     assert traced[0] == 0
     assert "features: scaled (standard)" in traced[1].replace("\n", " ")

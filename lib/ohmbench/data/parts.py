@@ -189,7 +189,10 @@ def parts_again(was: DataOrigin, owner: str, remedy: str, called: str | None = N
     is missing or has changed.
     """
     path = was.called if called is None else called
-    if was.sha256:
+    if path in DATASETS:
+        if was.sha256:
+            raise FileError(path, f"is not the data that {owner} was made from", remedy=remedy)
+    elif was.sha256:
         part = None if was.held_out is None else _part(was.held_out)
         files = [path, *([part] if isinstance(part, str) else [])]
         if len(files) != len(was.sha256):
@@ -203,6 +206,6 @@ def parts_again(was: DataOrigin, owner: str, remedy: str, called: str | None = N
                     f"is not the data that {owner} was made from (SHA-256 differs)",
                     remedy=remedy,
                 )
-    elif path not in DATASETS:
+    else:
         raise FileError(owner, "does not identify its data", field="origin: data: sha256")
     return load_parts(path, was.seed, target=was.target, scale=was.scale, held_out=was.held_out)

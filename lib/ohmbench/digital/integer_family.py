@@ -51,6 +51,7 @@ from ohmbench.family import (
     check_taken,
 )
 from ohmbench.report.figures import Figures, confusion_figure
+from ohmbench.report.style import plain_text
 
 RANDOM_INPUTS = 100
 """Inputs of a trace without data."""
@@ -150,8 +151,10 @@ class IntegerFamily(Family[IntegerWithData]):
             "widths.png": lambda: widths_figure(prove(integers), len(integers.layers), title),
         }
         if network.samples is not None:
+            which = (plain_text(remark) for remark in network.samples.remarks)
+            heading = "\n".join([title, *which])
             files["confusion.png"] = lambda: confusion_figure(
-                self.judge(network, JudgeOptions()).found, title
+                self.judge(network, JudgeOptions()).found, heading
             )
         return files
 
