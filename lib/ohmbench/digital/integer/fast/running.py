@@ -38,6 +38,8 @@ _PRODUCTS = 512
 
 
 _OCTET, _INT = np.dtype(np.uint8), np.dtype(np.int32)
+_BLOCK = LANES - 1
+_ARRAY, _empty, _run = np.ndarray, np.empty, layer_pass.run
 
 
 class Outputs(NamedTuple):
@@ -150,17 +152,27 @@ class CompiledNetwork:
 
     def __call__(self, x: NDArray[Any]) -> Outputs:
         """Outputs and classes of ``x``. Raises DtypeError, ShapeError or RangeError."""
-        octets = x if self._is_ready(x) else self._octets(x)
+        # A batch of 1000 small inputs takes 20 us; each call in here is 1 % of it.
+        octets = x
+        if not (
+            x.__class__ is _ARRAY
+            and x.dtype is self._ready
+            and x.ndim == 2
+            and x.shape[1] == self._row
+            and x.flags.carray  # for other layouts the loop would be compiled again
+            and len(x)
+        ):
+            octets = self._octets(x)
         n, channels = len(x), self._channels
-        out = np.empty((channels + 1, n + -n % LANES + 16), _INT)
+        out = _empty((channels + 1, ((n + _BLOCK) & ~_BLOCK) + 16), _INT)
         if n < self._serial_below:
-            column = layer_pass.run(octets, self._plan, out, 0, n)
+            column = _run(octets, self._plan, out, 0, n)
         else:
             column = self._in_parts(octets, out)
-        found = out[:, column : column + n]
-        values = found[:channels].T
+        end = column + n
+        values = out[:channels, column:end].T
         if self._compared is None:
-            return Outputs(values, found[channels])
+            return tuple.__new__(Outputs, (values, out[channels, column:end]))
         return Outputs(values, classes_of(values.astype(np.int64), self._compared)[0].astype(_INT))
 
     def _in_parts(self, octets: NDArray[Any], out: NDArray[np.int32]) -> int:
@@ -186,17 +198,6 @@ class CompiledNetwork:
             found[:, : network.inputs] = stored >> 8
             found[:, row : row + network.inputs] = stored & 255
         return found
-
-    def _is_ready(self, x: NDArray[Any]) -> bool:
-        """Whether the loop can read ``x`` where it is, and no value needs a check."""
-        return (
-            isinstance(x, np.ndarray)
-            and x.dtype is self._ready
-            and x.ndim == 2
-            and x.shape[1] == self._row
-            and x.flags.carray  # for other layouts the loop would be compiled again
-            and len(x) > 0
-        )
 
 
 class _Same:
