@@ -19,7 +19,7 @@ HEADLINE = (
     "fann.int8-accuracy",
     "fann.int8-accuracy-rtl",
     "kirchhoff.mnist-top1",
-    "kirchhoff.mnist-parameters",
+    "models.ad01-exact",
     "ohmbench.digits-accuracy-mean",
     "ohmbench.int8-digits-accuracy-mean",
     "ohmbench.rtl-exact-paper",
@@ -31,6 +31,7 @@ HEADLINE = (
 PAPERS = {
     "fann": "FANN: the paper and its files",
     "kirchhoff": "KirchhoffNet: the paper and its files",
+    "models": "Networks that others published, imported",
     "ohmbench": "Our own networks and hardware",
 }
 
