@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ohmbench.digital import FloatNetwork, Int8Network, LayerScales, infer
+from ohmbench.digital.stages import exactly
 from ohmbench.digital.trace import LARGEST_TOLERANCE, Departure, dequantised, trace
 from ohmbench.errors import HardwareFailure, OperandError, RangeError, ShapeError
 from tests.unit.int8_networks import INT32, random_int8, random_scaled, zeros
@@ -396,6 +397,21 @@ def test_hardware_that_does_not_answer_fails_its_stage():
     assert [stage.name for stage in stages] == STAGES
     assert [stage.passed for stage in stages] == [True, True, False]
     assert stages[-1].failure == "0 of 1 results came within 100 clocks"
+    assert (stages[-1].note, stages[-1].parts) == ("nothing to compare", ())
+
+
+def test_wrong_logits_of_the_integers_are_what_was_found(monkeypatch):
+    network, x = random_scaled(0)
+    right = infer(network, x)
+    wrong = replace(right, logits=right.logits + 10**7)
+    monkeypatch.setattr("ohmbench.digital.trace.infer_all", lambda *_: wrong)
+    departure = verdicts(trace(network, x))["fake-quantised -> integers"]
+    assert (departure.quantity, departure.found) == ("logits", float(wrong.logits[0, 0]))
+
+
+def test_values_of_different_shapes_are_not_compared():
+    with pytest.raises(ShapeError, match=r"layer 2: h has shape \(1, 2\), but should be \(1, 3\)"):
+        exactly(2, "h", np.zeros((1, 2)), np.zeros((1, 3)))
 
 
 def test_clamped_values_are_those_of_the_integers():

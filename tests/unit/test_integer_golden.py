@@ -167,6 +167,7 @@ OUTPUTS = np.array([[5, -7, 5, 2]])
         (Meaning.of(0.5, 3), 0),
         (Meaning.of(-0.5, 3), 1),
         (Meaning(np.array([1.0, 1, 1, 9]), np.zeros(4)), 3),
+        (Meaning(np.array([1.0, 1, 1, 2]), np.zeros(4)), 0),
         (Meaning(np.ones(4), np.array([0.0, 0, 0.5, 0])), 2),
         (Meaning(np.ones(4), np.array([0.0, 99, 0, 0])), 1),
     ],
@@ -180,12 +181,34 @@ def test_classes_follow_the_real_values(meaning, wanted):
     assert (plain.class_, plain.value) == (wanted, OUTPUTS[0, wanted])
 
 
-def test_sums_of_many_wide_inputs_are_exact():
-    """65 536 products of -32 768 and -128: beyond 32 bits, and odd numbers remain odd."""
-    weight = np.full((1, 65536), -128, np.int8)
-    network = one(Affine.sums([1]), weight, (-32768, 32767))
-    x = np.full((1, 65536), -32768)
-    assert infer(network, x).outputs.tolist() == [[65536 * 32768 * 128 + 1]]
+@pytest.mark.parametrize(("weight", "x"), [(-128, -32768), (127, 32767)])
+def test_sums_of_many_wide_inputs_are_exact(weight, x):
+    """65 535 products of the largest numbers: beyond 32 bits, and odd numbers remain odd."""
+    network = one(Affine.sums([1]), np.full((1, 65535), weight, np.int8), (-32768, 32767))
+    found = infer(network, np.full((1, 65535), x)).outputs.tolist()
+    assert found == [[65535 * x * weight + 1]]
+
+
+def test_the_last_layers_meaning_decides_the_class():
+    """And not the first layer's, which would make it the other one."""
+    layers = [
+        Layer(np.array([[1], [1]], np.int8), Affine(np.ones(2, int), np.array([5, 3]), 0)),
+        Layer(np.array([[1, 0], [0, 1]], np.int8), Affine.sums([0, 0])),
+    ]
+    small_first = Meaning(np.array([0.1, 9]), np.zeros(2))
+    for meanings, wanted in (((small_first, None), 0), ((None, small_first), 1)):
+        network = IntegerNetwork(
+            InputFormat(0, 1),
+            tuple(replace(layer, meaning=m) for layer, m in zip(layers, meanings, strict=True)),
+        )
+        assert infer(network, np.array([[0]])).classes.tolist() == [wanted]
+        assert infer_plain(network, [0]).class_ == wanted
+
+
+def test_one_output_is_the_class():
+    network = one(Affine.sums([3]), meaning=Meaning.of(-2.0))
+    assert infer(network, np.array([[4]])).classes.tolist() == [0]
+    assert (infer_plain(network, [4]).class_, infer_plain(network, [4]).value) == (0, 7)
 
 
 @settings(max_examples=30)

@@ -48,6 +48,7 @@ COMPLETE = (
     "ohmbench.digital.importing.reachable",
     "ohmbench.digital.importing.verdict",
     "ohmbench.digital.integer.evaluation",
+    "ohmbench.digital.integer.golden",
     "ohmbench.digital.integer.prove",
     "ohmbench.digital.integer.ranges",
     "ohmbench.digital.integer.search",
