@@ -16,6 +16,7 @@ from ohmbench.data import split
 from ohmbench.digital.integer.golden import infer
 from ohmbench.digital.integer.store import load_integer
 from ohmbench.digital.quantizing.calibration import quantize
+from ohmbench.digital.quantizing.judging import Comparison
 from ohmbench.digital.quantizing.reading import read_float_model
 from ohmbench.digital.quantizing.scales import Per
 from ohmbench.files import sha256_file
@@ -136,6 +137,22 @@ def test_a_model_that_reads_other_features_is_noticed(folder: Path, run: Run) ->
     words = ("quantize", "separating.pth", "--data", "own.csv", "--target", "kind", "--force")
     assert "--scale" not in run(*words)[1]
     assert "were its features scaled another way (--scale)" in run(*words, "--scale", "minmax")[1]
+
+
+def test_integers_that_are_clearly_worse_are_noticed(
+    folder: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their interval lies below the float model's; one right answer more, and it does not."""
+    found = [Comparison(200, 180, k, 0, 0, 1, 0.1, ()) for k in range(181)]
+    worse = [c.accuracy.high < c.float_accuracy.low for c in found]
+    assert [c.clearly_worse for c in found] == worse
+    assert worse.index(False) == sum(worse) == 161
+    assert not found[180].clearly_worse
+    words = ("quantize", "separating.pth", "--data", "own.csv", "--target", "kind", "--force")
+    note = "note: the integers are clearly worse"
+    assert note not in run(*words)[1]
+    monkeypatch.setattr(Comparison, "clearly_worse", True)
+    assert note in run(*words)[1]
 
 
 def test_signed_features_make_signed_inputs(folder: Path, run: Run) -> None:

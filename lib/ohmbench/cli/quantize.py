@@ -203,7 +203,7 @@ def _print(path: str, found: Result) -> None:
     say(f"same class:  {c.same} of {c.samples} held-out samples")
     for note in found.model.notes:
         say(f"note: {note}")
-    if c.accuracy.high < c.float_accuracy.low and not c.reads_other_features:
+    if c.clearly_worse and not c.reads_other_features:
         say(
             "note: the integers are clearly worse. All inputs share one scale, so features of very "
             "different size lose most: scale them (--scale) and train the model on scaled ones. "

@@ -85,6 +85,11 @@ class Comparison:
         """Whether the float model is no better than always answering the most frequent class."""
         return self.float_accuracy.low <= self.majority
 
+    @property
+    def clearly_worse(self) -> bool:
+        """Whether the integers' 95 % interval lies below that of the float model."""
+        return self.accuracy.high < self.float_accuracy.low
+
 
 def weight_errors(model: FloatMLP, network: IntegerNetwork, per: Per) -> list[float]:
     """For each layer, the norm of the weights' rounding errors relative to that of the weights.
