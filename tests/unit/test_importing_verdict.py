@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -27,11 +28,26 @@ def of_layer(k: int, **values: Any) -> LayerVerdict:
 
 
 def test_channels_that_are_only_undecided_are_listed() -> None:
-    values = of_layer(2, undecided=np.array([0, 4, 0])).values()
+    values = of_layer(2, undecided=np.array([0, 1, 0])).values()
     assert values["channels"] == [
-        {"channel": 1, "reachable": 400, "differing": 0, "largest": 0, "undecided": 4}
+        {"channel": 1, "reachable": 400, "differing": 0, "largest": 0, "undecided": 1}
     ]
     assert not values["exact"]
+
+
+def test_channels_that_differ_are_listed_and_the_largest_difference_counts() -> None:
+    found = of_layer(1, differing=np.array([1, 0, 0]), largest=np.array([7, 0, 2]))
+    values = found.values()
+    assert [channel["channel"] for channel in values["channels"]] == [0]
+    assert (values["differing"], values["largest"]) == (1, 7)
+    assert found.differs
+
+
+def test_one_pair_of_outputs_is_enough_to_differ() -> None:
+    classes = ClassVerdict(10, 1, 0, None, 0.0, meaning_holds=True)
+    assert of_layer(0, classes=classes).differs
+    assert not of_layer(0, classes=replace(classes, differing=0)).differs
+    assert Verdict(()).line == EXACT
 
 
 def test_lines_in_the_singular_and_of_several_layers() -> None:

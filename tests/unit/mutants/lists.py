@@ -41,8 +41,6 @@ COMPLETE = (
     "ohmbench.digital.evaluation",
     "ohmbench.digital.golden",
     "ohmbench.digital.hostmap",
-    "ohmbench.digital.importing.classes",
-    "ohmbench.digital.importing.crossings",
     "ohmbench.digital.importing.fitting",
     "ohmbench.digital.importing.proof",
     "ohmbench.digital.importing.reachable",
