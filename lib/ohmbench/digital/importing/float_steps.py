@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from typing_extensions import override
 
+from ohmbench.digital.integer.reals import first_reaching
+
 Float: TypeAlias = NDArray[Any]
 """float32 numbers; float64 behind a sum that the file computes in float64."""
 Line: TypeAlias = tuple[NDArray[np.float64], NDArray[np.float64]]
@@ -259,28 +261,9 @@ def lowest_reaching(quantiser: Quantiser, before: tuple[FloatStep, ...]) -> Floa
     """
     wanted = np.arange(quantiser.lo + 1, quantiser.hi + 1)
 
-    def gives(keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = quantiser.integers(through(before, _float(keys)[:, None]))[:, 0]
+    def reached(x: NDArray[np.float32]) -> NDArray[np.bool_]:
+        found: NDArray[np.bool_] = quantiser.integers(through(before, x[:, None]))[:, 0] >= wanted
         return found
 
-    last = int(np.float32(np.finfo(np.float32).max).view(np.int32))
-    low = np.full(len(wanted), -last)
-    high = np.full(len(wanted), last)
-    always = gives(low) >= wanted
-    never = gives(high) < wanted
-    while (high - low > 1).any():
-        middle = (low + high) >> 1
-        enough = gives(middle) >= wanted
-        high = np.where(enough, middle, high)
-        low = np.where(enough, low, middle)
-    found = _float(high)
-    found[always] = -np.inf
-    found[never] = np.inf
-    return found
-
-
-def _float(keys: NDArray[np.int64]) -> Float:
-    """The single-precision numbers at these places in their order; 0 is at 0."""
-    magnitude = np.abs(keys).astype(np.int32).view(np.float32)
-    found: Float = np.where(keys < 0, -magnitude, magnitude)
-    return found
+    # Steps need not have a value at an infinity.
+    return first_reaching(reached, len(wanted), finite=True)

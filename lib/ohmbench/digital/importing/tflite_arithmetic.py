@@ -34,6 +34,7 @@ from jaxtyping import Float32, Float64, Int64
 from numpy.typing import NDArray
 
 from ohmbench.digital.importing.source import SourceStep
+from ohmbench.digital.integer.reals import first_reaching
 from ohmbench.errors import RangeError
 
 Rounding: TypeAlias = Literal["float", "double-up", "float64", "double", "single"]
@@ -130,22 +131,8 @@ def input_thresholds(
     with np.errstate(over="ignore"):
         if np.isinf(np.float32(1) / np.float32(scale)):
             raise RangeError(f"its scale is {scale:g}, so small that float32 has no inverse of it")
-    # The order of floats is that of these integers, so bisection ends after 32 steps.
-    low = np.full(255, -(2**31) + 2**23, np.int64)
-    high = np.full(255, 2**31 - 2**23, np.int64)
     levels = np.arange(-127, 128)
-    while (high - low > 1).any():
-        middle = (low + high) >> 1
-        reached = _quantize(rounding, _float_of(middle), scale, zero) >= levels
-        high, low = np.where(reached, middle, high), np.where(reached, low, middle)
-    return _float_of(high)
-
-
-def _float_of(order: NDArray[np.int64]) -> NDArray[np.float32]:
-    """The float32 at a place in their order; 0 is 0.0, and -0.0 is left out."""
-    magnitude = np.abs(order).astype(np.uint32).view(np.float32)
-    found: NDArray[np.float32] = np.where(order < 0, -magnitude, magnitude)
-    return found
+    return first_reaching(lambda x: _quantize(rounding, x, scale, zero) >= levels, len(levels))
 
 
 def _quantize(

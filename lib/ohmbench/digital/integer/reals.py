@@ -6,6 +6,8 @@ the smallest number of each integer and at the number before it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from jaxtyping import Float32
 from numpy.typing import NDArray
@@ -22,6 +24,25 @@ def _float(key: NDArray[np.int64]) -> NDArray[np.float32]:
     return bits.view(np.float32)
 
 
+def first_reaching(
+    reached: Callable[[NDArray[np.float32]], NDArray[np.bool_]], count: int, *, finite: bool = False
+) -> NDArray[np.float32]:
+    """The smallest float32 (count,) at which ``reached`` (count,) holds, by bisection over all.
+
+    ``reached`` is asked for one number per entry, holds from some number on, and is not asked for
+    infinity, which is the answer where it never holds. With ``finite`` it is not asked for minus
+    infinity either, which is the answer where it always holds.
+    """
+    lowest = -_INFINITY + finite
+    below, above = np.full(count, lowest, np.int64), np.full(count, _INFINITY, np.int64)
+    while (below < above).any():
+        middle = (below + above) >> 1
+        holds = reached(_float(middle))
+        above = np.where(holds, middle, above)
+        below = np.where(holds, below, np.minimum(middle + 1, above))
+    return _float(np.where(above == lowest, -_INFINITY, above))
+
+
 def first_reals(read: InputFormat) -> Float32[NDArray[np.float32], " steps"]:
     """The smallest float32 of each integer from ``lo + 1`` to ``hi``; infinity if there is none.
 
@@ -30,14 +51,7 @@ def first_reals(read: InputFormat) -> Float32[NDArray[np.float32], " steps"]:
     if read.thresholds is not None:
         return read.thresholds
     values = np.arange(read.lo + 1, read.hi + 1)
-    below = np.full(values.shape, -_INFINITY, np.int64)
-    above = np.full(values.shape, _INFINITY, np.int64)
-    while (below < above).any():
-        middle = (below + above) >> 1
-        reached = read.quantise(_float(middle)) >= values
-        above = np.where(reached, middle, above)
-        below = np.where(reached, below, np.minimum(middle + 1, above))
-    return _float(above)
+    return first_reaching(lambda x: read.quantise(x) >= values, len(values))
 
 
 def deciding_reals(read: InputFormat) -> Float32[NDArray[np.float32], " n"]:
